@@ -1,0 +1,173 @@
+/**
+ * Feature attribution, gradient × activation: the notebook's functions under their names.
+ *
+ * @module
+ */
+import type { Processing } from "../../models/family.ts";
+import type { VjpOptions } from "../graph/mod.ts";
+import type { ForwardState } from "../model/chain.ts";
+import type { Model } from "../model/model.ts";
+import type { FloatTensor } from "../runtime/tensor.ts";
+import type { Sae } from "../sae/sae.ts";
+import { runWithSaes, type SaeRun } from "./apply.ts";
+import { type LazyLogits, lazyLogits, metricGradient, resolveMetric } from "./evaluate.ts";
+import type { Metric, ResolvedMetric } from "./metrics.ts";
+import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
+import { analyseSae, type SaeAttribution } from "./sae_attribution.ts";
+import { Attribution } from "./result.ts";
+
+/** Options of {@linkcode calculateFeatureAttribution}. */
+export interface AttributionOptions {
+  /** SAEs to put into the model, one per hook. */
+  readonly saes?: readonly Sae[];
+  /** TransformerLens hooks whose values and gradients are wanted too. */
+  readonly trackHookPoints?: readonly string[];
+  /** With it (the default) the SAEs cannot change the output. */
+  readonly includeErrorTerm?: boolean;
+  /** Default: the SAEs' setting, else the family's. */
+  readonly prependBos?: boolean;
+  /** Cut a prompt that is too long on the right. */
+  readonly truncate?: boolean;
+  /** Default `sae`: the form of the model that the SAEs were trained on. */
+  readonly processing?: ProcessingChoice;
+  /** How many of the model's top predictions at the metric's position to keep; costs the whole unembedding. Default 0. */
+  readonly topPredictions?: number;
+}
+
+/** A forward and a backward pass: the notebook's `AttributionGrads`. */
+export interface AttributionGrads {
+  readonly tokens: readonly number[];
+  readonly processing: Processing;
+  /** The metric's value. */
+  readonly metric: number;
+  readonly resolvedMetric: ResolvedMetric;
+  /** Positions whose logits the metric reads. */
+  readonly rows: readonly number[];
+  /** All logits at the metric's rows, `[row, d_vocab]`, computed when asked for. */
+  readonly modelOutput: LazyLogits;
+  readonly state: ForwardState;
+  readonly saeRuns: ReadonlyMap<string, SaeRun>;
+  /** By hook (SAEs' outputs and tracked hooks), the metric's gradient at the value that the rest of the model saw. */
+  readonly gradients: ReadonlyMap<string, FloatTensor>;
+  readonly timings: Readonly<Record<string, number>>;
+}
+
+/** Milliseconds by name, each from the last mark on. */
+function stopwatch(): { timings: Record<string, number>; mark(name: string): void } {
+  const timings: Record<string, number> = {};
+  let last = performance.now();
+  return {
+    timings,
+    mark(name) {
+      const now = performance.now();
+      timings[name] = now - last;
+      last = now;
+    },
+  };
+}
+
+/**
+ * Runs the model with SAEs, forward and backward: the notebook's `calculate_attribution_grads`.
+ *
+ * @param vjpOptions other derivatives than the plain ones, by role
+ * @throws {RangeError} on a bad prompt, hook, token or position; SAEs that do not fit the model or each other
+ */
+export async function calculateAttributionGrads(
+  model: Model,
+  prompt: string | readonly number[],
+  metric: Metric,
+  options: AttributionOptions = {},
+  vjpOptions: VjpOptions = {},
+): Promise<AttributionGrads> {
+  const { saes = [], trackHookPoints = [], includeErrorTerm = true, truncate } = options;
+  const watch = stopwatch();
+  const processing = resolveProcessing(model.architecture, saes, options.processing);
+  const prependBos = resolvePrependBos(saes, options.prependBos);
+  const tokens = await model.toTokens(prompt, { prependBos, truncate });
+  const rows = metric.rows(tokens.length);
+  watch.mark("tokenize");
+  const hooks = [...new Set([...saes.map(({ hookOut }) => hookOut), ...trackHookPoints])];
+  const { state, saeRuns } = await runWithSaes(model, {
+    tokens,
+    saes,
+    processing,
+    includeErrorTerm,
+    trackModelHooks: trackHookPoints,
+    withGradients: true,
+    rows,
+  });
+  watch.mark("forward");
+  const logits = lazyLogits(model, state);
+  if (options.topPredictions) await logits();
+  const resolved = await resolveMetric(model, metric, tokens, logits);
+  const { value, gradient } = await metricGradient(model, metric.name, resolved, state.final, logits);
+  watch.mark("metric");
+  const gradients = hooks.length === 0
+    ? new Map<string, FloatTensor>()
+    : await model.chain.backward(state, gradient, hooks, vjpOptions);
+  watch.mark("backward");
+  return {
+    tokens,
+    processing,
+    metric: value,
+    resolvedMetric: resolved,
+    rows,
+    modelOutput: logits,
+    state,
+    saeRuns,
+    gradients,
+    timings: watch.timings,
+  };
+}
+
+/**
+ * The attribution of a metric to SAE features and, if asked, to model activations: gradient × activation.
+ *
+ * With x the value at an SAE's hook, f its activations and g = ∂metric/∂(the hook's value after the SAE):
+ * `attribution[p, f] = activation[p, f] · scale[p] · (W_dec[f] · g[p])`. The gradient passes straight through every SAE,
+ * so several SAEs do not hide each other (SAELens's own `use_error_term` backpropagates through the SAE instead).
+ * It is a first-order estimate of what ablating the feature would do (Anthropic, March 2024 update, "feature heads").
+ *
+ * @param prompt text, or token ids used exactly as given
+ * @throws {RangeError} on a bad prompt, hook, token or position; SAEs that do not fit the model or each other
+ *
+ * @example Why golf and not tennis?
+ * ```ts
+ * import { loadModel } from "../model/model.ts";
+ * import { loadSae } from "../sae/load.ts";
+ * import { calculateFeatureAttribution } from "./attribution.ts";
+ * import { logitDiff } from "./metrics.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+ * const prompt = " Tiger Woods plays the sport of";
+ * const result = await calculateFeatureAttribution(model, prompt, logitDiff(" golf", " tennis"), { saes: [sae] });
+ * console.assert(result.rows(sae.hookOut)[0].attribution > 0);
+ * ```
+ */
+export async function calculateFeatureAttribution(
+  model: Model,
+  prompt: string | readonly number[],
+  metric: Metric,
+  options: AttributionOptions = {},
+): Promise<Attribution> {
+  const started = performance.now();
+  const grads = await calculateAttributionGrads(model, prompt, metric, options);
+  const includeErrorTerm = options.includeErrorTerm ?? true;
+  const saes = new Map<string, SaeAttribution>();
+  const before = performance.now();
+  for (const [hook, run] of grads.saeRuns) {
+    saes.set(hook, await analyseSae(run, grads.gradients.get(hook)!.data, includeErrorTerm));
+  }
+  const now = performance.now();
+  return await Attribution.create({
+    model,
+    metricName: metric.name,
+    grads,
+    saes,
+    trackHookPoints: options.trackHookPoints ?? [],
+    includeErrorTerm,
+    topPredictions: options.topPredictions ?? 0,
+    timings: { ...grads.timings, attribution: now - before, total: now - started },
+  });
+}

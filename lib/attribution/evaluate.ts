@@ -1,0 +1,94 @@
+/**
+ * A metric's value at a forward pass, and its gradient at the final norm's output.
+ *
+ * @module
+ */
+import { constant, input, vjp } from "../graph/mod.ts";
+import type { ForwardState } from "../model/chain.ts";
+import type { Model } from "../model/model.ts";
+import type { FloatTensor } from "../runtime/tensor.ts";
+import type { Metric, ResolvedMetric, TokenRef } from "./metrics.ts";
+
+/** The logits at a pass's rows, computed when they are first asked for. */
+export type LazyLogits = () => Promise<FloatTensor>;
+
+/** All logits at the pass's rows, once. */
+export function lazyLogits(model: Model, state: ForwardState): LazyLogits {
+  let logits: Promise<FloatTensor> | undefined;
+  return () => logits ??= model.unembedding.logits(state.final);
+}
+
+/** Looks up a metric's tokens. */
+export function resolveMetric(
+  model: Model,
+  metric: Metric,
+  tokens: readonly number[],
+  logits: LazyLogits,
+): Promise<ResolvedMetric> {
+  return metric.resolve({
+    tokens,
+    dVocab: model.architecture.config.dVocab,
+    logits,
+    tokenId: (token) => tokenId(model, token),
+    tokenText: async (id) => (await model.describeTokens([id]))[0].text,
+  });
+}
+
+/** @throws {RangeError} if a text is not one token, or an id is not in the vocabulary */
+async function tokenId(model: Model, token: TokenRef): Promise<number> {
+  if (typeof token === "string") return (await model.requireTokenizer()).singleToken(token, "--pos-id or --neg-id");
+  const { dVocab } = model.architecture.config;
+  if (!Number.isInteger(token) || token < 0 || token >= dVocab) {
+    throw new RangeError(`Token id ${token} is not in the vocabulary of ${dVocab}`);
+  }
+  return token;
+}
+
+/** The metric's value alone. */
+export async function metricValue(
+  model: Model,
+  name: string,
+  metric: ResolvedMetric,
+  final: FloatTensor,
+  logits?: LazyLogits,
+): Promise<number> {
+  return (await run(model, name, metric, final, logits)).value;
+}
+
+/** The metric's value and its gradient at the final norm's output, `[1, row, d_model]`. */
+export async function metricGradient(
+  model: Model,
+  name: string,
+  metric: ResolvedMetric,
+  final: FloatTensor,
+  logits?: LazyLogits,
+): Promise<{ value: number; gradient: FloatTensor }> {
+  const { value, logitGradient } = await run(model, name, metric, final, logits);
+  const gradient = metric.columns
+    ? await model.unembedding.gradientOf(logitGradient, metric.columns)
+    : await model.unembedding.gradient(logitGradient);
+  return { value, gradient };
+}
+
+async function run(
+  model: Model,
+  name: string,
+  metric: ResolvedMetric,
+  final: FloatTensor,
+  all?: LazyLogits,
+): Promise<{ value: number; logitGradient: FloatTensor }> {
+  const { columns, feeds } = metric;
+  const logits = columns
+    ? await model.unembedding.logitsOf(final, columns)
+    : await (all ? all() : model.unembedding.logits(final));
+  const [rows, width] = logits.dims;
+  const session = await model.runtime.session(`metric ${name} ${rows === 1 ? 1 : "n"} ${width}`, () => {
+    const values = input("logits", [rows === 1 ? 1 : "row", width]);
+    const metricValue = metric.build(values);
+    const [gradient] = vjp([metricValue], [constant(1)], [values]);
+    if (!gradient) throw new TypeError(`The metric ${name} does not depend on the logits`);
+    return { value: metricValue, gradient };
+  });
+  const { value, gradient } = await session.run({ logits, ...feeds });
+  return { value: value.data[0] as number, logitGradient: gradient as FloatTensor };
+}

@@ -1,0 +1,136 @@
+/**
+ * The next-token table: the notebook's `test_prompt_pandas`.
+ *
+ * @module
+ */
+import type { Model } from "../model/model.ts";
+import type { FloatTensor } from "../runtime/tensor.ts";
+import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
+import { type TokenRef, topIndices } from "./metrics.ts";
+import type { Sae } from "../sae/sae.ts";
+import type { Token } from "../model/model.ts";
+
+/** A next token as the model sees it. */
+export interface Prediction {
+  readonly id: number;
+  readonly token: string;
+  /** 0 is the most probable. */
+  readonly rank: number;
+  /** Logit minus the vocabulary mean. */
+  readonly logit: number;
+  readonly probability: number;
+  readonly isAnswer: boolean;
+}
+
+/** Options of {@linkcode testPrompt}. */
+export interface TestPromptOptions {
+  /** How many predictions. Default 10. */
+  readonly topK?: number;
+  /** A token whose rank and probability are wanted wherever it stands. */
+  readonly answer?: TokenRef;
+  readonly prependBos?: boolean;
+  readonly truncate?: boolean;
+  /** SAEs with which the prompt will be attributed: they may decide about BOS. */
+  readonly saes?: readonly Sae[];
+  readonly processing?: ProcessingChoice;
+}
+
+/** What {@linkcode testPrompt} returns. */
+export interface PromptTest {
+  readonly tokens: readonly Token[];
+  /** The most probable next tokens, best first. */
+  readonly predictions: readonly Prediction[];
+  /** The answer's place, if one was asked for. */
+  readonly answer?: Prediction;
+}
+
+/**
+ * What the model predicts after a prompt.
+ *
+ * @throws {RangeError} on a bad prompt, or an answer that is not one token
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../model/model.ts";
+ * import { testPrompt } from "./predict.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * const { predictions } = await testPrompt(model, " The capital of France is", { topK: 3 });
+ * console.assert(predictions.length === 3);
+ * ```
+ */
+export async function testPrompt(
+  model: Model,
+  prompt: string | readonly number[],
+  options: TestPromptOptions = {},
+): Promise<PromptTest> {
+  const { topK = 10, saes = [], truncate } = options;
+  const prependBos = resolvePrependBos(saes, options.prependBos);
+  const tokens = await model.toTokens(prompt, { prependBos, truncate });
+  const answer = options.answer === undefined ? undefined : await answerId(model, options.answer);
+  const state = await model.chain.forward({
+    tokens,
+    processing: resolveProcessing(model.architecture, saes, options.processing),
+    rows: [tokens.length - 1],
+  });
+  const logits = await model.unembedding.logits(state.final);
+  const predictions = await predictionsAt(model, logits, 0, topK, answer);
+  return {
+    tokens: await model.describeTokens(tokens),
+    predictions,
+    answer: answer === undefined ? undefined : await predictionOf(model, logits, 0, answer),
+  };
+}
+
+async function answerId(model: Model, answer: TokenRef): Promise<number> {
+  if (typeof answer === "string") return (await model.requireTokenizer()).singleToken(answer, "--answer-id");
+  const { dVocab } = model.architecture.config;
+  if (!Number.isInteger(answer) || answer < 0 || answer >= dVocab) {
+    throw new RangeError(`Token id ${answer} is not in the vocabulary of ${dVocab}`);
+  }
+  return answer;
+}
+
+/** The most probable tokens of one row of logits. */
+export async function predictionsAt(
+  model: Model,
+  { dims: [, dVocab], data }: FloatTensor,
+  row: number,
+  topK: number,
+  answer?: number,
+): Promise<Prediction[]> {
+  const logits = data.subarray(row * dVocab, (row + 1) * dVocab);
+  const logSum = logSumExp(logits);
+  const top = topIndices(logits, Math.min(topK, dVocab));
+  const tokens = await model.describeTokens(top);
+  return top.map((id, rank) => ({
+    id,
+    token: tokens[rank].text,
+    rank,
+    logit: logits[id],
+    probability: Math.exp(logits[id] - logSum),
+    isAnswer: id === answer,
+  }));
+}
+
+/** One token's place among all. */
+export async function predictionOf(
+  model: Model,
+  { dims: [, dVocab], data }: FloatTensor,
+  row: number,
+  id: number,
+): Promise<Prediction> {
+  const logits = data.subarray(row * dVocab, (row + 1) * dVocab);
+  let rank = 0;
+  for (let i = 0; i < dVocab; i++) if (logits[i] > logits[id] || (logits[i] === logits[id] && i < id)) rank++;
+  const [{ text: token }] = await model.describeTokens([id]);
+  return { id, token, rank, logit: logits[id], probability: Math.exp(logits[id] - logSumExp(logits)), isAnswer: true };
+}
+
+function logSumExp(logits: Float32Array): number {
+  let max = -Infinity;
+  for (const x of logits) if (x > max) max = x;
+  let sum = 0;
+  for (const x of logits) sum += Math.exp(x - max);
+  return max + Math.log(sum);
+}

@@ -1,0 +1,152 @@
+/**
+ * What an attribution run returns.
+ *
+ * @module
+ */
+import type { Model, Token } from "../model/model.ts";
+import type { FloatTensor } from "../runtime/tensor.ts";
+import type { Sae } from "../sae/sae.ts";
+import { toDense } from "../sae/sparse.ts";
+import type { AttributionGrads } from "./attribution.ts";
+import type { Prediction } from "./predict.ts";
+import { predictionsAt } from "./predict.ts";
+import type { AttributionRow, Decomposition, Fit, SaeAttribution } from "./sae_attribution.ts";
+import { summarise, type Summary } from "./summary.ts";
+import { MASKED } from "../model/rows.ts";
+
+/** What {@linkcode Attribution.create} is made from. */
+export interface AttributionParts {
+  readonly model: Model;
+  readonly metricName: string;
+  readonly grads: AttributionGrads;
+  readonly saes: ReadonlyMap<string, SaeAttribution>;
+  readonly trackHookPoints: readonly string[];
+  readonly includeErrorTerm: boolean;
+  readonly topPredictions: number;
+  readonly timings: Readonly<Record<string, number>>;
+}
+
+/** Explained variance under which a wrong layer, model or processing is more likely than a bad SAE. */
+const POOR_FIT = 0.5;
+
+/** The attribution of a metric, by hook. Dense matrices are made when they are asked for. */
+export class Attribution {
+  /** The metric's value. */
+  readonly metric: number;
+  readonly tokens: readonly Token[];
+  /** The model's top predictions at the metric's last position, without SAEs' effect if the error term is on. */
+  readonly predictions: readonly Prediction[];
+  /** The hooks of the SAEs, in the order in which they run. */
+  readonly hooks: readonly string[];
+  readonly saeErrorsAttributionProportion: Readonly<Record<string, number>>;
+  readonly decomposition: Readonly<Record<string, Decomposition>>;
+  readonly fit: Readonly<Record<string, Fit>>;
+  /** Tracked hooks: gradient × activation, `[position, …]`. */
+  readonly modelAttributions: Readonly<Record<string, FloatTensor>>;
+  readonly modelActivations: Readonly<Record<string, FloatTensor>>;
+  readonly modelGrads: Readonly<Record<string, FloatTensor>>;
+  /** What the user should look at. */
+  readonly warnings: readonly string[];
+  /** What it was made from, for reports. */
+  readonly parts: AttributionParts;
+
+  private constructor(parts: AttributionParts, tokens: readonly Token[], predictions: readonly Prediction[]) {
+    const { grads, saes, trackHookPoints } = parts;
+    const perSae = <T>(f: (sae: SaeAttribution) => T): Record<string, T> =>
+      Object.fromEntries([...saes].map(([hook, sae]) => [hook, f(sae)]));
+    const perTracked = (
+      f: (activation: FloatTensor, gradient: FloatTensor) => FloatTensor,
+    ): Record<string, FloatTensor> =>
+      Object.fromEntries(trackHookPoints.map((hook) => [
+        hook,
+        f(withoutBatch(grads.state.values.get(hook)!), withoutBatch(grads.gradients.get(hook)!)),
+      ]));
+    this.parts = parts;
+    this.metric = grads.metric;
+    this.tokens = tokens;
+    this.predictions = predictions;
+    this.hooks = [...saes.keys()];
+    this.saeErrorsAttributionProportion = perSae(({ errorsAttributionProportion }) => errorsAttributionProportion);
+    this.decomposition = perSae(({ decomposition }) => decomposition);
+    this.fit = perSae(({ fit }) => fit);
+    this.modelActivations = perTracked((activation) => unmasked(activation));
+    this.modelGrads = perTracked((_, gradient) => gradient);
+    // A masked score has no effect: 0, where the reference stack has −∞ · 0.
+    this.modelAttributions = perTracked((a, g) => ({ dims: a.dims, data: a.data.map((x, i) => x * g.data[i] || 0) }));
+    this.warnings = [...saes].flatMap(([hook, sae]) => fitWarning(hook, sae));
+  }
+
+  /** Makes the result of a run. */
+  static async create(parts: AttributionParts): Promise<Attribution> {
+    const { model, grads, topPredictions } = parts;
+    const tokens = await model.describeTokens(grads.tokens);
+    const predictions = topPredictions > 0
+      ? await predictionsAt(model, await grads.modelOutput(), grads.rows.length - 1, topPredictions)
+      : [];
+    return new Attribution(parts, tokens, predictions);
+  }
+
+  /** Nonzero attributions at a hook, largest first; ties by position, then feature. */
+  rows(hook: string): readonly AttributionRow[] {
+    return this.#at(hook).rows;
+  }
+
+  /** The SAE at a hook. */
+  sae(hook: string): Sae {
+    return this.#at(hook).run.sae;
+  }
+
+  /** Activations `[position, feature]`, zeros included. */
+  saeFeatureActivations(hook: string): Promise<FloatTensor> {
+    const { run } = this.#at(hook);
+    return Promise.resolve(toDense(run.encoded.activations, run.sae.config.dSae));
+  }
+
+  /** ∂metric/∂activation `[position, feature]`, also of features that are not active. The SAE must still be open. */
+  saeFeatureGrads(hook: string): Promise<FloatTensor> {
+    const { run, gradient } = this.#at(hook);
+    return run.sae.denseGradients(run.encoded, gradient);
+  }
+
+  /** Attributions `[position, feature]`, zeros included. */
+  saeFeatureAttributions(hook: string): Promise<FloatTensor> {
+    const { run, rows } = this.#at(hook);
+    const { dSae } = run.sae.config;
+    const data = new Float32Array(this.tokens.length * dSae);
+    for (const { position, feature, attribution } of rows) data[position * dSae + feature] = attribution;
+    return Promise.resolve({ dims: [this.tokens.length, dSae], data });
+  }
+
+  /** The run in figures, ready for JSON. */
+  summary(): Summary {
+    return summarise(this);
+  }
+
+  #at(hook: string): SaeAttribution {
+    const found = this.parts.saes.get(hook);
+    if (!found) {
+      throw new RangeError(`No SAE writes "${hook}" in this run; there is ${this.hooks.join(", ") || "none"}`);
+    }
+    return found;
+  }
+}
+
+function withoutBatch({ dims, data }: FloatTensor): FloatTensor {
+  return { dims: dims.slice(1), data };
+}
+
+/** Masked scores as TransformerLens shows them. */
+function unmasked({ dims, data }: FloatTensor): FloatTensor {
+  return { dims, data: data.map((x) => x <= MASKED / 2 ? -Infinity : x) };
+}
+
+function fitWarning(hook: string, { fit }: SaeAttribution): string[] {
+  const explained = fit.explainedVarianceWithoutFirst ?? fit.explainedVarianceOverall;
+  if (!(explained < POOR_FIT)) return [];
+  return [
+    `The SAE at ${hook} explains ${
+      (100 * explained).toFixed(0)
+    } % of the variance of this prompt (first position left out): ` +
+    `is it made for this model, layer and processing?`,
+  ];
+}

@@ -1,0 +1,169 @@
+/**
+ * From an SAE's run and the gradient at its hook to attributions, their decomposition, and how well the SAE fits.
+ *
+ * @module
+ */
+import type { SparseActivations } from "../sae/sparse.ts";
+import type { SaeRun } from "./apply.ts";
+
+/** One nonzero attribution. */
+export interface AttributionRow {
+  readonly position: number;
+  readonly feature: number;
+  readonly activation: number;
+  /** ∂metric/∂activation */
+  readonly gradient: number;
+  readonly attribution: number;
+}
+
+/** Per position, `features + bias + error = total` = g · (SAE input). Arithmetic: a check of the code, not of the method. */
+export interface Decomposition {
+  readonly features: readonly number[];
+  readonly bias: readonly number[];
+  readonly error: readonly number[];
+  readonly total: readonly number[];
+  /** The largest |features + bias + error − total|. */
+  readonly maxResidual: number;
+}
+
+/** How well the SAE reconstructs this prompt; x̂ from x, e = x − x̂, m = mean of x over the positions. */
+export interface Fit {
+  /** Active features per position. */
+  readonly l0: readonly number[];
+  /** 1 − ‖e‖² / ‖x − m‖² per position. */
+  readonly explainedVariance: readonly number[];
+  /** ‖e‖ / ‖x‖ per position. */
+  readonly relativeError: readonly number[];
+  /** 1 − Σ‖e‖² / Σ‖x − m‖². */
+  readonly explainedVarianceOverall: number;
+  readonly meanL0: number;
+  readonly meanRelativeError: number;
+  /** The same without the first position (BOS, whose norm hides everything else), m over the others; null for one token. */
+  readonly explainedVarianceWithoutFirst: number | null;
+  readonly meanL0WithoutFirst: number | null;
+}
+
+/** Everything about one SAE in one run. */
+export interface SaeAttribution {
+  readonly run: SaeRun;
+  /** g, `[row, d_out]`. */
+  readonly gradient: Float32Array;
+  /** Nonzero rows, largest attribution first; ties by position, then feature. */
+  readonly rows: readonly AttributionRow[];
+  readonly decomposition: Decomposition;
+  readonly fit: Fit;
+  /** |g·e| / (|Σ attribution| + |g·bias| + |g·e|) per position. */
+  readonly errorShare: readonly number[];
+  /** The notebook's figure: always 0.5 with the error term, 0 without; it carries no information. */
+  readonly errorsAttributionProportion: number;
+}
+
+/** The notebook's EPS. */
+const EPS = 1e-8;
+
+/** Multiplies gradients and activations of one SAE. */
+export async function analyseSae(
+  run: SaeRun,
+  gradient: Float32Array,
+  includeErrorTerm: boolean,
+): Promise<SaeAttribution> {
+  const { activations } = run.encoded;
+  const featureGradients = await run.sae.activeGradients(run.encoded, gradient);
+  const rows = toRows(activations, featureGradients);
+  const decomposition = decompose(run, gradient, activations, featureGradients);
+  const norm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
+  return {
+    run,
+    gradient,
+    rows,
+    decomposition,
+    fit: measureFit(run),
+    errorShare: decomposition.error.map((error, p) => {
+      const { features, bias } = decomposition;
+      const all = Math.abs(features[p]) + Math.abs(bias[p]) + Math.abs(error);
+      return all === 0 ? 0 : Math.abs(error) / all;
+    }),
+    errorsAttributionProportion: includeErrorTerm ? norm / (norm + norm + EPS) : 0,
+  };
+}
+
+function toRows({ rows, offsets, features, values }: SparseActivations, gradients: Float32Array): AttributionRow[] {
+  const found: AttributionRow[] = [];
+  for (let position = 0; position < rows; position++) {
+    for (let i = offsets[position]; i < offsets[position + 1]; i++) {
+      const attribution = Math.fround(values[i] * gradients[i]);
+      if (attribution === 0) continue;
+      found.push({ position, feature: features[i], activation: values[i], gradient: gradients[i], attribution });
+    }
+  }
+  return found.sort((a, b) => b.attribution - a.attribution || a.position - b.position || a.feature - b.feature);
+}
+
+function decompose(
+  { saeIn, saeOut, encoded, sae }: SaeRun,
+  g: Float32Array,
+  { rows, offsets, values }: SparseActivations,
+  featureGradients: Float32Array,
+): Decomposition {
+  const d = sae.config.dOut;
+  const { bias: b } = encoded.normalized;
+  const [features, bias, error, total]: number[][] = [[], [], [], []];
+  let maxResidual = 0;
+  for (let r = 0; r < rows; r++) {
+    let [f, gb, ge, gx] = [0, 0, 0, 0];
+    for (let i = offsets[r]; i < offsets[r + 1]; i++) f += values[i] * featureGradients[i];
+    for (let i = r * d; i < (r + 1) * d; i++) {
+      gb += g[i] * b[i];
+      ge += g[i] * (saeIn[i] - saeOut[i]);
+      gx += g[i] * saeIn[i];
+    }
+    features.push(f);
+    bias.push(gb);
+    error.push(ge);
+    total.push(gx);
+    maxResidual = Math.max(maxResidual, Math.abs(f + gb + ge - gx));
+  }
+  return { features, bias, error, total, maxResidual };
+}
+
+/** The figures of SAE quality on this prompt. */
+export function measureFit({ saeIn: x, saeOut, encoded, sae }: SaeRun): Fit {
+  const d = sae.config.dOut;
+  const { rows, offsets } = encoded.activations;
+  const each = <T>(f: (r: number) => T): T[] => Array.from({ length: rows }, (_, r) => f(r));
+  const squaredError = each((r) => squaredDistance(x, r, d, (i) => saeOut[r * d + i]));
+  const squaredNorm = each((r) => squaredDistance(x, r, d, () => 0));
+  const overall = (first: number): number | null => {
+    if (rows - first < 1) return null;
+    const mean = columnMeans(x, first, rows, d);
+    const spread = sum(each((r) => r < first ? 0 : squaredDistance(x, r, d, (i) => mean[i])));
+    return 1 - sum(squaredError.slice(first)) / spread;
+  };
+  const mean = columnMeans(x, 0, rows, d);
+  const l0 = each((r) => offsets[r + 1] - offsets[r]);
+  const relativeError = each((r) => Math.sqrt(squaredError[r] / squaredNorm[r]));
+  return {
+    l0,
+    explainedVariance: each((r) => 1 - squaredError[r] / squaredDistance(x, r, d, (i) => mean[i])),
+    relativeError,
+    explainedVarianceOverall: overall(0)!,
+    meanL0: sum(l0) / rows,
+    meanRelativeError: sum(relativeError) / rows,
+    explainedVarianceWithoutFirst: overall(1),
+    meanL0WithoutFirst: rows < 2 ? null : sum(l0.slice(1)) / (rows - 1),
+  };
+}
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+function squaredDistance(x: Float32Array, row: number, d: number, from: (i: number) => number): number {
+  let total = 0;
+  for (let i = 0; i < d; i++) total += (x[row * d + i] - from(i)) ** 2;
+  return total;
+}
+
+function columnMeans(x: Float32Array, start: number, end: number, d: number): Float64Array {
+  const means = new Float64Array(d);
+  for (let r = start; r < end; r++) for (let i = 0; i < d; i++) means[i] += x[r * d + i];
+  return means.map((total) => total / (end - start));
+}

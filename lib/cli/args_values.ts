@@ -1,0 +1,87 @@
+/**
+ * Option values: from the text on the command line to what a command works with.
+ *
+ * @module
+ */
+import type { OptionSpec, OptionValue } from "./args_spec.ts";
+
+/**
+ * A command line that cannot be understood: one line that ends with what to do. The program exits with code 2.
+ *
+ * @example
+ * ```ts
+ * import { UsageError } from "./args_values.ts";
+ *
+ * console.log(new UsageError("--top is given twice: give it once").message);
+ * ```
+ */
+export class UsageError extends Error {
+  /** Tells it apart in messages. */
+  override name = "UsageError";
+}
+
+const INTEGER = /^[+-]?\d+$/;
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/**
+ * The value that an option's text stands for; a text that does not fit is a {@linkcode UsageError}.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { convert } from "./args_values.ts";
+ *
+ * assert.deepEqual(convert("token-ids", { kind: "integers", help: "" }, "1,2,3"), [1, 2, 3]);
+ * ```
+ */
+export function convert(name: string, option: OptionSpec, text: string): OptionValue {
+  const { choices } = option;
+  if (choices !== undefined && !choices.includes(text)) {
+    throw new UsageError(`--${name} is ${quote(text)}: choose ${listed(choices)}`);
+  }
+  if (option.kind === "integer") return toNumber(name, option, text, INTEGER, "a whole number");
+  if (option.kind === "number") return toNumber(name, option, text, NUMBER, "a number");
+  if (option.kind !== "integers") return text;
+  return text.split(",").map((part) =>
+    toNumber(name, option, part, INTEGER, "whole numbers with commas between", text)
+  );
+}
+
+function toNumber(
+  name: string,
+  { min = -Infinity, max = Infinity }: OptionSpec,
+  part: string,
+  pattern: RegExp,
+  what: string,
+  text: string = part,
+): number {
+  const value = pattern.test(part.trim()) ? Number(part) : NaN;
+  const tooBig = pattern === INTEGER ? !Number.isSafeInteger(value) : !Number.isFinite(value);
+  if (!tooBig && value >= min && value <= max) return value;
+  const range = [min > -Infinity ? `at least ${min}` : "", max < Infinity ? `at most ${max}` : ""].filter(Boolean);
+  const bounds = range.length === 0 ? "" : `, ${range.join(" and ")}`;
+  throw new UsageError(`--${name} is ${quote(text)}: give ${what}${bounds}`);
+}
+
+function listed(choices: readonly string[]): string {
+  return choices.length < 2 ? choices.join("") : `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`;
+}
+
+/**
+ * An argument in double quotes for a message: on one line, cut where it is long, without control characters.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { quote } from "./args_values.ts";
+ *
+ * assert.equal(quote("a\nb"), '"a\\nb"');
+ * ```
+ */
+export function quote(text: string): string {
+  const cut = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return JSON.stringify(cut).replace(
+    /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`,
+  );
+}

@@ -1,0 +1,6 @@
+/**
+ * The argument parser of the standard library.
+ *
+ * @module
+ */
+export { parseArgs } from "node:util";

@@ -1,0 +1,6 @@
+/**
+ * Tokenizers of the Hugging Face hub: runs any `tokenizer.json` without native code.
+ *
+ * @module
+ */
+export { Tokenizer } from "npm:@huggingface/tokenizers@0.2.0";

@@ -1,0 +1,262 @@
+/**
+ * Encoding a graph as the ONNX protobuf that onnxruntime runs.
+ *
+ * @module
+ */
+import { create, DataType, type MessageInitShape, ModelProtoSchema, toBinary } from "../deps/onnx_buf.ts";
+import { add, constant, div, erf, exp, greater, mul, neg, sigmoid, tanh, where } from "./ops.ts";
+import {
+  type ActivationName,
+  type Graph,
+  graphInputs,
+  type Node,
+  type Op,
+  type OpKind,
+  reachable,
+  type Shape,
+  showShape,
+  type Value,
+} from "./value.ts";
+
+/** Precision of a graph's floats. */
+export type FloatType = "float32" | "float64";
+
+/** How a graph is encoded. */
+export interface OnnxOptions {
+  /** float32 for work, float64 for tests. */
+  readonly dtype: FloatType;
+}
+
+const OPSET = 20n;
+const IR_VERSION = 9n;
+
+type ModelInit = MessageInitShape<typeof ModelProtoSchema>;
+type GraphInit = NonNullable<Extract<ModelInit["graph"], { node?: unknown }>>;
+type NodeInit = NonNullable<GraphInit["node"]>[number];
+type TensorInit = NonNullable<GraphInit["initializer"]>[number];
+type AttributeInit = Extract<NonNullable<NodeInit["attribute"]>[number], { name?: string }>;
+
+/** What lowering writes to. */
+interface Encoder {
+  readonly dtype: FloatType;
+  /** Adds a node and returns the name of its output. */
+  emit(opType: string, inputs: readonly string[], attributes?: readonly AttributeInit[]): string;
+  /** The name of an int64 vector. */
+  ints(values: readonly number[]): string;
+  /** The name that a value already has; encodes it and what it needs otherwise. */
+  name(value: Value): string;
+}
+
+/**
+ * Encodes a graph: its `Input`s become graph inputs, its outputs keep their names, symbolic dimensions stay symbolic.
+ *
+ * @example
+ * ```ts
+ * import { input, relu } from "./ops.ts";
+ * import { toOnnx } from "./onnx.ts";
+ *
+ * const bytes = toOnnx({ y: relu(input("x", ["batch", 4])) }, { dtype: "float32" });
+ * console.assert(bytes.length > 0);
+ * ```
+ *
+ * @throws {TypeError} if an output is not of type float, or a reshape has two dimensions that cannot be told.
+ */
+export function toOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
+  const inputs = graphInputs(graph);
+  const { encoder, nodes, initializers } = newEncoder(options.dtype);
+  for (const value of reachable(Object.values(graph))) encoder.name(value);
+  const outputs = Object.entries(graph).map(([name, value]) => {
+    if (value.type !== "float") throw new TypeError(`Output "${name}" is of type ${value.type}, not float`);
+    nodes.push({ opType: "Identity", input: [encoder.name(value)], output: [outputName(name)] });
+    return valueInfo(outputName(name), value, options.dtype);
+  });
+  const model = create(ModelProtoSchema, {
+    irVersion: IR_VERSION,
+    producerName: "sae-attribution",
+    opsetImport: [{ domain: "", version: OPSET }],
+    graph: {
+      name: "graph",
+      node: nodes,
+      initializer: initializers,
+      input: [...inputs].map(([name, value]) => valueInfo(name, value, options.dtype)),
+      output: outputs,
+    },
+  });
+  return toBinary(ModelProtoSchema, model);
+}
+
+/** The name under which onnxruntime returns an output: apart from the inputs, which may be outputs too. */
+export function outputName(name: string): string {
+  return `out:${name}`;
+}
+
+function newEncoder(dtype: FloatType): { encoder: Encoder; nodes: NodeInit[]; initializers: TensorInit[] } {
+  const nodes: NodeInit[] = [];
+  const initializers: TensorInit[] = [];
+  const names = new Map<Value, string>();
+  const constants = new Map<string, string>();
+  const initializer = (key: string, tensor: TensorInit): string => {
+    if (!constants.has(key)) {
+      constants.set(key, key);
+      initializers.push({ ...tensor, name: key } as TensorInit);
+    }
+    return key;
+  };
+  const encoder: Encoder = {
+    dtype,
+    emit(opType, inputs, attributes = []) {
+      const output = `v${nodes.length}`;
+      nodes.push({ opType, input: [...inputs], output: [output], attribute: [...attributes] });
+      return output;
+    },
+    ints: (values) =>
+      initializer(`i:${values.join(",")}`, {
+        dims: [BigInt(values.length)],
+        dataType: DataType.INT64,
+        int64Data: values.map(BigInt),
+      }),
+    name(value) {
+      const known = names.get(value);
+      if (known !== undefined) return known;
+      const { op } = value;
+      const made = op.kind === "Input"
+        ? op.name
+        : op.kind === "Constant"
+        ? initializer(`c:${op.value}`, scalarTensor(op.value, dtype))
+        : (LOWER[op.kind] as Lower)(value, encoder);
+      names.set(value, made);
+      return made;
+    },
+  };
+  return { encoder, nodes, initializers };
+}
+
+const floatType = (dtype: FloatType): DataType => dtype === "float32" ? DataType.FLOAT : DataType.DOUBLE;
+
+function scalarTensor(value: number, dtype: FloatType): TensorInit {
+  return dtype === "float32"
+    ? { dims: [], dataType: DataType.FLOAT, floatData: [value] }
+    : { dims: [], dataType: DataType.DOUBLE, doubleData: [value] };
+}
+
+function valueInfo(name: string, { shape, type }: Value, dtype: FloatType): NonNullable<GraphInit["input"]>[number] {
+  const elemType = type === "float" ? floatType(dtype) : type === "int64" ? DataType.INT64 : DataType.BOOL;
+  const dim = shape.map((d) => ({
+    value: typeof d === "number"
+      ? { case: "dimValue" as const, value: BigInt(d) }
+      : { case: "dimParam" as const, value: d },
+  }));
+  return { name, type: { value: { case: "tensorType", value: { elemType, shape: { dim } } } } };
+}
+
+const intAttribute = (name: string, value: number): AttributeInit => ({ name, type: 2, i: BigInt(value) });
+const intsAttribute = (name: string, values: readonly number[]): AttributeInit => ({
+  name,
+  type: 7,
+  ints: values.map(BigInt),
+});
+const stringAttribute = (name: string, value: string): AttributeInit => ({
+  name,
+  type: 3,
+  s: new TextEncoder().encode(value) as Uint8Array<ArrayBuffer>,
+});
+
+type Lower<K extends OpKind = OpKind> = (value: Node<K>, encoder: Encoder) => string;
+
+/** An op that ONNX has under the same name, with the same inputs. */
+function same<K extends OpKind>(attributes: (op: Op<K>) => readonly AttributeInit[] = () => []): Lower<K> {
+  return (value, e) => e.emit(value.op.kind, value.inputs.map(e.name), attributes(value.op));
+}
+
+const lowerReduce: Lower<"ReduceSum" | "ReduceMean"> = ({ op, inputs: [x] }, e) =>
+  e.emit(op.kind, [e.name(x), e.ints(op.axes)], [intAttribute("keepdims", op.keepDims ? 1 : 0)]);
+
+const LOWER: { readonly [K in Exclude<OpKind, "Input" | "Constant">]: Lower<K> } = {
+  Add: same(),
+  Sub: same(),
+  Mul: same(),
+  Div: same(),
+  MatMul: same(),
+  Greater: same(),
+  Where: same(),
+  Neg: same(),
+  Sqrt: same(),
+  Exp: same(),
+  Log: same(),
+  Tanh: same(),
+  Erf: ({ inputs: [x] }, e) => e.dtype === "float32" ? e.emit("Erf", [e.name(x)]) : e.name(erfSeries(x)),
+  Sigmoid: same(),
+  Relu: same(),
+  Softmax: same(() => [intAttribute("axis", -1)]),
+  LogSoftmax: same(() => [intAttribute("axis", -1)]),
+  Transpose: same<"Transpose">((op) => [intsAttribute("perm", op.permutation)]),
+  Concat: same<"Concat">((op) => [intAttribute("axis", op.axis)]),
+  GatherElements: same(() => [intAttribute("axis", -1)]),
+  ReduceSum: lowerReduce,
+  ReduceMean: lowerReduce,
+  Activation: ({ op, inputs: [x] }, e) => {
+    const { fn } = op;
+    if (fn === "relu") return e.emit("Relu", [e.name(x)]);
+    // Gelu has float32 kernels only.
+    if (fn === "silu" && e.dtype === "float32") return e.name(mul(x, sigmoid(x)));
+    if (e.dtype === "float64") return e.name(spelledOut(x, fn));
+    return e.emit("Gelu", [e.name(x)], [stringAttribute("approximate", fn === "gelu_new" ? "tanh" : "none")]);
+  },
+  Reshape: ({ op, inputs: [x] }, e) => {
+    const { shape } = op;
+    return e.emit("Reshape", [e.name(x), e.ints(reshapeDims(x.shape, shape))]);
+  },
+  ExpandLike: ({ inputs: [x, like] }, e) => e.emit("Expand", [e.name(x), e.emit("Shape", [e.name(like)])]),
+  Slice: ({ op, inputs: [x] }, e) => {
+    const { axis, start, end } = op;
+    return e.emit("Slice", [e.name(x), e.ints([start]), e.ints([end]), e.ints([axis])]);
+  },
+  Pad: ({ op, inputs: [x] }, e) => {
+    const { axis, before, after } = op;
+    return e.emit("Pad", [e.name(x), e.ints([before, after]), "", e.ints([axis])]);
+  },
+  ScatterElementsLike: ({ inputs: [updates, indices, like] }, e) => {
+    const value: AttributeInit = { name: "value", type: 4, t: { ...scalarTensor(0, e.dtype), dims: [1n] } as never };
+    const zeros = e.emit("ConstantOfShape", [e.emit("Shape", [e.name(like)])], [value]);
+    const attributes = [intAttribute("axis", -1), stringAttribute("reduction", "add")];
+    return e.emit("ScatterElements", [zeros, e.name(indices), e.name(updates)], attributes);
+  },
+};
+
+/** Reshape's argument: 0 keeps the input's dimension at that place, -1 is what remains. */
+function reshapeDims(from: Shape, to: Shape): number[] {
+  const dims = to.map((dim, i) => typeof dim === "number" ? dim : from[i] === dim ? 0 : -1);
+  if (dims.filter((d) => d === -1).length > 1) {
+    throw new TypeError(`Cannot tell the dimensions of a reshape from ${showShape(from)} to ${showShape(to)}`);
+  }
+  return dims;
+}
+
+/** An activation in ops that have float64 kernels. */
+function spelledOut(x: Value, fn: ActivationName): Value {
+  switch (fn) {
+    case "silu": // not x·σ(x), which onnxruntime fuses into an op without a float64 kernel
+      return div(x, add(1, exp(neg(x))));
+    case "gelu":
+      return mul(mul(0.5, x), add(1, erf(mul(x, Math.SQRT1_2))));
+    case "gelu_new": {
+      const inner = mul(mul(Math.sqrt(2 / Math.PI), x), add(1, mul(0.044715, mul(x, x))));
+      return mul(mul(0.5, x), add(1, tanh(inner)));
+    }
+    case "relu":
+      return mul(x, 1);
+  }
+}
+
+/**
+ * erf(x) = 2/√π · e^(−x²) · x · Σ (2x²)ⁿ / (2n+1)!!, all terms positive (Abramowitz and Stegun 7.1.6):
+ * onnxruntime has no float64 kernel for Erf. Beyond ±6 it is ±1 to all digits.
+ */
+function erfSeries(x: Value): Value {
+  const TERMS = 160;
+  const z = where(greater(x, 6), 6, where(greater(-6, x), -6, x));
+  const square = mul(z, z);
+  let sum: Value = constant(1);
+  for (let n = TERMS; n >= 1; n--) sum = add(1, mul(mul(square, 2 / (2 * n + 1)), sum));
+  return mul(mul(2 / Math.sqrt(Math.PI), exp(neg(square))), mul(z, sum));
+}

@@ -1,0 +1,77 @@
+/**
+ * Graphs derived from a graph: parts of it, and the same with a value replaced.
+ *
+ * @module
+ */
+import { add, input } from "./ops.ts";
+import { type Graph, reachable, type Value } from "./value.ts";
+
+/** The graph with some values exchanged for others; whatever used the old value uses the new one. */
+function substitute(graph: Graph, replacements: ReadonlyMap<Value, Value>): Graph {
+  const done = new Map<Value, Value>(replacements);
+  const rebuild = (value: Value): Value => {
+    const known = done.get(value);
+    if (known) return known;
+    const inputs = value.inputs.map(rebuild);
+    const same = inputs.every((v, i) => v === value.inputs[i]);
+    const result = same ? value : { ...value, inputs };
+    done.set(value, result);
+    return result;
+  };
+  return Object.fromEntries(Object.entries(graph).map(([name, value]) => [name, rebuild(value)]));
+}
+
+/**
+ * The part of a graph between given values: `from` become inputs of those names, `to` are the outputs.
+ * Inputs of the graph that are still needed stay inputs.
+ *
+ * @example Start in the middle
+ * ```ts
+ * import { input, mul, relu } from "./ops.ts";
+ * import { sliceGraph } from "./rewrite.ts";
+ * import { graphInputs } from "./value.ts";
+ *
+ * const middle = mul(input("x", ["position"]), 2);
+ * const rest = sliceGraph({ middle }, { y: relu(middle) });
+ * console.assert([...graphInputs(rest).keys()].join() === "middle");
+ * ```
+ */
+export function sliceGraph(from: Graph, to: Graph): Graph {
+  const cut = Object.entries(from).map(([name, v]): [Value, Value] => [v, input(name, v.shape, v.type)]);
+  return substitute(to, new Map(cut));
+}
+
+/**
+ * The graph with `Add(value, delta)` in the place of each given value, `delta` a new input with the given name.
+ * With delta = replacement − value this puts a replacement at a hook, and gradients pass straight through.
+ *
+ * @example
+ * ```ts
+ * import { input, relu } from "./ops.ts";
+ * import { addDeltas } from "./rewrite.ts";
+ * import { graphInputs } from "./value.ts";
+ *
+ * const x = relu(input("x", ["position"]));
+ * const steered = addDeltas({ y: relu(x) }, { "x.delta": x });
+ * console.assert([...graphInputs(steered).keys()].join() === "x,x.delta");
+ * ```
+ */
+export function addDeltas(graph: Graph, deltas: Graph): Graph {
+  // Inner values first, so that a later delta is added to a value which already has the earlier ones.
+  const order = reachable(Object.values(deltas));
+  const named = Object.entries(deltas).sort(([, a], [, b]) => order.indexOf(a) - order.indexOf(b));
+  let result: Graph = { ...graph };
+  let pending: Graph = Object.fromEntries(named);
+  for (const [name] of named) {
+    const value = pending[name];
+    const shifted = add(value, input(name, value.shape));
+    const replaced = substitute({ ...prefixed("g", result), ...prefixed("d", pending) }, new Map([[value, shifted]]));
+    result = Object.fromEntries(Object.keys(result).map((key) => [key, replaced[`g${key}`]]));
+    pending = Object.fromEntries(Object.keys(pending).map((key) => [key, replaced[`d${key}`]]));
+  }
+  return result;
+}
+
+function prefixed(prefix: string, graph: Graph): Graph {
+  return Object.fromEntries(Object.entries(graph).map(([key, value]) => [prefix + key, value]));
+}

@@ -1,0 +1,238 @@
+/**
+ * Opening a model: its configuration, weights, tokenizer, and a runtime to run it on.
+ *
+ * @module
+ */
+import { FAMILIES } from "../../models/mod.ts";
+import type { Architecture, WeightRef } from "../../models/family.ts";
+import { bundledUrl, DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
+import { createRuntime, type Runtime, type RuntimeOptions } from "../runtime/runtime.ts";
+import { type FileSource, openSource } from "../weights/source.ts";
+import { openSafetensors, type TensorStore } from "../weights/tensors.ts";
+import { Chain } from "./chain.ts";
+import { renamedStore } from "./renamed_store.ts";
+import { createTokenizer, type ModelTokenizer } from "./tokenizer.ts";
+import { Unembedding } from "./unembedding.ts";
+
+/** A token of a prompt. */
+export interface Token {
+  readonly id: number;
+  /** Decoded alone; empty when the model has no tokenizer. */
+  readonly text: string;
+  /** BOS, EOS, padding and the like. */
+  readonly isSpecial: boolean;
+}
+
+/** How a prompt becomes tokens. */
+export interface TokenOptions {
+  /** Default: the SAE's setting, else the family's. Ignored for a `number[]`. */
+  readonly prependBos?: boolean;
+  /** Cut what does not fit the context, on the right. */
+  readonly truncate?: boolean;
+}
+
+/** A model that has been opened. Its weights stay on disk until a pass needs them. */
+export class Model implements AsyncDisposable {
+  /** The bundled name, directory or URL that it was opened by. */
+  readonly name: string;
+  /** What outputs call it. */
+  readonly description: string;
+  readonly architecture: Architecture;
+  readonly runtime: Runtime;
+  readonly chain: Chain;
+  readonly unembedding: Unembedding;
+  readonly #source: FileSource;
+  readonly #config: Readonly<Record<string, unknown>>;
+  #tokenizer: Promise<ModelTokenizer | undefined> | undefined;
+
+  /** Use {@linkcode loadModel}. */
+  constructor(parts: ModelParts) {
+    this.name = parts.name;
+    this.description = parts.description;
+    this.architecture = parts.architecture;
+    this.runtime = parts.runtime;
+    this.#source = parts.source;
+    this.#config = parts.config;
+    this.chain = new Chain(parts.architecture, parts.store, parts.runtime);
+    const unembedding = parts.architecture.unembedding.find(({ name }) => parts.store.tensors.has(name))!;
+    this.unembedding = new Unembedding(parts.architecture.config, parts.store, parts.runtime, unembedding.name, true);
+  }
+
+  /** The tokenizer, `undefined` where the model's directory has none; parsed when it is first needed. */
+  tokenizer(): Promise<ModelTokenizer | undefined> {
+    return this.#tokenizer ??= readTokenizer(this.#source, this.#config);
+  }
+
+  /**
+   * Token ids of a prompt. A `number[]` is used exactly as given.
+   *
+   * @throws {RangeError} if there is no token, or more than the model's context holds (unless `truncate`)
+   * @throws {TypeError} if the prompt is text and the model has no tokenizer
+   */
+  async toTokens(prompt: string | readonly number[], options: TokenOptions = {}): Promise<number[]> {
+    const { nCtx } = this.architecture.config;
+    const ids = typeof prompt === "string" ? await this.#encode(prompt, options.prependBos) : [...prompt];
+    if (ids.length === 0) throw new RangeError("The prompt has no tokens: give some text, or prepend BOS");
+    if (ids.length > nCtx && !options.truncate) {
+      throw new RangeError(
+        `The prompt has ${ids.length} tokens, the model's context ${nCtx}: shorten it, or cut it on the right (--truncate)`,
+      );
+    }
+    return ids.slice(0, nCtx);
+  }
+
+  async #encode(text: string, prependBos = this.architecture.defaultPrependBos): Promise<number[]> {
+    const tokenizer = await this.requireTokenizer();
+    const ids = tokenizer.encode(text);
+    if (!prependBos) return ids;
+    if (tokenizer.bosId === undefined) throw new TypeError("The tokenizer has no BOS token: use --no-prepend-bos");
+    return [tokenizer.bosId, ...ids];
+  }
+
+  /** @throws {TypeError} if the model has no tokenizer */
+  async requireTokenizer(): Promise<ModelTokenizer> {
+    const tokenizer = await this.tokenizer();
+    if (!tokenizer) throw new TypeError(`${this.name} has no tokenizer.json: give token ids (--token-ids, --pos-id …)`);
+    return tokenizer;
+  }
+
+  /** Ids with their texts. */
+  async describeTokens(ids: readonly number[]): Promise<Token[]> {
+    const tokenizer = await this.tokenizer();
+    return ids.map((id) => ({
+      id,
+      text: tokenizer?.tokenText(id) ?? "",
+      isSpecial: tokenizer?.specialIds.has(id) ?? false,
+    }));
+  }
+
+  /** Releases sessions and files. */
+  async close(): Promise<void> {
+    await this.runtime.dispose();
+    await this.#source.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+interface ModelParts {
+  readonly name: string;
+  readonly description: string;
+  readonly architecture: Architecture;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly source: FileSource;
+  readonly store: TensorStore;
+  readonly runtime: Runtime;
+}
+
+/**
+ * Opens a model by bundled name, or from the directory or URL of a Hugging Face model (`config.json`,
+ * `model.safetensors` or its shards, `tokenizer.json`). Nothing large is read yet.
+ *
+ * @throws {RangeError} if the family, a setting or the device is not supported
+ * @throws {TypeError | SyntaxError} if a file is malformed or a tensor is missing or of the wrong shape
+ *
+ * @example The bundled model
+ * ```ts
+ * import { loadModel } from "./model.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * console.assert(model.architecture.family === "gpt2");
+ * ```
+ */
+export async function loadModel(source: string | URL = DEFAULT_MODEL, options: RuntimeOptions = {}): Promise<Model> {
+  const name = String(source);
+  const bundled = source instanceof URL ? undefined : findBundledModel(name);
+  const files = openSource(bundled ? bundledUrl(bundled.directory) : source);
+  try {
+    const [{ architecture, config }, store, runtime] = await Promise.all([
+      readArchitecture(files),
+      openSafetensors(files),
+      createRuntime(options),
+    ]);
+    const named = renamedStore(store, architecture.weightPrefixes, architecture.embedding.tokens.name);
+    checkWeights(architecture, named, name);
+    const description = bundled?.description ?? name;
+    return new Model({ name, description, architecture, config, source: files, store: named, runtime });
+  } catch (error) {
+    await files.close();
+    throw error;
+  }
+}
+
+async function readArchitecture(
+  source: FileSource,
+): Promise<{ architecture: Architecture; config: Readonly<Record<string, unknown>> }> {
+  if (await source.size("config.json") === undefined) {
+    throw new Deno.errors.NotFound(
+      `${source.location} has no config.json: is it the directory of a Hugging Face model?`,
+    );
+  }
+  const config = parseObject(await source.readText("config.json", 2 ** 22), "config.json");
+  const type = config.model_type;
+  if (typeof type !== "string" || !Object.hasOwn(FAMILIES, type)) {
+    const known = Object.keys(FAMILIES).join(", ");
+    throw new RangeError(`Models of type ${JSON.stringify(type)} are not supported; supported are ${known}`);
+  }
+  return { architecture: (await FAMILIES[type]()).open(config), config };
+}
+
+/** @throws {SyntaxError} if the text is not a JSON object */
+function parseObject(text: string, file: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new SyntaxError(`${file} is not JSON`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new SyntaxError(`${file} is not a JSON object`);
+  }
+  return value as Readonly<Record<string, unknown>>;
+}
+
+/** Every tensor that a pass will read must be there, in the shape that the configuration gives it. */
+function checkWeights(architecture: Architecture, store: TensorStore, name: string): void {
+  const { embedding, unembedding, config } = architecture;
+  const found = unembedding.find((ref) => store.tensors.has(ref.name)) ?? unembedding[0];
+  const layers = Array.from({ length: config.nLayers }, (_, layer) => Object.values(architecture.blockWeights(layer)));
+  const refs: WeightRef[] = [
+    embedding.tokens,
+    ...(embedding.positions ? [embedding.positions] : []),
+    ...layers.flat(),
+    ...Object.values(architecture.finalWeights()),
+    found,
+  ];
+  for (const ref of refs) {
+    const shape = store.tensors.get(ref.name)?.shape;
+    if (!shape) throw new TypeError(`${name} has no tensor "${ref.name}"`);
+    if (shape.join() !== ref.shape.join()) {
+      throw new TypeError(
+        `${name}: "${ref.name}" has shape [${shape.join(", ")}], config.json says [${ref.shape.join(", ")}]`,
+      );
+    }
+  }
+}
+
+async function readTokenizer(
+  source: FileSource,
+  config: Readonly<Record<string, unknown>>,
+): Promise<ModelTokenizer | undefined> {
+  if (await source.size("tokenizer.json") === undefined) return undefined;
+  const hasConfig = await source.size("tokenizer_config.json") !== undefined;
+  const [tokenizerJson, tokenizerConfigJson] = await Promise.all([
+    source.readText("tokenizer.json"),
+    hasConfig ? source.readText("tokenizer_config.json") : undefined,
+  ]);
+  const id = (key: string): number | undefined => {
+    const value = Array.isArray(config[key]) ? config[key][0] : config[key];
+    return typeof value === "number" ? value : undefined;
+  };
+  return createTokenizer({ tokenizerJson, tokenizerConfigJson }, {
+    bosTokenId: id("bos_token_id"),
+    eosTokenId: id("eos_token_id"),
+    decoderStartTokenId: id("decoder_start_token_id"),
+  });
+}

@@ -1,0 +1,44 @@
+/**
+ * Small tensors that a pass needs: masks, and rows taken out of and put back into the residual stream.
+ *
+ * @module
+ */
+import type { MaskSpec } from "../../models/family.ts";
+import type { FloatTensor } from "../runtime/tensor.ts";
+
+/** What is added to the scores where a query must not look; finite, so that no NaN can arise. */
+export const MASKED = -1e30;
+
+/** A causal additive mask `[1, 1, query, key]`, for all queries or for some rows. */
+export function additiveMask(n: number, { window }: MaskSpec, rows?: readonly number[]): FloatTensor {
+  const queries = rows ?? Array.from({ length: n }, (_, i) => i);
+  const data = new Float32Array(queries.length * n);
+  queries.forEach((query, i) => {
+    data.fill(MASKED, i * n + query + 1, (i + 1) * n);
+    if (window !== undefined && query >= window) data.fill(MASKED, i * n, i * n + query - window + 1);
+  });
+  return { dims: [1, 1, queries.length, n], data };
+}
+
+/** The matrix `[1, row, position]` whose product with the stream is the stream at some rows. */
+export function selectionMatrix(rows: readonly number[], n: number): FloatTensor {
+  const data = new Float32Array(rows.length * n);
+  rows.forEach((row, i) => data[i * n + row] = 1);
+  return { dims: [1, rows.length, n], data };
+}
+
+/** `[1, position, d]` at some positions: `[1, row, d]`. */
+export function gatherRows({ dims, data }: FloatTensor, rows: readonly number[]): FloatTensor {
+  const d = dims[dims.length - 1];
+  const out = new Float32Array(rows.length * d);
+  rows.forEach((row, i) => out.set(data.subarray(row * d, (row + 1) * d), i * d));
+  return { dims: [1, rows.length, d], data: out };
+}
+
+/** The opposite of {@linkcode gatherRows}: zeros elsewhere. */
+export function scatterRows({ dims, data }: FloatTensor, rows: readonly number[], n: number): FloatTensor {
+  const d = dims[dims.length - 1];
+  const out = new Float32Array(n * d);
+  rows.forEach((row, i) => out.set(data.subarray(i * d, (i + 1) * d), row * d));
+  return { dims: [1, n, d], data: out };
+}

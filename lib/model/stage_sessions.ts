@@ -1,0 +1,94 @@
+/**
+ * The sessions that run a stage: its forward pass, a part of it up to a hook, and its backward pass, all derived from
+ * the stage's one graph and kept by what was asked.
+ *
+ * @module
+ */
+import type { Architecture, Processing, StageGraph } from "../../models/family.ts";
+import { addDeltas, type Graph, input, type Value, vjp, type VjpOptions } from "../graph/mod.ts";
+import type { Runtime, Session } from "../runtime/runtime.ts";
+
+/** Which graph of a stage: everything that its sessions' keys depend on. */
+export interface StageKey {
+  /** 0 embed, 1 … n blocks, n + 1 final norm */
+  readonly stage: number;
+  readonly processing: Processing;
+  /** Only some rows of the block's queries and MLP. */
+  readonly selectRows: boolean;
+  /** Hooks (names within the stage) at which a delta is added. */
+  readonly deltas: readonly string[];
+}
+
+/** The name of the graph input that is added at a hook. */
+export const deltaName = (hook: string): string => `delta:${hook}`;
+
+/** The graph output that is the stage's result, and the one that is the gradient at its input. */
+export const OUTPUT = "output";
+/** The graph input that is the gradient at the stage's output. */
+export const GRADIENT = "gradient";
+/** The graph output that is the gradient at the stage's input. */
+export const INPUT_GRADIENT = "input_gradient";
+
+/** Makes and keeps the sessions of an architecture's stages. */
+export class StageSessions {
+  readonly #architecture: Architecture;
+  readonly #runtime: Runtime;
+
+  constructor(architecture: Architecture, runtime: Runtime) {
+    this.#architecture = architecture;
+    this.#runtime = runtime;
+  }
+
+  /** The stage's graph as its family writes it. */
+  graph({ stage, processing, selectRows }: StageKey): Partial<StageGraph> & Omit<StageGraph, "input"> {
+    const { nLayers } = this.#architecture.config;
+    if (stage === 0) return this.#architecture.embed(processing);
+    if (stage > nLayers) return this.#architecture.final(processing);
+    return this.#architecture.block(stage - 1, { processing, selectRows });
+  }
+
+  /** From the stage's input to its hooks (after the deltas) and, with `withOutput`, its output. */
+  forward(key: StageKey, reads: readonly string[], withOutput: boolean): Promise<Session> {
+    return this.#session(key, `forward ${withOutput} ${reads}`, () => {
+      const { output, hooks } = this.#shifted(key);
+      return { ...pick(hooks, reads), ...(withOutput ? { [OUTPUT]: output } : {}) };
+    });
+  }
+
+  /** From the gradient at the stage's output to those at its hooks and, with `throughInput`, at its input. */
+  backward(key: StageKey, wrt: readonly string[], throughInput: boolean, options: VjpOptions = {}): Promise<Session> {
+    const method = `${options.stop ?? []} ${Object.keys(options.rules ?? {})}`;
+    return this.#session(key, `backward ${throughInput} ${wrt} ${method}`, () => {
+      const { input: stageInput, output, hooks } = this.#shifted(key);
+      const names = throughInput ? [...wrt, INPUT_GRADIENT] : wrt;
+      const values = names.map((name) => name === INPUT_GRADIENT ? stageInput! : hooks[name]);
+      const gradients = vjp([output], [input(GRADIENT, output.shape)], values, options);
+      const found = names.flatMap((name, i): [string, Value][] => gradients[i] ? [[name, gradients[i]]] : []);
+      return Object.fromEntries(found);
+    });
+  }
+
+  /** The graph with deltas added; hooks are the values after them. */
+  #shifted(key: StageKey): { input?: Value; output: Value; hooks: Graph } {
+    const { input: stageInput, output, hooks } = this.graph(key);
+    if (key.deltas.length === 0) return { input: stageInput, output, hooks };
+    const deltas = Object.fromEntries(key.deltas.map((hook) => [deltaName(hook), hooks[hook]]));
+    const shifted = addDeltas({ ...hooks, [OUTPUT]: output }, deltas);
+    return { input: stageInput, output: shifted[OUTPUT], hooks: shifted };
+  }
+
+  #session(key: StageKey, what: string, graph: () => Graph): Promise<Session> {
+    const { nLayers } = this.#architecture.config;
+    const kind = key.stage === 0
+      ? "embed"
+      : key.stage > nLayers
+      ? "final"
+      : this.#architecture.blockKind(key.stage - 1);
+    const flags = Object.values(key.processing).map(Number).join("");
+    return this.#runtime.session(`${kind} ${flags} ${key.selectRows} [${key.deltas}] ${what}`, graph);
+  }
+}
+
+function pick(hooks: Graph, names: readonly string[]): Graph {
+  return Object.fromEntries(names.map((name) => [name, hooks[name]]));
+}

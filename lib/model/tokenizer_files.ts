@@ -1,0 +1,103 @@
+/**
+ * Reads the tokenizer's files and checks what a hostile or damaged one could use: kinds, and ids that would make a
+ * table of billions of entries.
+ *
+ * @module
+ */
+
+/** Far above any vocabulary (the largest have about 300,000 tokens). */
+const MAX_TOKEN_ID = 16_777_215;
+
+/** The special tokens that count, as `tokenizer_config.json` names them: SAELens's `get_special_token_ids`. */
+export const SPECIAL_TOKEN_ROLES = ["bos_token", "eos_token", "pad_token", "sep_token", "decoder_start_token"] as const;
+
+/** The text of each special token; null where the file says that there is none, absent where it says nothing. */
+export type SpecialTokens = Partial<Record<typeof SPECIAL_TOKEN_ROLES[number], string | null>>;
+
+type JsonObject = Record<string, unknown>;
+
+/**
+ * Parses `tokenizer.json` and counts its ids.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseTokenizerJson } from "./tokenizer_files.ts";
+ *
+ * assert.equal(parseTokenizerJson('{ "model": { "vocab": { "a": 0, "b": 1 } } }').vocabSize, 2);
+ * ```
+ */
+export function parseTokenizerJson(text: string): { document: object; vocabSize: number } {
+  const document = parseObject(text, "tokenizer.json");
+  if (!isObject(document.model)) throw malformed("tokenizer.json", "it has no model");
+  const added = document.added_tokens ?? [];
+  if (!Array.isArray(added)) throw malformed("tokenizer.json", "added_tokens is not a list");
+  let largest = -1;
+  const count = (id: unknown, token: unknown): void => {
+    if (!Number.isSafeInteger(id) || (id as number) < 0 || (id as number) > MAX_TOKEN_ID) {
+      throw malformed(
+        "tokenizer.json",
+        `token ${JSON.stringify(token)?.slice(0, 80)} has the id ${JSON.stringify(id)}`,
+      );
+    }
+    largest = Math.max(largest, id as number);
+  };
+  const vocab = document.model.vocab;
+  if (Array.isArray(vocab)) vocab.forEach((entry, id) => count(id, entry)); // Unigram: [token, score] by id
+  else if (isObject(vocab)) { for (const token in vocab) count(vocab[token], token); }
+  else throw malformed("tokenizer.json", "its model has no vocabulary");
+  for (const token of added) {
+    if (!isObject(token) || typeof token.content !== "string") {
+      throw malformed("tokenizer.json", "an entry of added_tokens has no content");
+    }
+    count(token.id, token.content);
+  }
+  return { document: { ...ABSENT_PARTS, ...document, added_tokens: added }, vocabSize: largest + 1 };
+}
+
+/**
+ * Parses `tokenizer_config.json` and picks the special tokens' texts.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseTokenizerConfig } from "./tokenizer_files.ts";
+ *
+ * const { specialTokens } = parseTokenizerConfig('{ "bos_token": { "content": "<s>" }, "eos_token": null }');
+ * assert.deepEqual(specialTokens, { bos_token: "<s>", eos_token: null });
+ * ```
+ */
+export function parseTokenizerConfig(text: string): { document: object; specialTokens: SpecialTokens } {
+  const document = parseObject(text, "tokenizer_config.json");
+  const specialTokens: SpecialTokens = {};
+  for (const role of SPECIAL_TOKEN_ROLES) {
+    const value = document[role];
+    if (typeof value === "string" || value === null) specialTokens[role] = value;
+    else if (isObject(value) && typeof value.content === "string") specialTokens[role] = value.content;
+    else if (value !== undefined) throw malformed("tokenizer_config.json", `${role} is no text`);
+  }
+  return { document, specialTokens };
+}
+
+/** A file that leaves a part out means that there is none. */
+const ABSENT_PARTS = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+
+function parseObject(text: string, file: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.replaceAll(/\s+/g, " ").slice(0, 120) : String(error);
+    throw malformed(file, `it is not JSON (${reason})`);
+  }
+  if (!isObject(value)) throw malformed(file, "it is not a JSON object");
+  return value;
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function malformed(file: string, what: string): SyntaxError {
+  return new SyntaxError(`Cannot read ${file}: ${what}: download it again from where the model comes from`);
+}

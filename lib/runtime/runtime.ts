@@ -1,0 +1,73 @@
+/**
+ * Running graphs: what a provider of onnxruntime offers, and the choice among providers.
+ *
+ * @module
+ */
+import type { FloatType } from "../graph/onnx.ts";
+import type { Graph } from "../graph/value.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** Where graphs run. `auto` is wasm today. */
+export type Device = "auto" | "wasm" | "webgpu" | "native";
+
+/** The devices by name. */
+export const DEVICES: readonly Device[] = ["auto", "wasm", "webgpu", "native"];
+
+/** Options of {@linkcode createRuntime}. */
+export interface RuntimeOptions {
+  /** Default `auto`. */
+  readonly device?: Device;
+  /** Threads of the wasm provider; by default the processor's cores, at most 4. The first runtime of a process decides. */
+  readonly threads?: number;
+  /** Default `float32`; `float64` is for tests of derivatives. */
+  readonly dtype?: FloatType;
+}
+
+/** A compiled graph. */
+export interface Session {
+  /** The graph's inputs, all of which must be given. */
+  readonly inputNames: readonly string[];
+  /** Runs the graph. Outputs come back under the graph's own names. */
+  run(inputs: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
+}
+
+/** A provider with the sessions that it has compiled. */
+export interface Runtime extends AsyncDisposable {
+  readonly device: Exclude<Device, "auto">;
+  /** The session with this key, compiled from the graph when it is first asked for. */
+  session(key: string, graph: () => Graph): Promise<Session>;
+  /** Releases all sessions. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * Opens a runtime on a device.
+ *
+ * @throws {RangeError} if the device is unknown or not available yet.
+ *
+ * @example Add two numbers
+ * ```ts
+ * import { add, input } from "../graph/ops.ts";
+ * import { createRuntime } from "./runtime.ts";
+ *
+ * await using runtime = await createRuntime({ threads: 1 });
+ * const session = await runtime.session("sum", () => ({ sum: add(input("x", [1]), 1) }));
+ * const { sum } = await session.run({ x: { dims: [1], data: new Float32Array([2]) } });
+ * console.assert(sum.data[0] === 3);
+ * ```
+ */
+export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  const device = options.device ?? "auto";
+  switch (device) {
+    case "auto":
+    case "wasm": {
+      const { createWasmRuntime } = await import("./wasm.ts");
+      return createWasmRuntime(options);
+    }
+    case "webgpu":
+    case "native":
+      throw new RangeError(`Device "${device}" is not available in this version: use --device wasm`);
+    default:
+      throw new RangeError(`Unknown device "${device}": choose one of ${DEVICES.join(", ")}`);
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Tensors as they lie in our hands between stages.
+ *
+ * @module
+ */
+
+/** Elements in row-major order with their dimensions. */
+export interface Tensor<Data extends TensorData = TensorData> {
+  readonly dims: readonly number[];
+  readonly data: Data;
+}
+
+/** The arrays that hold a tensor's elements: activations and weights, float64 in tests, indices. */
+export type TensorData = Float32Array | Float64Array | BigInt64Array;
+
+/** A tensor of float32 numbers: what all work is done in. */
+export type FloatTensor = Tensor<Float32Array>;
+
+/**
+ * A float32 tensor.
+ *
+ * @throws {RangeError} if the number of elements is not the product of the dimensions.
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "./tensor.ts";
+ *
+ * console.assert(tensor([2, 2], new Float32Array(4)).dims.length === 2);
+ * ```
+ */
+export function tensor(dims: readonly number[], data: Float32Array): FloatTensor {
+  const size = dims.reduce((a, b) => a * b, 1);
+  if (size !== data.length) throw new RangeError(`${data.length} elements do not fill [${dims.join(", ")}]`);
+  return { dims, data };
+}
+
+/** The index of the first element that is NaN or infinite, or -1. */
+export function firstNonFinite(data: Float32Array): number {
+  for (let i = 0; i < data.length; i++) {
+    const x = data[i];
+    if (x - x !== 0) return i;
+  }
+  return -1;
+}

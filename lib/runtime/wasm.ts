@@ -1,0 +1,71 @@
+/**
+ * The WebAssembly provider.
+ *
+ * @module
+ */
+import { env, InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_web.ts";
+import { outputName, toOnnx } from "../graph/onnx.ts";
+import type { Graph } from "../graph/value.ts";
+import type { Runtime, RuntimeOptions, Session } from "./runtime.ts";
+import type { Tensor, TensorData } from "./tensor.ts";
+
+const MAX_DEFAULT_THREADS = 4;
+
+/** Opens the wasm provider. Weights are fed as inputs, so nothing is prepacked. */
+export function createWasmRuntime({ threads, dtype = "float32" }: RuntimeOptions): Runtime {
+  env.wasm.numThreads = threads ?? defaultThreads();
+  env.logLevel = "error";
+  const sessions = new Map<string, Promise<InferenceSession>>();
+  const compile = (graph: Graph): Promise<InferenceSession> =>
+    InferenceSession.create(toOnnx(graph, { dtype }), {
+      executionProviders: ["wasm"],
+      graphOptimizationLevel: "all",
+      enableCpuMemArena: false,
+      enableMemPattern: false,
+      logSeverityLevel: 3,
+      extra: { session: { disable_prepacking: "1" } },
+    });
+  const dispose = async (): Promise<void> => {
+    const open = [...sessions.values()];
+    sessions.clear();
+    for (const result of await Promise.allSettled(open)) {
+      if (result.status === "fulfilled") await result.value.release();
+    }
+  };
+  return {
+    device: "wasm",
+    async session(key, graph) {
+      if (!sessions.has(key)) sessions.set(key, compile(graph()));
+      return wrap(await sessions.get(key)!);
+    },
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** More than one thread crashes on Deno before 2.7 (stack overflow in onnxruntime's workers). */
+function defaultThreads(): number {
+  const [major, minor] = Deno.version.deno.split(".").map(Number);
+  if (major < 2 || (major === 2 && minor < 7)) return 1;
+  return Math.min(MAX_DEFAULT_THREADS, navigator.hardwareConcurrency ?? 1);
+}
+
+function wrap(session: InferenceSession): Session {
+  return {
+    inputNames: session.inputNames,
+    async run(inputs) {
+      const feeds = Object.fromEntries(Object.entries(inputs).map(([name, t]) => [name, toOrt(t)]));
+      const outputs = await session.run(feeds);
+      const prefix = outputName("").length;
+      return Object.fromEntries(
+        Object.entries(outputs).map(([name, t]) => [name.slice(prefix), { dims: t.dims, data: t.data as TensorData }]),
+      );
+    },
+  };
+}
+
+function toOrt({ dims, data }: Tensor): OrtTensor {
+  if (data instanceof Float32Array) return new OrtTensor("float32", data, dims);
+  if (data instanceof Float64Array) return new OrtTensor("float64", data, dims);
+  return new OrtTensor("int64", data, dims);
+}

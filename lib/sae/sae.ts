@@ -1,0 +1,233 @@
+/**
+ * A sparse autoencoder: encoding in slices of features, decoding from the rows of active features only.
+ *
+ * @module
+ */
+import { input, matMul } from "../graph/mod.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
+import type { TensorStore } from "../weights/tensors.ts";
+import { findArchitecture } from "./architectures/mod.ts";
+import type { SaeConfig } from "./config.ts";
+import { normalize, type Normalized } from "./normalization.ts";
+import { type SparseActivations, SparseBuilder } from "./sparse.ts";
+
+/** The most bytes of the encoder that are in memory at once, twice (one slice read ahead). */
+const SLICE_BYTES = 32 * 2 ** 20;
+/** Columns of W_enc lie apart in the file: reads shorter than this cost more than their bytes. */
+const MIN_READ_BYTES = 32 * 2 ** 10;
+/** The most bytes of decoder rows in memory at once. */
+const DECODER_BYTES = 32 * 2 ** 20;
+
+/** What an SAE makes of its input. */
+export interface Encoded {
+  readonly activations: SparseActivations;
+  /** How the decoder's sum goes back: x̂ = (f · W_dec) · scale + bias. */
+  readonly normalized: Normalized;
+}
+
+/** An SAE that has been opened. Its weights stay on disk until they are used. */
+export interface Sae extends AsyncDisposable {
+  readonly config: SaeConfig;
+  /** Where it came from: a directory, URL or bundled name. */
+  readonly source: string;
+  /** Where it reads, a TransformerLens hook name. */
+  readonly hookIn: string;
+  /** Where it writes. Results are keyed by it. */
+  readonly hookOut: string;
+  /** For bundled SAEs: what each feature stands for. */
+  labels(): Promise<ReadonlyMap<number, string>>;
+  /** Encodes rows `[row, d_in]` (heads flattened). */
+  encode(runtime: Runtime, x: Float32Array): Promise<Encoded>;
+  /** x̂ `[row, d_out]` from activations. */
+  decode(encoded: Encoded): Promise<Float32Array>;
+  /** For each entry of the activations, the product of its decoder row with the gradient's row, times the scale. */
+  activeGradients(encoded: Encoded, gradient: Float32Array): Promise<Float32Array>;
+  /** The same for all features, `[row, d_sae]`. */
+  denseGradients(encoded: Encoded, gradient: Float32Array): Promise<FloatTensor>;
+  close(): Promise<void>;
+}
+
+/** An SAE over tensors under SAELens's names: W_enc `[d_in, d_sae]`, W_dec `[d_sae, d_out]`, b_dec, … */
+export class TensorSae implements Sae {
+  readonly config: SaeConfig;
+  readonly source: string;
+  readonly #store: TensorStore;
+  readonly #labels: () => Promise<ReadonlyMap<number, string>>;
+  #bDec: Promise<Float32Array> | undefined;
+
+  /**
+   * @throws {RangeError} if the architecture is not supported
+   * @throws {TypeError} if a tensor is missing or has another shape than the config says
+   */
+  constructor(
+    config: SaeConfig,
+    store: TensorStore,
+    source: string,
+    labels: () => Promise<ReadonlyMap<number, string>> = () => Promise.resolve(new Map()),
+  ) {
+    this.config = config;
+    this.source = source;
+    this.#store = store;
+    this.#labels = labels;
+    const { dIn, dOut, dSae } = config;
+    const vectors = findArchitecture(config.architecture).vectors.map((name): [string, number[]] => [name, [dSae]]);
+    const shapes = { W_enc: [dIn, dSae], W_dec: [dSae, dOut], b_dec: [dOut], ...Object.fromEntries(vectors) };
+    for (const [name, shape] of Object.entries(shapes)) {
+      const found = store.tensors.get(name)?.shape;
+      if (!found) throw new TypeError(`The SAE in ${source} has no tensor "${name}"`);
+      if (found.join() !== shape.join()) {
+        throw new TypeError(`The SAE in ${source} has ${name} of shape [${found}], its cfg.json says [${shape}]`);
+      }
+    }
+  }
+
+  get hookIn(): string {
+    return this.config.hookIn;
+  }
+
+  get hookOut(): string {
+    return this.config.hookOut;
+  }
+
+  labels(): Promise<ReadonlyMap<number, string>> {
+    return this.#labels();
+  }
+
+  async encode(runtime: Runtime, x: Float32Array): Promise<Encoded> {
+    const { architecture: name, dIn, dSae } = this.config;
+    const architecture = findArchitecture(name);
+    const normalized = normalize(x, await this.#decoderBias(), this.config);
+    const rows = x.length / dIn;
+    const z: Tensor = { dims: [rows, dIn], data: normalized.input };
+    const session = await runtime.session(`sae ${name} ${dIn}`, () => {
+      const vectors = architecture.vectors.map((v) => [v, input(v, ["feature"])]);
+      const projected = matMul(input("z", ["row", dIn]), input("W_enc", [dIn, "feature"]));
+      return { activations: architecture.activations(projected, Object.fromEntries(vectors)) };
+    });
+    const vectors = await Promise.all(architecture.vectors.map((v) => this.#store.read(v)));
+    const builder = new SparseBuilder(rows);
+    await this.#encoderSlices(
+      async (W_enc, start, end) => {
+        const slices = vectors.map((v, i): [string, Tensor] => [
+          architecture.vectors[i],
+          { dims: [end - start], data: v.subarray(start, end) },
+        ]);
+        const { activations } = await session.run({ z, W_enc, ...Object.fromEntries(slices) });
+        builder.add(activations as FloatTensor, start);
+      },
+      dIn,
+      dSae,
+    );
+    return { activations: builder.finish(), normalized };
+  }
+
+  async decode({ activations, normalized }: Encoded): Promise<Float32Array> {
+    const { dOut } = this.config;
+    const sum = new Float64Array(activations.rows * dOut);
+    await this.#decoderRows(activations, (row, entry, r) => {
+      const value = activations.values[entry];
+      const at = r * dOut;
+      for (let i = 0; i < dOut; i++) sum[at + i] += value * row[i];
+    });
+    return Float32Array.from(sum, (x, i) => x * normalized.scale[Math.floor(i / dOut)] + normalized.bias[i]);
+  }
+
+  async activeGradients({ activations, normalized }: Encoded, gradient: Float32Array): Promise<Float32Array> {
+    const { dOut } = this.config;
+    const gradients = new Float32Array(activations.values.length);
+    await this.#decoderRows(activations, (row, entry, r) => {
+      const at = r * dOut;
+      let dot = 0;
+      for (let i = 0; i < dOut; i++) dot += gradient[at + i] * row[i];
+      gradients[entry] = dot * normalized.scale[r];
+    });
+    return gradients;
+  }
+
+  async denseGradients({ activations, normalized }: Encoded, gradient: Float32Array): Promise<FloatTensor> {
+    const { dOut, dSae } = this.config;
+    const { rows } = activations;
+    const data = new Float32Array(rows * dSae);
+    const step = Math.max(1, Math.floor(DECODER_BYTES / 4 / dOut));
+    for (let start = 0; start < dSae; start += step) {
+      const end = Math.min(dSae, start + step);
+      const weights = await this.#store.readRowRange("W_dec", start, end);
+      for (let r = 0; r < rows; r++) {
+        for (let f = start; f < end; f++) {
+          let dot = 0;
+          for (let i = 0; i < dOut; i++) dot += gradient[r * dOut + i] * weights[(f - start) * dOut + i];
+          data[r * dSae + f] = dot * normalized.scale[r];
+        }
+      }
+    }
+    return { dims: [rows, dSae], data };
+  }
+
+  close(): Promise<void> {
+    return this.#store.source.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #decoderBias(): Promise<Float32Array> {
+    return this.#bDec ??= this.#store.read("b_dec");
+  }
+
+  /** Visits W_enc in slices of features, the next one read while the current one is used. */
+  async #encoderSlices(
+    visit: (weight: FloatTensor, start: number, end: number) => Promise<void>,
+    dIn: number,
+    dSae: number,
+  ): Promise<void> {
+    const step = Math.min(dSae, Math.max(Math.floor(SLICE_BYTES / 4 / dIn), MIN_READ_BYTES / 4));
+    const buffers: Float32Array[] = [];
+    const read = (start: number): Promise<FloatTensor> | undefined => {
+      if (start >= dSae) return undefined;
+      const end = Math.min(dSae, start + step);
+      const buffer = buffers[(start / step) % 2] ??= new Float32Array(step * dIn);
+      const reading = this.#store.readColumnRange("W_enc", start, end, buffer).then((data) => ({
+        dims: [dIn, end - start],
+        data,
+      }));
+      reading.catch(() => {}); // reported when the slice is used
+      return reading;
+    };
+    let coming = read(0);
+    for (let start = 0; start < dSae; start += step) {
+      const weight = await coming!;
+      coming = read(start + step);
+      await visit(weight, start, Math.min(dSae, start + step));
+    }
+  }
+
+  /** Visits every entry of the activations with its feature's decoder row, a bounded number of rows at a time. */
+  async #decoderRows(
+    { rows, offsets, features }: SparseActivations,
+    visit: (decoderRow: Float32Array, entry: number, row: number) => void,
+  ): Promise<void> {
+    const { dOut } = this.config;
+    const rowOf = new Uint32Array(features.length);
+    for (let r = 0; r < rows; r++) rowOf.fill(r, offsets[r], offsets[r + 1]);
+    const entries = Uint32Array.from(features, (_, i) => i).sort((a, b) => features[a] - features[b] || a - b);
+    const most = Math.max(1, Math.floor(DECODER_BYTES / 4 / dOut));
+    let entry = 0;
+    while (entry < entries.length) {
+      const unique: number[] = [];
+      let end = entry;
+      for (; end < entries.length; end++) {
+        const feature = features[entries[end]];
+        if (unique[unique.length - 1] === feature) continue;
+        if (unique.length === most) break;
+        unique.push(feature);
+      }
+      const block = await this.#store.readRows("W_dec", unique);
+      for (let at = -1; entry < end; entry++) {
+        if (at < 0 || unique[at] !== features[entries[entry]]) at++;
+        visit(block.subarray(at * dOut, (at + 1) * dOut), entries[entry], rowOf[entries[entry]]);
+      }
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * JSON: an array of records, or JSON lines.
+ *
+ * @module
+ */
+import { joinToChunks } from "./chunks.ts";
+import { formatNumber } from "./number.ts";
+import { type Cell, checkedRows, type Table } from "./table.ts";
+
+/** As JSON.stringify, with the control characters escaped that it leaves and that a terminal may obey. */
+function jsonText(text: string): string {
+  return JSON.stringify(text).replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
+}
+
+function jsonCell(cell: Cell): string {
+  if (typeof cell === "string") return jsonText(cell);
+  if (typeof cell === "number") return Number.isFinite(cell) ? formatNumber(cell) : "null";
+  return String(cell);
+}
+
+function* records(table: Table): Generator<string> {
+  const keys = table.columns.map((name) => `${jsonText(name)}:`);
+  for (const row of checkedRows(table)) yield `{${row.map((cell, i) => keys[i] + jsonCell(cell)).join(",")}}`;
+}
+
+function* arrayLines(table: Table): Generator<string> {
+  let separator = "[\n";
+  for (const record of records(table)) {
+    yield separator + record;
+    separator = ",\n";
+  }
+  yield separator === "[\n" ? "[]\n" : "\n]\n";
+}
+
+function* lines(table: Table): Generator<string> {
+  for (const record of records(table)) yield `${record}\n`;
+}
+
+/**
+ * The text of {@linkcode toJson} in chunks of about 64 KB.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { jsonChunks } from "./json.ts";
+ *
+ * assert.deepEqual([...jsonChunks({ columns: ["feature"], rows: [[1]] })], ['[\n{"feature":1}\n]\n']);
+ * ```
+ */
+export function jsonChunks(table: Table): Iterable<string> {
+  return joinToChunks(arrayLines(table));
+}
+
+/**
+ * The text of {@linkcode toJsonLines} in chunks of about 64 KB.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { jsonLinesChunks } from "./json.ts";
+ *
+ * assert.deepEqual([...jsonLinesChunks({ columns: ["feature"], rows: [] })], []);
+ * ```
+ */
+export function jsonLinesChunks(table: Table): Iterable<string> {
+  return joinToChunks(lines(table));
+}
+
+/**
+ * The table as a JSON array of records, one a line, which one `pandas.read_json` loads (`dtype={"token": "str"}`
+ * keeps a column of tokens like `"1"` text). Numbers have 9 significant digits; NaN and infinity are null.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { toJson } from "./json.ts";
+ *
+ * const table = { columns: ["token", "attribution"], rows: [[" golf", 0.5], [" tennis", NaN]] };
+ * assert.equal(toJson(table), '[\n{"token":" golf","attribution":0.5},\n{"token":" tennis","attribution":null}\n]\n');
+ * ```
+ */
+export function toJson(table: Table): string {
+  return [...jsonChunks(table)].join("");
+}
+
+/**
+ * The table as JSON lines: one record a line.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { toJsonLines } from "./json.ts";
+ *
+ * assert.equal(toJsonLines({ columns: ["feature"], rows: [[1], [2]] }), '{"feature":1}\n{"feature":2}\n');
+ * ```
+ */
+export function toJsonLines(table: Table): string {
+  return [...jsonLinesChunks(table)].join("");
+}

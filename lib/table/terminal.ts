@@ -1,0 +1,83 @@
+/**
+ * Text that is safe to print in a terminal and as wide as it seems.
+ *
+ * @module
+ */
+
+/** Control, format (bidirectional marks, joiners) and lone surrogate characters, and spaces that are not the space. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu;
+const NAMED_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** Characters that take two columns: East Asian scripts and full-width forms, and emoji drawn as pictures. */
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\u3001-\u303e\uff01-\uff60\uffe0-\uffe6\p{Emoji_Presentation}]/u;
+const COMBINING = /[\p{Mn}\p{Me}]/u;
+
+function escapeCharacter(character: string): string {
+  const code = character.codePointAt(0)!;
+  const hex = code.toString(16);
+  return NAMED_ESCAPES[character] ?? (code < 256 ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`);
+}
+
+/**
+ * A text as one line that a terminal only shows: characters that it would obey or hide are escaped (`\n`, `\x1b`,
+ * `\u{202e}`), and spaces at the ends are drawn as `·`, because " golf" and "golf" are different tokens.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { printable } from "./terminal.ts";
+ *
+ * assert.equal(printable(" golf"), "·golf");
+ * assert.equal(printable("\x1b[2J"), "\\x1b[2J");
+ * ```
+ */
+export function printable(text: string): string {
+  return text.replace(/^ +| +$/g, (spaces) => "·".repeat(spaces.length)).replace(UNPRINTABLE, escapeCharacter);
+}
+
+/**
+ * How many terminal columns a printable text takes.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { displayWidth } from "./terminal.ts";
+ *
+ * assert.equal(displayWidth("日本 🐯"), 7);
+ * ```
+ */
+export function displayWidth(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  let width = 0;
+  for (const character of text) width += characterWidth(character);
+  return width;
+}
+
+/**
+ * A printable text cut to at most `width` columns, with `…` where something is missing.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { cutToWidth } from "./terminal.ts";
+ *
+ * assert.equal(cutToWidth("basketball", 7), "basket…");
+ * ```
+ */
+export function cutToWidth(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  let cut = "";
+  let used = 1; // of "…"
+  for (const character of text) {
+    used += characterWidth(character);
+    if (used > width) break;
+    cut += character;
+  }
+  return width < 1 ? "" : `${cut}…`;
+}
+
+function characterWidth(character: string): number {
+  if (COMBINING.test(character)) return 0;
+  return WIDE.test(character) ? 2 : 1;
+}

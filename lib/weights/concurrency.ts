@@ -1,0 +1,40 @@
+/**
+ * Makes a gate through which at most `count` tasks run at a time; the others wait in order.
+ *
+ * @example
+ * ```ts
+ * const gate = makeGate(2);
+ * console.log(await Promise.all([1, 2, 3].map((n) => gate(() => Promise.resolve(n * n))))); // [1, 4, 9]
+ * ```
+ */
+export function makeGate(count: number): <T>(task: () => Promise<T>) => Promise<T> {
+  let free = count;
+  const waiting: (() => void)[] = [];
+  return async (task) => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free++;
+    }
+  };
+}
+
+/**
+ * Waits for all, and only then throws the first error: nothing goes on writing into a buffer whose owner has moved on.
+ *
+ * @example
+ * ```ts
+ * console.log(await settleAll([Promise.resolve(1), Promise.resolve(2)])); // [1, 2]
+ * ```
+ */
+export async function settleAll<T>(promises: Iterable<Promise<T>>): Promise<T[]> {
+  const results = await Promise.allSettled(promises);
+  return results.map((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+}

@@ -1,0 +1,40 @@
+import { isRecord, parseJsonObject } from "./json.ts";
+import { isPlainName } from "./paths.ts";
+import type { FileSource } from "./source.ts";
+
+const MAX_SHARDS = 1000;
+
+/**
+ * Reads the index of a sharded model: the shard's path by tensor name. A shard lies beside its index; a name that
+ * would lead out of the directory is a `SyntaxError`.
+ *
+ * @example
+ * ```ts
+ * import { openSource } from "./source.ts";
+ *
+ * const directory = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${directory}/index.json`, '{"weight_map":{"wte.weight":"1.safetensors"}}');
+ *
+ * await using source = openSource(directory);
+ * console.log(await readShardIndex(source, "index.json")); // Map { "wte.weight" => "1.safetensors" }
+ * ```
+ */
+export async function readShardIndex(source: FileSource, path: string): Promise<Map<string, string>> {
+  const index = parseJsonObject(await source.readText(path), path);
+  const weightMap = index.weight_map;
+  if (!isRecord(weightMap)) throw new SyntaxError(`Cannot read ${path}: its weight_map is not an object`);
+  const directory = path.slice(0, path.lastIndexOf("/") + 1);
+  const shards = new Map<string, string>();
+  for (const [name, file] of Object.entries(weightMap)) {
+    if (typeof file !== "string" || !isPlainName(file)) {
+      const what = `weight_map gives ${JSON.stringify(file)} for ${JSON.stringify(name)}`;
+      throw new SyntaxError(`Cannot read ${path}: ${what}, not the plain name of a file beside it`);
+    }
+    shards.set(name, directory + file);
+  }
+  const count = new Set(shards.values()).size;
+  if (count > MAX_SHARDS) {
+    throw new SyntaxError(`Cannot read ${path}: ${count} shards exceed the limit of ${MAX_SHARDS}`);
+  }
+  return shards;
+}

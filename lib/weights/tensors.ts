@@ -1,0 +1,253 @@
+import { makeGate, settleAll } from "./concurrency.ts";
+import { nearestNames } from "./nearest_names.ts";
+import type { ByteRange } from "./ranges.ts";
+import { readFloats } from "./read_floats.ts";
+import { countElements, readSafetensorsHeader, type TensorInfo } from "./safetensors.ts";
+import { readShardIndex } from "./shards.ts";
+import type { FileSource } from "./source.ts";
+import { FLOAT_BYTES, type FloatDtype, isFloatDtype } from "./widen.ts";
+
+export type { Dtype, TensorInfo } from "./safetensors.ts";
+
+/** The tensors of a directory's safetensors files, read by name, widened to float32. */
+export interface TensorStore {
+  /** Where the files are; closing it ends the store. */
+  readonly source: FileSource;
+  /** Every tensor by its name, those of integer dtypes included. */
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /**
+   * Whole tensors, one after another in the order of `names` into `into` (at least the sum of their sizes) or a fresh
+   * array; what is neighbouring in `names` and in a file is one read. Returns one view of the buffer per name.
+   * On a local source every read is handed to the system before the call returns (up to 16 a file).
+   */
+  readMany(names: readonly string[], into?: Float32Array): Promise<Float32Array[]>;
+  /** A whole tensor, row-major. */
+  read(name: string, into?: Float32Array): Promise<Float32Array>;
+  /** Rows [start, end) of a tensor seen as [shape[0], rest]. */
+  readRowRange(name: string, start: number, end: number, into?: Float32Array): Promise<Float32Array>;
+  /** Columns [start, end) of a 2-D tensor, row-major [rows, end - start]. */
+  readColumnRange(name: string, start: number, end: number, into?: Float32Array): Promise<Float32Array>;
+  /** The rows listed (ascending, unique) of a tensor seen as [shape[0], rest], in that order. */
+  readRows(name: string, rows: ArrayLike<number>, into?: Float32Array): Promise<Float32Array>;
+}
+
+/** Which files of a directory to open; the default is the index if there is one, else `model.safetensors`. */
+export interface SafetensorsOptions {
+  /** The index of a sharded model; default `model.safetensors.index.json`. */
+  readonly index?: string;
+  /** A single file, for example `sae_weights.safetensors`. */
+  readonly file?: string;
+}
+
+/**
+ * Opens a directory's safetensors files: reads and checks their headers, no numbers yet. The store lives as long as
+ * its source.
+ *
+ * @example
+ * ```ts
+ * import { openSource } from "./source.ts";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const header = new TextEncoder().encode('{"b":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}');
+ * const bytes = new Uint8Array([header.length, 0, 0, 0, 0, 0, 0, 0, ...header, 0x80, 0x3f]);
+ * await Deno.writeFile(`${directory}/model.safetensors`, bytes);
+ *
+ * await using source = openSource(directory);
+ * const store = await openSafetensors(source);
+ * console.log(await store.read("b")); // Float32Array [1]
+ * ```
+ */
+export async function openSafetensors(source: FileSource, options: SafetensorsOptions = {}): Promise<TensorStore> {
+  const { file, index } = await chooseFiles(source, options);
+  const tensors = file === undefined ? await readShards(source, index!) : new Map<string, TensorInfo>();
+  if (file !== undefined) {
+    for (const info of await readSafetensorsHeader(source, file)) tensors.set(info.name, info);
+  }
+  return makeStore(source, tensors);
+}
+
+async function chooseFiles(source: FileSource, options: SafetensorsOptions): Promise<SafetensorsOptions> {
+  if (options.file !== undefined && options.index !== undefined) {
+    throw new TypeError(`Cannot open both the file ${options.file} and the index ${options.index}: give one of them`);
+  }
+  if (options.file !== undefined || options.index !== undefined) return options;
+  const [index, file] = ["model.safetensors.index.json", "model.safetensors"];
+  if (await source.size(index) !== undefined) return { index };
+  if (await source.size(file) !== undefined) return { file };
+  throw new Deno.errors.NotFound(`Cannot open ${source.location}: it has neither ${file} nor ${index}`);
+}
+
+/** The tensors that an index lists, each as the header of its shard describes it. */
+async function readShards(source: FileSource, index: string): Promise<Map<string, TensorInfo>> {
+  const shards = await readShardIndex(source, index);
+  const gate = makeGate(8);
+  const files = [...new Set(shards.values())];
+  const headers = await settleAll(files.map((file) => gate(() => readSafetensorsHeader(source, file))));
+  const byShard = new Map(files.map((file, i) => [file, new Map(headers[i].map((info) => [info.name, info]))]));
+  const tensors = new Map<string, TensorInfo>();
+  for (const [name, file] of shards) {
+    const info = byShard.get(file)?.get(name);
+    if (!info) {
+      throw new SyntaxError(`Cannot read ${index}: it lists ${JSON.stringify(name)} in ${file}, which lacks it`);
+    }
+    tensors.set(name, info);
+  }
+  return tensors;
+}
+
+function makeStore(source: FileSource, tensors: ReadonlyMap<string, TensorInfo>): TensorStore {
+  const find = (name: string): FloatTensor => findTensor(source, tensors, name);
+  return {
+    source,
+    tensors,
+    // Async functions, so that a wrong argument is a rejection; none awaits before it reads.
+    readMany: async (names, into) => await readMany(source, names.map(find), into),
+    read: async (name, into) => (await readMany(source, [find(name)], into))[0],
+    readRowRange: async (name, start, end, into) => await readRowRange(source, find(name), start, end, into),
+    readColumnRange: async (name, start, end, into) => await readColumnRange(source, find(name), start, end, into),
+    readRows: async (name, rows, into) => await readRows(source, find(name), rows, into),
+  };
+}
+
+type FloatTensor = TensorInfo & { readonly dtype: FloatDtype };
+
+function findTensor(source: FileSource, tensors: ReadonlyMap<string, TensorInfo>, name: string): FloatTensor {
+  const info = tensors.get(name);
+  if (!info) {
+    const nearest = nearestNames(name, tensors.keys()).map((near) => JSON.stringify(near)).join(", ");
+    const advice = nearest === "" ? "there is none at all" : `the nearest names are ${nearest}`;
+    throw new RangeError(`Cannot find tensor ${JSON.stringify(name)} in ${source.location}: ${advice}`);
+  }
+  if (!isFloat(info)) {
+    throw new TypeError(`Cannot read tensor ${JSON.stringify(name)} as float32: its dtype is ${info.dtype}`);
+  }
+  return info;
+}
+
+function isFloat(info: TensorInfo): info is FloatTensor {
+  return isFloatDtype(info.dtype);
+}
+
+/** Neighbours in a file, one read: `start` and `end` in the destination. */
+interface Run extends ByteRange {
+  readonly file: string;
+  readonly dtype: FloatDtype;
+  readonly start: number;
+  readonly end: number;
+}
+
+async function readMany(
+  source: FileSource,
+  infos: readonly FloatTensor[],
+  into?: Float32Array,
+): Promise<Float32Array[]> {
+  const sizes = infos.map((info) => countElements(info.shape));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const buffer = destinationFor(infos.map(({ name }) => name).join(", "), total, into);
+  const runs: Run[] = [];
+  const views: Float32Array[] = [];
+  let start = 0;
+  for (const [i, { file, dtype, offset, byteLength: length }] of infos.entries()) {
+    const end = start + sizes[i];
+    const last = runs.at(-1);
+    views.push(buffer.subarray(start, end));
+    if (last && last.file === file && last.dtype === dtype && last.offset + last.length === offset) {
+      runs[runs.length - 1] = { ...last, length: last.length + length, end };
+    } else runs.push({ file, dtype, offset, length, start, end });
+    start = end;
+  }
+  await settleAll(
+    runs.map((run) => readFloats(source, run.file, run.dtype, [run], buffer.subarray(run.start, run.end))),
+  );
+  return views;
+}
+
+async function readRowRange(
+  source: FileSource,
+  info: FloatTensor,
+  start: number,
+  end: number,
+  into?: Float32Array,
+): Promise<Float32Array> {
+  const { rows, width } = asRows(info);
+  checkSpan(info, "rows", start, end, rows);
+  const buffer = destinationFor(info.name, (end - start) * width, into);
+  await readFloats(source, info.file, info.dtype, [rowBytes(info, width, start, end)], buffer);
+  return buffer;
+}
+
+async function readColumnRange(
+  source: FileSource,
+  info: FloatTensor,
+  start: number,
+  end: number,
+  into?: Float32Array,
+): Promise<Float32Array> {
+  if (info.shape.length !== 2) {
+    throw new RangeError(
+      `Cannot read columns of tensor "${info.name}": its shape is [${info.shape.join(", ")}], not 2-D`,
+    );
+  }
+  const [rows, columns] = info.shape;
+  checkSpan(info, "columns", start, end, columns);
+  const buffer = destinationFor(info.name, rows * (end - start), into);
+  if (buffer.length === 0) return buffer;
+  const bytes = FLOAT_BYTES[info.dtype];
+  const parts = Array.from({ length: rows }, (_, row) => ({
+    offset: info.offset + (row * columns + start) * bytes,
+    length: (end - start) * bytes,
+  }));
+  await readFloats(source, info.file, info.dtype, parts, buffer);
+  return buffer;
+}
+
+async function readRows(
+  source: FileSource,
+  info: FloatTensor,
+  wanted: ArrayLike<number>,
+  into?: Float32Array,
+): Promise<Float32Array> {
+  const { rows, width } = asRows(info);
+  const parts: ByteRange[] = [];
+  for (let i = 0, previous = -1; i < wanted.length; previous = wanted[i++]) {
+    checkSpan(info, "rows", wanted[i], wanted[i] + 1, rows);
+    if (wanted[i] <= previous) {
+      throw new RangeError(
+        `Cannot read rows of tensor "${info.name}": row ${
+          wanted[i]
+        } follows ${previous}; give them ascending, each once`,
+      );
+    }
+    parts.push(rowBytes(info, width, wanted[i], wanted[i] + 1));
+  }
+  const buffer = destinationFor(info.name, wanted.length * width, into);
+  await readFloats(source, info.file, info.dtype, parts, buffer);
+  return buffer;
+}
+
+/** A tensor of any rank as a matrix: [shape[0], rest]; a single number is one row. */
+function asRows({ shape }: TensorInfo): { rows: number; width: number } {
+  const rows = shape.length === 0 ? 1 : shape[0];
+  return { rows, width: rows === 0 ? 0 : countElements(shape) / rows };
+}
+
+function rowBytes({ offset, dtype }: FloatTensor, width: number, start: number, end: number): ByteRange {
+  const bytes = width * FLOAT_BYTES[dtype];
+  return { offset: offset + start * bytes, length: (end - start) * bytes };
+}
+
+function checkSpan({ name, shape }: TensorInfo, what: string, start: number, end: number, size: number): void {
+  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end && end <= size) return;
+  throw new RangeError(
+    `Cannot read ${what} ${start} to ${end} of tensor "${name}": its shape is [${shape.join(", ")}]`,
+  );
+}
+
+/** The first `length` numbers of `into`, or a fresh array where there is none. */
+function destinationFor(name: string, length: number, into?: Float32Array): Float32Array {
+  if (into === undefined) return new Float32Array(length);
+  if (into.length < length) {
+    throw new RangeError(`Cannot read tensor ${name}: ${length} numbers do not fit into an array of ${into.length}`);
+  }
+  return into.subarray(0, length);
+}

@@ -1,0 +1,32 @@
+/** What a text file may have at most unless told otherwise: 256 MiB. */
+export const MAX_TEXT_BYTES: number = 256 * 2 ** 20;
+
+/**
+ * Refuses a file that is too long to be read whole.
+ *
+ * @example
+ * ```ts
+ * checkWholeSize("config.json", 1000, 4096); // fine
+ * ```
+ */
+export function checkWholeSize(path: string, size: number, maxBytes: number): void {
+  if (size > maxBytes) {
+    throw new RangeError(`Cannot read ${path} whole: ${size} bytes exceed the limit of ${maxBytes}`);
+  }
+}
+
+/**
+ * Decodes UTF-8; other bytes are a `SyntaxError`.
+ *
+ * @example
+ * ```ts
+ * console.log(decodeText("a.txt", new Uint8Array([104, 105]))); // "hi"
+ * ```
+ */
+export function decodeText(path: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read ${path} as text: it is not UTF-8`, { cause });
+  }
+}
