@@ -7,6 +7,7 @@ import { FAMILIES } from "../../models/mod.ts";
 import type { Architecture, WeightRef } from "../../models/family.ts";
 import { bundledUrl, DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "../runtime/runtime.ts";
+import { hashFiles } from "../weights/hash.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import { openSafetensors, type TensorStore } from "../weights/tensors.ts";
 import { Chain } from "./chain.ts";
@@ -43,6 +44,7 @@ export class Model implements AsyncDisposable {
   readonly unembedding: Unembedding;
   readonly #source: FileSource;
   readonly #config: Readonly<Record<string, unknown>>;
+  readonly #weightFiles: readonly string[];
   #tokenizer: Promise<ModelTokenizer | undefined> | undefined;
 
   /** Use {@linkcode loadModel}. */
@@ -53,6 +55,7 @@ export class Model implements AsyncDisposable {
     this.runtime = parts.runtime;
     this.#source = parts.source;
     this.#config = parts.config;
+    this.#weightFiles = [...new Set([...parts.store.tensors.values()].map(({ file }) => file))];
     this.chain = new Chain(parts.architecture, parts.store, parts.runtime);
     const unembedding = parts.architecture.unembedding.find(({ name }) => parts.store.tensors.has(name))!;
     this.unembedding = new Unembedding(parts.architecture.config, parts.store, parts.runtime, unembedding.name, true);
@@ -104,6 +107,11 @@ export class Model implements AsyncDisposable {
       text: tokenizer?.tokenText(id) ?? "",
       isSpecial: tokenizer?.specialIds.has(id) ?? false,
     }));
+  }
+
+  /** SHA-256 of the configuration and weight files by path; null where they are not local. */
+  fileHashes(): Promise<Record<string, string | null>> {
+    return hashFiles(this.#source, ["config.json", ...this.#weightFiles]);
   }
 
   /** Releases sessions and files. */

@@ -11,7 +11,7 @@ import type { FloatTensor } from "../runtime/tensor.ts";
 import type { TensorStore } from "../weights/tensors.ts";
 
 /** The most bytes of the unembedding that are in memory at once, twice (one slice read ahead). */
-const SLICE_BYTES = 32 * 2 ** 20;
+const SLICE_BYTES = 24 * 2 ** 20;
 
 /** The unembedding of one model. Rows of the weight, `[d_vocab, d_model]`, are tokens. */
 export class Unembedding {

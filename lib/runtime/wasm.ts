@@ -35,7 +35,7 @@ export function createWasmRuntime({ threads, dtype = "float32" }: RuntimeOptions
   return {
     device: "wasm",
     async session(key, graph) {
-      if (!sessions.has(key)) sessions.set(key, compile(graph()));
+      if (!sessions.has(key)) sessions.set(key, withRoom(() => compile(graph())));
       return wrap(await sessions.get(key)!);
     },
     dispose,
@@ -48,6 +48,33 @@ function defaultThreads(): number {
   const [major, minor] = Deno.version.deno.split(".").map(Number);
   if (major < 2 || (major === 2 && minor < 7)) return 1;
   return Math.min(MAX_DEFAULT_THREADS, navigator.hardwareConcurrency ?? 1);
+}
+
+/** 3 GiB of address space, in pages of 64 KiB; memory itself is taken page by page as it is used. */
+const ROOM = 49_152;
+
+let memoryMade: Promise<void> | undefined;
+
+/**
+ * Gives onnxruntime's shared memory its room from the start; the memory is made when a process's first session is.
+ * Without it, a thread that sleeps while the memory grows can wake up with the old bounds and die of "memory access out
+ * of bounds", and the run that waits for it never ends (Deno 2.9.6, onnxruntime-web 1.30.0).
+ */
+async function withRoom<T>(create: () => Promise<T>): Promise<T> {
+  if (memoryMade) {
+    await memoryMade;
+    return await create();
+  }
+  const { Memory } = WebAssembly;
+  WebAssembly.Memory = class extends Memory {
+    constructor(descriptor: WebAssembly.MemoryDescriptor) {
+      const { initial, maximum = initial, shared } = descriptor;
+      super(shared ? { ...descriptor, initial: Math.max(initial, Math.min(maximum, ROOM)) } : descriptor);
+    }
+  };
+  const created = create();
+  memoryMade = created.then(() => {}, () => {}).finally(() => WebAssembly.Memory = Memory);
+  return await created;
 }
 
 function wrap(session: InferenceSession): Session {

@@ -6,6 +6,7 @@
 import { input, matMul } from "../graph/mod.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
+import { hashFiles } from "../weights/hash.ts";
 import type { TensorStore } from "../weights/tensors.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { SaeConfig } from "./config.ts";
@@ -13,7 +14,7 @@ import { normalize, type Normalized } from "./normalization.ts";
 import { type SparseActivations, SparseBuilder } from "./sparse.ts";
 
 /** The most bytes of the encoder that are in memory at once, twice (one slice read ahead). */
-const SLICE_BYTES = 32 * 2 ** 20;
+const SLICE_BYTES = 24 * 2 ** 20;
 /** Columns of W_enc lie apart in the file: reads shorter than this cost more than their bytes. */
 const MIN_READ_BYTES = 32 * 2 ** 10;
 /** The most bytes of decoder rows in memory at once. */
@@ -45,6 +46,8 @@ export interface Sae extends AsyncDisposable {
   activeGradients(encoded: Encoded, gradient: Float32Array): Promise<Float32Array>;
   /** The same for all features, `[row, d_sae]`. */
   denseGradients(encoded: Encoded, gradient: Float32Array): Promise<FloatTensor>;
+  /** SHA-256 of its files by path; null where they are not local. */
+  fileHashes(): Promise<Record<string, string | null>>;
   close(): Promise<void>;
 }
 
@@ -162,6 +165,10 @@ export class TensorSae implements Sae {
       }
     }
     return { dims: [rows, dSae], data };
+  }
+
+  fileHashes(): Promise<Record<string, string | null>> {
+    return hashFiles(this.#store.source, [...new Set([...this.#store.tensors.values()].map(({ file }) => file))]);
   }
 
   close(): Promise<void> {

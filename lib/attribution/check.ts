@@ -1,0 +1,134 @@
+/**
+ * Checks of a run that cost more forward passes: is the gradient right, and what does ablating all features do?
+ *
+ * @module
+ */
+import type { Replacement } from "../model/chain.ts";
+import type { Model } from "../model/model.ts";
+import type { FloatTensor } from "../runtime/tensor.ts";
+import type { SaeRun } from "./apply.ts";
+import { metricValue } from "./evaluate.ts";
+import type { Attribution } from "./result.ts";
+import type { SaeAttribution } from "./sae_attribution.ts";
+
+/** The checks of one SAE; keys are those of the summary's JSON. */
+export interface HookCheck {
+  readonly hook: string;
+  /** Along g: |g| against (metric(x + εu) − metric(x − εu)) / 2ε, u = g / |g|. */
+  readonly gradient_central_difference: {
+    readonly analytic: number;
+    readonly numeric: number;
+    readonly relative_error: number;
+  };
+  /** metric − metric with all features at this hook set to 0 (bias and error kept), beside Σ attribution. */
+  readonly joint_ablation: { readonly effect: number; readonly sum_of_attributions: number };
+}
+
+/** What {@linkcode checkAttribution} finds. */
+export interface CheckSummary {
+  readonly hooks: readonly HookCheck[];
+  /** By file, of the model and the SAEs; null where a file is not local. */
+  readonly file_sha256: Readonly<Record<string, string | null>>;
+}
+
+/** The central difference moves the hook's value by this part of its norm at most … */
+const LARGEST_STEP = 0.02;
+/** … or so that the metric should move by this much (times its size, if that is more than 1). */
+const METRIC_STEP = 0.02;
+
+/**
+ * Checks a run: the gradient at every SAE against a central difference, the joint effect of its features against the
+ * sum of their attributions. Costs three forward passes per SAE and reading the files once.
+ *
+ * @example
+ * ```ts
+ * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
+ * import { checkAttribution } from "./check.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+ * const metric = logitDiff(" golf", " tennis");
+ * const result = await calculateFeatureAttribution(model, " Tiger Woods plays the sport of", metric, { saes: [sae] });
+ * const { hooks } = await checkAttribution(model, result);
+ * console.assert(hooks[0].gradient_central_difference.relative_error < 0.01);
+ * ```
+ */
+export async function checkAttribution(model: Model, result: Attribution): Promise<CheckSummary> {
+  const { saes, includeErrorTerm } = result.parts;
+  const hooks: HookCheck[] = [];
+  for (const [hook, sae] of saes) {
+    const at = (value: (before: Float32Array) => Float32Array): Promise<number> =>
+      metricWith(model, result, hook, value, includeErrorTerm);
+    hooks.push({
+      hook,
+      gradient_central_difference: await centralDifference(sae, result.metric, includeErrorTerm, at),
+      joint_ablation: {
+        effect: result.metric - await at(() => withoutFeatures(sae.run, includeErrorTerm)),
+        sum_of_attributions: sae.decomposition.features.reduce((a, b) => a + b, 0),
+      },
+    });
+  }
+  const hashes = [
+    await model.fileHashes(),
+    ...await Promise.all([...saes.values()].map(({ run }) => run.sae.fileHashes())),
+  ];
+  return { hooks, file_sha256: Object.assign({}, ...hashes) };
+}
+
+async function centralDifference(
+  { gradient, run }: SaeAttribution,
+  metric: number,
+  includeErrorTerm: boolean,
+  metricAt: (value: (before: Float32Array) => Float32Array) => Promise<number>,
+): Promise<HookCheck["gradient_central_difference"]> {
+  const value = includeErrorTerm ? run.saeIn : run.saeOut;
+  const analytic = norm(gradient);
+  if (analytic === 0) return { analytic, numeric: 0, relative_error: 0 };
+  const step = Math.min(LARGEST_STEP * norm(value), METRIC_STEP * Math.max(1, Math.abs(metric)) / analytic);
+  const moved = (sign: number): Promise<number> =>
+    metricAt(() => value.map((x, i) => x + sign * step * gradient[i] / analytic));
+  const numeric = (await moved(1) - await moved(-1)) / (2 * step);
+  return { analytic, numeric, relative_error: Math.abs(numeric - analytic) / analytic };
+}
+
+/** The hook's value with all features 0: bias and, with the error term, the error. */
+function withoutFeatures({ saeIn, saeOut, encoded }: SaeRun, includeErrorTerm: boolean): Float32Array {
+  const { bias } = encoded.normalized;
+  return includeErrorTerm ? bias.map((b, i) => b + saeIn[i] - saeOut[i]) : bias.slice();
+}
+
+/**
+ * The metric with one hook's value replaced. What the other SAEs add to the stream stays what it was, as the gradient
+ * sees it.
+ */
+async function metricWith(
+  model: Model,
+  result: Attribution,
+  hook: string,
+  value: (before: Float32Array) => Float32Array,
+  includeErrorTerm: boolean,
+): Promise<number> {
+  const { saes, grads, metricName } = result.parts;
+  const replacements = [...saes].flatMap(([name, { run }]): Replacement[] => {
+    if (name === hook) return [replaceBy(name, value)];
+    if (includeErrorTerm) return [];
+    return [replaceBy(name, (before) => before.map((x, i) => x + run.saeOut[i] - run.saeIn[i]))];
+  });
+  const { tokens, processing, rows, resolvedMetric } = grads;
+  const state = await model.chain.forward({ tokens, processing, rows, replacements });
+  return await metricValue(model, metricName, resolvedMetric, state.final);
+}
+
+function replaceBy(hook: string, value: (before: Float32Array) => Float32Array): Replacement {
+  return {
+    hook,
+    replace: (values: ReadonlyMap<string, FloatTensor>) => {
+      const { dims, data } = values.get(hook)!;
+      return Promise.resolve({ dims, data: value(data) });
+    },
+  };
+}
+
+function norm(x: Float32Array): number {
+  return Math.sqrt(x.reduce((sum, v) => sum + v * v, 0));
+}

@@ -1,0 +1,46 @@
+/**
+ * File hashes, for provenance.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { FileSource } from "./source.ts";
+
+const BLOCK = 4 * 2 ** 20;
+
+/**
+ * SHA-256 of a file, in hexadecimal; reads all of it.
+ *
+ * @example
+ * ```ts
+ * import { openSource } from "./source.ts";
+ * import { sha256 } from "./hash.ts";
+ *
+ * const directory = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${directory}/a.txt`, "abc");
+ * await using source = openSource(directory);
+ * console.assert((await sha256(source, "a.txt")).startsWith("ba7816bf"));
+ * ```
+ *
+ * @throws {Deno.errors.NotFound} if there is no such file
+ */
+export async function sha256(source: FileSource, path: string): Promise<string> {
+  const size = await source.size(path);
+  if (size === undefined) throw new Deno.errors.NotFound(`${source.location} has no ${path}`);
+  const hash = createHash("sha256");
+  const buffer = new Uint8Array(Math.min(size, BLOCK));
+  for (let offset = 0; offset < size; offset += BLOCK) {
+    hash.update(await source.read(path, offset, Math.min(BLOCK, size - offset), buffer));
+  }
+  return hash.digest("hex");
+}
+
+/** SHA-256 of some files of a local source, by full path; null for a remote one, which would have to be downloaded. */
+export async function hashFiles(source: FileSource, paths: readonly string[]): Promise<Record<string, string | null>> {
+  const local = !/^https?:/.test(source.location);
+  const hashes: Record<string, string | null> = {};
+  for (const path of paths) {
+    hashes[`${source.location.replace(/\/$/, "")}/${path}`] = local ? await sha256(source, path) : null;
+  }
+  return hashes;
+}
