@@ -14,31 +14,73 @@
  *
  * @module
  */
-export { loadModel, type Model, type Token, type TokenOptions } from "./lib/model/model.ts";
+// What the notebook does.
+export { loadModel, type Model, type ModelParts, type Token, type TokenOptions } from "./lib/model/model.ts";
 export { loadSae } from "./lib/sae/load.ts";
-export type { Sae } from "./lib/sae/sae.ts";
+export type { Encoded, Sae } from "./lib/sae/sae.ts";
 export type { SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
-export type { Device, RuntimeOptions } from "./lib/runtime/runtime.ts";
-export type { FloatTensor } from "./lib/runtime/tensor.ts";
 export {
   type AttributionGrads,
   type AttributionOptions,
   calculateAttributionGrads,
   calculateFeatureAttribution,
 } from "./lib/attribution/attribution.ts";
-export type { Attribution } from "./lib/attribution/result.ts";
-export type { AttributionRow, Decomposition, Fit } from "./lib/attribution/sae_attribution.ts";
-export type { Summary } from "./lib/attribution/summary.ts";
+export {
+  applySaesAndRun,
+  type ApplySaesAndRunOptions,
+  type ApplySaesAndRunOutput,
+} from "./lib/attribution/apply_saes.ts";
 export { type Prediction, type PromptTest, testPrompt, type TestPromptOptions } from "./lib/attribution/predict.ts";
 export {
+  type GraphMetric,
+  graphMetric,
+  klToClean,
   logit,
   logitDiff,
   logProb,
   loss,
   type Metric,
+  type MetricContext,
+  type MetricOptions,
   prob,
+  type ResolvedMetric,
+  targetText,
   type TokenRef,
+  type TokenSet,
   topTwoLogitDiff,
   weightedLogits,
 } from "./lib/attribution/metrics.ts";
+
+// What it returns.
+export type { Attribution, AttributionParts } from "./lib/attribution/result.ts";
+export type { AttributionRow, Decomposition, Fit, SaeAttribution } from "./lib/attribution/sae_attribution.ts";
+export type { SaeRun } from "./lib/attribution/apply.ts";
+export type { SaeSummary, Summary } from "./lib/attribution/summary.ts";
+export { checkAttribution, type CheckSummary, type HookCheck } from "./lib/attribution/check.ts";
+export { toCsv } from "./lib/table/csv.ts";
+export { toJson, toJsonLines } from "./lib/table/json.ts";
+export type { Cell, Table } from "./lib/table/table.ts";
+
+// What it is built from, for metrics and tools of one's own.
+export * from "./lib/graph/mod.ts";
+export type { ProcessingChoice } from "./lib/attribution/processing.ts";
+export type { LazyLogits } from "./lib/attribution/evaluate.ts";
+export type { ModelTokenizer } from "./lib/model/tokenizer.ts";
+export type { Chain, ForwardRequest, ForwardState, Replacement } from "./lib/model/chain.ts";
+export type { Unembedding } from "./lib/model/unembedding.ts";
+export type { Device, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
+export type { FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
+export type { Normalization, Normalized } from "./lib/sae/normalization.ts";
+export type { SparseActivations } from "./lib/sae/sparse.ts";
+export type { FileSource } from "./lib/weights/source.ts";
+export type { Dtype, TensorInfo, TensorStore } from "./lib/weights/tensors.ts";
+export type {
+  Architecture,
+  BlockOptions,
+  MaskSpec,
+  ModelConfig,
+  Processing,
+  StageGraph,
+  WeightRef,
+} from "./models/family.ts";
 export { VERSION } from "./lib/version.ts";

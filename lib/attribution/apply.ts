@@ -4,20 +4,27 @@
  * @module
  */
 import type { Processing } from "../../models/family.ts";
+import { reachable, type Value } from "../graph/mod.ts";
 import type { ForwardState, Replacement } from "../model/chain.ts";
 import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
-import type { FloatTensor } from "../runtime/tensor.ts";
+import { firstNonFinite, type FloatTensor } from "../runtime/tensor.ts";
 import type { Encoded, Sae } from "../sae/sae.ts";
+import { withoutRows } from "../sae/sparse.ts";
 
 /** What an SAE saw and made of it. */
 export interface SaeRun {
   readonly sae: Sae;
-  /** The hook's value before the SAE, `[row, d_out]` flattened over heads: the notebook's `sae_in`. */
+  /**
+   * The hook's value before the SAE, `[row, d_out]` flattened over heads (or its one head): the notebook's `sae_in`.
+   * A transcoder's is the value where it writes.
+   */
   readonly saeIn: Float32Array;
   readonly encoded: Encoded;
   /** x̂, `[row, d_out]`. */
   readonly saeOut: Float32Array;
+  /** Positions where the value passed untouched: no features, x̂ = x. */
+  readonly excluded: ReadonlySet<number>;
 }
 
 /** A forward pass with SAEs. */
@@ -39,12 +46,15 @@ export interface RunRequest {
   readonly withGradients: boolean;
   /** Positions at which the final norm's output is wanted. */
   readonly rows: readonly number[];
+  /** Positions that the SAEs leave alone. */
+  readonly excluded?: ReadonlySet<number>;
 }
 
 /**
  * Checks that SAEs fit a model.
  *
- * @throws {RangeError} on an unknown hook, a size that does not fit, or two SAEs that write one hook
+ * @throws {RangeError} on an unknown hook, a size or head that does not fit, a transcoder that reads what depends on its
+ * output, or two SAEs that write one hook
  */
 export function checkSaes(model: Model, saes: readonly Sae[]): void {
   const seen = new Set<string>();
@@ -52,35 +62,107 @@ export function checkSaes(model: Model, saes: readonly Sae[]): void {
     if (seen.has(hookOut)) throw new RangeError(`Two SAEs write ${hookOut}: give one per hook`);
     seen.add(hookOut);
     for (const [hook, d, name] of [[hookIn, config.dIn, "d_in"], [hookOut, config.dOut, "d_out"]] as const) {
-      const size = hookSize(model, hook);
+      const size = hookSize(hook, hookValue(model, hook).value, config.hookHeadIndex);
       if (size !== d) throw new RangeError(`The SAE's ${name} is ${d}, but ${hook} has ${size} numbers per position`);
+    }
+    const [read, written] = [hookValue(model, hookIn), hookValue(model, hookOut)];
+    const after = read.stage === written.stage && read.value !== written.value &&
+      reachable([read.value]).includes(written.value);
+    if (read.stage > written.stage || after) {
+      throw new RangeError(`A transcoder cannot read ${hookIn}, which comes after ${hookOut}, where it writes`);
     }
   }
 }
 
-/** Numbers per position at a hook, heads flattened. */
-function hookSize(model: Model, name: string): number | undefined {
-  const { architecture } = model;
+/** A hook's stage and its value in the stage's graph. */
+function hookValue({ architecture }: Model, name: string): { stage: number; value: Value } {
   const { stage, local } = findHook(architecture, name);
   const options = { processing: architecture.defaultProcessing, selectRows: false };
+  // One graph per call: values of one stage are compared by identity.
   const graph = stage === 0
     ? architecture.embed(options.processing)
     : stage > architecture.config.nLayers
     ? architecture.final(options.processing)
     : architecture.block(stage - 1, options);
-  const [, position, ...rest] = graph.hooks[local].shape;
+  return { stage, value: graph.hooks[local] };
+}
+
+/** Numbers per position at a hook, heads flattened, or of one head. */
+function hookSize(name: string, { shape: [, position, ...rest] }: Value, head?: number): number | undefined {
   if (position !== "position") return undefined;
-  return rest.reduce<number>((a, b) => a * (b as number), 1);
+  if (head === undefined) return rest.reduce<number>((a, b) => a * (b as number), 1);
+  const [nHeads, dHead] = rest as number[];
+  if (dHead === undefined) throw new RangeError(`The SAE is for head ${head}, but ${name} has no heads`);
+  if (head >= nHeads) throw new RangeError(`The SAE is for head ${head}, but ${name} has ${nHeads} heads, from 0`);
+  return dHead;
+}
+
+/** What an SAE sees of a hook's value: all of it, heads flattened, or its one head. */
+export function seenBy({ config: { hookHeadIndex: head } }: Sae, { dims, data }: FloatTensor): Float32Array {
+  if (head === undefined) return data;
+  const [nHeads, dHead] = dims.slice(-2);
+  const seen = new Float32Array(data.length / nHeads);
+  for (let r = 0; r < seen.length / dHead; r++) {
+    const from = (r * nHeads + head) * dHead;
+    seen.set(data.subarray(from, from + dHead), r * dHead);
+  }
+  return seen;
+}
+
+/** A hook's value with another value of what the SAE sees of it. */
+function withSeen(
+  { config: { hookHeadIndex: head } }: Sae,
+  { dims, data }: FloatTensor,
+  seen: Float32Array,
+): FloatTensor {
+  if (head === undefined) return { dims, data: seen };
+  const [nHeads, dHead] = dims.slice(-2);
+  const whole = data.slice();
+  for (let r = 0; r < seen.length / dHead; r++) {
+    whole.set(seen.subarray(r * dHead, (r + 1) * dHead), (r * nHeads + head) * dHead);
+  }
+  return { dims, data: whole };
+}
+
+/**
+ * The positions of special tokens, wherever they stand.
+ *
+ * @param choice true: BOS, EOS, PAD, SEP and decoder start, as SAELens; or token ids
+ * @throws {TypeError} if the choice is true and the model has no tokenizer
+ */
+export async function excludedPositions(
+  model: Model,
+  tokens: readonly number[],
+  choice: boolean | readonly number[] = false,
+): Promise<ReadonlySet<number>> {
+  if (choice === false) return new Set();
+  const ids = choice === true ? (await model.requireTokenizer()).specialIds : new Set(choice);
+  return new Set([...tokens.keys()].filter((position) => ids.has(tokens[position])));
+}
+
+/** The same with nothing left of some rows but their input: f = 0, x̂ = x, and no gradient reaches the features. */
+function passThrough(encoded: Encoded, x: Float32Array, rows: ReadonlySet<number>): Encoded {
+  const { activations, normalized } = encoded;
+  const d = x.length / activations.rows;
+  const [scale, bias] = [normalized.scale.slice(), normalized.bias.slice()];
+  for (const r of rows) {
+    scale[r] = 0;
+    bias.set(x.subarray(r * d, (r + 1) * d), r * d);
+  }
+  return { ...encoded, activations: withoutRows(activations, rows), normalized: { ...normalized, scale, bias } };
 }
 
 /** Runs the model with SAEs at their hooks. */
 export async function runWithSaes(model: Model, request: RunRequest): Promise<RunWithSaes> {
-  const { saes, tokens, processing, includeErrorTerm, trackModelHooks, rows } = request;
+  const { saes, tokens, processing, includeErrorTerm, trackModelHooks, rows, excluded = new Set() } = request;
   checkSaes(model, saes);
   const saeRuns = new Map<string, SaeRun>();
   const record = async (sae: Sae, values: ReadonlyMap<string, FloatTensor>): Promise<SaeRun> => {
-    const encoded = await sae.encode(model.runtime, values.get(sae.hookIn)!.data);
-    const run = { sae, saeIn: values.get(sae.hookOut)!.data, encoded, saeOut: await sae.decode(encoded) };
+    const saeIn = seenBy(sae, values.get(sae.hookOut)!);
+    const everywhere = await sae.encode(model.runtime, seenBy(sae, values.get(sae.hookIn)!));
+    const encoded = excluded.size === 0 ? everywhere : passThrough(everywhere, saeIn, excluded);
+    const run = { sae, saeIn, encoded, saeOut: await sae.decode(encoded), excluded };
+    checkFinite(run);
     saeRuns.set(sae.hookOut, run);
     return run;
   };
@@ -89,7 +171,7 @@ export async function runWithSaes(model: Model, request: RunRequest): Promise<Ru
     reads: [sae.hookIn],
     async replace(values) {
       const { saeOut } = await record(sae, values);
-      return { dims: values.get(sae.hookOut)!.dims, data: saeOut };
+      return withSeen(sae, values.get(sae.hookOut)!, saeOut);
     },
   }));
   const hooks = [...saes.map(({ hookOut }) => hookOut), ...trackModelHooks];
@@ -103,4 +185,15 @@ export async function runWithSaes(model: Model, request: RunRequest): Promise<Ru
   });
   if (includeErrorTerm) { for (const sae of saes) await record(sae, state.values); }
   return { state, saeRuns };
+}
+
+function checkFinite({ sae, saeOut }: SaeRun): void {
+  const at = firstNonFinite(saeOut);
+  if (at < 0) return;
+  const position = Math.floor(at / sae.config.dOut);
+  throw new Error(
+    `The output of the SAE at ${sae.hookOut} is ${
+      saeOut[at]
+    } at position ${position}: its weights are damaged or overflow`,
+  );
 }

@@ -9,7 +9,7 @@ import type { ForwardState } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
-import { runWithSaes, type SaeRun } from "./apply.ts";
+import { excludedPositions, runWithSaes, type SaeRun, seenBy } from "./apply.ts";
 import { type LazyLogits, lazyLogits, metricGradient, resolveMetric } from "./evaluate.ts";
 import type { Metric, ResolvedMetric } from "./metrics.ts";
 import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
@@ -30,6 +30,11 @@ export interface AttributionOptions {
   readonly truncate?: boolean;
   /** Default `sae`: the form of the model that the SAEs were trained on. */
   readonly processing?: ProcessingChoice;
+  /**
+   * Leave the SAEs out at special tokens, as SAELens's option of this name: true (BOS, EOS, PAD, SEP, decoder start) or
+   * token ids. There the value passes untouched and has no features. Default false.
+   */
+  readonly excludeSpecialTokens?: boolean | readonly number[];
   /** How many of the model's top predictions at the metric's position to keep; costs the whole unembedding. Default 0. */
   readonly topPredictions?: number;
 }
@@ -83,8 +88,10 @@ export async function calculateAttributionGrads(
   const watch = stopwatch();
   const processing = resolveProcessing(model.architecture, saes, options.processing);
   const prependBos = resolvePrependBos(saes, options.prependBos);
-  const tokens = await model.toTokens(prompt, { prependBos, truncate });
-  const rows = metric.rows(tokens.length);
+  const promptTokens = await model.toTokens(prompt, { prependBos, truncate });
+  const appended = await appendedTokens(model, metric);
+  const tokens = [...promptTokens, ...appended];
+  const rows = metric.rows(tokens.length, appended.length);
   watch.mark("tokenize");
   const hooks = [...new Set([...saes.map(({ hookOut }) => hookOut), ...trackHookPoints])];
   const { state, saeRuns } = await runWithSaes(model, {
@@ -95,11 +102,21 @@ export async function calculateAttributionGrads(
     trackModelHooks: trackHookPoints,
     withGradients: true,
     rows,
+    excluded: await excludedPositions(model, tokens, options.excludeSpecialTokens),
   });
   watch.mark("forward");
   const logits = lazyLogits(model, state);
   if (options.topPredictions) await logits();
-  const resolved = await resolveMetric(model, metric, tokens, logits);
+  const clean = async (): Promise<FloatTensor> => {
+    if (includeErrorTerm) {
+      throw new RangeError(
+        "With the error term the SAEs change nothing: the divergence from the clean run is exactly 0, its gradient too; " +
+          "leave the error term out (--no-error-term)",
+      );
+    }
+    return await model.unembedding.logits((await model.chain.forward({ tokens, processing, rows })).final);
+  };
+  const resolved = await resolveMetric(model, metric, tokens, logits, clean);
   const { value, gradient } = await metricGradient(model, metric.name, resolved, state.final, logits);
   watch.mark("metric");
   const gradients = hooks.length === 0
@@ -118,6 +135,12 @@ export async function calculateAttributionGrads(
     gradients,
     timings: watch.timings,
   };
+}
+
+/** What the metric adds to the prompt. */
+async function appendedTokens(model: Model, metric: Metric): Promise<readonly number[]> {
+  if (!metric.append) return [];
+  return await metric.append({ encode: async (text) => (await model.requireTokenizer()).encode(text) });
 }
 
 /**
@@ -157,7 +180,7 @@ export async function calculateFeatureAttribution(
   const saes = new Map<string, SaeAttribution>();
   const before = performance.now();
   for (const [hook, run] of grads.saeRuns) {
-    saes.set(hook, await analyseSae(run, grads.gradients.get(hook)!.data, includeErrorTerm));
+    saes.set(hook, await analyseSae(run, seenBy(run.sae, grads.gradients.get(hook)!), includeErrorTerm));
   }
   const now = performance.now();
   return await Attribution.create({

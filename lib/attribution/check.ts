@@ -33,8 +33,10 @@ export interface CheckSummary {
 
 /** The central difference moves the hook's value by this part of its norm at most … */
 const LARGEST_STEP = 0.02;
-/** … or so that the metric should move by this much (times its size, if that is more than 1). */
-const METRIC_STEP = 0.02;
+/** … or so that the metric should move by this part of its size, taken as at least … */
+const METRIC_STEP = 0.01;
+/** … this. */
+const SMALLEST_METRIC = 0.05;
 
 /**
  * Checks a run: the gradient at every SAE against a central difference, the joint effect of its features against the
@@ -84,7 +86,10 @@ async function centralDifference(
   const value = includeErrorTerm ? run.saeIn : run.saeOut;
   const analytic = norm(gradient);
   if (analytic === 0) return { analytic, numeric: 0, relative_error: 0 };
-  const step = Math.min(LARGEST_STEP * norm(value), METRIC_STEP * Math.max(1, Math.abs(metric)) / analytic);
+  const step = Math.min(
+    LARGEST_STEP * norm(value),
+    METRIC_STEP * Math.max(SMALLEST_METRIC, Math.abs(metric)) / analytic,
+  );
   const moved = (sign: number): Promise<number> =>
     metricAt(() => value.map((x, i) => x + sign * step * gradient[i] / analytic));
   const numeric = (await moved(1) - await moved(-1)) / (2 * step);

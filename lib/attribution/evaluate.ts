@@ -24,9 +24,12 @@ export function resolveMetric(
   metric: Metric,
   tokens: readonly number[],
   logits: LazyLogits,
+  cleanLogits: LazyLogits = logits,
 ): Promise<ResolvedMetric> {
   return metric.resolve({
     tokens,
+    cleanLogits,
+    encode: async (text) => (await model.requireTokenizer()).encode(text),
     dVocab: model.architecture.config.dVocab,
     logits,
     tokenId: (token) => tokenId(model, token),

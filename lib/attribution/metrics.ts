@@ -11,8 +11,8 @@ import {
   neg,
   reduceMean,
   reduceSum,
-  reshape,
   softmax,
+  sub,
   type Value,
 } from "../graph/mod.ts";
 import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
@@ -20,17 +20,24 @@ import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
 /** A token by its text (a single token, leading space included) or its id. */
 export type TokenRef = string | number;
 
+/** One token, or several whose mean is meant. */
+export type TokenSet = TokenRef | readonly TokenRef[];
+
 /** What a metric may ask when its tokens are looked up. */
 export interface MetricContext {
-  /** The prompt's token ids. */
+  /** The tokens of the run: the prompt's, and what the metric appended. */
   readonly tokens: readonly number[];
   readonly dVocab: number;
   /** The id of a token. @throws {RangeError} if the text is not one token, or the id not in the vocabulary */
   tokenId(token: TokenRef): Promise<number>;
   /** A token's text, for messages. */
   tokenText(id: number): Promise<string>;
+  /** The ids of a text, without BOS. */
+  encode(text: string): Promise<number[]>;
   /** All logits at the metric's rows, `[row, d_vocab]`. */
   logits(): Promise<FloatTensor>;
+  /** The same of the model without SAEs. @throws {RangeError} if the SAEs cannot change the output */
+  cleanLogits(): Promise<FloatTensor>;
 }
 
 /** A metric whose tokens are known. */
@@ -53,25 +60,46 @@ export interface ResolvedMetric {
 /** A function of the logits. */
 export interface Metric {
   readonly name: string;
-  /** The positions whose logits it reads, ascending. @throws {RangeError} if there is no such position */
-  rows(tokens: number): number[];
+  /** Tokens that it adds to the prompt, such as a continuation whose probability it is. */
+  append?(context: Pick<MetricContext, "encode">): Promise<number[]>;
+  /**
+   * The positions whose logits it reads, ascending.
+   *
+   * @param tokens how many tokens the run has
+   * @param appended how many of them the metric added
+   * @throws {RangeError} if there is no such position
+   */
+  rows(tokens: number, appended: number): number[];
   resolve(context: MetricContext): Promise<ResolvedMetric>;
 }
 
 /** Where a metric reads. */
 export interface MetricOptions {
-  /** The position of the logits, counted from the end when negative. Default −1. */
-  readonly position?: number;
+  /** The position of the logits, counted from the end when negative; of several, the sum is meant. Default −1. */
+  readonly position?: number | readonly number[];
 }
 
-function atPosition(position: number): (tokens: number) => number[] {
+type Position = NonNullable<MetricOptions["position"]>;
+
+function atPositions(position: Position): (tokens: number) => number[] {
   return (tokens) => {
-    const row = position < 0 ? tokens + position : position;
-    if (!Number.isInteger(row) || row < 0 || row >= tokens) {
-      throw new RangeError(`The metric's position ${position} is not in a prompt of ${tokens} tokens`);
+    const rows = [position].flat().map((at) => {
+      const row = at < 0 ? tokens + at : at;
+      if (!Number.isInteger(row) || row < 0 || row >= tokens) {
+        throw new RangeError(`The metric's position ${at} is not in a prompt of ${tokens} tokens`);
+      }
+      return row;
+    });
+    if (rows.length === 0 || new Set(rows).size < rows.length) {
+      throw new RangeError(`The metric's positions [${[position].flat().join(", ")}] are empty or name one twice`);
     }
-    return [row];
+    return rows.sort((a, b) => a - b);
   };
+}
+
+/** `logits[-1, ids]` as a formula. */
+function showLogit(position: Position, ids: string | number): string {
+  return typeof position === "number" ? `logits[${position}, ${ids}]` : `sum(logits[[${position.join(", ")}], ${ids}])`;
 }
 
 /** Σ weights · logits over the columns. */
@@ -85,100 +113,125 @@ function weightedSum(weights: readonly number[]): Pick<ResolvedMetric, "feeds" |
   };
 }
 
-/** One element of a row after a function of the whole row. */
-function pickedAfter(token: number, f: (logits: Value) => Value): Pick<ResolvedMetric, "feeds" | "build"> {
+/** One element of each row after a function of the whole row, added up. */
+function pickedAfter(token: number, rows: number, f: (x: Value) => Value): Pick<ResolvedMetric, "feeds" | "build"> {
+  return pickedEach(new Array<number>(rows).fill(token), f, "sum");
+}
+
+/** For each row its own token's element. */
+function pickedEach(
+  tokens: readonly number[],
+  f: (logits: Value) => Value,
+  how: "sum" | "negative mean",
+): Pick<ResolvedMetric, "feeds" | "build"> {
   return {
-    feeds: { token: { dims: [1, 1], data: BigInt64Array.of(BigInt(token)) } },
-    build: (logits) => reshape(gatherElements(f(logits), input("token", [1, 1], "int64")), []),
+    feeds: { picked: { dims: [tokens.length, 1], data: BigInt64Array.from(tokens, BigInt) } },
+    build: (logits) => {
+      const elements = gatherElements(f(logits), input("picked", [logits.shape[0], 1], "int64"));
+      return how === "sum" ? reduceSum(elements, [0, 1], false) : neg(reduceMean(elements, [0, 1], false));
+    },
   };
 }
 
 /**
- * Logit of one token minus logit of another: what the notebook asks.
+ * Logit of one token minus logit of another: what the notebook asks. Of several tokens, the mean of their logits.
  *
- * @throws {RangeError} when it is resolved, if a text is not a single token or both tokens are the same
+ * @throws {RangeError} when it is resolved, if a text is not a single token or both sides are the same
  *
  * @example
  * ```ts
  * import { logitDiff } from "./metrics.ts";
  *
  * console.assert(logitDiff(" golf", " tennis").name === "logit_diff");
+ * console.assert(logitDiff([" golf", " Golf"], " tennis", { position: [-2, -1] }).name === "logit_diff");
  * ```
  */
-export function logitDiff(positive: TokenRef, negative: TokenRef, { position = -1 }: MetricOptions = {}): Metric {
+export function logitDiff(positive: TokenSet, negative: TokenSet, { position = -1 }: MetricOptions = {}): Metric {
   return {
     name: "logit_diff",
-    rows: atPosition(position),
+    rows: atPositions(position),
     async resolve(context) {
-      return resolvedDifference(position, await context.tokenId(positive), await context.tokenId(negative));
+      const ids = (set: TokenSet): Promise<number[]> => Promise.all([set].flat().map((t) => context.tokenId(t)));
+      return resolvedDifference(position, await ids(positive), await ids(negative));
     },
   };
 }
 
-function resolvedDifference(position: number, pos: number, neg: number, note?: string): ResolvedMetric {
-  if (pos === neg) {
-    throw new RangeError(`The positive and the negative token are the same (id ${pos}): the metric would be 0`);
+function resolvedDifference(
+  position: Position,
+  positive: readonly number[],
+  negative: readonly number[],
+  note?: string,
+): ResolvedMetric {
+  const both = positive.find((id) => negative.includes(id));
+  if (both !== undefined) {
+    throw new RangeError(`Token id ${both} is both positive and negative: its part of the metric would be 0`);
   }
+  if (positive.length === 0 || negative.length === 0) {
+    throw new RangeError("A logit difference needs tokens on both sides");
+  }
+  const mean = (ids: readonly number[]): string =>
+    ids.length === 1 ? showLogit(position, ids[0]) : `mean(${showLogit(position, `[${ids.join(", ")}]`)})`;
   return {
-    formula: `logits[${position}, ${pos}] - logits[${position}, ${neg}]`,
-    columns: [pos, neg],
-    positive: [pos],
-    negative: [neg],
+    formula: `${mean(positive)} - ${mean(negative)}`,
+    columns: [...positive, ...negative],
+    positive,
+    negative,
     note,
-    ...weightedSum([1, -1]),
+    ...weightedSum([...positive.map(() => 1 / positive.length), ...negative.map(() => -1 / negative.length)]),
   };
 }
 
 /** Logit of the model's top prediction minus that of its second. */
-export function topTwoLogitDiff({ position = -1 }: MetricOptions = {}): Metric {
+export function topTwoLogitDiff({ position = -1 }: { readonly position?: number } = {}): Metric {
   return {
     name: "logit_diff",
-    rows: atPosition(position),
+    rows: atPositions(position),
     async resolve(context) {
       const { data } = await context.logits();
       const [first, second] = topIndices(data, 2);
       const [a, b] = [await context.tokenText(first), await context.tokenText(second)];
       const note = `no answers given: the model's top prediction "${a}" against its second "${b}"`;
-      return resolvedDifference(position, first, second, note);
+      return resolvedDifference(position, [first], [second], note);
     },
   };
 }
 
-/** Logit of one token minus the mean over the vocabulary. */
-export function logit(token: TokenRef, { position = -1 }: MetricOptions = {}): Metric {
+/** A metric of one token's logit, after a function of the whole row. */
+function ofOneToken(
+  name: string,
+  token: TokenRef,
+  position: Position,
+  f: (logits: Value) => Value,
+  formula: (id: number) => string,
+): Metric {
+  const rows = atPositions(position);
   return {
-    name: "logit",
-    rows: atPosition(position),
+    name,
+    rows,
     async resolve(context) {
       const id = await context.tokenId(token);
-      const formula = `logits[${position}, ${id}] - mean(logits[${position}])`;
-      return { formula, positive: [id], ...pickedAfter(id, (logits) => logits) };
+      return { formula: formula(id), positive: [id], ...pickedAfter(id, rows(context.tokens.length).length, f) };
     },
   };
+}
+
+const at = (position: Position): string => typeof position === "number" ? `${position}` : `[${position.join(", ")}]`;
+
+/** Logit of one token minus the mean over the vocabulary. */
+export function logit(token: TokenRef, { position = -1 }: MetricOptions = {}): Metric {
+  const formula = (id: number): string => `${showLogit(position, id)} - mean(logits[${at(position)}])`;
+  return ofOneToken("logit", token, position, (logits) => logits, formula);
 }
 
 /** Natural logarithm of one token's probability. */
 export function logProb(token: TokenRef, { position = -1 }: MetricOptions = {}): Metric {
-  return {
-    name: "logprob",
-    rows: atPosition(position),
-    async resolve(context) {
-      const id = await context.tokenId(token);
-      return { formula: `log_softmax(logits[${position}])[${id}]`, positive: [id], ...pickedAfter(id, logSoftmax) };
-    },
-  };
+  return ofOneToken("logprob", token, position, logSoftmax, (id) => `log_softmax(logits[${at(position)}])[${id}]`);
 }
 
 /** One token's probability. */
 export function prob(token: TokenRef, { position = -1 }: MetricOptions = {}): Metric {
-  return {
-    name: "prob",
-    rows: atPosition(position),
-    async resolve(context) {
-      const id = await context.tokenId(token);
-      return { formula: `softmax(logits[${position}])[${id}]`, positive: [id], ...pickedAfter(id, softmax) };
-    },
-  };
+  return ofOneToken("prob", token, position, softmax, (id) => `softmax(logits[${at(position)}])[${id}]`);
 }
 
 /**
@@ -196,10 +249,10 @@ export function weightedLogits(
   }
   return {
     name: "weighted_logits",
-    rows: atPosition(position),
+    rows: atPositions(position),
     async resolve(context) {
       const ids = await Promise.all(tokens.map((token) => context.tokenId(token)));
-      const formula = ids.map((id, i) => `${weights[i]} * logits[${position}, ${id}]`).join(" + ");
+      const formula = ids.map((id, i) => `${weights[i]} * ${showLogit(position, id)}`).join(" + ");
       // The vocabulary mean cancels only if the weights add up to 0.
       if (weights.reduce((a, b) => a + b, 0) === 0) return { formula, columns: ids, ...weightedSum(weights) };
       const all = new Array<number>(context.dVocab).fill(0);
@@ -217,18 +270,98 @@ export function loss(): Metric {
       if (tokens < 2) throw new RangeError("The loss needs at least two tokens");
       return Array.from({ length: tokens - 1 }, (_, i) => i);
     },
-    resolve({ tokens }) {
-      const next = BigInt64Array.from(tokens.slice(1), BigInt);
-      return Promise.resolve({
+    resolve: ({ tokens }) =>
+      Promise.resolve({
         formula: "-mean(log_softmax(logits[i])[tokens[i + 1]], i = 0 .. n - 2)",
-        feeds: { next: { dims: [next.length, 1], data: next } },
-        build: (logits) => {
-          const picked = gatherElements(logSoftmax(logits), input("next", [logits.shape[0], 1], "int64"));
-          return neg(reduceMean(picked, [0, 1], false));
-        },
-      });
+        ...pickedEach(tokens.slice(1), logSoftmax, "negative mean"),
+      }),
+  };
+}
+
+/**
+ * Log-probability of a continuation: Σ log p(tokenᵢ | prompt, tokens before it), in nats. The continuation's tokens are
+ * added to the prompt.
+ *
+ * @throws {RangeError} when it is resolved, if the text is empty
+ */
+export function targetText(text: string): Metric {
+  return {
+    name: "target_logprob",
+    async append({ encode }) {
+      const ids = await encode(text);
+      if (ids.length === 0) throw new RangeError("The target text is empty: give the continuation to explain");
+      return ids;
+    },
+    rows: (tokens, appended) => Array.from({ length: appended }, (_, i) => tokens - appended - 1 + i),
+    async resolve(context) {
+      const ids = context.tokens.slice(-(await context.encode(text)).length);
+      const formula = ids.map((id, i) => `log_softmax(logits[${context.tokens.length - ids.length - 1 + i}])[${id}]`);
+      return { formula: formula.join(" + "), positive: ids, ...pickedEach(ids, logSoftmax, "sum") };
     },
   };
+}
+
+/**
+ * KL divergence of the predictions with the SAEs in place from the model's own, Σ p·(log p − log q), in nats. It has a
+ * gradient only without the error term: with it, p and q are the same.
+ */
+export function klToClean({ position = -1 }: MetricOptions = {}): Metric {
+  return {
+    name: "kl_to_clean",
+    rows: atPositions(position),
+    async resolve(context) {
+      const { dims, data } = await context.cleanLogits();
+      const [rows, dVocab] = dims;
+      const [p, logP] = [new Float32Array(data.length), new Float32Array(data.length)];
+      for (let r = 0; r < rows; r++) {
+        const row = data.subarray(r * dVocab, (r + 1) * dVocab);
+        const max = row.reduce((a, b) => Math.max(a, b));
+        const logSum = max + Math.log(row.reduce((sum, x) => sum + Math.exp(x - max), 0));
+        row.forEach((x, i) => {
+          logP[r * dVocab + i] = x - logSum;
+          p[r * dVocab + i] = Math.exp(x - logSum);
+        });
+      }
+      return {
+        formula: `KL(softmax(clean logits[${at(position)}]) || softmax(logits[${at(position)}]))`,
+        feeds: { p: { dims, data: p }, logP: { dims, data: logP } },
+        build: (logits) => {
+          const clean = (name: string): Value => input(name, logits.shape);
+          return reduceSum(mul(clean("p"), sub(clean("logP"), logSoftmax(logits))), [0, 1], false);
+        },
+      };
+    },
+  };
+}
+
+/** A metric of one's own, for {@linkcode graphMetric}. */
+export interface GraphMetric extends MetricOptions {
+  /** Metrics with the same name must have the same graph. */
+  readonly name: string;
+  readonly formula?: string;
+  /** Further inputs of the graph. */
+  readonly feeds?: Readonly<Record<string, Tensor>>;
+  /** From centred logits `[row, d_vocab]` to a scalar (shape `[]`), written with this module's ops. */
+  build(logits: Value): Value;
+}
+
+/**
+ * Any function of the logits, written as a small graph and differentiated like the rest.
+ *
+ * @example The entropy of the next token, −Σ p log p
+ * ```ts
+ * import { logSoftmax, mul, neg, reduceSum, softmax } from "../graph/mod.ts";
+ * import { graphMetric } from "./metrics.ts";
+ *
+ * const entropy = graphMetric({
+ *   name: "entropy",
+ *   build: (logits) => neg(reduceSum(mul(softmax(logits), logSoftmax(logits)), [0, 1], false)),
+ * });
+ * console.assert(entropy.name === "entropy");
+ * ```
+ */
+export function graphMetric({ name, formula = name, feeds = {}, build, position = -1 }: GraphMetric): Metric {
+  return { name, rows: atPositions(position), resolve: () => Promise.resolve({ formula, feeds, build }) };
 }
 
 /** The indices of the largest values, largest first (ties: the lower index). */

@@ -26,7 +26,10 @@ export interface Decomposition {
   readonly maxResidual: number;
 }
 
-/** How well the SAE reconstructs this prompt; x̂ from x, e = x − x̂, m = mean of x over the positions. */
+/**
+ * How well the SAE reconstructs this prompt; x̂ from x, e = x − x̂, m = mean of x over the positions. Positions at which
+ * the SAE is left out have l0 and e 0 and do not count in sums and means.
+ */
 export interface Fit {
   /** Active features per position. */
   readonly l0: readonly number[];
@@ -34,7 +37,7 @@ export interface Fit {
   readonly explainedVariance: readonly number[];
   /** ‖e‖ / ‖x‖ per position. */
   readonly relativeError: readonly number[];
-  /** 1 − Σ‖e‖² / Σ‖x − m‖². */
+  /** 1 − Σ‖e‖² / Σ‖x − m‖²; NaN where x does not vary, as with one position. */
   readonly explainedVarianceOverall: number;
   readonly meanL0: number;
   readonly meanRelativeError: number;
@@ -127,30 +130,33 @@ function decompose(
 }
 
 /** The figures of SAE quality on this prompt. */
-export function measureFit({ saeIn: x, saeOut, encoded, sae }: SaeRun): Fit {
+export function measureFit({ saeIn: x, saeOut, encoded, sae, excluded }: SaeRun): Fit {
   const d = sae.config.dOut;
   const { rows, offsets } = encoded.activations;
-  const each = <T>(f: (r: number) => T): T[] => Array.from({ length: rows }, (_, r) => f(r));
-  const squaredError = each((r) => squaredDistance(x, r, d, (i) => saeOut[r * d + i]));
-  const squaredNorm = each((r) => squaredDistance(x, r, d, () => 0));
-  const overall = (first: number): number | null => {
-    if (rows - first < 1) return null;
-    const mean = columnMeans(x, first, rows, d);
-    const spread = sum(each((r) => r < first ? 0 : squaredDistance(x, r, d, (i) => mean[i])));
-    return 1 - sum(squaredError.slice(first)) / spread;
+  const all = Array.from({ length: rows }, (_, r) => r);
+  const counted = all.filter((r) => !excluded.has(r));
+  const withoutFirst = counted.filter((r) => r > 0);
+  const squaredError = all.map((r) => squaredDistance(x, r, d, (i) => saeOut[r * d + i]));
+  const squaredNorm = all.map((r) => squaredDistance(x, r, d, () => 0));
+  const explained = (over: readonly number[]): number => {
+    const mean = columnMeans(x, over, d);
+    const spread = sum(over.map((r) => squaredDistance(x, r, d, (i) => mean[i])));
+    return spread === 0 ? NaN : 1 - sum(over.map((r) => squaredError[r])) / spread;
   };
-  const mean = columnMeans(x, 0, rows, d);
-  const l0 = each((r) => offsets[r + 1] - offsets[r]);
-  const relativeError = each((r) => Math.sqrt(squaredError[r] / squaredNorm[r]));
+  const mean = columnMeans(x, counted, d);
+  const l0 = all.map((r) => offsets[r + 1] - offsets[r]);
+  const relativeError = all.map((r) => Math.sqrt(squaredError[r] / squaredNorm[r]));
+  const average = (values: readonly number[], over: readonly number[]): number =>
+    sum(over.map((r) => values[r])) / over.length;
   return {
     l0,
-    explainedVariance: each((r) => 1 - squaredError[r] / squaredDistance(x, r, d, (i) => mean[i])),
+    explainedVariance: all.map((r) => 1 - squaredError[r] / squaredDistance(x, r, d, (i) => mean[i])),
     relativeError,
-    explainedVarianceOverall: overall(0)!,
-    meanL0: sum(l0) / rows,
-    meanRelativeError: sum(relativeError) / rows,
-    explainedVarianceWithoutFirst: overall(1),
-    meanL0WithoutFirst: rows < 2 ? null : sum(l0.slice(1)) / (rows - 1),
+    explainedVarianceOverall: explained(counted),
+    meanL0: average(l0, counted),
+    meanRelativeError: average(relativeError, counted),
+    explainedVarianceWithoutFirst: withoutFirst.length === 0 ? null : explained(withoutFirst),
+    meanL0WithoutFirst: withoutFirst.length === 0 ? null : average(l0, withoutFirst),
   };
 }
 
@@ -162,8 +168,8 @@ function squaredDistance(x: Float32Array, row: number, d: number, from: (i: numb
   return total;
 }
 
-function columnMeans(x: Float32Array, start: number, end: number, d: number): Float64Array {
+function columnMeans(x: Float32Array, rows: readonly number[], d: number): Float64Array {
   const means = new Float64Array(d);
-  for (let r = start; r < end; r++) for (let i = 0; i < d; i++) means[i] += x[r * d + i];
-  return means.map((total) => total / (end - start));
+  for (const r of rows) for (let i = 0; i < d; i++) means[i] += x[r * d + i];
+  return means.map((total) => total / rows.length);
 }

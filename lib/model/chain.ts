@@ -51,6 +51,9 @@ export interface ForwardState {
   readonly selectRows: boolean;
 }
 
+/** In prompts up to this length, graphs of its own for the last block cost more than the rows that they save. */
+const MIN_ROWS_TO_SELECT = 32;
+
 interface Pass extends ForwardState {
   readonly values: Map<string, FloatTensor>;
   readonly stageInputs: Map<number, FloatTensor>;
@@ -148,7 +151,7 @@ export class Chain {
       final: { dims: [], data: new Float32Array() },
       replacedAt: new Map(replacements.map((r) => [r.hook, r])),
       // Only the boundary at the last block's input may be looked at, if the block is to skip rows.
-      selectRows: rows.length * 2 <= tokens.length &&
+      selectRows: tokens.length > MIN_ROWS_TO_SELECT && rows.length * 2 <= tokens.length &&
         hooks.every(({ stage, local }) => stage < nLayers || (stage === nLayers && local === "hook_resid_pre")),
     };
   }
@@ -171,9 +174,12 @@ export class Chain {
     }
     if (input) pass.stageInputs.set(stage, input);
     const inside = points.filter((p) => at(p) === "inside");
-    const feeds = await this.#feeds(pass, stage, input, stage + 1);
-    const deltas = await this.#insideDeltas(pass, stage, inside, feeds);
     const reads = inside.map(({ local }) => local);
+    const feeding = this.#feeds(pass, stage, input, stage + 1);
+    feeding.catch(() => {}); // reported when it is awaited
+    if (!inside.some(({ name }) => pass.replacedAt.has(name))) await this.#sessions.forward(key, reads, true); // meanwhile
+    const feeds = await feeding;
+    const deltas = await this.#insideDeltas(pass, stage, inside, feeds);
     const session = await this.#sessions.forward(this.#key(pass, stage, deltas), reads, true);
     const outputs = await runWith(session, feeds);
     for (const { name, local } of inside) pass.values.set(name, outputs[local] as FloatTensor);
@@ -233,14 +239,18 @@ export class Chain {
   ): Promise<FloatTensor | undefined> {
     const replaced = pass.hooks.filter((p) => p.stage === stage && pass.deltas.has(p.name));
     const key = this.#key(pass, stage, replaced.map(({ local }) => local));
-    const session = await this.#sessions.backward(key, wanted.map(({ local }) => local), throughInput, options);
+    const { hooks, input } = this.#sessions.graph(key);
+    const isInput = ({ local }: HookPoint): boolean => hooks[local] === input;
+    const inside = wanted.filter((point) => !isInput(point)).map(({ local }) => local);
+    const session = await this.#sessions.backward(key, inside, throughInput || wanted.some(isInput), options);
     const feeds = await this.#feeds(pass, stage, pass.stageInputs.get(stage), throughInput ? stage - 1 : undefined);
     for (const { name, local } of replaced) feeds[deltaName(local)] = pass.deltas.get(name)!;
     const outputs = await runWith(session, { ...feeds, [GRADIENT]: gradient });
-    for (const { name, local } of wanted) {
-      const g = outputs[local] as FloatTensor | undefined; // absent: the metric does not depend on it
-      const value = pass.values.get(name)!;
-      found.set(name, g ?? { dims: value.dims, data: new Float32Array(value.data.length) });
+    for (const point of wanted) {
+      // Absent: the metric does not depend on it.
+      const g = outputs[isInput(point) ? INPUT_GRADIENT : point.local] as FloatTensor | undefined;
+      const value = pass.values.get(point.name)!;
+      found.set(point.name, g ?? { dims: value.dims, data: new Float32Array(value.data.length) });
     }
     return outputs[INPUT_GRADIENT] as FloatTensor | undefined;
   }

@@ -125,7 +125,8 @@ export class Model implements AsyncDisposable {
   }
 }
 
-interface ModelParts {
+/** What a {@linkcode Model} is made from. */
+export interface ModelParts {
   readonly name: string;
   readonly description: string;
   readonly architecture: Architecture;

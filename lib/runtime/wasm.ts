@@ -5,6 +5,7 @@
  */
 import { env, InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_web.ts";
 import { outputName, toOnnx } from "../graph/onnx.ts";
+import { constant } from "../graph/ops.ts";
 import type { Graph } from "../graph/value.ts";
 import type { Runtime, RuntimeOptions, Session } from "./runtime.ts";
 import type { Tensor, TensorData } from "./tensor.ts";
@@ -17,14 +18,18 @@ export function createWasmRuntime({ threads, dtype = "float32" }: RuntimeOptions
   env.logLevel = "error";
   const sessions = new Map<string, Promise<InferenceSession>>();
   const compile = (graph: Graph): Promise<InferenceSession> =>
-    InferenceSession.create(toOnnx(graph, { dtype }), {
-      executionProviders: ["wasm"],
-      graphOptimizationLevel: "all",
-      enableCpuMemArena: false,
-      enableMemPattern: false,
-      logSeverityLevel: 3,
-      extra: { session: { disable_prepacking: "1" } },
-    });
+    withRoom(() =>
+      InferenceSession.create(toOnnx(graph, { dtype }), {
+        executionProviders: ["wasm"],
+        graphOptimizationLevel: "all",
+        enableCpuMemArena: false,
+        enableMemPattern: false,
+        logSeverityLevel: 3,
+        extra: { session: { disable_prepacking: "1" } },
+      })
+    );
+  // Compiling onnxruntime itself takes longest: it begins now, beside whatever else is being opened.
+  compile({ zero: constant(0) }).then((session) => session.release(), () => {}); // reported by the first real session
   const dispose = async (): Promise<void> => {
     const open = [...sessions.values()];
     sessions.clear();
@@ -35,7 +40,7 @@ export function createWasmRuntime({ threads, dtype = "float32" }: RuntimeOptions
   return {
     device: "wasm",
     async session(key, graph) {
-      if (!sessions.has(key)) sessions.set(key, withRoom(() => compile(graph())));
+      if (!sessions.has(key)) sessions.set(key, compile(graph()));
       return wrap(await sessions.get(key)!);
     },
     dispose,

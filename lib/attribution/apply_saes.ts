@@ -1,0 +1,74 @@
+/**
+ * The notebook's `apply_saes_and_run`.
+ *
+ * @module
+ */
+import type { Model } from "../model/model.ts";
+import type { FloatTensor } from "../runtime/tensor.ts";
+import type { Sae } from "../sae/sae.ts";
+import { type RunWithSaes, runWithSaes } from "./apply.ts";
+import { lazyLogits, type LazyLogits } from "./evaluate.ts";
+import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
+
+/** Options of {@linkcode applySaesAndRun}. */
+export interface ApplySaesAndRunOptions {
+  /** With it (the default) the SAEs cannot change the output. */
+  readonly includeErrorTerm?: boolean;
+  /** TransformerLens hooks whose values are wanted. */
+  readonly trackModelHooks?: readonly string[];
+  /** Default: the SAEs' setting, else the family's. */
+  readonly prependBos?: boolean;
+  /** Cut a prompt that is too long on the right. */
+  readonly truncate?: boolean;
+  /** Default `sae`: the form of the model that the SAEs were trained on. */
+  readonly processing?: ProcessingChoice;
+}
+
+/** What {@linkcode applySaesAndRun} returns. */
+export interface ApplySaesAndRunOutput {
+  readonly tokens: readonly number[];
+  /** Logits `[position, d_vocab]`, each minus its row's mean; computed when asked for. */
+  readonly modelOutput: LazyLogits;
+  /** By tracked hook, the value that the rest of the model saw, `[1, position, …]`. */
+  readonly modelActivations: ReadonlyMap<string, FloatTensor>;
+  /** By the hook that the SAE writes: what went in, the active features, what came out. */
+  readonly saeActivations: RunWithSaes["saeRuns"];
+}
+
+/**
+ * Runs a model with SAEs in it, forward only. Without the error term a later SAE sees the earlier one's reconstruction.
+ *
+ * @param prompt text, or token ids used exactly as given
+ * @throws {RangeError} on a bad prompt or hook; SAEs that do not fit the model or each other
+ *
+ * @example The logits with the SAE's reconstruction in the place of the residual stream
+ * ```ts
+ * import { applySaesAndRun, loadModel, loadSae } from "../../mod.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+ * const output = await applySaesAndRun(model, [sae], " The capital of France is", { includeErrorTerm: false });
+ * console.assert((await output.modelOutput()).dims[0] === output.tokens.length);
+ * ```
+ */
+export async function applySaesAndRun(
+  model: Model,
+  saes: readonly Sae[],
+  prompt: string | readonly number[],
+  options: ApplySaesAndRunOptions = {},
+): Promise<ApplySaesAndRunOutput> {
+  const { includeErrorTerm = true, trackModelHooks = [], truncate } = options;
+  const prependBos = resolvePrependBos(saes, options.prependBos);
+  const tokens = await model.toTokens(prompt, { prependBos, truncate });
+  const { state, saeRuns } = await runWithSaes(model, {
+    tokens,
+    saes,
+    processing: resolveProcessing(model.architecture, saes, options.processing),
+    includeErrorTerm,
+    trackModelHooks,
+    withGradients: false,
+    rows: tokens.map((_, position) => position),
+  });
+  const modelActivations = new Map(trackModelHooks.map((hook) => [hook, state.values.get(hook)!]));
+  return { tokens, modelOutput: lazyLogits(model, state), modelActivations, saeActivations: saeRuns };
+}
