@@ -14,12 +14,14 @@ import { withoutRows } from "../sae/sparse.ts";
 
 /** What an SAE saw and made of it. */
 export interface SaeRun {
+  /** The SAE. */
   readonly sae: Sae;
   /**
    * The hook's value before the SAE, `[row, d_out]` flattened over heads (or its one head): the notebook's `sae_in`.
    * A transcoder's is the value where it writes.
    */
   readonly saeIn: Float32Array;
+  /** Its activations, and how its output goes back. */
   readonly encoded: Encoded;
   /** x̂, `[row, d_out]`. */
   readonly saeOut: Float32Array;
@@ -29,6 +31,7 @@ export interface SaeRun {
 
 /** A forward pass with SAEs. */
 export interface RunWithSaes {
+  /** The forward pass. */
   readonly state: ForwardState;
   /** By the hook that the SAE writes. */
   readonly saeRuns: ReadonlyMap<string, SaeRun>;
@@ -36,11 +39,15 @@ export interface RunWithSaes {
 
 /** Options of {@linkcode runWithSaes}. */
 export interface RunRequest {
+  /** Token ids, BOS included if there is one. */
   readonly tokens: readonly number[];
+  /** One per hook. */
   readonly saes: readonly Sae[];
+  /** The form of the model. */
   readonly processing: Processing;
   /** With it, the hook's value stays what it was and the output cannot change. */
   readonly includeErrorTerm: boolean;
+  /** Hooks whose values are wanted too. */
   readonly trackModelHooks: readonly string[];
   /** Gradients will be asked for at the SAEs' and the tracked hooks. */
   readonly withGradients: boolean;
@@ -61,30 +68,32 @@ export function checkSaes(model: Model, saes: readonly Sae[]): void {
   for (const { hookIn, hookOut, config } of saes) {
     if (seen.has(hookOut)) throw new RangeError(`Two SAEs write ${hookOut}: give one per hook`);
     seen.add(hookOut);
-    for (const [hook, d, name] of [[hookIn, config.dIn, "d_in"], [hookOut, config.dOut, "d_out"]] as const) {
-      const size = hookSize(hook, hookValue(model, hook).value, config.hookHeadIndex);
+    const read = findHook(model.architecture, hookIn);
+    const written = findHook(model.architecture, hookOut);
+    const hooks = stageHooks(model, written.stage);
+    const hooksIn = read.stage === written.stage ? hooks : stageHooks(model, read.stage);
+    const [valueIn, valueOut] = [hooksIn[read.local], hooks[written.local]];
+    for (
+      const [hook, value, d, name] of [
+        [hookIn, valueIn, config.dIn, "d_in"],
+        [hookOut, valueOut, config.dOut, "d_out"],
+      ] as const
+    ) {
+      const size = hookSize(hook, value, config.hookHeadIndex);
       if (size !== d) throw new RangeError(`The SAE's ${name} is ${d}, but ${hook} has ${size} numbers per position`);
     }
-    const [read, written] = [hookValue(model, hookIn), hookValue(model, hookOut)];
-    const after = read.stage === written.stage && read.value !== written.value &&
-      reachable([read.value]).includes(written.value);
-    if (read.stage > written.stage || after) {
+    if (read.stage > written.stage || (valueIn !== valueOut && reachable([valueIn]).includes(valueOut))) {
       throw new RangeError(`A transcoder cannot read ${hookIn}, which comes after ${hookOut}, where it writes`);
     }
   }
 }
 
-/** A hook's stage and its value in the stage's graph. */
-function hookValue({ architecture }: Model, name: string): { stage: number; value: Value } {
-  const { stage, local } = findHook(architecture, name);
+/** The values of a stage's hooks. */
+function stageHooks({ architecture }: Model, stage: number): Readonly<Record<string, Value>> {
   const options = { processing: architecture.defaultProcessing, selectRows: false };
-  // One graph per call: values of one stage are compared by identity.
-  const graph = stage === 0
-    ? architecture.embed(options.processing)
-    : stage > architecture.config.nLayers
-    ? architecture.final(options.processing)
-    : architecture.block(stage - 1, options);
-  return { stage, value: graph.hooks[local] };
+  if (stage === 0) return architecture.embed(options.processing).hooks;
+  if (stage > architecture.config.nLayers) return architecture.final(options.processing).hooks;
+  return architecture.block(stage - 1, options).hooks;
 }
 
 /** Numbers per position at a hook, heads flattened, or of one head. */
@@ -110,7 +119,7 @@ export function seenBy({ config: { hookHeadIndex: head } }: Sae, { dims, data }:
 }
 
 /** A hook's value with another value of what the SAE sees of it. */
-function withSeen(
+export function withSeen(
   { config: { hookHeadIndex: head } }: Sae,
   { dims, data }: FloatTensor,
   seen: Float32Array,

@@ -7,7 +7,7 @@ import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
 import { type RunWithSaes, runWithSaes } from "./apply.ts";
-import { lazyLogits, type LazyLogits } from "./evaluate.ts";
+import { type LazyLogits, lazyLogits } from "./evaluate.ts";
 import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
 
 /** Options of {@linkcode applySaesAndRun}. */

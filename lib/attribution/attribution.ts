@@ -12,7 +12,14 @@ import type { Sae } from "../sae/sae.ts";
 import { excludedPositions, runWithSaes, type SaeRun, seenBy } from "./apply.ts";
 import { type LazyLogits, lazyLogits, metricGradient, resolveMetric } from "./evaluate.ts";
 import type { Metric, ResolvedMetric } from "./metrics.ts";
-import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
+import {
+  type ProcessingChoice,
+  processingIsGuessed,
+  resolveExcludeSpecialTokens,
+  resolvePrependBos,
+  resolveProcessing,
+} from "./processing.ts";
+import { specialTokenWarnings, tryOtherProcessing } from "./warnings.ts";
 import { analyseSae, type SaeAttribution } from "./sae_attribution.ts";
 import { Attribution } from "./result.ts";
 
@@ -41,19 +48,25 @@ export interface AttributionOptions {
 
 /** A forward and a backward pass: the notebook's `AttributionGrads`. */
 export interface AttributionGrads {
+  /** Token ids, BOS included if there is one. */
   readonly tokens: readonly number[];
+  /** The form of the model that was run. */
   readonly processing: Processing;
   /** The metric's value. */
   readonly metric: number;
+  /** The metric with its tokens looked up. */
   readonly resolvedMetric: ResolvedMetric;
   /** Positions whose logits the metric reads. */
   readonly rows: readonly number[];
   /** All logits at the metric's rows, `[row, d_vocab]`, computed when asked for. */
   readonly modelOutput: LazyLogits;
+  /** The forward pass. */
   readonly state: ForwardState;
+  /** By the hook that the SAE writes. */
   readonly saeRuns: ReadonlyMap<string, SaeRun>;
   /** By hook (SAEs' outputs and tracked hooks), the metric's gradient at the value that the rest of the model saw. */
   readonly gradients: ReadonlyMap<string, FloatTensor>;
+  /** Milliseconds by part of the run. */
   readonly timings: Readonly<Record<string, number>>;
 }
 
@@ -102,7 +115,7 @@ export async function calculateAttributionGrads(
     trackModelHooks: trackHookPoints,
     withGradients: true,
     rows,
-    excluded: await excludedPositions(model, tokens, options.excludeSpecialTokens),
+    excluded: await specialPositions(model, tokens, saes, options.excludeSpecialTokens),
   });
   watch.mark("forward");
   const logits = lazyLogits(model, state);
@@ -135,6 +148,18 @@ export async function calculateAttributionGrads(
     gradients,
     timings: watch.timings,
   };
+}
+
+/** The positions that the SAEs leave alone. What their metadata say needs a tokenizer; without one, none. */
+async function specialPositions(
+  model: Model,
+  tokens: readonly number[],
+  saes: readonly Sae[],
+  choice?: boolean | readonly number[],
+): Promise<ReadonlySet<number>> {
+  const said = resolveExcludeSpecialTokens(saes, choice);
+  const unknown = choice === undefined && said === true && await model.tokenizer() === undefined;
+  return await excludedPositions(model, tokens, unknown ? false : said);
 }
 
 /** What the metric adds to the prompt. */
@@ -182,6 +207,10 @@ export async function calculateFeatureAttribution(
   for (const [hook, run] of grads.saeRuns) {
     saes.set(hook, await analyseSae(run, seenBy(run.sae, grads.gradients.get(hook)!), includeErrorTerm));
   }
+  const warnings = specialTokenWarnings(model, grads, saes);
+  if (processingIsGuessed(options.saes ?? [], options.processing)) {
+    warnings.push(...await tryOtherProcessing(model, grads, saes));
+  }
   const now = performance.now();
   return await Attribution.create({
     model,
@@ -191,6 +220,7 @@ export async function calculateFeatureAttribution(
     trackHookPoints: options.trackHookPoints ?? [],
     includeErrorTerm,
     topPredictions: options.topPredictions ?? 0,
+    warnings,
     timings: { ...grads.timings, attribution: now - before, total: now - started },
   });
 }

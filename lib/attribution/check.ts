@@ -5,8 +5,8 @@
  */
 import type { Replacement } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
-import type { FloatTensor } from "../runtime/tensor.ts";
-import type { SaeRun } from "./apply.ts";
+import type { Sae } from "../sae/sae.ts";
+import { type SaeRun, seenBy, withSeen } from "./apply.ts";
 import { metricValue } from "./evaluate.ts";
 import type { Attribution } from "./result.ts";
 import type { SaeAttribution } from "./sae_attribution.ts";
@@ -59,7 +59,7 @@ export async function checkAttribution(model: Model, result: Attribution): Promi
   const { saes, includeErrorTerm } = result.parts;
   const hooks: HookCheck[] = [];
   for (const [hook, sae] of saes) {
-    const at = (value: (before: Float32Array) => Float32Array): Promise<number> =>
+    const at = (value: () => Float32Array): Promise<number> =>
       metricWith(model, result, hook, value, includeErrorTerm);
     hooks.push({
       hook,
@@ -81,7 +81,7 @@ async function centralDifference(
   { gradient, run }: SaeAttribution,
   metric: number,
   includeErrorTerm: boolean,
-  metricAt: (value: (before: Float32Array) => Float32Array) => Promise<number>,
+  metricAt: (value: () => Float32Array) => Promise<number>,
 ): Promise<HookCheck["gradient_central_difference"]> {
   const value = includeErrorTerm ? run.saeIn : run.saeOut;
   const analytic = norm(gradient);
@@ -103,33 +103,33 @@ function withoutFeatures({ saeIn, saeOut, encoded }: SaeRun, includeErrorTerm: b
 }
 
 /**
- * The metric with one hook's value replaced. What the other SAEs add to the stream stays what it was, as the gradient
- * sees it.
+ * The metric with what one SAE sees of its hook replaced. What the other SAEs add to the stream stays what it was, as
+ * the gradient sees it.
  */
 async function metricWith(
   model: Model,
   result: Attribution,
   hook: string,
-  value: (before: Float32Array) => Float32Array,
+  value: () => Float32Array,
   includeErrorTerm: boolean,
 ): Promise<number> {
   const { saes, grads, metricName } = result.parts;
   const replacements = [...saes].flatMap(([name, { run }]): Replacement[] => {
-    if (name === hook) return [replaceBy(name, value)];
+    if (name === hook) return [replaceSeen(name, run.sae, value)];
     if (includeErrorTerm) return [];
-    return [replaceBy(name, (before) => before.map((x, i) => x + run.saeOut[i] - run.saeIn[i]))];
+    return [replaceSeen(name, run.sae, (before) => before.map((x, i) => x + run.saeOut[i] - run.saeIn[i]))];
   });
   const { tokens, processing, rows, resolvedMetric } = grads;
   const state = await model.chain.forward({ tokens, processing, rows, replacements });
   return await metricValue(model, metricName, resolvedMetric, state.final);
 }
 
-function replaceBy(hook: string, value: (before: Float32Array) => Float32Array): Replacement {
+function replaceSeen(hook: string, sae: Sae, value: (seen: Float32Array) => Float32Array): Replacement {
   return {
     hook,
-    replace: (values: ReadonlyMap<string, FloatTensor>) => {
-      const { dims, data } = values.get(hook)!;
-      return Promise.resolve({ dims, data: value(data) });
+    replace: (values) => {
+      const whole = values.get(hook)!;
+      return Promise.resolve(withSeen(sae, whole, value(seenBy(sae, whole))));
     },
   };
 }

@@ -85,3 +85,23 @@ export function resolvePrependBos(saes: readonly Sae[], choice?: boolean): boole
   }
   return said[0];
 }
+
+/**
+ * Which special tokens the SAEs leave alone: the user's word, else what all SAEs were trained with.
+ *
+ * @returns as {@linkcode Sae}'s `excludeSpecialTokens`: all special tokens, none, or some token ids
+ */
+export function resolveExcludeSpecialTokens(
+  saes: readonly Sae[],
+  choice?: boolean | readonly number[],
+): boolean | readonly number[] {
+  if (choice !== undefined) return choice;
+  const said = saes.map(({ config }) => config.excludeSpecialTokens);
+  const agreed = said.every((value) => value !== undefined && String(value) === String(said[0]));
+  return agreed ? said[0] ?? false : false;
+}
+
+/** Whether the form of the model had to be guessed: the SAE does not say how its model was loaded. */
+export function processingIsGuessed(saes: readonly Sae[], choice: ProcessingChoice = "sae"): boolean {
+  return choice === "sae" && saes.some(({ config }) => config.modelFromPretrainedKwargs === undefined);
+}

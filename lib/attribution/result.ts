@@ -13,6 +13,7 @@ import { predictionsAt } from "./predict.ts";
 import type { AttributionRow, Decomposition, Fit, SaeAttribution } from "./sae_attribution.ts";
 import { summarise, type Summary } from "./summary.ts";
 import { MASKED } from "../model/rows.ts";
+import { fitWarning } from "./warnings.ts";
 
 /** What {@linkcode Attribution.create} is made from. */
 export interface AttributionParts {
@@ -23,11 +24,9 @@ export interface AttributionParts {
   readonly trackHookPoints: readonly string[];
   readonly includeErrorTerm: boolean;
   readonly topPredictions: number;
+  readonly warnings: readonly string[];
   readonly timings: Readonly<Record<string, number>>;
 }
-
-/** Explained variance under which a wrong layer, model or processing is more likely than a bad SAE. */
-const POOR_FIT = 0.5;
 
 /** The attribution of a metric, by hook. Dense matrices are made when they are asked for. */
 export class Attribution {
@@ -73,7 +72,7 @@ export class Attribution {
     this.modelGrads = perTracked((_, gradient) => gradient);
     // A masked score has no effect: 0, where the reference stack has −∞ · 0.
     this.modelAttributions = perTracked((a, g) => ({ dims: a.dims, data: a.data.map((x, i) => x * g.data[i] || 0) }));
-    this.warnings = [...saes].flatMap(([hook, sae]) => fitWarning(hook, sae));
+    this.warnings = [...[...saes].flatMap(([hook, sae]) => fitWarning(hook, sae)), ...parts.warnings];
   }
 
   /** Makes the result of a run. */
@@ -138,15 +137,4 @@ function withoutBatch({ dims, data }: FloatTensor): FloatTensor {
 /** Masked scores as TransformerLens shows them. */
 function unmasked({ dims, data }: FloatTensor): FloatTensor {
   return { dims, data: data.map((x) => x <= MASKED / 2 ? -Infinity : x) };
-}
-
-function fitWarning(hook: string, { fit }: SaeAttribution): string[] {
-  const explained = fit.explainedVarianceWithoutFirst ?? fit.explainedVarianceOverall;
-  if (!(explained < POOR_FIT)) return [];
-  return [
-    `The SAE at ${hook} explains ${
-      (100 * explained).toFixed(0)
-    } % of the variance of this prompt (first position left out): ` +
-    `is it made for this model, layer and processing?`,
-  ];
 }

@@ -8,19 +8,27 @@ import type { SaeRun } from "./apply.ts";
 
 /** One nonzero attribution. */
 export interface AttributionRow {
+  /** The token, counted from 0. */
   readonly position: number;
+  /** The feature's index in the SAE. */
   readonly feature: number;
+  /** f, never 0 */
   readonly activation: number;
   /** ∂metric/∂activation */
   readonly gradient: number;
+  /** activation · gradient */
   readonly attribution: number;
 }
 
 /** Per position, `features + bias + error = total` = g · (SAE input). Arithmetic: a check of the code, not of the method. */
 export interface Decomposition {
+  /** Σ attribution. */
   readonly features: readonly number[];
+  /** g · b: what the SAE writes without any feature. */
   readonly bias: readonly number[];
+  /** g · (x − x̂) */
   readonly error: readonly number[];
+  /** g · x */
   readonly total: readonly number[];
   /** The largest |features + bias + error − total|. */
   readonly maxResidual: number;
@@ -39,21 +47,29 @@ export interface Fit {
   readonly relativeError: readonly number[];
   /** 1 − Σ‖e‖² / Σ‖x − m‖²; NaN where x does not vary, as with one position. */
   readonly explainedVarianceOverall: number;
+  /** Mean of l0. */
   readonly meanL0: number;
+  /** Mean of relativeError. */
   readonly meanRelativeError: number;
   /** The same without the first position (BOS, whose norm hides everything else), m over the others; null for one token. */
   readonly explainedVarianceWithoutFirst: number | null;
+  /** Mean of l0 without the first position. */
   readonly meanL0WithoutFirst: number | null;
 }
 
 /** Everything about one SAE in one run. */
 export interface SaeAttribution {
+  /** What the SAE saw and made of it. */
   readonly run: SaeRun;
   /** g, `[row, d_out]`. */
   readonly gradient: Float32Array;
+  /** ∂metric/∂activation of every active feature, in the order of the run's activations. */
+  readonly featureGradients: Float32Array;
   /** Nonzero rows, largest attribution first; ties by position, then feature. */
   readonly rows: readonly AttributionRow[];
+  /** Features, bias and error per position. */
   readonly decomposition: Decomposition;
+  /** How well the SAE reconstructs this prompt. */
   readonly fit: Fit;
   /** |g·e| / (|Σ attribution| + |g·bias| + |g·e|) per position. */
   readonly errorShare: readonly number[];
@@ -78,6 +94,7 @@ export async function analyseSae(
   return {
     run,
     gradient,
+    featureGradients,
     rows,
     decomposition,
     fit: measureFit(run),

@@ -14,7 +14,6 @@ import {
   type OpKind,
   reachable,
   type Shape,
-  showShape,
   type Value,
 } from "./value.ts";
 
@@ -48,7 +47,8 @@ interface Encoder {
 }
 
 /**
- * Encodes a graph: its `Input`s become graph inputs, its outputs keep their names, symbolic dimensions stay symbolic.
+ * Encodes a graph: its `Input`s become graph inputs under their names, its outputs get the names that
+ * {@linkcode outputName} gives, symbolic dimensions stay symbolic. A value that is input and output is fine.
  *
  * @example
  * ```ts
@@ -59,10 +59,14 @@ interface Encoder {
  * console.assert(bytes.length > 0);
  * ```
  *
- * @throws {TypeError} if an output is not of type float, or a reshape has two dimensions that cannot be told.
+ * @throws {TypeError} if an output is not of type float, two different inputs have one name, or an input has a name that
+ * the encoding needs (empty, or beginning with `c:`, `i:`, `out:` or `v:`).
  */
 export function toOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
   const inputs = graphInputs(graph);
+  for (const name of inputs.keys()) {
+    if (/^$|^(c|i|out|v):/.test(name)) throw new TypeError(`A graph input cannot be named "${name}"`);
+  }
   const { encoder, nodes, initializers } = newEncoder(options.dtype);
   for (const value of reachable(Object.values(graph))) encoder.name(value);
   const outputs = Object.entries(graph).map(([name, value]) => {
@@ -85,7 +89,16 @@ export function toOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
   return toBinary(ModelProtoSchema, model);
 }
 
-/** The name under which onnxruntime returns an output: apart from the inputs, which may be outputs too. */
+/**
+ * The name under which onnxruntime returns an output: apart from the inputs, which may be outputs too.
+ *
+ * @example
+ * ```ts
+ * import { outputName } from "./onnx.ts";
+ *
+ * console.assert(outputName("resid") === "out:resid");
+ * ```
+ */
 export function outputName(name: string): string {
   return `out:${name}`;
 }
@@ -104,8 +117,8 @@ function newEncoder(dtype: FloatType): { encoder: Encoder; nodes: NodeInit[]; in
   };
   const encoder: Encoder = {
     dtype,
-    emit(opType, inputs, attributes = []) {
-      const output = `v${nodes.length}`;
+    emit(opType, inputs, attributes = []): string {
+      const output = `v:${nodes.length}`;
       nodes.push({ opType, input: [...inputs], output: [output], attribute: [...attributes] });
       return output;
     },
@@ -115,7 +128,7 @@ function newEncoder(dtype: FloatType): { encoder: Encoder; nodes: NodeInit[]; in
         dataType: DataType.INT64,
         int64Data: values.map(BigInt),
       }),
-    name(value) {
+    name(value): string {
       const known = names.get(value);
       if (known !== undefined) return known;
       const { op } = value;
@@ -203,8 +216,8 @@ const LOWER: { readonly [K in Exclude<OpKind, "Input" | "Constant">]: Lower<K> }
     return e.emit("Gelu", [e.name(x)], [stringAttribute("approximate", fn === "gelu_new" ? "tanh" : "none")]);
   },
   Reshape: ({ op, inputs: [x] }, e) => {
-    const { shape } = op;
-    return e.emit("Reshape", [e.name(x), e.ints(reshapeDims(x.shape, shape))]);
+    const dims = reshapeDims(x.shape, op.shape);
+    return dims ? e.emit("Reshape", [e.name(x), e.ints(dims)]) : lookedUpReshape(x, op.shape, e);
   },
   ExpandLike: ({ inputs: [x, like] }, e) => e.emit("Expand", [e.name(x), e.emit("Shape", [e.name(like)])]),
   Slice: ({ op, inputs: [x] }, e) => {
@@ -223,13 +236,23 @@ const LOWER: { readonly [K in Exclude<OpKind, "Input" | "Constant">]: Lower<K> }
   },
 };
 
-/** Reshape's argument: 0 keeps the input's dimension at that place, -1 is what remains. */
-function reshapeDims(from: Shape, to: Shape): number[] {
+/** Reshape's argument: 0 keeps the input's dimension at that place, -1 is what remains; undefined if several remain. */
+function reshapeDims(from: Shape, to: Shape): number[] | undefined {
   const dims = to.map((dim, i) => typeof dim === "number" ? dim : from[i] === dim ? 0 : -1);
-  if (dims.filter((d) => d === -1).length > 1) {
-    throw new TypeError(`Cannot tell the dimensions of a reshape from ${showShape(from)} to ${showShape(to)}`);
-  }
-  return dims;
+  return dims.filter((d) => d === -1).length < 2 ? dims : undefined;
+}
+
+/** A reshape that moves several symbols: they are looked up in the input's shape when the graph runs. */
+function lookedUpReshape(x: Value, to: Shape, e: Encoder): string {
+  const shape = e.emit("Shape", [e.name(x)]);
+  const sizes = to.map((dim) => {
+    if (typeof dim === "number") return e.ints([dim]);
+    const at = x.shape.indexOf(dim);
+    if (at < 0) throw new TypeError(`Cannot encode a reshape of [${x.shape}] to [${to}]: ${dim} has no place of its own`);
+    return e.emit("Gather", [shape, e.ints([at])]);
+  });
+  const dims = e.emit("Concat", sizes, [intAttribute("axis", 0)]);
+  return e.emit("Reshape", [e.name(x), dims], [intAttribute("allowzero", 1)]);
 }
 
 /** An activation in ops that have float64 kernels. */

@@ -5,7 +5,6 @@
  * @module
  */
 import {
-  activation,
   add,
   constant,
   div,
@@ -32,10 +31,37 @@ import {
 } from "./ops.ts";
 import type { ActivationName, Node, OpKind, Shape, Value } from "./value.ts";
 
-/** From an op's value and the gradient there to one gradient per input; `undefined` where there is none. */
+/**
+ * From an op's value and the gradient there, of the same shape, to one gradient per operand, of its shape; `undefined`
+ * where there is none.
+ *
+ * @example A rule that passes the gradient through unchanged
+ * ```ts
+ * import { activation, input } from "./ops.ts";
+ * import type { Rule } from "./rules.ts";
+ * import { vjp } from "./vjp.ts";
+ *
+ * const straightThrough: Rule = (_value, gradient) => [gradient];
+ * const x = input("x", ["position"]);
+ * const g = input("g", ["position"]);
+ * const [gradient] = vjp([activation(x, "relu")], [g], [x], { rules: { activation: straightThrough } });
+ * console.assert(gradient === g);
+ * ```
+ */
 export type Rule<K extends OpKind = OpKind> = (node: Node<K>, gradient: Value) => readonly (Value | undefined)[];
 
-/** Sums a gradient over the axes along which its operand was broadcast. */
+/**
+ * Sums a gradient over the axes along which its operand, of the given shape, was broadcast.
+ *
+ * @example
+ * ```ts
+ * import { input } from "./ops.ts";
+ * import { unbroadcast } from "./rules.ts";
+ *
+ * const gradient = input("g", ["batch", "position", 8]);
+ * console.assert(unbroadcast(gradient, ["position", 1]).shape.join() === "position,1");
+ * ```
+ */
 export function unbroadcast(gradient: Value, shape: Shape): Value {
   const extra = gradient.shape.length - shape.length;
   const leading = Array.from({ length: extra }, (_, i) => i);
@@ -70,7 +96,7 @@ function activationDerivative(x: Value, fn: ActivationName): Value {
 
 const inverse = (permutation: readonly number[]): number[] => permutation.map((_, i) => permutation.indexOf(i));
 
-/** ReduceSum's and ReduceMean's gradient in the input's rank, before it is stretched. */
+/** ReduceSum's and ReduceMean's gradient with the reduced axes as 1 again, before it is stretched. */
 function reducedGradient({ inputs: [x], op }: Node<"ReduceSum" | "ReduceMean">, g: Value): Value {
   return op.keepDims ? g : reshape(g, x.shape.map((dim, i) => op.axes.includes(i) ? 1 : dim));
 }
@@ -82,7 +108,20 @@ function elementCount(x: Value, axes: readonly number[]): Value | number {
   return reduceSum(expandLike(constant(1), x), axes, true);
 }
 
-/** The rules of differentiation. */
+/**
+ * The rules of differentiation, one per op. Where an op has no derivative (Relu at 0), the rule gives 0.
+ *
+ * @example The rule of tanh: 1 − tanh²
+ * ```ts
+ * import { input, tanh } from "./ops.ts";
+ * import { RULES } from "./rules.ts";
+ * import type { Node } from "./value.ts";
+ *
+ * const y = tanh(input("x", ["position"])) as Node<"Tanh">;
+ * const [gradient] = RULES.Tanh(y, input("g", ["position"]));
+ * console.assert(gradient?.op.kind === "Mul");
+ * ```
+ */
 export const RULES: { readonly [K in OpKind]: Rule<K> } = {
   Input: () => [],
   Constant: () => [],
@@ -141,8 +180,29 @@ export const RULES: { readonly [K in OpKind]: Rule<K> } = {
   ScatterElementsLike: ({ inputs: [, indices] }, g) => [gatherElements(g, indices), undefined, undefined],
 };
 
-/** Secant of an activation, act(x)/x, its derivative at 0 where x is 0: the rule of RelP (arXiv 2508.21258) for role `activation`. */
-export const activationSecant: Rule = ({ inputs: [x], op }, g) => {
+/**
+ * Secant of an activation, act(x)/x, its derivative at 0 where x is 0: the rule of RelP (arXiv 2508.21258) for role
+ * `activation`.
+ *
+ * @throws {TypeError} if it is used for another op.
+ *
+ * @example
+ * ```ts
+ * import { activation, input } from "./ops.ts";
+ * import { activationSecant } from "./rules.ts";
+ * import { vjp } from "./vjp.ts";
+ *
+ * const x = input("x", ["position"]);
+ * const g = input("g", ["position"]);
+ * const [gradient] = vjp([activation(x, "gelu_new")], [g], [x], { rules: { activation: activationSecant } });
+ * console.assert(gradient?.shape.join() === "position");
+ * ```
+ */
+export function activationSecant(y: Node, g: Value): readonly [Value] {
+  const { inputs: [x], op } = y;
   if (op.kind !== "Activation") throw new TypeError(`The secant rule is for activations, not for ${op.kind}`);
-  return [mul(g, where(greater(mul(x, x), 0), div(activation(x, op.fn), x), 0.5))];
-};
+  // Both comparisons: a square, as in x² > 0, would be 0 for a small x.
+  const atZero = op.fn === "relu" ? 0 : 0.5;
+  const secant = div(y, x);
+  return [mul(g, where(greater(x, 0), secant, where(greater(0, x), secant, atZero)))];
+}

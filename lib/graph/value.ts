@@ -5,7 +5,7 @@
  * @module
  */
 
-/** A dimension: a size known now, or the name of one known when the graph runs. */
+/** A dimension: a size known now, or the name of one known when the graph runs, or a multiple of it (`"2*position"`). */
 export type Dim = number | string;
 
 /** The dimensions of a value, outermost first. */
@@ -22,36 +22,66 @@ export type ActivationName = "gelu" | "gelu_new" | "relu" | "silu";
 
 /** Every op with its attributes; what an op reads is in {@linkcode Value}'s `inputs`. */
 export interface OpAttributes {
+  /** What is given when the graph runs. */
   Input: { readonly name: string };
+  /** A number. */
   Constant: { readonly value: number };
+  /** a + b */
   Add: unknown;
+  /** a − b */
   Sub: unknown;
+  /** a · b, elementwise */
   Mul: unknown;
+  /** a / b */
   Div: unknown;
+  /** `[…, n, k]` by `[…, k, m]` */
   MatMul: unknown;
+  /** a > b, of type bool */
   Greater: unknown;
-  Where: unknown; // condition, then, else
+  /** condition, then, else */
+  Where: unknown;
+  /** −x */
   Neg: unknown;
+  /** √x */
   Sqrt: unknown;
+  /** eˣ */
   Exp: unknown;
+  /** ln x */
   Log: unknown;
+  /** tanh x */
   Tanh: unknown;
+  /** erf x */
   Erf: unknown;
+  /** 1 / (1 + e⁻ˣ) */
   Sigmoid: unknown;
+  /** max(x, 0) */
   Relu: unknown;
+  /** fn(x) */
   Activation: { readonly fn: ActivationName };
-  Softmax: unknown; // along the last axis
-  LogSoftmax: unknown; // along the last axis
+  /** Along the last axis. */
+  Softmax: unknown;
+  /** Along the last axis. */
+  LogSoftmax: unknown;
+  /** Over axes counted from 0, ascending. */
   ReduceSum: { readonly axes: readonly number[]; readonly keepDims: boolean };
+  /** Over axes counted from 0, ascending. */
   ReduceMean: { readonly axes: readonly number[]; readonly keepDims: boolean };
+  /** Axis `permutation[i]` becomes axis `i`. */
   Transpose: { readonly permutation: readonly number[] };
+  /** The same elements in another shape. */
   Reshape: { readonly shape: Shape };
-  ExpandLike: unknown; // value, like
+  /** value, like */
+  ExpandLike: unknown;
+  /** Elements [start, end) of an axis. */
   Slice: { readonly axis: number; readonly start: number; readonly end: number };
+  /** Zeros before and after along an axis. */
   Pad: { readonly axis: number; readonly before: number; readonly after: number };
+  /** Any number of values, one after another along an axis. */
   Concat: { readonly axis: number };
-  GatherElements: unknown; // value, indices; along the last axis
-  ScatterElementsLike: unknown; // updates, indices, like; zeros elsewhere, added up along the last axis
+  /** value, indices; along the last axis */
+  GatherElements: unknown;
+  /** updates, indices, like; zeros elsewhere, added up along the last axis */
+  ScatterElementsLike: unknown;
 }
 
 /** The name of an op. */
@@ -62,10 +92,15 @@ export type Op<K extends OpKind = OpKind> = { [P in K]: { readonly kind: P } & O
 
 /** One value of a graph: an op applied to other values. */
 export interface Value {
+  /** What makes it. */
   readonly op: Op;
+  /** The operands. */
   readonly inputs: readonly Value[];
+  /** Its dimensions, outermost first. */
   readonly shape: Shape;
+  /** What its elements are. */
   readonly type: ElementType;
+  /** The part that it plays in a block, if attribution methods care. */
   readonly role?: Role;
 }
 

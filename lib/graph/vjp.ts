@@ -17,13 +17,17 @@ export interface VjpOptions {
 
 /**
  * Vector–Jacobian product: the gradient of `Σ_i gradients[i] · outputs[i]` with respect to values of the same graph.
- * The result shares the forward values, so that encoding it computes what it needs of them once.
+ * The result shares the forward values, so that encoding it computes what it needs of them once; it can be
+ * differentiated again.
  *
  * @param outputs the values that are differentiated
  * @param gradients one per output, of its shape
- * @param wrt the values with respect to which, each seen as a free input
+ * @param wrt the values with respect to which; where one depends on another, its gradient flows on into the other's, as
+ * the chain rule has it (to hold one fixed instead, cut the graph there with `sliceGraph`)
+ * @param options roles at which gradients end, and roles with rules of their own. A stopped value that is itself in `wrt`
+ * gets its gradient, which goes no further
  * @returns one gradient per `wrt`, of its shape; `undefined` where the outputs do not depend on it
- * @throws {TypeError} if a gradient does not have its output's shape
+ * @throws {TypeError} if there is not one gradient per output, of its output's shape
  *
  * @example d(x²)/dx = 2x
  * ```ts
@@ -41,6 +45,9 @@ export function vjp(
   wrt: readonly Value[],
   options: VjpOptions = {},
 ): (Value | undefined)[] {
+  if (gradients.length !== outputs.length) {
+    throw new TypeError(`${gradients.length} gradients for ${outputs.length} outputs`);
+  }
   const stop = new Set(options.stop);
   const order = reachable(outputs);
   const dependent = dependents(order, wrt, stop);

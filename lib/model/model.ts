@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { FAMILIES } from "../../models/mod.ts";
+import { openArchitecture } from "../../models/mod.ts";
 import type { Architecture, WeightRef } from "../../models/family.ts";
 import { bundledUrl, DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "../runtime/runtime.ts";
@@ -59,6 +59,11 @@ export class Model implements AsyncDisposable {
     this.chain = new Chain(parts.architecture, parts.store, parts.runtime);
     const unembedding = parts.architecture.unembedding.find(({ name }) => parts.store.tensors.has(name))!;
     this.unembedding = new Unembedding(parts.architecture.config, parts.store, parts.runtime, unembedding.name, true);
+  }
+
+  /** Its directory or URL. */
+  get location(): string {
+    return this.#source.location;
   }
 
   /** The tokenizer, `undefined` where the model's directory has none; parsed when it is first needed. */
@@ -180,12 +185,7 @@ async function readArchitecture(
     );
   }
   const config = parseObject(await source.readText("config.json", 2 ** 22), "config.json");
-  const type = config.model_type;
-  if (typeof type !== "string" || !Object.hasOwn(FAMILIES, type)) {
-    const known = Object.keys(FAMILIES).join(", ");
-    throw new RangeError(`Models of type ${JSON.stringify(type)} are not supported; supported are ${known}`);
-  }
-  return { architecture: (await FAMILIES[type]()).open(config), config };
+  return { architecture: await openArchitecture(config), config };
 }
 
 /** @throws {SyntaxError} if the text is not a JSON object */

@@ -3,20 +3,29 @@
  *
  * @module
  */
+import { findArchitecture } from "./architectures/mod.ts";
 import { type Normalization, NORMALIZATIONS } from "./normalization.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** What an SAE is, whatever file it came from; names as in SAELens. */
 export interface SaeConfig {
+  /** SAELens's name of it: `standard`, `topk`, `transcoder` … */
   readonly architecture: string;
+  /** Numbers per position where it reads. */
   readonly dIn: number;
+  /** Numbers per position where it writes. */
   readonly dOut: number;
+  /** Its number of features. */
   readonly dSae: number;
+  /** b_dec is subtracted from the encoder's input. */
   readonly applyBDecToInput: boolean;
+  /** What is done to the input before the encoder, and to the output after the decoder. */
   readonly normalizeActivations: Normalization;
   /** SAELens's `fold_activation_norm_scaling_factor`, for `expected_average_only_in`; undefined: not folded. */
   readonly normScalingFactor?: number;
+  /** What `constant_scalar_rescale` multiplies by; undefined: 1. */
+  readonly activationNormalizationFactor?: number;
   /** Heads are flattened before the SAE sees them. */
   readonly reshapeActivations: "none" | "hook_z";
   /** Features kept per position, for top-k architectures. */
@@ -27,21 +36,29 @@ export interface SaeConfig {
   readonly hookIn: string;
   /** The hook that it writes; the same unless it is a transcoder. */
   readonly hookOut: string;
+  /** The one head that it reads and writes, of a hook with heads. */
   readonly hookHeadIndex?: number;
+  /** The model that it was trained on. */
   readonly modelName?: string;
+  /** It was trained on prompts that begin with BOS. */
   readonly prependBos?: boolean;
+  /** Tokens per prompt in its training. */
   readonly contextSize?: number;
   /** Its Neuronpedia id, `model/sae`. */
   readonly neuronpediaId?: string;
   /** How its model was loaded, `undefined` where the metadata have no such key. */
-  readonly modelFromPretrainedKwargs?: Json;
+  readonly modelFromPretrainedKwargs?: Readonly<Record<string, unknown>>;
+  /** Special tokens (or these ids) were left out of its training. */
   readonly excludeSpecialTokens?: boolean | readonly number[];
 }
 
 /** What the user says over what the file says. */
 export interface SaeOverrides {
-  /** The hook, for `hookIn` and `hookOut` alike. */
+  /** The hook that it writes, and reads unless it is a transcoder. */
   readonly hook?: string;
+  /** The hook that a transcoder reads. */
+  readonly hookIn?: string;
+  /** The factor of `expected_average_only_in`, which the release names and the SAE's own files do not. */
   readonly normScalingFactor?: number;
 }
 
@@ -67,23 +84,25 @@ export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeC
   }
   const cfg = upgrade(json as Json);
   const metadata = cfg.metadata as Json;
-  const hookIn = overrides.hook ?? text(metadata, "hook_name");
-  if (hookIn === undefined) throw new TypeError("cfg.json names no hook: give one (--sae DIRECTORY@HOOK)");
+  const architecture = text(cfg, "architecture") ?? "standard";
+  const { transcoder = false, topK } = findArchitecture(architecture);
   const dIn = size(cfg, "d_in");
+  const dSae = size(cfg, "d_sae");
+  const normalizeActivations = choice(cfg, "normalize_activations", NORMALIZATIONS, "none");
   return {
-    architecture: text(cfg, "architecture") ?? "standard",
+    architecture,
     dIn,
-    dOut: cfg.d_out === undefined || cfg.d_out === null ? dIn : size(cfg, "d_out"),
-    dSae: size(cfg, "d_sae"),
-    applyBDecToInput: boolean(cfg, "apply_b_dec_to_input") ?? true,
-    normalizeActivations: choice(cfg, "normalize_activations", NORMALIZATIONS, "none"),
-    normScalingFactor: checkFactor(overrides.normScalingFactor),
+    dOut: transcoder ? size(cfg, "d_out") : dIn,
+    dSae,
+    applyBDecToInput: subtractsBias(cfg, transcoder),
+    normalizeActivations,
+    normScalingFactor: checkFactor(overrides.normScalingFactor, normalizeActivations),
+    activationNormalizationFactor: factor(cfg, "activation_normalization_factor"),
     reshapeActivations: choice(cfg, "reshape_activations", ["none", "hook_z"] as const, "none"),
-    k: cfg.k === undefined || cfg.k === null ? undefined : size(cfg, "k"),
-    rescaleActsByDecoderNorm: boolean(cfg, "rescale_acts_by_decoder_norm") ?? false,
-    hookIn,
-    hookOut: overrides.hook ?? text(metadata, "hook_name_out") ?? hookIn,
-    hookHeadIndex: typeof metadata.hook_head_index === "number" ? metadata.hook_head_index : undefined,
+    k: topK ? kept(cfg, dSae) : undefined,
+    rescaleActsByDecoderNorm: topK !== undefined && (boolean(cfg, "rescale_acts_by_decoder_norm") ?? false),
+    ...hooks(metadata, transcoder, overrides),
+    hookHeadIndex: head(metadata, transcoder),
     modelName: text(metadata, "model_name"),
     prependBos: boolean(metadata, "prepend_bos"),
     contextSize: typeof metadata.context_size === "number" ? metadata.context_size : undefined,
@@ -91,6 +110,50 @@ export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeC
     modelFromPretrainedKwargs: record(metadata, "model_from_pretrained_kwargs"),
     excludeSpecialTokens: excluded(metadata.exclude_special_tokens),
   };
+}
+
+/** Where it reads and writes: the user's word, else the file's. */
+function hooks(metadata: Json, transcoder: boolean, { hook, hookIn: given }: SaeOverrides): {
+  hookIn: string;
+  hookOut: string;
+} {
+  const named = text(metadata, "hook_name");
+  if (!transcoder && given !== undefined) {
+    throw new RangeError(`Only transcoders read elsewhere than they write: give the hook, not the hook to read`);
+  }
+  const hookIn = transcoder ? given ?? named : hook ?? named;
+  if (hookIn === undefined) throw new TypeError("cfg.json names no hook: give one (--sae DIRECTORY@HOOK)");
+  const hookOut = transcoder ? hook ?? text(metadata, "hook_name_out") : hookIn;
+  if (hookOut === undefined) {
+    throw new TypeError("cfg.json does not name the hook that the transcoder writes: give one (--sae DIRECTORY@HOOK)");
+  }
+  return { hookIn, hookOut };
+}
+
+/** Whether b_dec is subtracted from the input; a transcoder's b_dec belongs to another hook. */
+function subtractsBias(cfg: Json, transcoder: boolean): boolean {
+  const subtracts = boolean(cfg, "apply_b_dec_to_input") ?? !transcoder;
+  if (transcoder && subtracts) {
+    throw new RangeError('cfg.json: "apply_b_dec_to_input" is true, which makes no sense for a transcoder');
+  }
+  return subtracts;
+}
+
+/** A top-k architecture's k. */
+function kept(cfg: Json, dSae: number): number {
+  const k = size(cfg, "k");
+  if (k > dSae) throw new RangeError(`cfg.json: "k" is ${k}, more than the ${dSae} features`);
+  return k;
+}
+
+function head(metadata: Json, transcoder: boolean): number | undefined {
+  const value = metadata.hook_head_index ?? undefined;
+  if (value === undefined) return undefined;
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0) {
+    throw new TypeError(`cfg.json: "hook_head_index" is ${JSON.stringify(value)}, not the number of a head`);
+  }
+  if (transcoder) throw new RangeError('cfg.json: "hook_head_index" is not supported for transcoders');
+  return value;
 }
 
 /** The layout of version 6: settings of the SAE at the top, of the model under `metadata`. */
@@ -102,7 +165,7 @@ function upgrade(json: Json): Json {
     return json;
   }
   const hook = json.hook_name ?? json.hook_point;
-  const k = (json.activation_fn_kwargs as Json | undefined)?.k;
+  const k = (json.activation_fn_kwargs as Json | null | undefined)?.k ?? undefined;
   const topK = (json.activation_fn ?? json.activation_fn_str) === "topk" && k !== undefined;
   const normalize = json.normalize_activations;
   return {
@@ -168,9 +231,26 @@ function excluded(value: unknown): boolean | readonly number[] | undefined {
   return undefined;
 }
 
-function checkFactor(factor: number | undefined): number | undefined {
-  if (factor !== undefined && !(factor > 0 && Number.isFinite(factor))) {
-    throw new RangeError(`norm_scaling_factor ${factor} is not a positive number`);
+function factor(json: Json, key: string): number | undefined {
+  const value = json[key] ?? undefined;
+  if (value !== undefined && !isFactor(value)) {
+    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not a positive number`);
   }
-  return factor;
+  return value as number | undefined;
+}
+
+function checkFactor(value: number | undefined, normalization: Normalization): number | undefined {
+  if (value === undefined) return undefined;
+  if (!isFactor(value)) throw new RangeError(`norm_scaling_factor ${value} is not a positive number`);
+  if (normalization !== "expected_average_only_in") {
+    throw new RangeError(
+      `norm_scaling_factor has no meaning here: the SAE's normalize_activations is "${normalization}", ` +
+        `not "expected_average_only_in"`,
+    );
+  }
+  return value;
+}
+
+function isFactor(value: unknown): boolean {
+  return typeof value === "number" && value > 0 && Number.isFinite(value);
 }

@@ -4,8 +4,9 @@
  * @module
  */
 import { bundledUrl, findBundledSae } from "../bundled.ts";
+import { isRecord, parseJsonObject } from "../weights/json.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
-import { openSafetensors } from "../weights/tensors.ts";
+import { openSafetensors, type TensorStore } from "../weights/tensors.ts";
 import { readSaeConfig, type SaeOverrides } from "./config.ts";
 import { type Sae, TensorSae } from "./sae.ts";
 
@@ -33,10 +34,20 @@ export async function loadSae(source: string | URL, options: SaeOverrides = {}):
     }
     const config = readSaeConfig(parse(await files.readText("cfg.json", 2 ** 22)), options);
     const store = await openSafetensors(files, { file: "sae_weights.safetensors" });
+    await checkScalingFactor(store);
     return new TensorSae(config, store, name, () => readLabels(files));
   } catch (error) {
     await files.close();
     throw error;
+  }
+}
+
+/** Files from before SAELens 6 may have a factor for each activation, which today's SAELens takes only if all are 1. */
+async function checkScalingFactor(store: TensorStore): Promise<void> {
+  if (!store.tensors.has("scaling_factor")) return;
+  const factors = await store.read("scaling_factor");
+  if (factors.some((x) => x !== 1)) {
+    throw new RangeError("Its activations have been rescaled in finetuning (scaling_factor is not 1): not supported");
   }
 }
 
@@ -51,12 +62,11 @@ function parse(text: string): unknown {
 /** `labels.json` beside the weights: what each feature stands for, where somebody has written it down. */
 async function readLabels(files: FileSource): Promise<ReadonlyMap<number, string>> {
   if (await files.size("labels.json") === undefined) return new Map();
-  const { features } = JSON.parse(await files.readText("labels.json")) as {
-    features?: Record<string, { label?: unknown }>;
-  };
+  const { features } = parseJsonObject(await files.readText("labels.json"), "labels.json");
+  if (!isRecord(features)) throw new SyntaxError('Cannot read labels.json: its "features" is no object');
   return new Map(
-    Object.entries(features ?? {}).flatMap(([feature, { label }]): [number, string][] =>
-      typeof label === "string" ? [[Number(feature), label]] : []
+    Object.entries(features).flatMap(([feature, entry]): [number, string][] =>
+      isRecord(entry) && typeof entry.label === "string" ? [[Number(feature), entry.label]] : []
     ),
   );
 }

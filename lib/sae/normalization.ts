@@ -3,19 +3,25 @@
  *
  * @module
  */
+import { findArchitecture } from "./architectures/mod.ts";
 import type { SaeConfig } from "./config.ts";
 
-/** Names of `normalize_activations`. `constant_scalar_rescale` is a run-time no-op, as `expected_average_only_in`. */
-export const NORMALIZATIONS = [
+/** A name of `normalize_activations`. */
+export type Normalization =
+  | "none"
+  | "expected_average_only_in"
+  | "constant_norm_rescale"
+  | "constant_scalar_rescale"
+  | "layer_norm";
+
+/** The names. `expected_average_only_in` does nothing unless its factor is known. */
+export const NORMALIZATIONS: readonly Normalization[] = [
   "none",
   "expected_average_only_in",
   "constant_norm_rescale",
   "constant_scalar_rescale",
   "layer_norm",
-] as const;
-
-/** One of {@linkcode NORMALIZATIONS}. */
-export type Normalization = typeof NORMALIZATIONS[number];
+];
 
 /** An SAE's input as its encoder sees it, and how its output goes back. */
 export interface Normalized {
@@ -31,43 +37,59 @@ export interface Normalized {
 const LAYER_NORM_EPS = 1e-5;
 
 /**
- * Normalises rows `[row, d_in]`.
+ * Normalises rows `[row, d_in]`. What a transcoder writes is no normalised copy of what it reads: its output goes back
+ * unchanged, unless a factor is folded into its weights.
  *
  * @param bDec the decoder's bias, `[d_out]`
  */
 export function normalize(x: Float32Array, bDec: Float32Array, config: SaeConfig): Normalized {
-  const { dIn, dOut, normalizeActivations: kind, normScalingFactor: k, applyBDecToInput } = config;
+  const { dIn, dOut, applyBDecToInput, normScalingFactor: folded = 1 } = config;
+  const { transcoder } = findArchitecture(config.architecture);
   const rows = x.length / dIn;
   const input = new Float32Array(x.length);
   const scale = new Float32Array(rows);
   const bias = new Float32Array(rows * dOut);
   for (let r = 0; r < rows; r++) {
     const row = x.subarray(r * dIn, (r + 1) * dIn);
-    const { factor, shift } = statistics(row, kind, k);
-    scale[r] = kind === "layer_norm" ? 1 / factor - LAYER_NORM_EPS : 1 / factor;
+    const { factor, shift, back } = statistics(row, config);
     for (let i = 0; i < dIn; i++) {
       input[r * dIn + i] = (row[i] - shift) * factor - (applyBDecToInput ? bDec[i] : 0);
     }
-    for (let i = 0; i < dOut; i++) bias[r * dOut + i] = bDec[i] * scale[r] + shift;
+    scale[r] = transcoder ? 1 / folded : back;
+    for (let i = 0; i < dOut; i++) bias[r * dOut + i] = bDec[i] * scale[r] + (transcoder ? 0 : shift);
   }
   return { input, scale, bias };
 }
 
-/** normalised = (x − shift) · factor. A folded factor (W_enc·k, W_dec/k, b_dec/k) is the same as multiplying by k here. */
-function statistics(row: Float32Array, kind: Normalization, k: number | undefined): { factor: number; shift: number } {
+/** normalised = (x − shift) · factor, x̂ = normalised x̂ · back + shift. */
+interface Statistics {
+  readonly factor: number;
+  readonly shift: number;
+  readonly back: number;
+}
+
+function statistics(row: Float32Array, config: SaeConfig): Statistics {
   const n = row.length;
-  switch (kind) {
+  switch (config.normalizeActivations) {
     case "none":
-    case "constant_scalar_rescale":
-      return { factor: 1, shift: 0 };
-    case "expected_average_only_in":
-      return { factor: k ?? 1, shift: 0 };
-    case "constant_norm_rescale":
-      return { factor: Math.sqrt(n) / Math.sqrt(row.reduce((sum, v) => sum + v * v, 0)), shift: 0 };
+      return { factor: 1, shift: 0, back: 1 };
+    case "expected_average_only_in": {
+      // Folded into the weights (W_enc · k, W_dec / k, b_dec / k), k does the same.
+      const k = config.normScalingFactor ?? 1;
+      return { factor: k, shift: 0, back: 1 / k };
+    }
+    case "constant_scalar_rescale": {
+      const factor = config.activationNormalizationFactor ?? 1;
+      return { factor, shift: 0, back: 1 / factor };
+    }
+    case "constant_norm_rescale": {
+      const norm = Math.sqrt(row.reduce((sum, v) => sum + v * v, 0));
+      return { factor: Math.sqrt(n) / norm, shift: 0, back: norm / Math.sqrt(n) };
+    }
     case "layer_norm": {
       const mean = row.reduce((sum, v) => sum + v, 0) / n;
-      const variance = row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (n - 1); // torch.std is unbiased
-      return { factor: 1 / (Math.sqrt(variance) + LAYER_NORM_EPS), shift: mean };
+      const std = Math.sqrt(row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (n - 1)); // torch.std is unbiased
+      return { factor: 1 / (std + LAYER_NORM_EPS), shift: mean, back: std };
     }
   }
 }

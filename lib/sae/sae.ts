@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { input, matMul } from "../graph/mod.ts";
+import { input, matMul, mul, swapLast } from "../graph/mod.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
 import { hashFiles } from "../weights/hash.ts";
@@ -11,7 +11,7 @@ import type { TensorStore } from "../weights/tensors.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { SaeConfig } from "./config.ts";
 import { normalize, type Normalized } from "./normalization.ts";
-import { type SparseActivations, SparseBuilder } from "./sparse.ts";
+import { type Selection, type SparseActivations, SparseBuilder } from "./sparse.ts";
 
 /** The most bytes of the encoder that are in memory at once, twice (one slice read ahead). */
 const SLICE_BYTES = 24 * 2 ** 20;
@@ -20,18 +20,27 @@ const MIN_READ_BYTES = 32 * 2 ** 10;
 /** The most bytes of decoder rows in memory at once. */
 const DECODER_BYTES = 32 * 2 ** 20;
 
+/** The graph input of decoder norms. */
+const NORMS = "decoder norms";
+
 /** What an SAE makes of its input. */
 export interface Encoded {
+  /** f: the active features of every row. */
   readonly activations: SparseActivations;
   /** How the decoder's sum goes back: x̂ = (f · W_dec) · scale + bias. */
   readonly normalized: Normalized;
+  /** By feature, where activations are in units of their decoder row's norm: that norm, `[d_sae]`. */
+  readonly decoderNorms?: Float32Array;
 }
 
 /** An SAE that has been opened. Its weights stay on disk until they are used. */
 export interface Sae extends AsyncDisposable {
+  /** Its settings. */
   readonly config: SaeConfig;
   /** Where it came from: a directory, URL or bundled name. */
   readonly source: string;
+  /** Its directory or URL. */
+  readonly location: string;
   /** Where it reads, a TransformerLens hook name. */
   readonly hookIn: string;
   /** Where it writes. Results are keyed by it. */
@@ -46,20 +55,37 @@ export interface Sae extends AsyncDisposable {
   activeGradients(encoded: Encoded, gradient: Float32Array): Promise<Float32Array>;
   /** The same for all features, `[row, d_sae]`. */
   denseGradients(encoded: Encoded, gradient: Float32Array): Promise<FloatTensor>;
+  /**
+   * From now on decoder rows have norm 1 and activations are multiplied by the norm that they had: SAELens's
+   * `fold_W_dec_norm`. The reconstruction does not change.
+   *
+   * @throws {RangeError} if it is a top-k SAE that was not trained so: other features would be the k largest
+   */
+  foldWDecNorm(): void;
   /** SHA-256 of its files by path; null where they are not local. */
   fileHashes(): Promise<Record<string, string | null>>;
+  /** Gives back its files. */
   close(): Promise<void>;
 }
 
+/** SAELens's least norm of a decoder row when norms are folded. */
+const MIN_NORM = 1e-8;
+
 /** An SAE over tensors under SAELens's names: W_enc `[d_in, d_sae]`, W_dec `[d_sae, d_out]`, b_dec, … */
 export class TensorSae implements Sae {
+  /** Its settings. */
   readonly config: SaeConfig;
+  /** Where it came from: a directory, URL or bundled name. */
   readonly source: string;
   readonly #store: TensorStore;
   readonly #labels: () => Promise<ReadonlyMap<number, string>>;
   #bDec: Promise<Float32Array> | undefined;
+  #decoderNorms: Promise<Float32Array> | undefined;
+  #foldsNorms: boolean;
 
   /**
+   * From a config and the tensors that it promises; nothing is read yet.
+   *
    * @throws {RangeError} if the architecture is not supported
    * @throws {TypeError} if a tensor is missing or has another shape than the config says
    */
@@ -73,9 +99,16 @@ export class TensorSae implements Sae {
     this.source = source;
     this.#store = store;
     this.#labels = labels;
+    this.#foldsNorms = config.rescaleActsByDecoderNorm;
     const { dIn, dOut, dSae } = config;
-    const vectors = findArchitecture(config.architecture).vectors.map((name): [string, number[]] => [name, [dSae]]);
-    const shapes = { W_enc: [dIn, dSae], W_dec: [dSae, dOut], b_dec: [dOut], ...Object.fromEntries(vectors) };
+    const { vectors, skip } = findArchitecture(config.architecture);
+    const shapes = {
+      W_enc: [dIn, dSae],
+      W_dec: [dSae, dOut],
+      b_dec: [dOut],
+      ...Object.fromEntries(vectors.map((name) => [name, [dSae]])),
+      ...(skip ? { W_skip: [dOut, dIn] } : {}),
+    };
     for (const [name, shape] of Object.entries(shapes)) {
       const found = store.tensors.get(name)?.shape;
       if (!found) throw new TypeError(`The SAE in ${source} has no tensor "${name}"`);
@@ -83,6 +116,10 @@ export class TensorSae implements Sae {
         throw new TypeError(`The SAE in ${source} has ${name} of shape [${found}], its cfg.json says [${shape}]`);
       }
     }
+  }
+
+  get location(): string {
+    return this.#store.source.location;
   }
 
   get hookIn(): string {
@@ -102,18 +139,23 @@ export class TensorSae implements Sae {
     const architecture = findArchitecture(name);
     const normalized = normalize(x, await this.#decoderBias(), this.config);
     const rows = x.length / dIn;
+    if (architecture.skip) await this.#addSkip(runtime, x, normalized.bias);
     const z: Tensor = { dims: [rows, dIn], data: normalized.input };
-    const session = await runtime.session(`sae ${name} ${dIn}`, () => {
+    const decoderNorms = this.#foldsNorms ? await (this.#decoderNorms ??= this.#readDecoderNorms()) : undefined;
+    const session = await runtime.session(`sae ${name} ${dIn} ${decoderNorms !== undefined}`, () => {
       const vectors = architecture.vectors.map((v) => [v, input(v, ["feature"])]);
       const projected = matMul(input("z", ["row", dIn]), input("W_enc", [dIn, "feature"]));
-      return { activations: architecture.activations(projected, Object.fromEntries(vectors)) };
+      const activations = architecture.activations(projected, Object.fromEntries(vectors));
+      return { activations: decoderNorms ? mul(activations, input(NORMS, ["feature"])) : activations };
     });
+    const names = [...architecture.vectors, ...(decoderNorms ? [NORMS] : [])];
     const vectors = await Promise.all(architecture.vectors.map((v) => this.#store.read(v)));
-    const builder = new SparseBuilder(rows);
+    if (decoderNorms) vectors.push(decoderNorms);
+    const builder = new SparseBuilder(rows, this.#selection());
     await this.#encoderSlices(
       async (W_enc, start, end) => {
         const slices = vectors.map((v, i): [string, Tensor] => [
-          architecture.vectors[i],
+          names[i],
           { dims: [end - start], data: v.subarray(start, end) },
         ]);
         const { activations } = await session.run({ z, W_enc, ...Object.fromEntries(slices) });
@@ -122,13 +164,13 @@ export class TensorSae implements Sae {
       dIn,
       dSae,
     );
-    return { activations: builder.finish(), normalized };
+    return { activations: builder.finish(), normalized, decoderNorms };
   }
 
-  async decode({ activations, normalized }: Encoded): Promise<Float32Array> {
+  async decode({ activations, normalized, decoderNorms }: Encoded): Promise<Float32Array> {
     const { dOut } = this.config;
     const sum = new Float64Array(activations.rows * dOut);
-    await this.#decoderRows(activations, (row, entry, r) => {
+    await this.#decoderRows(activations, decoderNorms, (row, entry, r) => {
       const value = activations.values[entry];
       const at = r * dOut;
       for (let i = 0; i < dOut; i++) sum[at + i] += value * row[i];
@@ -136,10 +178,13 @@ export class TensorSae implements Sae {
     return Float32Array.from(sum, (x, i) => x * normalized.scale[Math.floor(i / dOut)] + normalized.bias[i]);
   }
 
-  async activeGradients({ activations, normalized }: Encoded, gradient: Float32Array): Promise<Float32Array> {
+  async activeGradients(
+    { activations, normalized, decoderNorms }: Encoded,
+    gradient: Float32Array,
+  ): Promise<Float32Array> {
     const { dOut } = this.config;
     const gradients = new Float32Array(activations.values.length);
-    await this.#decoderRows(activations, (row, entry, r) => {
+    await this.#decoderRows(activations, decoderNorms, (row, entry, r) => {
       const at = r * dOut;
       let dot = 0;
       for (let i = 0; i < dOut; i++) dot += gradient[at + i] * row[i];
@@ -148,22 +193,22 @@ export class TensorSae implements Sae {
     return gradients;
   }
 
-  async denseGradients({ activations, normalized }: Encoded, gradient: Float32Array): Promise<FloatTensor> {
+  async denseGradients(
+    { activations, normalized, decoderNorms }: Encoded,
+    gradient: Float32Array,
+  ): Promise<FloatTensor> {
     const { dOut, dSae } = this.config;
     const { rows } = activations;
     const data = new Float32Array(rows * dSae);
-    const step = Math.max(1, Math.floor(DECODER_BYTES / 4 / dOut));
-    for (let start = 0; start < dSae; start += step) {
-      const end = Math.min(dSae, start + step);
-      const weights = await this.#store.readRowRange("W_dec", start, end);
+    await this.#decoderSlices((weights, start, end) => {
       for (let r = 0; r < rows; r++) {
         for (let f = start; f < end; f++) {
           let dot = 0;
           for (let i = 0; i < dOut; i++) dot += gradient[r * dOut + i] * weights[(f - start) * dOut + i];
-          data[r * dSae + f] = dot * normalized.scale[r];
+          data[r * dSae + f] = dot * normalized.scale[r] / (decoderNorms?.[f] ?? 1);
         }
       }
-    }
+    });
     return { dims: [rows, dSae], data };
   }
 
@@ -171,16 +216,57 @@ export class TensorSae implements Sae {
     return hashFiles(this.#store.source, [...new Set([...this.#store.tensors.values()].map(({ file }) => file))]);
   }
 
+  foldWDecNorm(): void {
+    const { architecture, rescaleActsByDecoderNorm } = this.config;
+    if (findArchitecture(architecture).topK && !rescaleActsByDecoderNorm) {
+      throw new RangeError(
+        `Decoder norms cannot be folded into ${architecture}: other features would be the k largest`,
+      );
+    }
+    this.#foldsNorms = true;
+  }
+
   close(): Promise<void> {
     return this.#store.source.close();
   }
 
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
   #decoderBias(): Promise<Float32Array> {
     return this.#bDec ??= this.#store.read("b_dec");
+  }
+
+  #selection(): Selection | undefined {
+    const { topK } = findArchitecture(this.config.architecture);
+    return topK && { k: this.config.k!, by: topK };
+  }
+
+  /** Adds x · W_skipᵀ. */
+  async #addSkip(runtime: Runtime, x: Float32Array, to: Float32Array): Promise<void> {
+    const { dIn, dOut } = this.config;
+    const session = await runtime.session(`sae skip ${dIn} ${dOut}`, () => ({
+      skip: matMul(input("x", ["row", dIn]), swapLast(input("W_skip", [dOut, dIn]))),
+    }));
+    const W_skip: Tensor = { dims: [dOut, dIn], data: await this.#store.read("W_skip") };
+    const { skip } = await session.run({ x: { dims: [x.length / dIn, dIn], data: x }, W_skip });
+    (skip as FloatTensor).data.forEach((value, i) => to[i] += value);
+  }
+
+  /** ‖W_dec row‖ by feature, of W_dec with the norm scaling factor folded. */
+  async #readDecoderNorms(): Promise<Float32Array> {
+    const { dOut, dSae, normScalingFactor = 1 } = this.config;
+    const norms = new Float32Array(dSae);
+    await this.#decoderSlices((weights, start, end) => {
+      for (let f = start; f < end; f++) {
+        let square = 0;
+        for (let i = (f - start) * dOut; i < (f - start + 1) * dOut; i++) square += weights[i] ** 2;
+        norms[f] = Math.max(MIN_NORM, Math.sqrt(square) / normScalingFactor);
+      }
+    });
+    return norms;
   }
 
   /** Visits W_enc in slices of features, the next one read while the current one is used. */
@@ -210,9 +296,23 @@ export class TensorSae implements Sae {
     }
   }
 
-  /** Visits every entry of the activations with its feature's decoder row, a bounded number of rows at a time. */
+  /** Visits W_dec in slices of features. */
+  async #decoderSlices(visit: (rows: Float32Array, start: number, end: number) => void): Promise<void> {
+    const { dOut, dSae } = this.config;
+    const step = Math.max(1, Math.floor(DECODER_BYTES / 4 / dOut));
+    for (let start = 0; start < dSae; start += step) {
+      const end = Math.min(dSae, start + step);
+      visit(await this.#store.readRowRange("W_dec", start, end), start, end);
+    }
+  }
+
+  /**
+   * Visits every entry of the activations with its feature's decoder row (over its norm, where norms are folded), a
+   * bounded number of rows at a time.
+   */
   async #decoderRows(
     { rows, offsets, features }: SparseActivations,
+    norms: Float32Array | undefined,
     visit: (decoderRow: Float32Array, entry: number, row: number) => void,
   ): Promise<void> {
     const { dOut } = this.config;
@@ -231,6 +331,7 @@ export class TensorSae implements Sae {
         unique.push(feature);
       }
       const block = await this.#store.readRows("W_dec", unique);
+      if (norms) { for (let i = 0; i < block.length; i++) block[i] /= norms[unique[Math.floor(i / dOut)]]; }
       for (let at = -1; entry < end; entry++) {
         if (at < 0 || unique[at] !== features[entries[entry]]) at++;
         visit(block.subarray(at * dOut, (at + 1) * dOut), entries[entry], rowOf[entries[entry]]);

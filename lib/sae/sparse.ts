@@ -7,40 +7,68 @@ import type { FloatTensor } from "../runtime/tensor.ts";
 
 /** Active features by row, in compressed rows: row r has entries `offsets[r]` to `offsets[r + 1]`, features ascending. */
 export interface SparseActivations {
+  /** Positions. */
   readonly rows: number;
+  /** Where a row's entries begin, `[rows + 1]`. */
   readonly offsets: Uint32Array;
+  /** By entry, which feature. */
   readonly features: Uint32Array;
   /** Never 0: active means not zero. */
   readonly values: Float32Array;
 }
 
-/** Collects rows slice of features by slice of features. */
+/** Which activations of a row stay: the k largest (ties: the lower feature). */
+export interface Selection {
+  /** How many. */
+  readonly k: number;
+  /** Largest by value, or by |value|. */
+  readonly by: "by value" | "by magnitude";
+}
+
+/** Collects rows slice of features by slice of features; of a top-k SAE, little more than k candidates a row. */
 export class SparseBuilder {
   readonly #features: number[][];
   readonly #values: number[][];
+  readonly #k: number;
+  readonly #rank: (value: number) => number;
+  /** By row: what a later value must exceed to be among the k largest. */
+  readonly #floors: Float64Array;
 
-  constructor(rows: number) {
+  /** For a number of rows; without a selection, everything that is not zero stays. */
+  constructor(rows: number, selection?: Selection) {
     this.#features = Array.from({ length: rows }, () => []);
     this.#values = Array.from({ length: rows }, () => []);
+    this.#k = selection?.k ?? Infinity;
+    this.#rank = selection?.by === "by magnitude" ? Math.abs : (value) => value;
+    this.#floors = new Float64Array(rows).fill(-Infinity);
   }
 
-  /** Adds the nonzero elements of `[row, feature]`, whose first column is feature `start`. */
+  /**
+   * Adds the nonzero elements of `[row, feature]`, whose first column is feature `start`. Slices come in order.
+   *
+   * @throws {Error} if an element is NaN or infinite
+   */
   add({ dims: [rows, width], data }: FloatTensor, start: number): void {
     for (let r = 0; r < rows; r++) {
-      const [features, values] = [this.#features[r], this.#values[r]];
       const end = (r + 1) * width;
       for (let i = r * width; i < end; i++) {
         const value = data[i];
         if (value === 0) continue;
-        features.push(start + i - r * width);
-        values.push(value);
+        const feature = start + i - r * width;
+        if (value - value !== 0) {
+          throw new Error(`Feature ${feature} is ${value} at position ${r}: the SAE's weights are damaged or overflow`);
+        }
+        if (this.#rank(value) <= this.#floors[r]) continue;
+        this.#features[r].push(feature);
+        this.#values[r].push(value);
+        if (this.#values[r].length >= 2 * this.#k) this.#keepLargest(r);
       }
     }
   }
 
-  /** All rows; with `k`, only the k largest values of each (ties: the lower feature). */
-  finish(k?: number): SparseActivations {
-    if (k !== undefined) this.#features.forEach((_, r) => this.#keepLargest(r, k));
+  /** All rows. */
+  finish(): SparseActivations {
+    this.#features.forEach((_, r) => this.#keepLargest(r));
     const offsets = new Uint32Array(this.#features.length + 1);
     this.#features.forEach((row, r) => offsets[r + 1] = offsets[r] + row.length);
     const features = new Uint32Array(offsets[offsets.length - 1]);
@@ -50,14 +78,35 @@ export class SparseBuilder {
     return { rows: this.#features.length, offsets, features, values };
   }
 
-  #keepLargest(r: number, k: number): void {
+  #keepLargest(r: number): void {
     const [features, values] = [this.#features[r], this.#values[r]];
-    if (values.length <= k) return;
-    const order = values.map((_, i) => i).sort((a, b) => values[b] - values[a] || a - b).slice(0, k);
+    if (values.length <= this.#k) return;
+    const ranks = values.map(this.#rank);
+    const order = values.map((_, i) => i).sort((a, b) => ranks[b] - ranks[a] || a - b).slice(0, this.#k);
+    this.#floors[r] = ranks[order[this.#k - 1]];
     order.sort((a, b) => a - b);
     this.#features[r] = order.map((i) => features[i]);
     this.#values[r] = order.map((i) => values[i]);
   }
+}
+
+/** The same with some rows empty. */
+export function withoutRows(
+  { rows, offsets, features, values }: SparseActivations,
+  empty: ReadonlySet<number>,
+): SparseActivations {
+  const kept: number[] = [];
+  const moved = new Uint32Array(rows + 1);
+  for (let r = 0; r < rows; r++) {
+    if (!empty.has(r)) { for (let i = offsets[r]; i < offsets[r + 1]; i++) kept.push(i); }
+    moved[r + 1] = kept.length;
+  }
+  return {
+    rows,
+    offsets: moved,
+    features: Uint32Array.from(kept, (i) => features[i]),
+    values: Float32Array.from(kept, (i) => values[i]),
+  };
 }
 
 /**

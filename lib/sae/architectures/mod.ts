@@ -3,13 +3,40 @@
  *
  * @module
  */
+import { abstopk } from "./abstopk.ts";
 import type { SaeArchitecture } from "./architecture.ts";
+import { gated } from "./gated.ts";
+import { jumprelu } from "./jumprelu.ts";
+import { jumpreluSkipTranscoder } from "./jumprelu_skip_transcoder.ts";
+import { jumpreluTranscoder } from "./jumprelu_transcoder.ts";
+import { skipTranscoder } from "./skip_transcoder.ts";
 import { standard } from "./standard.ts";
+import { topk } from "./topk.ts";
+import { transcoder } from "./transcoder.ts";
 
 export type { SaeArchitecture } from "./architecture.ts";
 
 /** Architectures by SAELens's name. */
-export const ARCHITECTURES: Readonly<Record<string, SaeArchitecture>> = { standard };
+export const ARCHITECTURES: Readonly<Record<string, SaeArchitecture>> = {
+  standard,
+  gated,
+  jumprelu,
+  topk,
+  abstopk,
+  transcoder,
+  skip_transcoder: skipTranscoder,
+  jumprelu_transcoder: jumpreluTranscoder,
+  jumprelu_skip_transcoder: jumpreluSkipTranscoder,
+};
+
+/** Why some known names are not among them. */
+const TRAINING_ONLY = "a form for training only: save it for inference with SAELens, which makes it jumprelu";
+const REASONS: Readonly<Record<string, string>> = {
+  batchtopk: TRAINING_ONLY,
+  matryoshka_batchtopk: TRAINING_ONLY,
+  matching_pursuit: "its activations come from a search that goes back and forth between encoder and decoder",
+  temporal: "its activations at a position depend on other positions",
+};
 
 /**
  * Finds an architecture.
@@ -18,7 +45,7 @@ export const ARCHITECTURES: Readonly<Record<string, SaeArchitecture>> = { standa
  */
 export function findArchitecture(name: string): SaeArchitecture {
   if (Object.hasOwn(ARCHITECTURES, name)) return ARCHITECTURES[name];
-  throw new RangeError(
-    `SAE architecture "${name}" is not supported; supported are ${Object.keys(ARCHITECTURES).join(", ")}`,
-  );
+  const reason = Object.hasOwn(REASONS, name) ? ` (${REASONS[name]})` : "";
+  const known = Object.keys(ARCHITECTURES).join(", ");
+  throw new RangeError(`SAE architecture "${name}" is not supported${reason}; supported are ${known}`);
 }

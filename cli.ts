@@ -1,0 +1,83 @@
+/**
+ * The command line: finds the command and runs it. A command's module is imported only when that command runs.
+ *
+ * @module
+ */
+import { stripVTControlCharacters } from "node:util";
+import { helpText } from "./lib/cli/args_help.ts";
+import { quote, UsageError } from "./lib/cli/args_values.ts";
+import { printData, printNote } from "./lib/cli/output.ts";
+import { printable } from "./lib/table/terminal.ts";
+import { VERSION } from "./lib/version.ts";
+import { nearestNames } from "./lib/weights/nearest_names.ts";
+
+/** What `lib/cli/<command>.ts` exports. */
+interface CommandModule {
+  run(args: readonly string[]): Promise<void>;
+}
+
+/** The commands and what they do. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  predict: "show what the model predicts next",
+  attribute: "attribute a prediction to the features of sparse autoencoders",
+};
+
+const HELP = helpText({
+  name: "deno run -A cli.ts",
+  summary: `sae-attribution ${VERSION}: why does a language model predict this next token?`,
+  usage: "COMMAND [options]",
+  positionals: Object.entries(COMMANDS).map(([name, help]) => ({ name, help, required: false })),
+  options: { version: { kind: "boolean", help: "show the version" } },
+  examples: [
+    'deno run -A cli.ts predict " Tiger Woods plays the sport of"',
+    'deno run -A cli.ts attribute " Tiger Woods plays the sport of" --pos-token " golf" --neg-token " tennis"',
+    "deno run -A cli.ts attribute --help",
+  ],
+}).replace("Arguments:", "Commands:");
+
+async function run([name, ...args]: readonly string[]): Promise<void> {
+  if (name === "--help" || name === "-h") return await printData([HELP]);
+  if (name === "--version") return await printData([`sae-attribution ${VERSION}\n`]);
+  if (name === undefined) throw new UsageError("no command: write predict or attribute, or --help");
+  if (!Object.hasOwn(COMMANDS, name)) {
+    if (name.startsWith("-")) throw new UsageError(`${quote(name)} comes before a command: write the command first`);
+    const [nearest] = nearestNames(name, Object.keys(COMMANDS), 1);
+    throw new UsageError(`unknown command ${quote(name)}: the nearest is ${nearest}, --help lists all`);
+  }
+  const { run } = await import(new URL(`./lib/cli/${name}.ts`, import.meta.url).href) as CommandModule;
+  await run(args);
+}
+
+/** Runs a command line and returns the exit code: 0, 1 for a failure, 2 for a command line that is not understood. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    await run(args);
+    return 0;
+  } catch (error) {
+    if (readerHasGone(error)) return 0;
+    await printNote(describe(error)).catch(() => {}); // standard error may be closed too
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
+/** The reader of our output has had enough, as in `| head`. */
+function readerHasGone(error: unknown): boolean {
+  return error instanceof Deno.errors.BrokenPipe ||
+    (error instanceof Error && "code" in error && error.code === "EPIPE");
+}
+
+function describe(error: unknown): string {
+  const message = error instanceof Error ? error.message || error.name : String(error);
+  const line = `error: ${printable(stripVTControlCharacters(message).trim().replace(/\s*\n\s*/g, " "))}\n`;
+  return isDebugging() && error instanceof Error ? `${line}${Deno.inspect(error)}\n` : line;
+}
+
+function isDebugging(): boolean {
+  try {
+    return Deno.env.get("SAE_ATTRIBUTION_DEBUG") === "1";
+  } catch {
+    return false; // --deny-env
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

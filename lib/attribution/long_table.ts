@@ -1,0 +1,302 @@
+/**
+ * Attributions as tables in pandas's long form: one row per feature, per position, or per model activation.
+ *
+ * @module
+ */
+import type { FloatTensor } from "../runtime/tensor.ts";
+import type { Sae } from "../sae/sae.ts";
+import type { Cell, Table } from "../table/table.ts";
+import type { Attribution } from "./result.ts";
+
+/** The columns of {@linkcode longTable}, besides `index_0`, `index_1` … of tracked activations. */
+export const LONG_COLUMNS = [
+  "hook",
+  "kind",
+  "position",
+  "token",
+  "is_special",
+  "feature",
+  "activation",
+  "gradient",
+  "attribution",
+  "label",
+  "neuronpedia_url",
+] as const;
+
+/** A column's name. */
+export type LongColumn = typeof LONG_COLUMNS[number];
+
+/** What a row is about. */
+export type RowKind = "feature" | "bias" | "error" | "activation";
+
+/** Positions as Python slices them: from the end when negative, a missing end is open. */
+export interface Slice {
+  readonly start?: number;
+  readonly end?: number;
+}
+
+/** Texts for features: by hook, then by feature. */
+export type Explanations = ReadonlyMap<string, ReadonlyMap<number, string>>;
+
+/** Which rows, and which columns. */
+export interface LongTableOptions {
+  readonly positions?: Slice;
+  readonly features?: readonly number[];
+  /** The rows with the largest |attribution|. */
+  readonly top?: number;
+  /** Rows of kind `bias` and `error` too, one per position. */
+  readonly includeError?: boolean;
+  /** Default: position, feature, attribution; the hook where there are several; the kind where there are several. */
+  readonly columns?: readonly LongColumn[];
+  /** For the column `label`; default: the SAEs' own labels. */
+  readonly explanations?: Explanations;
+}
+
+/** One row of the long table. */
+export interface LongRow {
+  readonly hook: string;
+  readonly kind: RowKind;
+  /** null where a tracked value has no position. */
+  readonly position: number | null;
+  /** null unless the kind is `feature`. */
+  readonly feature: number | null;
+  /** A tracked activation's indices after the position (head, key, dimension …). */
+  readonly index: readonly number[];
+  readonly activation: number | null;
+  readonly gradient: number | null;
+  readonly attribution: number;
+}
+
+/**
+ * The nonzero rows asked for: largest attribution first, ties by hook, position, feature and index.
+ *
+ * @throws {RangeError} if a feature is beyond every SAE
+ */
+export function longRows(result: Attribution, options: LongTableOptions = {}): LongRow[] {
+  const { positions, features, top, includeError = false } = options;
+  checkFeatures(result, features);
+  const wanted = features === undefined ? undefined : new Set(features);
+  const { first, after } = sliceBounds(positions ?? {}, result.tokens.length);
+  const rows: LongRow[] = [];
+  const keep = (row: LongRow): void => {
+    if (row.attribution === 0 || (wanted && (row.feature === null || !wanted.has(row.feature)))) return;
+    const inside = row.position === null ? positions === undefined : row.position >= first && row.position < after;
+    if (inside) rows.push(row);
+  };
+  for (const hook of result.hooks) {
+    for (const row of result.rows(hook)) keep({ hook, kind: "feature", index: [], ...row });
+    if (includeError) decompositionRows(result, hook).forEach(keep);
+  }
+  for (const hook of Object.keys(result.modelAttributions)) trackedRows(result, hook, keep);
+  if (top !== undefined && top < rows.length) {
+    rows.sort((a, b) => Math.abs(b.attribution) - Math.abs(a.attribution) || byPlace(a, b));
+    rows.length = top;
+  }
+  return rows.sort((a, b) => b.attribution - a.attribution || byPlace(a, b));
+}
+
+function byPlace(a: LongRow, b: LongRow): number {
+  if (a.hook !== b.hook) return a.hook < b.hook ? -1 : 1;
+  const numbers = (r: LongRow): number[] => [r.position ?? -1, r.feature ?? -1, ...r.index];
+  const [x, y] = [numbers(a), numbers(b)];
+  const at = x.findIndex((value, i) => value !== y[i]);
+  return at < 0 ? 0 : x[at] - (y[at] ?? -1);
+}
+
+function checkFeatures(result: Attribution, features: readonly number[] = []): void {
+  const most = Math.max(0, ...result.hooks.map((hook) => result.sae(hook).config.dSae));
+  const beyond = features.find((feature) => feature >= most);
+  if (beyond !== undefined) {
+    throw new RangeError(`There is no feature ${beyond}: the SAE has ${most}, give --features from 0 to ${most - 1}`);
+  }
+}
+
+/** The first position of a slice and the one after its last, among `length` of them. */
+export function sliceBounds({ start, end }: Slice, length: number): { first: number; after: number } {
+  const at = (index: number): number => Math.min(length, Math.max(0, index < 0 ? length + index : index));
+  return { first: at(start ?? 0), after: at(end ?? length) };
+}
+
+function decompositionRows(result: Attribution, hook: string): LongRow[] {
+  const { bias, error } = result.decomposition[hook];
+  const row = (kind: RowKind) => (attribution: number, position: number): LongRow => ({
+    hook,
+    kind,
+    position,
+    feature: null,
+    index: [],
+    activation: null,
+    gradient: null,
+    attribution,
+  });
+  return [...bias.map(row("bias")), ...error.map(row("error"))];
+}
+
+/** Every element of a tracked hook; patterns and scores `[head, query, key]` have their position second. */
+function trackedRows(result: Attribution, hook: string, keep: (row: LongRow) => void): void {
+  const { dims, data } = result.modelAttributions[hook];
+  const positionAxis = /hook_(pattern|attn_scores)$/.test(hook) ? 1 : 0;
+  const element = ({ data }: FloatTensor, i: number): number => data[i];
+  for (let i = 0; i < data.length; i++) {
+    if (data[i] === 0) continue;
+    const at = indices(i, dims);
+    const [position] = at.splice(positionAxis, 1);
+    keep({
+      hook,
+      kind: "activation",
+      position,
+      feature: null,
+      index: at,
+      activation: element(result.modelActivations[hook], i),
+      gradient: element(result.modelGrads[hook], i),
+      attribution: data[i],
+    });
+  }
+}
+
+function indices(flat: number, dims: readonly number[]): number[] {
+  const at = new Array<number>(dims.length);
+  for (let axis = dims.length - 1; axis >= 0; axis--) {
+    at[axis] = flat % dims[axis];
+    flat = Math.floor(flat / dims[axis]);
+  }
+  return at;
+}
+
+/**
+ * The long table: `position, feature, attribution`, or the columns asked for. Tracked activations have further columns
+ * `index_0`, `index_1` … for what comes after the position.
+ *
+ * @throws {RangeError} if a feature is beyond every SAE
+ *
+ * @example As CSV
+ * ```ts
+ * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff, longTable, toCsv } from "../../mod.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+ * const metric = logitDiff(" golf", " tennis");
+ * const result = await calculateFeatureAttribution(model, " Tiger Woods plays the sport of", metric, { saes: [sae] });
+ * console.assert(toCsv(await longTable(result, { top: 3 })).startsWith("position,feature,attribution\n"));
+ * ```
+ */
+export async function longTable(result: Attribution, options: LongTableOptions = {}): Promise<Table> {
+  const rows = longRows(result, options);
+  const width = Math.max(0, ...rows.map(({ index }) => index.length));
+  const columns = options.columns ?? defaultColumns(result, options);
+  const explanations = options.explanations ?? (columns.includes("label") ? await ownLabels(result) : new Map());
+  const cells = cellsOf(result, explanations);
+  const names = columns.flatMap((column): string[] =>
+    column === "feature" ? ["feature", ...Array.from({ length: width }, (_, i) => `index_${i}`)] : [column]
+  );
+  const cell = (row: LongRow, name: string): Cell =>
+    name.startsWith("index_") ? row.index[Number(name.slice(6))] ?? null : cells[name as LongColumn](row);
+  return { columns: names, rows: rows.map((row) => names.map((name) => cell(row, name))) };
+}
+
+function defaultColumns(result: Attribution, { includeError }: LongTableOptions): LongColumn[] {
+  const tracked = Object.keys(result.modelAttributions).length;
+  const several = result.hooks.length + tracked > 1;
+  const kinds = includeError || (tracked > 0 && result.hooks.length > 0);
+  return [
+    ...(several ? ["hook"] as const : []),
+    ...(kinds ? ["kind"] as const : []),
+    "position",
+    "feature",
+    "attribution",
+  ];
+}
+
+async function ownLabels(result: Attribution): Promise<Explanations> {
+  return new Map(await Promise.all(result.hooks.map(async (hook) => [hook, await result.sae(hook).labels()] as const)));
+}
+
+function cellsOf(
+  result: Attribution,
+  explanations: Explanations,
+): Readonly<Record<LongColumn, (row: LongRow) => Cell>> {
+  const token = (position: number | null) => position === null ? undefined : result.tokens[position];
+  return {
+    hook: ({ hook }) => hook,
+    kind: ({ kind }) => kind,
+    position: ({ position }) => position,
+    token: ({ position }) => token(position)?.text ?? null,
+    is_special: ({ position }) => token(position)?.isSpecial ?? null,
+    feature: ({ feature }) => feature,
+    activation: ({ activation }) => activation,
+    gradient: ({ gradient }) => gradient,
+    attribution: ({ attribution }) => attribution,
+    label: ({ hook, feature }) => feature === null ? null : explanations.get(hook)?.get(feature) ?? null,
+    neuronpedia_url: ({ hook, feature }) => feature === null ? null : neuronpediaUrl(result.sae(hook), feature),
+  };
+}
+
+/** A feature's page, where the SAE says which it is: its id is `model/sae`. */
+export function neuronpediaUrl({ config: { neuronpediaId } }: Sae, feature: number): string | null {
+  if (neuronpediaId === undefined || !/^[^/\s]+\/[^/\s]+$/.test(neuronpediaId)) return null;
+  return `https://neuronpedia.org/${neuronpediaId}/${feature}`;
+}
+
+/** A Neuronpedia list of features, as its quick-list page takes them; null where the SAE has no Neuronpedia id. */
+export function neuronpediaQuickList(sae: Sae, name: string, features: readonly number[]): string | null {
+  const [model, layer] = sae.config.neuronpediaId?.split("/") ?? [];
+  if (model === undefined || layer === undefined) return null;
+  const list = features.map((feature) => ({ modelId: model, layer, index: String(feature) }));
+  const query = new URLSearchParams({ name, features: JSON.stringify(list) });
+  return `https://neuronpedia.org/quick-list/?${query}`;
+}
+
+/** Per position: the sum over features, the SAE's bias, its error, and their total, g · (SAE input). */
+export function positionTable(result: Attribution): Table {
+  const rows = result.hooks.flatMap((hook) => {
+    const { features, bias, error, total } = result.decomposition[hook];
+    return result.tokens.map(({ text }, p): Cell[] => [hook, p, text, features[p], bias[p], error[p], total[p]]);
+  });
+  const columns = ["hook", "position", "token", "features", "bias", "error", "total"];
+  return result.hooks.length > 1
+    ? { columns, rows }
+    : { columns: columns.slice(1), rows: rows.map((row) => row.slice(1)) };
+}
+
+/**
+ * Per feature: the sum of its attributions over positions (the notebook's last cell, for one position), how many
+ * positions it is active at, and its strongest activation. Largest sum first.
+ */
+export async function featureTable(result: Attribution, options: LongTableOptions = {}): Promise<Table> {
+  const { top, ...rest } = options;
+  const totals = new Map<
+    string,
+    { hook: string; feature: number; sum: number; positions: number; strongest: number }
+  >();
+  for (const { hook, feature, attribution, activation, kind } of longRows(result, rest)) {
+    if (kind !== "feature") continue;
+    const key = `${hook} ${feature}`;
+    const total = totals.get(key) ?? { hook, feature: feature!, sum: 0, positions: 0, strongest: 0 };
+    total.sum += attribution;
+    total.positions += 1;
+    if (Math.abs(activation!) > Math.abs(total.strongest)) total.strongest = activation!;
+    totals.set(key, total);
+  }
+  let sorted = [...totals.values()];
+  if (top !== undefined) sorted = sorted.sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, top);
+  sorted.sort((a, b) => b.sum - a.sum || (a.hook < b.hook ? -1 : a.hook > b.hook ? 1 : a.feature - b.feature));
+  const explanations = options.explanations ?? await ownLabels(result);
+  const labelled = [...explanations.values()].some((labels) => labels.size > 0);
+  const columns = [
+    ...(result.hooks.length > 1 ? ["hook"] : []),
+    "feature",
+    "attribution",
+    "positions",
+    "max_activation",
+    ...(labelled ? ["label"] : []),
+  ];
+  const rows = sorted.map(({ hook, feature, sum, positions, strongest }) => [
+    ...(result.hooks.length > 1 ? [hook] : []),
+    feature,
+    sum,
+    positions,
+    strongest,
+    ...(labelled ? [explanations.get(hook)?.get(feature) ?? null] : []),
+  ]);
+  return { columns, rows };
+}

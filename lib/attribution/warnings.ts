@@ -1,0 +1,88 @@
+/**
+ * What a user should look at before believing a run.
+ *
+ * @module
+ */
+import { NO_PROCESSING, type Processing } from "../../models/family.ts";
+import type { Model } from "../model/model.ts";
+import { runWithSaes } from "./apply.ts";
+import type { AttributionGrads } from "./attribution.ts";
+import { showProcessing } from "./processing.ts";
+import { type Fit, measureFit, type SaeAttribution } from "./sae_attribution.ts";
+
+/** Explained variance under which a wrong layer, model or processing is more likely than a bad SAE. */
+const POOR_FIT = 0.5;
+
+const explained = (fit: Fit): number => fit.explainedVarianceWithoutFirst ?? fit.explainedVarianceOverall;
+const percent = (x: number): string => `${(100 * x).toFixed(0)} %`;
+const isPoor = ({ fit }: SaeAttribution): boolean => explained(fit) < POOR_FIT;
+
+/** A line if the SAE does not fit this prompt. */
+export function fitWarning(hook: string, sae: SaeAttribution): string[] {
+  if (!isPoor(sae)) return [];
+  return [
+    `The SAE at ${hook} explains ${
+      percent(explained(sae.fit))
+    } of the variance of this prompt (first position left out): ` +
+    `is it made for this model, layer and processing?`,
+  ];
+}
+
+/** A line if features are active at special tokens, whose activations are unlike all others. */
+export function specialTokenWarnings(
+  model: Model,
+  { tokens, state }: AttributionGrads,
+  saes: ReadonlyMap<string, SaeAttribution>,
+): string[] {
+  if (!model.architecture.defaultPrependBos || state.request.tokens.length < 2) return [];
+  const lines: string[] = [];
+  for (const [hook, { run }] of saes) {
+    if (run.sae.config.excludeSpecialTokens !== undefined || run.excluded.has(0)) continue;
+    const { l0 } = measureFit(run);
+    const others = l0.slice(1).reduce((a, b) => a + b, 0) / (tokens.length - 1);
+    if (l0[0] > 2 * others && others > 0) {
+      lines.push(
+        `At position 0 ${l0[0]} features of the SAE at ${hook} are active, at the others ${
+          others.toFixed(0)
+        } on average: ` +
+          `if it was trained without BOS, leave special tokens out (--exclude-special-tokens)`,
+      );
+    }
+  }
+  return lines;
+}
+
+/**
+ * When an SAE fits badly and does not say which form of the model it was trained on, the other form is tried, and named
+ * if it fits better.
+ */
+export async function tryOtherProcessing(
+  model: Model,
+  { tokens, processing, rows }: AttributionGrads,
+  saes: ReadonlyMap<string, SaeAttribution>,
+): Promise<string[]> {
+  if (![...saes.values()].some(isPoor)) return [];
+  const { defaultProcessing } = model.architecture;
+  const other: Processing = showProcessing(processing) === showProcessing(NO_PROCESSING)
+    ? defaultProcessing
+    : NO_PROCESSING;
+  const { saeRuns } = await runWithSaes(model, {
+    tokens,
+    saes: [...saes.values()].map(({ run }) => run.sae),
+    processing: other,
+    includeErrorTerm: true,
+    trackModelHooks: [],
+    withGradients: false,
+    rows,
+  });
+  return [...saeRuns].flatMap(([hook, run]) => {
+    const [now, then] = [explained(saes.get(hook)!.fit), explained(measureFit(run))];
+    if (!(then > now)) return [];
+    const choice = other === NO_PROCESSING ? "none" : "default";
+    return [
+      `With ${showProcessing(other)} (--processing ${choice}) the SAE at ${hook} explains ${percent(then)}, not ${
+        percent(now)
+      }`,
+    ];
+  });
+}

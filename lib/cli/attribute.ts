@@ -1,0 +1,114 @@
+/**
+ * `attribute PROMPT`: which SAE features speak for one next token and against another.
+ *
+ * @module
+ */
+import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
+import { METRIC_OPTIONS, type MetricRequest, readMetric } from "./metric_options.ts";
+import { DEVICE_OPTIONS, MODEL_OPTIONS, PROMPT, readRunRequest, RUN_OPTIONS, type RunRequest } from "./options.ts";
+import { printData, stdoutScreen } from "./output.ts";
+import { type PromptSource, readPromptSource } from "./prompt.ts";
+import { readRows, ROW_OPTIONS, type RowsRequest } from "./row_options.ts";
+import { defaultSaes, readSaes, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
+
+/** Everything that the command line asks for. */
+export interface AttributeRequest extends RunRequest {
+  readonly prompt: PromptSource;
+  readonly saes: readonly SaeRequest[];
+  readonly metric: MetricRequest;
+  readonly includeErrorTerm: boolean;
+  readonly trackHookPoints: readonly string[];
+  readonly rows: RowsRequest;
+  readonly destination: Destination;
+  /** The file of the summary as JSON. */
+  readonly summary: string | undefined;
+  readonly check: boolean;
+}
+
+const spec = {
+  name: "attribute",
+  summary: "Attribute a prediction to the features of sparse autoencoders (SAEs): rows of position, feature and\n" +
+    "attribution on standard output, a summary for people on standard error.",
+  usage: "PROMPT [--pos-token T] [--neg-token T] [--model M] [--sae S]... [options]",
+  positionals: [PROMPT],
+  options: {
+    ...METRIC_OPTIONS,
+    ...MODEL_OPTIONS,
+    sae: SAE_OPTION,
+    "norm-scaling-factor": {
+      kind: "number",
+      multiple: true,
+      placeholder: "X",
+      help: "activation norm scaling factor of the --sae before it",
+    },
+    ...RUN_OPTIONS,
+    "no-error-term": { kind: "boolean", help: "let the SAE replace the activation, without what it does not explain" },
+    track: {
+      kind: "string",
+      multiple: true,
+      placeholder: "HOOK",
+      help: "also attribute to the model's own activation at this hook, in the summary",
+    },
+    ...ROW_OPTIONS,
+    ...FORMAT_OPTIONS,
+    summary: { kind: "string", placeholder: "FILE", help: "write the run in figures to a file, as JSON" },
+    check: {
+      kind: "boolean",
+      help: "compare with finite differences and with removing all features, and hash the files; takes longer",
+    },
+    ...DEVICE_OPTIONS,
+  },
+  examples: [
+    'attribute " Tiger Woods plays the sport of" --pos-token " golf" --neg-token " tennis"',
+    'attribute " The capital of France is" --top 20 --output rows.csv',
+    'attribute " golf" --model ./gpt2 --sae ./sae@blocks.8.hook_resid_pre --summary run.json',
+  ],
+} satisfies CommandSpec;
+
+/** What `attribute_run.ts` exports. */
+interface RunModule {
+  attribute(request: AttributeRequest): Promise<void>;
+}
+
+/** Runs the command. */
+export async function run(args: readonly string[]): Promise<void> {
+  const parsed = parseCommand(spec, args);
+  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
+  const request = readRequest(parsed);
+  // By a computed address, so that help and usage errors do not wait for what only a run needs.
+  const { attribute } = await import(new URL("./attribute_run.ts", import.meta.url).href) as RunModule;
+  await attribute(request);
+}
+
+/**
+ * What a command line asks for.
+ *
+ * @throws {UsageError} if it cannot be understood
+ */
+export function parseRequest(args: readonly string[]): AttributeRequest {
+  return readRequest(parseCommand(spec, args));
+}
+
+function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): AttributeRequest {
+  const asked = readSaes(order);
+  const saes = asked.length > 0 ? asked : defaultSaes(values.model);
+  if (saes.length === 0 && values.track.length === 0) {
+    throw new UsageError(
+      `no SAE for ${values.model}: give --sae with a directory that has a cfg.json, or a hook to --track`,
+    );
+  }
+  if (values.summary === "") throw new UsageError("--summary is empty: give the name of a file");
+  return {
+    ...readRunRequest(values),
+    prompt: readPromptSource(positionals, values["token-ids"]),
+    saes,
+    metric: readMetric(values),
+    includeErrorTerm: !values["no-error-term"],
+    trackHookPoints: [...new Set(values.track)],
+    rows: readRows(values),
+    destination: readDestination(values, stdoutScreen().isTerminal),
+    summary: values.summary,
+    check: values.check,
+  };
+}

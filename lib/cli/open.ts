@@ -1,0 +1,50 @@
+/**
+ * Opening what a command runs on.
+ *
+ * @module
+ */
+import { BUNDLED } from "../bundled.ts";
+import { loadModel, type Model } from "../model/model.ts";
+import { loadSae } from "../sae/load.ts";
+import type { Sae } from "../sae/sae.ts";
+import type { RunRequest } from "./options.ts";
+import type { SaeRequest } from "./sae_options.ts";
+
+/** A model and its SAEs, closed together. */
+export interface Opened extends AsyncDisposable {
+  readonly model: Model;
+  readonly saes: readonly Sae[];
+}
+
+/** Opens a model and SAEs; nothing stays open if one of them fails. */
+export async function openAll(
+  { model: name, device, threads, saes: requests }: RunRequest & { readonly saes: readonly SaeRequest[] },
+): Promise<Opened> {
+  await using stack = new AsyncDisposableStack();
+  const model = stack.use(await withNames(name, Object.keys(BUNDLED), loadModel(name, { device, threads })));
+  const bundledSaes = Object.values(BUNDLED).flatMap(({ saes }) => Object.keys(saes));
+  const saes: Sae[] = [];
+  for (const { source, ...overrides } of requests) {
+    saes.push(stack.use(await withNames(source, bundledSaes, loadSae(source, overrides))));
+  }
+  const opened = stack.move();
+  return { model, saes, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** What is neither there nor a URL may be a misspelt name: the error then lists the bundled ones. */
+async function withNames<T>(source: string, bundled: readonly string[], opening: Promise<T>): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound) || await exists(source)) throw error;
+    const names = bundled.join(", ");
+    throw new Deno.errors.NotFound(`${error.message}: give a directory, a URL, or a bundled name (${names})`, {
+      cause: error,
+    });
+  }
+}
+
+async function exists(source: string): Promise<boolean> {
+  if (URL.canParse(source)) return true;
+  return await Deno.stat(source).then(() => true, () => false);
+}

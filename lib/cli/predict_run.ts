@@ -1,0 +1,66 @@
+/**
+ * What `predict` does once its command line is understood.
+ *
+ * @module
+ */
+import { type Prediction, type PromptTest, testPrompt } from "../attribution/predict.ts";
+import type { Table } from "../table/table.ts";
+import { printable } from "../table/terminal.ts";
+import { leadingSpaceWarning } from "./leading_space.ts";
+import { openAll } from "./open.ts";
+import { printNote, stderrScreen, stdoutScreen } from "./output.ts";
+import type { PredictRequest } from "./predict.ts";
+import { withProgress } from "./progress.ts";
+import { readPrompt } from "./prompt.ts";
+import { entry, heading, type Page, percent } from "./report_layout.ts";
+import { promptWords, tokenName } from "./report_words.ts";
+import { writeTable } from "./write_table.ts";
+
+/** Predicts and writes what was asked for. */
+export async function predict(request: PredictRequest): Promise<void> {
+  const { top: topK, answer, truncate, prependBos, processing, quiet, destination } = request;
+  const prompt = await readPrompt(request.prompt);
+  const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  await using opened = await withProgress(screen, "opening the model", () => openAll(request));
+  const { model, saes } = opened;
+  const options = { saes, truncate, prependBos, processing };
+  const test = await withProgress(
+    screen,
+    "predicting",
+    () => testPrompt(model, prompt, { ...options, topK, answer }),
+  );
+  if (!quiet) {
+    const place = async (id: number): Promise<Prediction> =>
+      id === test.answer?.id
+        ? test.answer
+        : (await testPrompt(model, prompt, { ...options, topK: 1, answer: id })).answer!;
+    const warning = await leadingSpaceWarning(model, "--answer", answer, place);
+    await printNote(predictionReport(model.description, test, warning, screen));
+  }
+  await writeTable(predictionTable(test), destination, stdoutScreen(), "probability");
+}
+
+/** The notebook's columns; the answer comes last where it is not among the top. */
+export function predictionTable({ predictions, answer }: PromptTest): Table {
+  const outside = answer === undefined || predictions.some(({ id }) => id === answer.id) ? [] : [answer];
+  return {
+    columns: ["token", "rank", "logit", "probability", "is_answer"],
+    rows: [...predictions, ...outside].map((p) => [p.token, p.rank, p.logit, p.probability, p.isAnswer]),
+  };
+}
+
+function predictionReport(
+  description: string,
+  { tokens, predictions: [best], answer }: PromptTest,
+  warning: string | undefined,
+  page: Page,
+): string {
+  const name = (p: Prediction): string => `${tokenName({ id: p.id, text: p.token })} ${percent(p.probability)}`;
+  const lines = [
+    entry("Prompt", promptWords(tokens), page),
+    entry("Next token", [name(best)], page),
+    ...(answer === undefined ? [] : [entry("Answer", [name(answer), `(rank ${answer.rank}; the best is 0)`], page)]),
+    ...(warning === undefined ? [] : [entry("Warning", printable(warning).split(" "), page, "yellow")]),
+  ];
+  return `${heading(printable(description), page)}\n\n${lines.join("\n")}\n\n`;
+}

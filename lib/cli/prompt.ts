@@ -1,0 +1,50 @@
+/**
+ * The prompt: text, token ids, or standard input.
+ *
+ * @module
+ */
+import { quote, UsageError } from "./args_values.ts";
+
+/** Text or ids, or the word that it is still to be read. */
+export type PromptSource = string | readonly number[] | typeof STDIN;
+
+/** The prompt comes from standard input. */
+export const STDIN: unique symbol = Symbol("standard input");
+
+/**
+ * Where the prompt comes from.
+ *
+ * @throws {UsageError} unless it is given in exactly one way
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readPromptSource, STDIN } from "./prompt.ts";
+ *
+ * assert.equal(readPromptSource([" golf"], undefined), " golf");
+ * assert.equal(readPromptSource(["-"], undefined), STDIN);
+ * ```
+ */
+export function readPromptSource([text]: readonly string[], ids: readonly number[] | undefined): PromptSource {
+  if (text !== undefined && ids !== undefined) {
+    throw new UsageError(`the prompt is given twice, as ${quote(text)} and as --token-ids: give one of them`);
+  }
+  if (ids !== undefined) return ids;
+  if (text === undefined) {
+    throw new UsageError('PROMPT is missing: write the text in quotes, "-" for standard input, or --token-ids 1,2,3');
+  }
+  return text === "-" ? STDIN : text;
+}
+
+/** The prompt itself. A newline at the end of standard input is the shell's, not the prompt's. */
+export async function readPrompt(source: PromptSource): Promise<string | readonly number[]> {
+  if (source !== STDIN) return source;
+  const bytes = new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new TypeError("Standard input is not UTF-8 text: convert it first");
+  }
+  return text.replace(/\r?\n$/, "");
+}

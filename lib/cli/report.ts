@@ -1,0 +1,116 @@
+/**
+ * The summary of an attribution for people: first what a newcomer asks, then what an expert checks.
+ *
+ * @module
+ */
+import type { CheckSummary } from "../attribution/check.ts";
+import type { Attribution } from "../attribution/result.ts";
+import { printable } from "../table/terminal.ts";
+import type { AttributeRequest } from "./attribute.ts";
+import { count, detail, entry, heading, type Page, percent, plain, signed } from "./report_layout.ts";
+import { accounts, perPosition, strongest } from "./report_sae.ts";
+import { metricWords, oddsWords, processingWords, promptWords, tokenName } from "./report_words.ts";
+import { trackedHooks } from "./tracked.ts";
+
+/** What is reported. */
+export interface ReportInput {
+  readonly result: Attribution;
+  readonly request: Pick<AttributeRequest, "metric" | "processing">;
+  /** By hook, what its features stand for. */
+  readonly labels: ReadonlyMap<string, ReadonlyMap<number, string>>;
+  /** Names of the metric's tokens by id. */
+  readonly tokenNames: ReadonlyMap<number, string>;
+  readonly check: CheckSummary | undefined;
+  readonly warnings: readonly string[];
+  /** Since the program started. */
+  readonly seconds: number;
+}
+
+/** The whole summary, ending with a newline. */
+export function attributionReport(input: ReportInput, page: Page): string {
+  const { result } = input;
+  const saes = [...result.parts.saes];
+  const { direction } = metricWords(result, input.tokenNames);
+  const blocks = [
+    heading(printable(result.parts.model.description), page),
+    [...head(input, page), ...saes.map(([hook]) => saeLine(result, hook, page)), ...replaced(result, page)].join("\n"),
+    ...saes.flatMap(([hook, sae]) => {
+      const place = saes.length > 1 ? `, at ${printable(hook)}` : "";
+      return [
+        strongest(result, sae, input.labels.get(hook), `What speaks ${direction}${place}`, page),
+        perPosition(result, sae, `All features together, by position${place}`, page),
+      ];
+    }),
+    [
+      entry("Processing", processingWords(result, input.request.processing).split(" "), page),
+      ...saes.flatMap(([hook, sae]) => accounts(sae, saes.length > 1 ? printable(hook) : undefined, page)),
+      ...trackedLines(result, page),
+      ...checkLines(input.check, page),
+      foot(input, page),
+      ...input.warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
+    ].join("\n"),
+  ];
+  return blocks.join("\n\n") + "\n";
+}
+
+function head({ result, request, tokenNames }: ReportInput, page: Page): string[] {
+  const { tokens, predictions, parts: { grads: { rows, resolvedMetric } } } = result;
+  const row = rows[rows.length - 1];
+  const after = `after ${tokenName(tokens[row])} (position ${row})`;
+  const place = rows.length > 1 ? `over ${count(rows.length, "position")}` : after;
+  const words = `${metricWords(result, tokenNames).name} ${place} = ${signed(result.metric)}`;
+  const said = predictions.map((p) => `${tokenName({ id: p.id, text: p.token })} ${percent(p.probability)}  `);
+  const odds = oddsWords(result, tokenNames);
+  return [
+    entry("Prompt", promptWords(tokens), page),
+    ...(said.length === 0 ? [] : [entry("Next token", [...said, row === tokens.length - 1 ? "" : after], page)]),
+    entry("Metric", words.split(" "), page),
+    ...(odds === undefined ? [] : [detail(odds, page)]),
+    detail(`${resolvedMetric.formula}; ${request.metric.chosenFrom}`, page),
+  ];
+}
+
+function saeLine(result: Attribution, hook: string, page: Page): string {
+  const { config: { architecture, dSae }, source, hookIn } = result.sae(hook);
+  const { l0 } = result.fit[hook];
+  const reads = hookIn === hook ? "" : `reads ${hookIn}, `;
+  const last = result.tokens.length - 1;
+  const figures = `${reads}${architecture}, ${l0[last]} of ${count(dSae, "feature")} active at ` +
+    `${tokenName(result.tokens[last])}, ${count(result.rows(hook).length, "row")} over all positions`;
+  const name = [printable(source), ...(source.endsWith(hook) ? [] : ["at", printable(hook)])];
+  return `${entry("SAE", name, page)}\n${detail(figures, page)}`;
+}
+
+/** Without the error term the SAEs change what the model says. */
+function replaced({ parts: { includeErrorTerm, saes } }: Attribution, page: Page): string[] {
+  if (includeErrorTerm || saes.size === 0) return [];
+  const them = saes.size === 1 ? "the SAE's reconstruction" : "the SAEs' reconstructions";
+  return [detail(`no error term: the predictions and the metric are those with ${them} in place`, page)];
+}
+
+function trackedLines(result: Attribution, page: Page): string[] {
+  return trackedHooks(result).map(({ hook, attribution_sum, attribution_norm, activation_norm, gradient_norm }) => {
+    const words = `${hook}: attribution ${signed(attribution_sum)} in all (norm ${plain(attribution_norm)}), ` +
+      `norm of activation ${plain(activation_norm)}, of gradient ${plain(gradient_norm)}`;
+    return entry("Tracked", words.split(" "), page);
+  });
+}
+
+function checkLines(check: CheckSummary | undefined, page: Page): string[] {
+  return (check?.hooks ?? []).map(({ hook, gradient_central_difference: gradient, joint_ablation: joint }) => {
+    const words = `${hook}: size of the gradient ${plain(gradient.analytic)}, by finite differences ` +
+      `${plain(gradient.numeric)} (${percent(gradient.relative_error)} apart); removing all features takes ` +
+      `${signed(joint.effect)} from the metric, where their attributions add up to ${
+        signed(joint.sum_of_attributions)
+      }`;
+    return entry("Check", words.split(" "), page);
+  });
+}
+
+function foot({ result, seconds }: ReportInput, page: Page): string {
+  const { timings_ms: timings, peak_memory_mb: memory } = result.summary();
+  const words = `${seconds.toFixed(2)} s, of which the run ${
+    (timings.total / 1000).toFixed(2)
+  } s; peak memory ${memory} MB`;
+  return entry("Time", words.split(" "), page);
+}

@@ -1,0 +1,75 @@
+/**
+ * The parts of the summary that are about one SAE.
+ *
+ * @module
+ */
+import type { Attribution } from "../attribution/result.ts";
+import type { SaeAttribution } from "../attribution/sae_attribution.ts";
+import { displayWidth, printable } from "../table/terminal.ts";
+import { bars, detail, entry, heading, type Page, signed } from "./report_layout.ts";
+import { errorWords, fitWords, tokenName } from "./report_words.ts";
+
+/** The strongest features that are shown. */
+const STRONGEST = { positive: 5, negative: 3 };
+/** Prompts up to this length show every position; longer ones show fewer. */
+const MOST_POSITIONS = 12;
+const SHOWN_POSITIONS = 8;
+
+/** The strongest features with bars, where they are active, and what they stand for. */
+export function strongest(
+  result: Attribution,
+  { rows }: SaeAttribution,
+  labels: ReadonlyMap<number, string> | undefined,
+  title: string,
+  page: Page,
+): string {
+  const positive = rows.filter(({ attribution }) => attribution > 0).slice(0, STRONGEST.positive);
+  const negative = rows.filter(({ attribution }) => attribution < 0).slice(-STRONGEST.negative);
+  const shown = [...positive, ...negative];
+  if (shown.length === 0) return heading(`${title}: no feature is active`, page);
+  const places = shown.map(({ feature, position }) => `feature ${feature} at ${placeName(result, position)}`);
+  const width = Math.max(...places.map(displayWidth));
+  const items = shown.map(({ attribution, feature }, i) => {
+    const label = labels?.get(feature);
+    const gap = " ".repeat(width - displayWidth(places[i]) + 2);
+    return { value: attribution, text: label === undefined ? places[i] : places[i] + gap + printable(label) };
+  });
+  return `${heading(`${title}: activation × gradient`, page)}\n${bars(items, page)}`;
+}
+
+function placeName({ tokens }: Attribution, position: number): string {
+  return `${tokenName(tokens[position])} (${position})`;
+}
+
+/** Sums over features by position, the largest of them where there are many. */
+export function perPosition(
+  result: Attribution,
+  { decomposition: { features } }: SaeAttribution,
+  title: string,
+  page: Page,
+): string {
+  const all = features.map((_, position) => position);
+  const isLong = all.length > MOST_POSITIONS;
+  const largest = all.toSorted((a, b) => Math.abs(features[b]) - Math.abs(features[a]) || a - b);
+  const shown = isLong ? largest.slice(0, SHOWN_POSITIONS).sort((a, b) => a - b) : all;
+  const items = shown.map((position) => ({ value: features[position], text: placeName(result, position) }));
+  const which = isLong ? ` (the ${SHOWN_POSITIONS} largest of ${all.length})` : "";
+  return `${heading(title + which, page)}\n${bars(items, page)}`;
+}
+
+/** The decomposition, the fit and the error's share. */
+export function accounts(sae: SaeAttribution, name: string | undefined, page: Page): string[] {
+  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+  const { features, bias, error, total, maxResidual } = sae.decomposition;
+  const parts = [features, bias, error, total].map(sum);
+  const largest = Math.max(...parts.map(Math.abs));
+  const [f, b, e, t] = parts.map((value) => signed(value, largest));
+  const adds = `features ${f}, SAE bias ${b}, SAE error ${e}: together ${t}, the gradient times the activation ` +
+    `that the SAE reads (agrees to ${maxResidual.toExponential(0)})`;
+  return [
+    ...(name === undefined ? [] : [detail(name, page)]),
+    entry("Adds up", adds.split(" "), page),
+    entry("SAE fit", fitWords(sae.fit).split(" "), page),
+    entry("SAE error", errorWords(sae).split(" "), page),
+  ];
+}

@@ -1,0 +1,99 @@
+/**
+ * The figures of a run in words.
+ *
+ * @module
+ */
+import { showProcessing } from "../attribution/processing.ts";
+import type { Attribution } from "../attribution/result.ts";
+import type { Fit, SaeAttribution } from "../attribution/sae_attribution.ts";
+import type { Token } from "../model/model.ts";
+import { printable } from "../table/terminal.ts";
+import { count, percent } from "./report_layout.ts";
+
+/** A token as people see it: spaces as dots, the id where it has no text. */
+export function tokenName({ id, text }: Pick<Token, "id" | "text">): string {
+  return text === "" ? `#${id}` : printable(text);
+}
+
+/** The most tokens of a prompt that are shown. */
+const MOST_TOKENS = 60;
+
+/** A prompt's tokens, the middle left out where it is long. */
+export function promptWords(tokens: readonly Token[]): string[] {
+  const names = tokens.map(tokenName);
+  const legend = `  (${count(tokens.length, "token")}, · is a space)`.split(" ");
+  if (names.length <= MOST_TOKENS) return [...names, ...legend];
+  const half = MOST_TOKENS / 2;
+  const left = `… ${count(names.length - MOST_TOKENS, "more token")} …`;
+  return [...names.slice(0, half), left, ...names.slice(-half), ...legend];
+}
+
+/** A metric and its two directions. */
+export interface MetricWords {
+  readonly name: string;
+  readonly direction: string;
+}
+
+/** What the metric is; `names` are its tokens' names by id. */
+export function metricWords({ parts }: Attribution, names: ReadonlyMap<number, string>): MetricWords {
+  const { metricName, grads: { resolvedMetric: { positive = [], negative = [] } } } = parts;
+  const [pos, neg] = [positive, negative].map((ids) => ids.map((id) => names.get(id) ?? `#${id}`).join(", "));
+  switch (metricName) {
+    case "logit_diff":
+      return { name: `logit of ${pos} - logit of ${neg}`, direction: `for ${pos} (+) and for ${neg} (-)` };
+    case "logit":
+      return { name: `logit of ${pos} above the vocabulary's mean`, direction: `for ${pos} (+) and against it (-)` };
+    case "logprob":
+      return { name: `log-probability of ${pos}`, direction: `for ${pos} (+) and against it (-)` };
+    case "prob":
+      return { name: `probability of ${pos}`, direction: `for ${pos} (+) and against it (-)` };
+    case "loss":
+      return { name: "mean next-token loss in nats", direction: "for a higher loss (+) and for a lower one (-)" };
+    default:
+      return { name: metricName, direction: "for a higher metric (+) and for a lower one (-)" };
+  }
+}
+
+/** A logit difference as odds, which need no training to read. */
+export function oddsWords({ metric, parts }: Attribution, names: ReadonlyMap<number, string>): string | undefined {
+  const { metricName, grads: { resolvedMetric: { positive = [], negative = [] } } } = parts;
+  if (metricName !== "logit_diff" || !Number.isFinite(metric)) return undefined;
+  if (positive.length !== 1 || negative.length !== 1) return undefined;
+  const [pos, neg] = [positive, negative].map((ids) => ids.map((id) => names.get(id) ?? `#${id}`).join(", "));
+  const [more, less] = metric >= 0 ? [pos, neg] : [neg, pos];
+  const times = Math.exp(Math.abs(metric));
+  if (times < 1.05) return `that is, ${more} is about as probable as ${less}`;
+  const factor = times >= 1e6 ? times.toExponential(0) : Number(times.toPrecision(2)).toLocaleString("en-US");
+  return `that is, ${more} is ${factor} times as probable as ${less}`;
+}
+
+/** The form of the model and why. */
+export function processingWords({ parts: { grads, saes } }: Attribution, choice: "sae" | "default" | "none"): string {
+  const shown = showProcessing(grads.processing);
+  if (choice !== "sae") return `${shown} (--processing ${choice})`;
+  const [first] = saes.values();
+  if (first?.run.sae.config.modelFromPretrainedKwargs !== undefined) return `${shown} (as the SAE was trained)`;
+  return `${shown} (TransformerLens's default)`;
+}
+
+/** How well the SAE reconstructs the prompt. */
+export function fitWords(fit: Fit): string {
+  const explained = fit.explainedVarianceWithoutFirst ?? fit.explainedVarianceOverall;
+  if (!Number.isFinite(explained)) {
+    return `the SAE misses ${percent(fit.meanRelativeError)} of this one token's activation`;
+  }
+  const word = explained >= 0.9 ? "close" : explained >= 0.75 ? "fair" : explained >= 0.5 ? "loose" : "poor";
+  const where = fit.explainedVarianceWithoutFirst === null ? "" : ", first position left out";
+  const l0 = fit.meanL0WithoutFirst ?? fit.meanL0;
+  return `${word}: explains ${percent(explained)} of the variance with ${l0.toFixed(1)} features a token${where}`;
+}
+
+/** What the attribution leaves with the SAE's error. */
+export function errorWords({ decomposition: { features, bias, error }, errorShare }: SaeAttribution): string {
+  const sum = (values: readonly number[]): number => values.reduce((total, x) => total + Math.abs(x), 0);
+  const all = sum(features) + sum(bias) + sum(error);
+  const share = percent(all === 0 ? 0 : sum(error) / all);
+  if (errorShare.length < 2) return `${share} of the attribution lies in what the SAE does not explain`;
+  const [least, most] = [Math.min(...errorShare), Math.max(...errorShare)].map(percent);
+  return `${share} of the attribution lies in what the SAE does not explain (by position ${least} to ${most})`;
+}

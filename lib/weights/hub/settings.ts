@@ -1,0 +1,111 @@
+/**
+ * What the environment says about the hub, in the variables that Python's huggingface_hub reads.
+ *
+ * @module
+ */
+import { join } from "node:path";
+
+/** Where the hub is, and where its files are kept. */
+export interface HubSettings {
+  /** The hub's address, without a slash at its end. */
+  readonly endpoint: string;
+  /** Only what is in the cache is used. */
+  readonly offline: boolean;
+  /** The cache that is shared with Python's huggingface_hub. */
+  readonly cacheDirectory: string;
+  /** The program's own cache of parts of files. */
+  readonly rangesDirectory: string;
+  /** Links in the cache; otherwise files are moved and copied. */
+  readonly symlinks: boolean;
+  /** The token, else the file that holds it. */
+  readonly token: string | undefined;
+  /** Read when there is no `token`; undefined: none. */
+  readonly tokenFile: string | undefined;
+}
+
+/** Reads one environment variable. */
+export type ReadVariable = (name: string) => string | undefined;
+
+/** The hub itself. */
+export const DEFAULT_ENDPOINT = "https://huggingface.co";
+
+/**
+ * The settings that the environment makes: `HF_ENDPOINT`, `HF_HUB_OFFLINE`, `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`,
+ * `HF_TOKEN_PATH`, `HF_HUB_DISABLE_SYMLINKS`, `HF_HUB_DISABLE_IMPLICIT_TOKEN`, and `SAE_ATTRIBUTION_CACHE` for the
+ * program's own cache.
+ *
+ * @example
+ * ```ts
+ * const settings = readHubSettings((name) => name === "HF_HOME" ? "/data/hf" : undefined, "linux");
+ * console.log(settings.cacheDirectory); // "/data/hf/hub"
+ * ```
+ */
+export function readHubSettings(read: ReadVariable = readVariable, os: string = Deno.build.os): HubSettings {
+  const variable = (name: string): string | undefined => read(name) || undefined;
+  const place = (name: string): string | undefined => expand(variable(name), variable);
+  const home = place("HF_HOME") ?? join(place("XDG_CACHE_HOME") ?? join(homeDirectory(variable), ".cache"), "huggingface");
+  const tokenFile = place("HF_TOKEN_PATH") ?? join(home, "token");
+  return {
+    endpoint: (variable("HF_ENDPOINT") ?? DEFAULT_ENDPOINT).replace(/\/+$/, ""),
+    offline: isTrue(variable("HF_HUB_OFFLINE") ?? variable("TRANSFORMERS_OFFLINE")),
+    cacheDirectory: place("HF_HUB_CACHE") ?? place("HUGGINGFACE_HUB_CACHE") ?? join(home, "hub"),
+    rangesDirectory: join(place("SAE_ATTRIBUTION_CACHE") ?? ownCache(variable, os), "ranges"),
+    symlinks: !isTrue(variable("HF_HUB_DISABLE_SYMLINKS")),
+    token: cleanToken(variable("HF_TOKEN") ?? variable("HUGGING_FACE_HUB_TOKEN")),
+    tokenFile: isTrue(variable("HF_HUB_DISABLE_IMPLICIT_TOKEN")) ? undefined : tokenFile,
+  };
+}
+
+/**
+ * The token to send, from the settings or their file.
+ *
+ * @example
+ * ```ts
+ * console.log(await readToken({ token: "hf_a", tokenFile: undefined })); // "hf_a"
+ * ```
+ */
+export async function readToken(
+  { token, tokenFile }: Pick<HubSettings, "token" | "tokenFile">,
+): Promise<string | undefined> {
+  if (token !== undefined || tokenFile === undefined) return cleanToken(token);
+  try {
+    return cleanToken(await Deno.readTextFile(tokenFile));
+  } catch {
+    return undefined; // nobody has logged in, or the file is not ours to read
+  }
+}
+
+/** A token as it may stand in a header. */
+function cleanToken(token: string | undefined): string | undefined {
+  return token?.replace(/[\r\n]/g, "").trim() || undefined;
+}
+
+function isTrue(value: string | undefined): boolean {
+  return ["1", "ON", "YES", "TRUE"].includes(value?.toUpperCase() ?? "");
+}
+
+function readVariable(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch {
+    return undefined; // --deny-env
+  }
+}
+
+function homeDirectory(variable: ReadVariable): string {
+  return variable("HOME") ?? variable("USERPROFILE") ?? ".";
+}
+
+/** As the system wants it: a directory for what can be fetched again. */
+function ownCache(variable: ReadVariable, os: string): string {
+  const home = homeDirectory(variable);
+  if (os === "windows") return join(variable("LOCALAPPDATA") ?? join(home, "AppData", "Local"), "sae-attribution");
+  if (os === "darwin") return join(home, "Library", "Caches", "sae-attribution");
+  return join(variable("XDG_CACHE_HOME") ?? join(home, ".cache"), "sae-attribution");
+}
+
+/** `~` and `$NAME` or `${NAME}`, as a shell would. */
+function expand(path: string | undefined, variable: ReadVariable): string | undefined {
+  return path?.replace(/^~(?=[/\\]|$)/, () => homeDirectory(variable))
+    .replace(/\$(?:\{(\w+)\}|(\w+))/g, (all, braced, plain) => variable(braced ?? plain) ?? all);
+}

@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { findBundledModel } from "../../lib/bundled.ts";
+import { cliCommand, HOOK, inDirectory, ON_MODEL, PROMPT, runCli, SAES } from "./run_cli.ts";
+
+interface Golden {
+  readonly expected: {
+    readonly metric: number;
+    readonly next_tokens: { token: string; rank: number; logit: number; probability: number }[];
+    readonly saes: Record<string, { rows: [number, number, number][] }>;
+  };
+}
+
+const golden: Golden = JSON.parse(
+  await Deno.readTextFile(new URL("../data/cases/gpt2-standard-resid_pre.json", import.meta.url)),
+);
+const PAIR = ["--pos-token", " golf", "--neg-token", " tennis"];
+
+function near(got: number, want: number, tolerance: number = 1e-4): void {
+  assert.ok(Math.abs(got - want) <= tolerance, `${got} is not ${want}`);
+}
+
+Deno.test("cli: help, version, and what is no command", async (t) => {
+  const [help, version, attribute, predict] = await Promise.all(
+    [["--help"], ["--version"], ["attribute", "--help"], ["predict", "x", "-h"]].map((args) => runCli(args)),
+  );
+  await t.step("help is on standard output", () => {
+    for (const { code, stderr } of [help, version, attribute, predict]) assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(help.stdout, /^sae-attribution \d+\.\d+\.\d+: .*\n\nUsage:\n[^]*\n {2}predict {2,}show/);
+    assert.match(version.stdout, /^sae-attribution \d+\.\d+\.\d+\n$/);
+    assert.match(attribute.stdout, /\n {2}--neg-token T /);
+    assert.match(predict.stdout, /\n {2}--answer TOKEN /);
+  });
+  await t.step("mistakes end with code 2 and one line", async () => {
+    const cases: [string[], RegExp][] = [
+      [[], /^error: no command: write predict or attribute, or --help\n$/],
+      [["atribute"], /^error: unknown command "atribute": the nearest is attribute, --help lists all\n$/],
+      [["__proto__"], /^error: unknown command/],
+      [["--quiet", "predict"], /^error: "--quiet" comes before a command/],
+      [["attribute"], /^error: PROMPT is missing/],
+      [["attribute", "x", "--neg-token", "y"], /^error: --neg-token without --pos-token/],
+      [["predict", "x", "--tpo", "3"], /^error: unknown option "--tpo": the nearest is --top/],
+    ];
+    const outcomes = await Promise.all(cases.map(([args]) => runCli(args)));
+    for (const [i, { code, stdout, stderr }] of outcomes.entries()) {
+      assert.deepEqual([code, stdout], [2, ""]);
+      assert.match(stderr, cases[i][1]);
+    }
+  });
+});
+
+Deno.test("cli: attribute writes the golden rows as csv, and its summary to standard error", async () => {
+  const { code, stdout, stderr } = await runCli(["attribute", PROMPT, ...PAIR, ...ON_MODEL]);
+  assert.equal(code, 0, stderr);
+  const [header, ...lines] = stdout.trimEnd().split("\n");
+  assert.equal(header, "position,feature,attribution");
+  const want = new Map(golden.expected.saes[HOOK].rows.map(([p, f, a]) => [`${p},${f}`, a]));
+  assert.equal(lines.length, want.size);
+  let previous = Infinity;
+  for (const line of lines) {
+    const [position, feature, attribution] = line.split(",");
+    near(Number(attribution), want.get(`${position},${feature}`)!);
+    assert.ok(Number(attribution) <= previous);
+    previous = Number(attribution);
+  }
+  assert.match(stderr, /^Metric {6}logit of ·golf - logit of ·tennis .* = -0\.3405$/m);
+  assert.ok(!stderr.includes("\x1b"));
+});
+
+Deno.test("cli: attribute to files, with several SAEs, a tracked hook and a check", () =>
+  inDirectory(async (directory) => {
+    const [rows, summary] = [`${directory}/rows.jsonl`, `${directory}/summary.json`];
+    const args = [
+      "--sae",
+      `${SAES}/g-std-z1`,
+      "--track",
+      "hook_embed",
+      "--check",
+      "--columns",
+      "hook,token,attribution",
+    ];
+    const files = ["--output", rows, "--summary", summary, "--top", "7"];
+    const { code, stdout, stderr } = await runCli(["attribute", PROMPT, ...PAIR, ...ON_MODEL, ...args, ...files]);
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^Tracked {5}hook_embed/m);
+    assert.match(stderr, /^Check {7}blocks/m);
+    const records = (await Deno.readTextFile(rows)).trimEnd().split("\n").map((line) => JSON.parse(line));
+    assert.equal(records.length, 7);
+    assert.deepEqual(Object.keys(records[0]), ["hook", "token", "attribution"]);
+    const json = JSON.parse(await Deno.readTextFile(summary));
+    assert.equal(json.schema_version, 1);
+    near(json.metric.value, golden.expected.metric);
+    assert.deepEqual(json.saes.map(({ hook }: { hook: string }) => hook).sort(), ["blocks.1.attn.hook_z", HOOK]);
+    assert.equal(json.tracked[0].hook, "hook_embed");
+    assert.ok(json.check.hooks[0].gradient_central_difference.relative_error < 0.05);
+    assert.deepEqual([...Deno.readDirSync(directory)].length, 2);
+  }));
+
+Deno.test("cli: quiet, standard input, ids, and the formats", async () => {
+  const common = ["--quiet", ...PAIR, ...ON_MODEL, "--top", "3"];
+  const ids = "0,341,348,304,347,83,277,259,323,273";
+  const [text, stdin, tokens, json, table] = await Promise.all([
+    runCli(["attribute", PROMPT, ...common]),
+    runCli(["attribute", "-", ...common], { stdin: `${PROMPT}\n` }),
+    runCli(["attribute", "--token-ids", ids, ...common]),
+    runCli(["attribute", PROMPT, ...common, "--format", "json"]),
+    runCli(["attribute", PROMPT, ...common, "--format", "table"]),
+  ]);
+  for (const outcome of [text, stdin, tokens, json, table]) assert.deepEqual([outcome.code, outcome.stderr], [0, ""]);
+  assert.equal(text.stdout.split("\n").length, 5);
+  assert.equal(stdin.stdout, text.stdout);
+  assert.equal(tokens.stdout, text.stdout);
+  const records = JSON.parse(json.stdout).map((row: Record<string, number>) => Object.values(row).join());
+  assert.deepEqual(records, text.stdout.trimEnd().split("\n").slice(1));
+  assert.match(table.stdout, /^position {2}feature {2}attribution\n.*█/);
+});
+
+Deno.test("cli: predict gives the golden table and the answer outside the top", async () => {
+  const { code, stdout, stderr } = await runCli(
+    ["predict", PROMPT, ...ON_MODEL, "--top", "3", "--answer", " golf", "--format", "json"],
+  );
+  assert.equal(code, 0, stderr);
+  const rows = JSON.parse(stdout);
+  assert.equal(rows.length, 4);
+  assert.deepEqual(Object.keys(rows[0]), ["token", "rank", "logit", "probability", "is_answer"]);
+  for (const [i, want] of golden.expected.next_tokens.slice(0, 3).entries()) {
+    assert.deepEqual([rows[i].token, rows[i].rank, rows[i].is_answer], [want.token, want.rank, false]);
+    near(rows[i].logit, want.logit, 1e-3);
+    near(rows[i].probability, want.probability);
+  }
+  assert.deepEqual([rows[3].token, rows[3].is_answer], [" golf", true]);
+  assert.ok(rows[3].rank > 3);
+  assert.match(stderr, /^Answer {6}·golf .*\(rank \d+; the best is 0\)$/m);
+});
+
+Deno.test("cli: a reader that stops early ends it quietly", async () => {
+  const child = cliCommand(["attribute", PROMPT, ...ON_MODEL, "--quiet"]).spawn();
+  await child.stdout.cancel();
+  const [{ code }, stderr] = await Promise.all([child.status, new Response(child.stderr).text()]);
+  assert.deepEqual([code, stderr], [0, ""]);
+});
+
+Deno.test("cli: help and usage errors need no package", () =>
+  inDirectory(async (empty) => {
+    const options = { permissions: ["--cached-only", "-A"], env: { DENO_DIR: empty } };
+    const lines = [["--help"], ["attribute", "--help"], ["predict", "--help"], ["attribute", "x", "--model", "m"]];
+    const outcomes = await Promise.all(lines.map((args) => runCli(args, options)));
+    assert.deepEqual(outcomes.map(({ code }) => code), [0, 0, 0, 2], outcomes.map(({ stderr }) => stderr).join(""));
+  }));
+
+Deno.test("cli: a run imports no package that it does not need", async () => {
+  const needed = ["@bufbuild/protobuf", "@huggingface/tokenizers", "csv-stringify", "onnx-buf", "onnxruntime-web"];
+  for (const command of ["attribute", "predict"]) {
+    const url = new URL(`../../lib/cli/${command}_run.ts`, import.meta.url).href;
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", url] }).output();
+    const modules: { specifier: string }[] = JSON.parse(new TextDecoder().decode(stdout)).modules;
+    const packages = modules.flatMap(({ specifier }) => /^npm:\/?(@?[^@]+)/.exec(specifier)?.[1] ?? []);
+    assert.deepEqual(packages.filter((name) => !needed.includes(name)), []);
+  }
+});
+
+Deno.test({
+  name: "cli: the bundled model answers without being told anything",
+  ignore: !(findBundledModel("tiny-facts")!.parameters > 0),
+  async fn() {
+    const { code, stdout, stderr } = await runCli(["attribute", PROMPT, ...PAIR, "--threads", "1"]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^tiny-facts \(bundled, synthetic, .* parameters; not GPT-2\)\n/);
+    assert.match(stderr, /^Next token {2}·golf /m);
+    assert.match(stderr, /^What speaks for ·golf \(\+\) and for ·tennis \(-\)/m);
+    assert.ok(stdout.startsWith("position,feature,attribution\n"));
+  },
+});

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { calculateFeatureAttribution, loadModel, loadSae, logitDiff, topTwoLogitDiff } from "../../mod.ts";
+import { leadingSpaceWarning } from "../../lib/cli/leading_space.ts";
+import { attributionReport, type ReportInput } from "../../lib/cli/report.ts";
+import { bars, count, entry, percent, plain, signed } from "../../lib/cli/report_layout.ts";
+import { attributionTable, selectRows } from "../../lib/cli/rows.ts";
+import { trackedHooks } from "../../lib/cli/tracked.ts";
+import { displayWidth } from "../../lib/table/terminal.ts";
+import { HOOK, MODEL, PROMPT, SAE, SAES } from "./run_cli.ts";
+
+Deno.test("a run: rows, report and tracked hooks", async (t) => {
+  await using model = await loadModel(MODEL, { threads: 1 });
+  await using sae = await loadSae(SAE);
+  await using second = await loadSae(`${SAES}/g-std-z1`);
+  const result = await calculateFeatureAttribution(model, PROMPT, logitDiff(" golf", " tennis"), {
+    saes: [sae, second],
+    trackHookPoints: ["blocks.1.hook_mlp_out", "blocks.0.attn.hook_attn_scores"],
+    topPredictions: 5,
+  });
+
+  await t.step("rows of all hooks, largest first", async () => {
+    const rows = selectRows(result, {});
+    assert.equal(rows.length, result.rows(HOOK).length + result.rows("blocks.1.attn.hook_z").length);
+    assert.ok(rows.every((row, i) => i === 0 || rows[i - 1].attribution >= row.attribution));
+    const { columns } = await attributionTable(result, rows);
+    assert.deepEqual(columns, ["hook", "position", "feature", "attribution"]);
+  });
+
+  await t.step("rows are filtered", () => {
+    const all = selectRows(result, {});
+    const last = selectRows(result, { positions: { start: -1, end: undefined } });
+    assert.deepEqual(last, all.filter(({ position }) => position === result.tokens.length - 1));
+    const some = selectRows(result, { features: [3, 83] });
+    assert.deepEqual(some, all.filter(({ feature }) => feature === 3 || feature === 83));
+    const top = selectRows(result, { top: 4 });
+    const sizes = all.map(({ attribution }) => Math.abs(attribution)).sort((a, b) => b - a);
+    assert.deepEqual(top.map(({ attribution }) => Math.abs(attribution)).sort((a, b) => b - a), sizes.slice(0, 4));
+    assert.ok(top.every((row, i) => i === 0 || top[i - 1].attribution >= row.attribution));
+    assert.throws(() => selectRows(result, { features: [96] }), /There is no feature 96: the SAE has 96/);
+  });
+
+  await t.step("all columns", async () => {
+    const rows = selectRows(result, { top: 1 });
+    const table = await attributionTable(result, rows, [
+      "token",
+      "is_special",
+      "label",
+      "neuronpedia_url",
+      "activation",
+    ]);
+    const [[token, isSpecial, label, url, activation]] = [...table.rows];
+    assert.deepEqual([token, isSpecial, label], [result.tokens[rows[0].position].text, rows[0].position === 0, null]);
+    assert.equal(url, `https://neuronpedia.org/gpt2/${rows[0].hook}/${rows[0].feature}`);
+    assert.equal(activation, rows[0].activation);
+  });
+
+  const input: ReportInput = {
+    result,
+    request: {
+      metric: { kind: "logit-diff", position: -1, chosenFrom: "from --pos-token and --neg-token" },
+      processing: "sae",
+    },
+    labels: new Map([[HOOK, new Map([[83, "a \x1b[2J label"]])]]),
+    tokenNames: new Map([[364, "·golf"], [296, "·tennis"]]),
+    check: {
+      hooks: [{
+        hook: HOOK,
+        gradient_central_difference: { analytic: 1, numeric: 1.001, relative_error: 0.001 },
+        joint_ablation: { effect: 0.5, sum_of_attributions: 0.25 },
+      }],
+      file_sha256: {},
+    },
+    warnings: ["mind the \x1b gap"],
+    seconds: 1.5,
+  };
+
+  await t.step("the report says what ran, what was asked and what was found", () => {
+    const report = attributionReport(input, { width: 100, color: false });
+    assert.ok(report.startsWith(`${model.description}\n\nPrompt      <|endoftext|> ·T iger`));
+    for (
+      const expected of [
+        /^Next token {2}·player \d+\.\d %/m,
+        /^Metric {6}logit of ·golf - logit of ·tennis after ·of \(position 9\) = -0\.3405$/m,
+        /^ {12}that is, ·tennis is 1\.4 times as probable as ·golf$/m,
+        /logits\[-1, 364\] - logits\[-1, 296\]; from --pos-token and --neg-token/,
+        /^What speaks for ·golf \(\+\) and for ·tennis \(-\), at blocks\.2\.hook_resid_pre: activation × gradient$/m,
+        /^ {2}\+0\.4945 .*█.* {2}feature 83 at <\|endoftext\|> \(0\) +a \\x1b\[2J label$/m,
+        /^Adds up {5}features /m,
+        /^SAE fit {5}poor: explains -?[\d.]+ % of the variance/m,
+        /^SAE error {3}[\d.]+ % of the attribution/m,
+        /^Tracked {5}blocks\.1\.hook_mlp_out: attribution/m,
+        /^Check {7}blocks\.2\.hook_resid_pre: size of the gradient 1\.000, by finite differences 1\.001/m,
+        /^Warning {5}mind the \\x1b gap$/m,
+        /^Time {8}1\.50 s, of which the run [\d.]+ s; peak memory \d+ MB$/m,
+      ]
+    ) assert.match(report, expected);
+    assert.ok(!report.includes("\x1b"));
+  });
+
+  await t.step("the report fits its width, in colour too", () => {
+    for (const width of [50, 80, 120]) {
+      const lines = attributionReport(input, { width, color: false }).split("\n");
+      const tooLong = lines.filter((line) => displayWidth(line) > width);
+      assert.deepEqual(tooLong, []);
+      const colored = attributionReport(input, { width, color: true });
+      assert.ok(colored.includes("\x1b[31m"));
+      // deno-lint-ignore no-control-regex
+      assert.equal(colored.replace(/\x1b\[\d+m/g, "").replace(/ +$/gm, ""), lines.join("\n"));
+    }
+  });
+
+  await t.step("tracked hooks in finite figures", () => {
+    const [mlp, scores] = trackedHooks(result);
+    assert.deepEqual([mlp.hook, mlp.dims], ["blocks.1.hook_mlp_out", [10, 32]]);
+    const sums = mlp.attribution_sum_per_position!;
+    assert.ok(Math.abs(sums.reduce((a, b) => a + b) - mlp.attribution_sum) < 1e-6);
+    assert.equal(scores.attribution_sum_per_position, null);
+    assert.ok([scores.attribution_sum, scores.activation_norm, scores.gradient_norm].every(Number.isFinite));
+  });
+
+  await t.step("a long prompt and one without an SAE", async () => {
+    const ids = Array.from({ length: 64 }, (_, i) => i % 300);
+    const long = await calculateFeatureAttribution(model, ids, topTwoLogitDiff(), { saes: [sae] });
+    const report = attributionReport({ ...input, result: long, check: undefined }, { width: 80, color: false });
+    assert.match(report, /… 4 more tokens …/);
+    assert.match(report, /by position \(the 8 largest of 64\)/);
+    const none = await calculateFeatureAttribution(model, PROMPT, topTwoLogitDiff(), {
+      trackHookPoints: ["hook_embed"],
+    });
+    assert.match(attributionReport({ ...input, result: none }, { width: 80, color: false }), /^Tracked {5}hook_embed/m);
+  });
+
+  await t.step("a token without its leading space", async () => {
+    const tokenizer = await model.requireTokenizer();
+    const [bare, spaced] = ["T", " T"].map((text) => tokenizer.singleToken(text));
+    const warning = (text: string | number, ranks: Record<number, number>): Promise<string | undefined> =>
+      leadingSpaceWarning(
+        model,
+        "--answer",
+        text,
+        (id) => Promise.resolve({ ...result.predictions[0], id, rank: ranks[id] }),
+      );
+    assert.equal(
+      await warning("T", { [bare]: 200, [spaced]: 3 }),
+      '"T" has rank 200 among the predictions, " T" with a leading space rank 3: did you mean --answer " T"?',
+    );
+    assert.equal(await warning("T", { [bare]: 30, [spaced]: 20 }), undefined);
+    assert.equal(await warning("T", { [bare]: 0, [spaced]: 200 }), undefined);
+    for (const text of [" T", "golf", bare]) assert.equal(await warning(text, { [bare]: 200, [spaced]: 3 }), undefined);
+  });
+});
+
+Deno.test("figures for people", () => {
+  assert.deepEqual([0, 0.00001, 0.001, 0.5, 1].map(percent), ["0.0 %", "<0.01 %", "0.1 %", "50.0 %", "100.0 %"]);
+  assert.deepEqual([0, 12.3456, -0.5, 1e-7, 1e9].map((x) => signed(x)), [
+    "0",
+    "+12.35",
+    "-0.5000",
+    "+1.00e-7",
+    "+1.00e+9",
+  ]);
+  assert.equal(plain(NaN), "NaN");
+  assert.deepEqual([count(1, "row"), count(1024, "row")], ["1 row", "1,024 rows"]);
+});
+
+Deno.test("entries wrap and bars scale", () => {
+  const page = { width: 20, color: false };
+  assert.equal(entry("Key", ["aaa", "bbb", "ccc"], page), "Key         aaa bbb\n            ccc");
+  const lines = bars([{ value: 2, text: "a" }, { value: -1, text: "b" }], { width: 60, color: false }).split("\n");
+  assert.deepEqual(lines, ["  +2.000         │███████  a", "  -1.000     ▐███│         b"]);
+});
