@@ -57,6 +57,21 @@ export type { AttributionRow, Decomposition, Fit, SaeAttribution } from "./lib/a
 export type { SaeRun } from "./lib/attribution/apply.ts";
 export type { SaeSummary, Summary } from "./lib/attribution/summary.ts";
 export { checkAttribution, type CheckSummary, type HookCheck } from "./lib/attribution/check.ts";
+export {
+  type Explanations,
+  featureTable,
+  LONG_COLUMNS,
+  type LongColumn,
+  type LongRow,
+  longRows,
+  longTable,
+  type LongTableOptions,
+  positionTable,
+  type RowKind,
+  type Slice,
+} from "./lib/attribution/long_table.ts";
+export { attributionTensors } from "./lib/attribution/save_tensors.ts";
+export { emitPython } from "./lib/attribution/emit_python.ts";
 export { toCsv } from "./lib/table/csv.ts";
 export { toJson, toJsonLines } from "./lib/table/json.ts";
 export type { Cell, Table } from "./lib/table/table.ts";
@@ -73,6 +88,7 @@ export type { FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
 export type { Normalization, Normalized } from "./lib/sae/normalization.ts";
 export type { SparseActivations } from "./lib/sae/sparse.ts";
 export type { FileSource } from "./lib/weights/source.ts";
+export type { ByteRange } from "./lib/weights/ranges.ts";
 export type { Dtype, TensorInfo, TensorStore } from "./lib/weights/tensors.ts";
 export type {
   Architecture,
@@ -80,6 +96,8 @@ export type {
   MaskSpec,
   ModelConfig,
   Processing,
+  RotaryScaling,
+  RotarySpec,
   StageGraph,
   WeightRef,
 } from "./models/family.ts";

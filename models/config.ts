@@ -20,9 +20,38 @@ export function size(config: Json, keys: readonly string[], fallback?: number): 
   return value;
 }
 
+/** More layers than any model has; a file that says more would keep us busy before its weights are looked at. */
+const MAX_LAYERS = 4096;
+
+/** The number of layers. */
+export function layerCount(config: Json, keys: readonly string[], fallback?: number): number {
+  const count = size(config, keys, fallback);
+  if (count > MAX_LAYERS) throw new RangeError(`config.json: ${count} layers; at most ${MAX_LAYERS} are supported`);
+  return count;
+}
+
+/** The size of a head where the configuration does not give it: d_model over the number of heads. */
+export function headSize(dModel: number, nHeads: number): number {
+  if (dModel % nHeads !== 0) throw new RangeError(`config.json: ${nHeads} heads do not divide d_model ${dModel}`);
+  return dModel / nHeads;
+}
+
+/** A size, or undefined where the setting is null, or absent and without a fallback. */
+export function optionalSize(config: Json, key: string, fallback?: number): number | undefined {
+  if (config[key] === null || (config[key] === undefined && fallback === undefined)) return undefined;
+  return size(config, [key], fallback);
+}
+
+/** A positive number, or undefined where the setting is null, or absent and without a fallback. */
+export function optionalPositive(config: Json, key: string, fallback?: number): number | undefined {
+  if (config[key] === null || (config[key] === undefined && fallback === undefined)) return undefined;
+  return positive(config, key, fallback);
+}
+
 /** A positive number. */
-export function positive(config: Json, key: string, fallback: number): number {
+export function positive(config: Json, key: string, fallback?: number): number {
   const value = config[key] ?? fallback;
+  if (value === undefined) throw new TypeError(`config.json has no "${key}"`);
   if (typeof value !== "number" || !(value > 0) || !Number.isFinite(value)) {
     throw new TypeError(`config.json: "${key}" is ${JSON.stringify(value)}, not a positive number`);
   }
@@ -34,6 +63,28 @@ export function flag(config: Json, key: string, fallback: boolean): boolean {
   const value = config[key] ?? fallback;
   if (typeof value !== "boolean") throw new TypeError(`config.json: "${key}" is ${JSON.stringify(value)}, not a flag`);
   return value;
+}
+
+/**
+ * A setting that only one value of is supported.
+ *
+ * @throws {RangeError} if it has another
+ */
+export function only(config: Json, key: string, supported: boolean): void {
+  if (flag(config, key, supported) === supported) return;
+  throw new RangeError(
+    `config.json: "${key}": ${!supported} is not supported for ${JSON.stringify(config.model_type)}`,
+  );
+}
+
+/** An object within the configuration; undefined where it is null or absent. */
+export function section(config: Json, key: string): Json | undefined {
+  const value = config[key];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "object" || Array.isArray(value)) {
+    throw new TypeError(`config.json: "${key}" is ${JSON.stringify(value)}, not an object`);
+  }
+  return value as Json;
 }
 
 const ACTIVATIONS: Readonly<Record<string, ActivationName>> = {

@@ -6,7 +6,7 @@
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
-import { type RunWithSaes, runWithSaes } from "./apply.ts";
+import { runWithSaes, type SaeRun } from "./apply.ts";
 import { type LazyLogits, lazyLogits } from "./evaluate.ts";
 import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
 
@@ -26,13 +26,14 @@ export interface ApplySaesAndRunOptions {
 
 /** What {@linkcode applySaesAndRun} returns. */
 export interface ApplySaesAndRunOutput {
+  /** Token ids, BOS included if there is one. */
   readonly tokens: readonly number[];
   /** Logits `[position, d_vocab]`, each minus its row's mean; computed when asked for. */
   readonly modelOutput: LazyLogits;
   /** By tracked hook, the value that the rest of the model saw, `[1, position, …]`. */
   readonly modelActivations: ReadonlyMap<string, FloatTensor>;
   /** By the hook that the SAE writes: what went in, the active features, what came out. */
-  readonly saeActivations: RunWithSaes["saeRuns"];
+  readonly saeActivations: ReadonlyMap<string, SaeRun>;
 }
 
 /**

@@ -37,13 +37,17 @@ export interface AttributionOptions {
   readonly truncate?: boolean;
   /** Default `sae`: the form of the model that the SAEs were trained on. */
   readonly processing?: ProcessingChoice;
+  /** Single flags of the processing, over what `processing` gives. */
+  readonly processingFlags?: Partial<Processing>;
   /**
    * Leave the SAEs out at special tokens, as SAELens's option of this name: true (BOS, EOS, PAD, SEP, decoder start) or
-   * token ids. There the value passes untouched and has no features. Default false.
+   * token ids. There the value passes untouched and has no features. Default: as all SAEs were trained, else false.
    */
   readonly excludeSpecialTokens?: boolean | readonly number[];
   /** How many of the model's top predictions at the metric's position to keep; costs the whole unembedding. Default 0. */
   readonly topPredictions?: number;
+  /** Look into bad fits: try the other processing where it had to be guessed, which costs a forward pass. Default true. */
+  readonly diagnose?: boolean;
 }
 
 /** A forward and a backward pass: the notebook's `AttributionGrads`. */
@@ -99,7 +103,7 @@ export async function calculateAttributionGrads(
 ): Promise<AttributionGrads> {
   const { saes = [], trackHookPoints = [], includeErrorTerm = true, truncate } = options;
   const watch = stopwatch();
-  const processing = resolveProcessing(model.architecture, saes, options.processing);
+  const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
   const prependBos = resolvePrependBos(saes, options.prependBos);
   const promptTokens = await model.toTokens(prompt, { prependBos, truncate });
   const appended = await appendedTokens(model, metric);
@@ -208,7 +212,8 @@ export async function calculateFeatureAttribution(
     saes.set(hook, await analyseSae(run, seenBy(run.sae, grads.gradients.get(hook)!), includeErrorTerm));
   }
   const warnings = specialTokenWarnings(model, grads, saes);
-  if (processingIsGuessed(options.saes ?? [], options.processing)) {
+  const { diagnose = true, processingFlags } = options;
+  if (diagnose && processingIsGuessed(options.saes ?? [], options.processing, processingFlags)) {
     warnings.push(...await tryOtherProcessing(model, grads, saes));
   }
   const now = performance.now();

@@ -13,6 +13,7 @@ import type { SaeAttribution } from "./sae_attribution.ts";
 
 /** The checks of one SAE; keys are those of the summary's JSON. */
 export interface HookCheck {
+  /** Where the SAE writes. */
   readonly hook: string;
   /** Along g: |g| against (metric(x + εu) − metric(x − εu)) / 2ε, u = g / |g|. */
   readonly gradient_central_difference: {
@@ -26,8 +27,9 @@ export interface HookCheck {
 
 /** What {@linkcode checkAttribution} finds. */
 export interface CheckSummary {
+  /** One entry per SAE. */
   readonly hooks: readonly HookCheck[];
-  /** By file, of the model and the SAEs; null where a file is not local. */
+  /** By file, after the name that its model or SAE was opened by; null where a file is not local. */
   readonly file_sha256: Readonly<Record<string, string | null>>;
 }
 
@@ -59,8 +61,7 @@ export async function checkAttribution(model: Model, result: Attribution): Promi
   const { saes, includeErrorTerm } = result.parts;
   const hooks: HookCheck[] = [];
   for (const [hook, sae] of saes) {
-    const at = (value: () => Float32Array): Promise<number> =>
-      metricWith(model, result, hook, value, includeErrorTerm);
+    const at = (value: () => Float32Array): Promise<number> => metricWith(model, result, hook, value, includeErrorTerm);
     hooks.push({
       hook,
       gradient_central_difference: await centralDifference(sae, result.metric, includeErrorTerm, at),
@@ -70,11 +71,16 @@ export async function checkAttribution(model: Model, result: Attribution): Promi
       },
     });
   }
-  const hashes = [
-    await model.fileHashes(),
-    ...await Promise.all([...saes.values()].map(({ run }) => run.sae.fileHashes())),
-  ];
+  const hashes = [under(model.name, await model.fileHashes())];
+  for (const { run: { sae } } of saes.values()) hashes.push(under(sae.source, await sae.fileHashes()));
   return { hooks, file_sha256: Object.assign({}, ...hashes) };
+}
+
+/** Files by a name that means something elsewhere too: as it was given, not where it lies on this machine. */
+function under<T>(name: string, byFile: Readonly<Record<string, T>>): Record<string, T> {
+  const given = name.replace(/[/\\]$/, "");
+  const place = (file: string): string => `/${given}`.endsWith(`/${file}`) ? given : `${given}/${file}`;
+  return Object.fromEntries(Object.entries(byFile).map(([file, value]) => [place(file), value]));
 }
 
 async function centralDifference(

@@ -13,7 +13,7 @@ import type { Attribution } from "./result.ts";
  * A script that computes the run's rows with SAELens and prints them as CSV. A GPT-2 model is loaded from its
  * directory, others by name; SAEs from their directories.
  *
- * @throws {RangeError} if the metric has no counterpart there
+ * @throws {RangeError} if the metric or an SAE has no counterpart there
  *
  * @example
  * ```ts
@@ -31,6 +31,9 @@ export function emitPython(result: Attribution): string {
   const { model, grads, saes, includeErrorTerm, metricName } = result.parts;
   const family = model.architecture.family;
   const hookColumn = saes.size > 1;
+  const [oneHead] = [...saes].filter(([, { run }]) => run.sae.config.hookHeadIndex !== undefined);
+  if (oneHead) throw new RangeError(`The SAE at ${oneHead[0]} is for one head: that has no Python counterpart here`);
+  const excluded = [...saes.values()].at(0)?.run.excluded ?? new Set();
   const needsFolding = [...saes.values()].some(({ run }) => run.sae.config.normScalingFactor !== undefined);
   return `# ${grads.resolvedMetric.formula} = ${result.metric}
 # pip install torch sae-lens==6.54.12 transformer-lens==3.9.0 transformers
@@ -45,6 +48,11 @@ ${needsFolding ? FOLDED : ""}saes = {  # where it writes: (the SAE, where it rea
 ${[...saes.values()].map(({ run }) => saeLine(run.sae)).join("\n")}
 }
 tokens = torch.tensor([[${grads.tokens.join(", ")}]])
+${
+    excluded.size > 0
+      ? `excluded = torch.tensor([${[...excluded].join(", ")}])  # there the value passes untouched\n`
+      : ""
+  }\
 include_error_term = ${includeErrorTerm ? "True" : "False"}
 read, features = {}, {}
 
@@ -58,7 +66,7 @@ def splice(value, hook):
     sae, source = saes[hook.name]
     acts = sae.encode(read.get(source, value)).detach().requires_grad_()
     out = sae.decode(acts).reshape(value.shape)
-    features[hook.name] = acts
+${excluded.size > 0 ? PASSED : ""}    features[hook.name] = acts
     replaced = out + (value - out).detach() if include_error_term else out
     return replaced + value - value.detach()
 
@@ -85,6 +93,8 @@ def folded(sae, factor):
 
 
 `;
+
+const PASSED = "    out = out.index_copy(1, excluded, value.detach()[:, excluded])\n";
 
 const python = (value: unknown): string =>
   JSON.stringify(value).replaceAll("true", "True").replaceAll("false", "False");

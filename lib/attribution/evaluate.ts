@@ -66,10 +66,10 @@ export async function metricGradient(
   final: FloatTensor,
   logits?: LazyLogits,
 ): Promise<{ value: number; gradient: FloatTensor }> {
-  const { value, logitGradient } = await run(model, name, metric, final, logits);
+  const { value, logitGradient, logits: read } = await run(model, name, metric, final, logits);
   const gradient = metric.columns
-    ? await model.unembedding.gradientOf(logitGradient, metric.columns)
-    : await model.unembedding.gradient(logitGradient);
+    ? await model.unembedding.gradientOf(logitGradient, metric.columns, read)
+    : await model.unembedding.gradient(logitGradient, read);
   return { value, gradient };
 }
 
@@ -79,7 +79,7 @@ async function run(
   metric: ResolvedMetric,
   final: FloatTensor,
   all?: LazyLogits,
-): Promise<{ value: number; logitGradient: FloatTensor }> {
+): Promise<{ value: number; logitGradient: FloatTensor; logits: FloatTensor }> {
   const { columns, feeds } = metric;
   const logits = columns
     ? await model.unembedding.logitsOf(final, columns)
@@ -93,5 +93,5 @@ async function run(
     return { value: metricValue, gradient };
   });
   const { value, gradient } = await session.run({ logits, ...feeds });
-  return { value: value.data[0] as number, logitGradient: gradient as FloatTensor };
+  return { value: value.data[0] as number, logitGradient: gradient as FloatTensor, logits };
 }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Cell, Table } from "../table/table.ts";
 import type { Attribution } from "./result.ts";
@@ -31,7 +30,9 @@ export type RowKind = "feature" | "bias" | "error" | "activation";
 
 /** Positions as Python slices them: from the end when negative, a missing end is open. */
 export interface Slice {
+  /** The first; default 0. */
   readonly start?: number;
+  /** The one after the last; default the end. */
   readonly end?: number;
 }
 
@@ -40,7 +41,9 @@ export type Explanations = ReadonlyMap<string, ReadonlyMap<number, string>>;
 
 /** Which rows, and which columns. */
 export interface LongTableOptions {
+  /** Rows at these positions. */
   readonly positions?: Slice;
+  /** Rows of these features. */
   readonly features?: readonly number[];
   /** The rows with the largest |attribution|. */
   readonly top?: number;
@@ -54,7 +57,9 @@ export interface LongTableOptions {
 
 /** One row of the long table. */
 export interface LongRow {
+  /** Where the SAE writes, or the tracked hook. */
   readonly hook: string;
+  /** What it is about. */
   readonly kind: RowKind;
   /** null where a tracked value has no position. */
   readonly position: number | null;
@@ -62,15 +67,18 @@ export interface LongRow {
   readonly feature: number | null;
   /** A tracked activation's indices after the position (head, key, dimension …). */
   readonly index: readonly number[];
+  /** null for bias and error. */
   readonly activation: number | null;
+  /** ∂metric/∂activation; null for bias and error. */
   readonly gradient: number | null;
+  /** Gradient × activation; never 0. */
   readonly attribution: number;
 }
 
 /**
  * The nonzero rows asked for: largest attribution first, ties by hook, position, feature and index.
  *
- * @throws {RangeError} if a feature is beyond every SAE
+ * @throws {RangeError} if a feature is beyond every SAE, or there is none
  */
 export function longRows(result: Attribution, options: LongTableOptions = {}): LongRow[] {
   const { positions, features, top, includeError = false } = options;
@@ -103,8 +111,10 @@ function byPlace(a: LongRow, b: LongRow): number {
   return at < 0 ? 0 : x[at] - (y[at] ?? -1);
 }
 
-function checkFeatures(result: Attribution, features: readonly number[] = []): void {
-  const most = Math.max(0, ...result.hooks.map((hook) => result.sae(hook).config.dSae));
+function checkFeatures(result: Attribution, features?: readonly number[]): void {
+  if (features === undefined) return;
+  if (result.hooks.length === 0) throw new RangeError("There is no SAE in this run: leave out --features");
+  const most = Math.max(...result.hooks.map((hook) => result.sae(hook).config.dSae));
   const beyond = features.find((feature) => feature >= most);
   if (beyond !== undefined) {
     throw new RangeError(`There is no feature ${beyond}: the SAE has ${most}, give --features from 0 to ${most - 1}`);
@@ -135,8 +145,9 @@ function decompositionRows(result: Attribution, hook: string): LongRow[] {
 /** Every element of a tracked hook; patterns and scores `[head, query, key]` have their position second. */
 function trackedRows(result: Attribution, hook: string, keep: (row: LongRow) => void): void {
   const { dims, data } = result.modelAttributions[hook];
+  const { data: activations } = result.modelActivations[hook];
+  const { data: gradients } = result.modelGrads[hook];
   const positionAxis = /hook_(pattern|attn_scores)$/.test(hook) ? 1 : 0;
-  const element = ({ data }: FloatTensor, i: number): number => data[i];
   for (let i = 0; i < data.length; i++) {
     if (data[i] === 0) continue;
     const at = indices(i, dims);
@@ -147,8 +158,8 @@ function trackedRows(result: Attribution, hook: string, keep: (row: LongRow) => 
       position,
       feature: null,
       index: at,
-      activation: element(result.modelActivations[hook], i),
-      gradient: element(result.modelGrads[hook], i),
+      activation: activations[i],
+      gradient: gradients[i],
       attribution: data[i],
     });
   }
@@ -231,26 +242,31 @@ function cellsOf(
   };
 }
 
-/** A feature's page, where the SAE says which it is: its id is `model/sae`. */
+/** A Neuronpedia id: `model/sae`. */
+const NEURONPEDIA_ID = /^([^/\s]+)\/([^/\s]+)$/;
+
+/** A feature's page, where the SAE says which it is. */
 export function neuronpediaUrl({ config: { neuronpediaId } }: Sae, feature: number): string | null {
-  if (neuronpediaId === undefined || !/^[^/\s]+\/[^/\s]+$/.test(neuronpediaId)) return null;
+  if (neuronpediaId === undefined || !NEURONPEDIA_ID.test(neuronpediaId)) return null;
   return `https://neuronpedia.org/${neuronpediaId}/${feature}`;
 }
 
 /** A Neuronpedia list of features, as its quick-list page takes them; null where the SAE has no Neuronpedia id. */
 export function neuronpediaQuickList(sae: Sae, name: string, features: readonly number[]): string | null {
-  const [model, layer] = sae.config.neuronpediaId?.split("/") ?? [];
-  if (model === undefined || layer === undefined) return null;
-  const list = features.map((feature) => ({ modelId: model, layer, index: String(feature) }));
+  const [, modelId, layer] = NEURONPEDIA_ID.exec(sae.config.neuronpediaId ?? "") ?? [];
+  if (modelId === undefined) return null;
+  const list = features.map((feature) => ({ modelId, layer, index: String(feature) }));
   const query = new URLSearchParams({ name, features: JSON.stringify(list) });
   return `https://neuronpedia.org/quick-list/?${query}`;
 }
 
 /** Per position: the sum over features, the SAE's bias, its error, and their total, g · (SAE input). */
-export function positionTable(result: Attribution): Table {
+export function positionTable(result: Attribution, { positions }: Pick<LongTableOptions, "positions"> = {}): Table {
+  const { first, after } = sliceBounds(positions ?? {}, result.tokens.length);
+  const wanted = [...result.tokens.entries()].slice(first, after);
   const rows = result.hooks.flatMap((hook) => {
     const { features, bias, error, total } = result.decomposition[hook];
-    return result.tokens.map(({ text }, p): Cell[] => [hook, p, text, features[p], bias[p], error[p], total[p]]);
+    return wanted.map(([p, { text }]): Cell[] => [hook, p, text, features[p], bias[p], error[p], total[p]]);
   });
   const columns = ["hook", "position", "token", "features", "bias", "error", "total"];
   return result.hooks.length > 1

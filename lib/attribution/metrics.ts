@@ -27,6 +27,7 @@ export type TokenSet = TokenRef | readonly TokenRef[];
 export interface MetricContext {
   /** The tokens of the run: the prompt's, and what the metric appended. */
   readonly tokens: readonly number[];
+  /** Size of the vocabulary. */
   readonly dVocab: number;
   /** The id of a token. @throws {RangeError} if the text is not one token, or the id not in the vocabulary */
   tokenId(token: TokenRef): Promise<number>;
@@ -48,6 +49,7 @@ export interface ResolvedMetric {
   readonly columns?: readonly number[];
   /** The tokens that it is about, for reports. */
   readonly positive?: readonly number[];
+  /** Those on the other side. */
   readonly negative?: readonly number[];
   /** Something that the user should know about how it was chosen. */
   readonly note?: string;
@@ -59,6 +61,7 @@ export interface ResolvedMetric {
 
 /** A function of the logits. */
 export interface Metric {
+  /** Metrics of one name have one graph. */
   readonly name: string;
   /** Tokens that it adds to the prompt, such as a continuation whose probability it is. */
   append?(context: Pick<MetricContext, "encode">): Promise<number[]>;
@@ -70,6 +73,7 @@ export interface Metric {
    * @throws {RangeError} if there is no such position
    */
   rows(tokens: number, appended: number): number[];
+  /** Looks up its tokens. @throws {RangeError} if one is not a single token */
   resolve(context: MetricContext): Promise<ResolvedMetric>;
 }
 
@@ -97,9 +101,20 @@ function atPositions(position: Position): (tokens: number) => number[] {
   };
 }
 
-/** `logits[-1, ids]` as a formula. */
-function showLogit(position: Position, ids: string | number): string {
-  return typeof position === "number" ? `logits[${position}, ${ids}]` : `sum(logits[[${position.join(", ")}], ${ids}])`;
+/** The formula of what is added up over positions, as NumPy would write it. */
+function showSum(position: Position, formula: (logits: string, axis: string) => string): string {
+  if (typeof position === "number") return formula(`logits[${position}`, "");
+  return position.length === 1
+    ? formula(`logits[${position[0]}`, "")
+    : `sum(${formula(`logits[[${position.join(", ")}]`, ", 1")})`;
+}
+
+/** `logits[-1, id]`, of several ids the mean. */
+function showLogit(position: Position, ids: readonly number[]): string {
+  return showSum(position, (at, axis) => {
+    if (ids.length === 1) return `${at}, ${ids[0]}]`;
+    return axis === "" ? `mean(${at}, [${ids.join(", ")}]])` : `mean(${at}][:, [${ids.join(", ")}]]${axis})`;
+  });
 }
 
 /** Σ weights · logits over the columns. */
@@ -170,10 +185,8 @@ function resolvedDifference(
   if (positive.length === 0 || negative.length === 0) {
     throw new RangeError("A logit difference needs tokens on both sides");
   }
-  const mean = (ids: readonly number[]): string =>
-    ids.length === 1 ? showLogit(position, ids[0]) : `mean(${showLogit(position, `[${ids.join(", ")}]`)})`;
   return {
-    formula: `${mean(positive)} - ${mean(negative)}`,
+    formula: `${showLogit(position, positive)} - ${showLogit(position, negative)}`,
     columns: [...positive, ...negative],
     positive,
     negative,
@@ -216,22 +229,25 @@ function ofOneToken(
   };
 }
 
-const at = (position: Position): string => typeof position === "number" ? `${position}` : `[${position.join(", ")}]`;
+/** `f(logits[-1])[id]` as a formula. */
+function showPicked(position: Position, f: string, id: number): string {
+  return showSum(position, (at, axis) => `${f}(${at}]${axis})[${axis === "" ? "" : ":, "}${id}]`);
+}
 
 /** Logit of one token minus the mean over the vocabulary. */
 export function logit(token: TokenRef, { position = -1 }: MetricOptions = {}): Metric {
-  const formula = (id: number): string => `${showLogit(position, id)} - mean(logits[${at(position)}])`;
+  const formula = (id: number): string => showSum(position, (at, axis) => `${at}, ${id}] - mean(${at}]${axis})`);
   return ofOneToken("logit", token, position, (logits) => logits, formula);
 }
 
 /** Natural logarithm of one token's probability. */
 export function logProb(token: TokenRef, { position = -1 }: MetricOptions = {}): Metric {
-  return ofOneToken("logprob", token, position, logSoftmax, (id) => `log_softmax(logits[${at(position)}])[${id}]`);
+  return ofOneToken("logprob", token, position, logSoftmax, (id) => showPicked(position, "log_softmax", id));
 }
 
 /** One token's probability. */
 export function prob(token: TokenRef, { position = -1 }: MetricOptions = {}): Metric {
-  return ofOneToken("prob", token, position, softmax, (id) => `softmax(logits[${at(position)}])[${id}]`);
+  return ofOneToken("prob", token, position, softmax, (id) => showPicked(position, "softmax", id));
 }
 
 /**
@@ -252,7 +268,7 @@ export function weightedLogits(
     rows: atPositions(position),
     async resolve(context) {
       const ids = await Promise.all(tokens.map((token) => context.tokenId(token)));
-      const formula = ids.map((id, i) => `${weights[i]} * ${showLogit(position, id)}`).join(" + ");
+      const formula = ids.map((id, i) => `${weights[i]} * ${showLogit(position, [id])}`).join(" + ");
       // The vocabulary mean cancels only if the weights add up to 0.
       if (weights.reduce((a, b) => a + b, 0) === 0) return { formula, columns: ids, ...weightedSum(weights) };
       const all = new Array<number>(context.dVocab).fill(0);
@@ -323,7 +339,7 @@ export function klToClean({ position = -1 }: MetricOptions = {}): Metric {
         });
       }
       return {
-        formula: `KL(softmax(clean logits[${at(position)}]) || softmax(logits[${at(position)}]))`,
+        formula: showSum(position, (at) => `KL(softmax(clean ${at}]) || softmax(${at}]))`),
         feeds: { p: { dims, data: p }, logP: { dims, data: logP } },
         build: (logits) => {
           const clean = (name: string): Value => input(name, logits.shape);
@@ -338,6 +354,7 @@ export function klToClean({ position = -1 }: MetricOptions = {}): Metric {
 export interface GraphMetric extends MetricOptions {
   /** Metrics with the same name must have the same graph. */
   readonly name: string;
+  /** For reports; default: the name. */
   readonly formula?: string;
   /** Further inputs of the graph. */
   readonly feeds?: Readonly<Record<string, Tensor>>;

@@ -12,13 +12,17 @@ import type { Token } from "../model/model.ts";
 
 /** A next token as the model sees it. */
 export interface Prediction {
+  /** Its token id. */
   readonly id: number;
+  /** Its text, decoded alone. */
   readonly token: string;
   /** 0 is the most probable. */
   readonly rank: number;
   /** Logit minus the vocabulary mean. */
   readonly logit: number;
+  /** Softmax over the vocabulary. */
   readonly probability: number;
+  /** It is the answer that was asked for. */
   readonly isAnswer: boolean;
 }
 
@@ -28,15 +32,19 @@ export interface TestPromptOptions {
   readonly topK?: number;
   /** A token whose rank and probability are wanted wherever it stands. */
   readonly answer?: TokenRef;
+  /** Default: the SAEs' setting, else the family's. */
   readonly prependBos?: boolean;
+  /** Cut a prompt that is too long on the right. */
   readonly truncate?: boolean;
   /** SAEs with which the prompt will be attributed: they may decide about BOS. */
   readonly saes?: readonly Sae[];
+  /** Default `sae`: the form of the model that the SAEs were trained on. */
   readonly processing?: ProcessingChoice;
 }
 
 /** What {@linkcode testPrompt} returns. */
 export interface PromptTest {
+  /** The prompt's tokens. */
   readonly tokens: readonly Token[];
   /** The most probable next tokens, best first. */
   readonly predictions: readonly Prediction[];

@@ -26,13 +26,32 @@ export const PROCESSING_FLAGS: Readonly<Record<keyof Processing, string>> = {
  * An SAE whose metadata have `model_from_pretrained_kwargs`, even `{}`, was trained on the unprocessed model with those
  * flags, as SAELens's own evaluation loads it; without that key it is TransformerLens's default.
  *
- * @throws {RangeError} if the SAEs disagree
+ * @param flags what the user says of single flags, whatever the choice gives for them
+ * @throws {RangeError} if the SAEs disagree, or a flag is set that the model's norm or soft cap does not allow
  */
 export function resolveProcessing(
   architecture: Architecture,
   saes: readonly Sae[],
   choice: ProcessingChoice = "sae",
+  flags: Partial<Processing> = {},
 ): Processing {
+  const { defaultProcessing } = architecture;
+  // Centring what is written or the logits would change what these models compute; TransformerLens skips it.
+  for (const flag of ["centerWritingWeights", "centerUnembed"] as const) {
+    if (flags[flag] && !defaultProcessing[flag]) {
+      throw new RangeError(
+        `${PROCESSING_FLAGS[flag]} would change what a ${architecture.family} model computes: leave it off`,
+      );
+    }
+  }
+  return { ...chosenProcessing(architecture, saes, choice), ...withoutUndefined(flags) };
+}
+
+function withoutUndefined(flags: Partial<Processing>): Partial<Processing> {
+  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+}
+
+function chosenProcessing(architecture: Architecture, saes: readonly Sae[], choice: ProcessingChoice): Processing {
   if (choice === "none") return NO_PROCESSING;
   if (choice === "default" || saes.length === 0) return architecture.defaultProcessing;
   const wanted = saes.map((sae) => saeProcessing(architecture, sae));
@@ -101,7 +120,12 @@ export function resolveExcludeSpecialTokens(
   return agreed ? said[0] ?? false : false;
 }
 
-/** Whether the form of the model had to be guessed: the SAE does not say how its model was loaded. */
-export function processingIsGuessed(saes: readonly Sae[], choice: ProcessingChoice = "sae"): boolean {
-  return choice === "sae" && saes.some(({ config }) => config.modelFromPretrainedKwargs === undefined);
+/** Whether the form of the model had to be guessed: neither the SAE nor the user says how its model was loaded. */
+export function processingIsGuessed(
+  saes: readonly Sae[],
+  choice: ProcessingChoice = "sae",
+  flags: Partial<Processing> = {},
+): boolean {
+  const isOpen = choice === "sae" && Object.keys(withoutUndefined(flags)).length === 0;
+  return isOpen && saes.some(({ config }) => config.modelFromPretrainedKwargs === undefined);
 }

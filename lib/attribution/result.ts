@@ -17,14 +17,23 @@ import { fitWarning } from "./warnings.ts";
 
 /** What {@linkcode Attribution.create} is made from. */
 export interface AttributionParts {
+  /** The model. */
   readonly model: Model;
+  /** The metric's name. */
   readonly metricName: string;
+  /** The forward and the backward pass. */
   readonly grads: AttributionGrads;
+  /** By the hook that the SAE writes. */
   readonly saes: ReadonlyMap<string, SaeAttribution>;
+  /** Hooks whose own activations are attributed to. */
   readonly trackHookPoints: readonly string[];
+  /** The SAEs' errors were kept. */
   readonly includeErrorTerm: boolean;
+  /** How many predictions to keep. */
   readonly topPredictions: number;
+  /** What the user should look at. */
   readonly warnings: readonly string[];
+  /** Milliseconds by part of the run. */
   readonly timings: Readonly<Record<string, number>>;
 }
 
@@ -32,17 +41,23 @@ export interface AttributionParts {
 export class Attribution {
   /** The metric's value. */
   readonly metric: number;
+  /** The tokens of the run. */
   readonly tokens: readonly Token[];
   /** The model's top predictions at the metric's last position, without SAEs' effect if the error term is on. */
   readonly predictions: readonly Prediction[];
   /** The hooks of the SAEs, in the order in which they run. */
   readonly hooks: readonly string[];
+  /** The notebook's figure: 0.5 with the error term, 0 without; it carries no information. */
   readonly saeErrorsAttributionProportion: Readonly<Record<string, number>>;
+  /** By hook, how features, bias and error add up. */
   readonly decomposition: Readonly<Record<string, Decomposition>>;
+  /** By hook, how well the SAE reconstructs this prompt. */
   readonly fit: Readonly<Record<string, Fit>>;
   /** Tracked hooks: gradient × activation, `[position, …]`. */
   readonly modelAttributions: Readonly<Record<string, FloatTensor>>;
+  /** Tracked hooks: the values that the rest of the model saw. */
   readonly modelActivations: Readonly<Record<string, FloatTensor>>;
+  /** Tracked hooks: gradients at those values. */
   readonly modelGrads: Readonly<Record<string, FloatTensor>>;
   /** What the user should look at. */
   readonly warnings: readonly string[];

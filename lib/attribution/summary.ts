@@ -10,7 +10,9 @@ import type { SaeAttribution } from "./sae_attribution.ts";
 
 /** The summary's schema, version 1; keys are those of the JSON. */
 export interface Summary {
+  /** Changes when a key changes its meaning. */
   readonly schema_version: 1;
+  /** Which model, in which form. */
   readonly model: {
     readonly name: string;
     readonly description: string;
@@ -18,33 +20,52 @@ export interface Summary {
     readonly revision: string | null;
     readonly processing: Readonly<Record<string, boolean>>;
   };
+  /** The tokens of the run. */
   readonly tokens: readonly { position: number; id: number; text: string; is_special: boolean }[];
+  /** What was explained. */
   readonly metric: {
     readonly name: string;
     readonly formula: string;
     readonly value: number;
     readonly note?: string;
   };
+  /** How. */
   readonly method: { readonly name: string; readonly error_term: boolean };
+  /** The model's top predictions, where they were asked for. */
   readonly predictions: readonly { rank: number; id: number; token: string; logit: number; probability: number }[];
+  /** One entry per SAE. */
   readonly saes: readonly SaeSummary[];
+  /** What the user should look at. */
   readonly warnings: readonly string[];
+  /** Milliseconds by part of the run. */
   readonly timings_ms: Readonly<Record<string, number>>;
+  /** The largest resident set, MiB. */
   readonly peak_memory_mb: number;
+  /** Of this program and what it runs on. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
 /** One SAE in the summary. */
 export interface SaeSummary {
+  /** Where it writes. */
   readonly hook: string;
+  /** Where it reads. */
   readonly hook_in: string;
+  /** What it was opened by. */
   readonly source: string;
+  /** Of its weights, where it is known. */
   readonly sha256: string | null;
+  /** SAELens's name. */
   readonly architecture: string;
+  /** How many features it has. */
   readonly d_sae: number;
+  /** `model/sae` on Neuronpedia. */
   readonly neuronpedia_id: string | null;
+  /** How many attributions are not zero. */
   readonly rows: number;
+  /** Sums of the attributions. */
   readonly sum_per_position: readonly number[];
+  /** Per position, features + bias + error = total. */
   readonly decomposition: {
     readonly features: readonly number[];
     readonly bias: readonly number[];
@@ -52,6 +73,7 @@ export interface SaeSummary {
     readonly total: readonly number[];
     readonly max_residual: number;
   };
+  /** How well it reconstructs this prompt. */
   readonly fit: {
     readonly l0: readonly number[];
     readonly explained_variance: number;
@@ -62,7 +84,9 @@ export interface SaeSummary {
     readonly mean_l0_without_first: number | null;
     readonly mean_relative_error: number;
   };
+  /** |g·e| / (|Σ attribution| + |g·bias| + |g·e|) per position. */
   readonly error_share: readonly number[];
+  /** The notebook's figure; it carries no information. */
   readonly errors_attribution_proportion: number;
 }
 

@@ -6,11 +6,23 @@
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
 import { METRIC_OPTIONS, type MetricRequest, readMetric } from "./metric_options.ts";
-import { DEVICE_OPTIONS, MODEL_OPTIONS, PROMPT, readRunRequest, RUN_OPTIONS, type RunRequest } from "./options.ts";
+import {
+  DEVICE_OPTIONS,
+  EXCLUDE_OPTIONS,
+  FLAG_OPTIONS,
+  MODEL_OPTIONS,
+  type ProcessingFlags,
+  PROMPT,
+  readExcluded,
+  readFlags,
+  readRunRequest,
+  RUN_OPTIONS,
+  type RunRequest,
+} from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
 import { type PromptSource, readPromptSource } from "./prompt.ts";
 import { readRows, ROW_OPTIONS, type RowsRequest } from "./row_options.ts";
-import { defaultSaes, readSaes, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
+import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 
 /** Everything that the command line asks for. */
 export interface AttributeRequest extends RunRequest {
@@ -18,11 +30,19 @@ export interface AttributeRequest extends RunRequest {
   readonly saes: readonly SaeRequest[];
   readonly metric: MetricRequest;
   readonly includeErrorTerm: boolean;
+  /** Single flags over what `processing` gives. */
+  readonly processingFlags: ProcessingFlags;
+  /** Undefined: as the SAEs were trained. */
+  readonly excludeSpecialTokens: boolean | readonly number[] | undefined;
   readonly trackHookPoints: readonly string[];
   readonly rows: RowsRequest;
   readonly destination: Destination;
   /** The file of the summary as JSON. */
   readonly summary: string | undefined;
+  /** The file of the run's tensors. */
+  readonly saveTensors: string | undefined;
+  /** The file of the run as a Python script. */
+  readonly emitPython: string | undefined;
   readonly check: boolean;
 }
 
@@ -36,23 +56,26 @@ const spec = {
     ...METRIC_OPTIONS,
     ...MODEL_OPTIONS,
     sae: SAE_OPTION,
-    "norm-scaling-factor": {
-      kind: "number",
-      multiple: true,
-      placeholder: "X",
-      help: "activation norm scaling factor of the --sae before it",
-    },
+    ...SAE_DETAILS,
     ...RUN_OPTIONS,
+    ...FLAG_OPTIONS,
+    ...EXCLUDE_OPTIONS,
     "no-error-term": { kind: "boolean", help: "let the SAE replace the activation, without what it does not explain" },
     track: {
       kind: "string",
       multiple: true,
       placeholder: "HOOK",
-      help: "also attribute to the model's own activation at this hook, in the summary",
+      help: "also attribute to the model's own activation at this hook, in rows of kind activation",
     },
     ...ROW_OPTIONS,
     ...FORMAT_OPTIONS,
     summary: { kind: "string", placeholder: "FILE", help: "write the run in figures to a file, as JSON" },
+    "save-tensors": {
+      kind: "string",
+      placeholder: "FILE",
+      help: "write active features, gradients, attributions and errors to a file, as safetensors",
+    },
+    "emit-python": { kind: "string", placeholder: "FILE", help: "write the same run as a script for SAELens" },
     check: {
       kind: "boolean",
       help: "compare with finite differences and with removing all features, and hash the files; takes longer",
@@ -62,6 +85,7 @@ const spec = {
   examples: [
     'attribute " Tiger Woods plays the sport of" --pos-token " golf" --neg-token " tennis"',
     'attribute " The capital of France is" --top 20 --output rows.csv',
+    'attribute " The capital of France is" --target-text " Paris." --table features --top 10',
     'attribute " golf" --model ./gpt2 --sae ./sae@blocks.8.hook_resid_pre --summary run.json',
   ],
 } satisfies CommandSpec;
@@ -91,24 +115,29 @@ export function parseRequest(args: readonly string[]): AttributeRequest {
 }
 
 function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): AttributeRequest {
-  const asked = readSaes(order);
-  const saes = asked.length > 0 ? asked : defaultSaes(values.model);
+  const saes = readSaes(order, defaultSaes(values.model));
   if (saes.length === 0 && values.track.length === 0) {
     throw new UsageError(
-      `no SAE for ${values.model}: give --sae with a directory that has a cfg.json, or a hook to --track`,
+      `no SAE for ${values.model}: give --sae with the directory of one, or a hook to --track`,
     );
   }
-  if (values.summary === "") throw new UsageError("--summary is empty: give the name of a file");
+  for (const name of ["summary", "save-tensors", "emit-python"] as const) {
+    if (values[name] === "") throw new UsageError(`--${name} is empty: give the name of a file`);
+  }
   return {
     ...readRunRequest(values),
     prompt: readPromptSource(positionals, values["token-ids"]),
     saes,
     metric: readMetric(values),
     includeErrorTerm: !values["no-error-term"],
+    processingFlags: readFlags(values),
+    excludeSpecialTokens: readExcluded(values),
     trackHookPoints: [...new Set(values.track)],
     rows: readRows(values),
     destination: readDestination(values, stdoutScreen().isTerminal),
     summary: values.summary,
+    saveTensors: values["save-tensors"],
+    emitPython: values["emit-python"],
     check: values.check,
   };
 }

@@ -5,13 +5,14 @@
  */
 import { calculateFeatureAttribution } from "../attribution/attribution.ts";
 import type { CheckSummary } from "../attribution/check.ts";
-import { logit, logitDiff, logProb, loss, type Metric, prob, topTwoLogitDiff } from "../attribution/metrics.ts";
 import { predictionOf } from "../attribution/predict.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { Model } from "../model/model.ts";
-import { writeFileAtomic } from "../table/write_file.ts";
 import type { AttributeRequest } from "./attribute.ts";
+import { writeExports } from "./exports.ts";
+import { findExplanations, type FoundExplanations } from "./explanations.ts";
 import { leadingSpaceWarning } from "./leading_space.ts";
+import { makeMetric } from "./metric.ts";
 import type { MetricRequest } from "./metric_options.ts";
 import { openAll, type Opened } from "./open.ts";
 import { printNote, type Screen, stderrScreen, stdoutScreen } from "./output.ts";
@@ -19,8 +20,7 @@ import { withProgress } from "./progress.ts";
 import { readPrompt } from "./prompt.ts";
 import { attributionReport } from "./report.ts";
 import { tokenName } from "./report_words.ts";
-import { attributionTable, selectRows } from "./rows.ts";
-import { trackedHooks } from "./tracked.ts";
+import { makeTable } from "./tables.ts";
 import { writeTable } from "./write_table.ts";
 
 /** Predictions in the summary for people. */
@@ -33,12 +33,11 @@ export async function attribute(request: AttributeRequest): Promise<void> {
   const prompt = await readPrompt(request.prompt);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await withProgress(screen, "opening the model", () => openAll(request));
+  const found = await findExplanations(opened.saes, request.saes);
   const { result, check } = await withProgress(screen, "attributing", () => runAll(opened, prompt, request));
-  const report = request.quiet ? undefined : await makeReport(request, result, check, screen);
-  if (request.summary !== undefined) {
-    await writeFileAtomic(request.summary, [JSON.stringify(summaryJson(result, check), null, 2) + "\n"]);
-  }
-  await writeAll(request, result, report);
+  const report = request.quiet ? undefined : await makeReport(request, result, found, check, screen);
+  await writeExports(request, result, check);
+  await writeAll(request, result, found, report);
 }
 
 async function runAll(
@@ -54,6 +53,8 @@ async function runAll(
     prependBos,
     truncate,
     processing,
+    processingFlags: request.processingFlags,
+    excludeSpecialTokens: request.excludeSpecialTokens,
     topPredictions: quiet ? 0 : TOP_PREDICTIONS,
   });
   if (!request.check) return { result, check: undefined };
@@ -61,48 +62,24 @@ async function runAll(
   return { result, check: await checkAttribution(model, result) };
 }
 
-function makeMetric({ kind, positive, negative, position }: MetricRequest): Metric {
-  switch (kind) {
-    case "top-two":
-      return topTwoLogitDiff({ position });
-    case "logit-diff":
-      return logitDiff(positive!, negative!, { position });
-    case "logit":
-      return logit(positive!, { position });
-    case "logprob":
-      return logProb(positive!, { position });
-    case "prob":
-      return prob(positive!, { position });
-    case "loss":
-      return loss();
-  }
-}
-
-/** The summary and what only the command line adds to it. */
-function summaryJson(result: Attribution, check: CheckSummary | undefined): unknown {
-  const tracked = trackedHooks(result);
-  return {
-    ...result.summary(),
-    ...(tracked.length === 0 ? {} : { tracked }),
-    ...(check === undefined ? {} : { check }),
-  };
-}
-
 async function makeReport(
   request: AttributeRequest,
   result: Attribution,
+  found: FoundExplanations,
   check: CheckSummary | undefined,
   screen: Screen,
 ): Promise<string> {
   const { model, grads: { resolvedMetric } } = result.parts;
-  const labels = new Map<string, ReadonlyMap<number, string>>();
-  for (const hook of result.hooks) labels.set(hook, await result.sae(hook).labels());
   const ids = [...resolvedMetric.positive ?? [], ...resolvedMetric.negative ?? []];
   const names = (await model.describeTokens(ids)).map((token): [number, string] => [token.id, tokenName(token)]);
-  const warnings = [...result.warnings, ...await spaceWarnings(model, result, request.metric)];
+  const warnings = [
+    ...result.warnings,
+    ...found.warnings,
+    ...await spaceWarnings(model, result, request.metric),
+  ];
   const seconds = performance.now() / 1000;
   return attributionReport(
-    { result, request, labels, tokenNames: new Map(names), check, warnings, seconds },
+    { result, request, labels: found.explanations, tokenNames: new Map(names), check, warnings, seconds },
     screen,
   );
 }
@@ -111,28 +88,32 @@ async function spaceWarnings(model: Model, result: Attribution, metric: MetricRe
   const { grads } = result.parts;
   const place = async (id: number): ReturnType<typeof predictionOf> =>
     predictionOf(model, await grads.modelOutput(), grads.rows.length - 1, id);
-  const warnings = [
-    await leadingSpaceWarning(model, "--pos-token", metric.positive, place),
-    await leadingSpaceWarning(model, "--neg-token", metric.negative, place),
-  ];
-  return warnings.filter((warning) => warning !== undefined);
+  const warnings: string[] = [];
+  for (const [option, tokens] of [["--pos-token", metric.positive], ["--neg-token", metric.negative]] as const) {
+    for (const token of tokens) {
+      const warning = await leadingSpaceWarning(model, option, token, place);
+      if (warning !== undefined) warnings.push(warning);
+    }
+  }
+  return warnings;
 }
 
 /** On a terminal the summary comes last, where the eye is; elsewhere it comes before rows that `| head` may cut. */
-async function writeAll(request: AttributeRequest, result: Attribution, report: string | undefined): Promise<void> {
-  const { destination, rows: wanted } = request;
+async function writeAll(
+  { destination, rows }: AttributeRequest,
+  result: Attribution,
+  { explanations }: FoundExplanations,
+  report: string | undefined,
+): Promise<void> {
   const screen = stdoutScreen();
   const isShort = screen.isTerminal && destination.file === undefined && !destination.isChosen &&
-    wanted.top === undefined;
-  const all = selectRows(result, wanted);
-  const rows = isShort ? selectRows(result, { ...wanted, top: ROWS_ON_TERMINAL }) : all;
-  const table = await attributionTable(result, rows, wanted.columns);
+    rows.top === undefined;
+  const table = await makeTable(result, rows, explanations, isShort ? ROWS_ON_TERMINAL : undefined);
   if (report !== undefined && !isShort) await printNote(report);
-  await writeTable(table, destination, screen, "attribution");
+  await writeTable(table, destination, screen, table.bar);
   if (report === undefined || !isShort) return;
-  const left = all.length - rows.length;
-  const note = left === 0
+  const note = table.left === 0
     ? ""
-    : `… and ${left} rows with a smaller |attribution|: --format csv or --output writes all\n`;
+    : `… and ${table.left} rows with a smaller |attribution|: --format csv or --output writes all\n`;
   await printNote(`${note}\n${report}`);
 }

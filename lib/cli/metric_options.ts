@@ -7,57 +7,86 @@ import type { OptionSpec } from "./args_spec.ts";
 import { UsageError } from "./args_values.ts";
 
 /** The names on the command line. */
-export type MetricName = "logit-diff" | "logit" | "logprob" | "prob" | "loss";
+export type MetricName = "logit-diff" | "logit" | "logprob" | "prob" | "loss" | "kl";
 
 /** A metric as asked for: tokens by text or id. */
 export interface MetricRequest {
-  /** `top-two`: the model's first prediction against its second. */
-  readonly kind: MetricName | "top-two";
-  readonly positive?: string | number;
-  readonly negative?: string | number;
-  readonly position: number;
+  /** `top-two`: the model's first prediction against its second; `target-text`: a continuation. */
+  readonly kind: MetricName | "top-two" | "target-text";
+  readonly positive: readonly (string | number)[];
+  readonly negative: readonly (string | number)[];
+  /** One or several, from the end when negative. */
+  readonly positions: readonly number[];
+  /** The continuation of `target-text`. */
+  readonly text?: string;
   /** What it was chosen from, in words. */
   readonly chosenFrom: string;
 }
 
-const NAMES: readonly MetricName[] = ["logit-diff", "logit", "logprob", "prob", "loss"];
+const NAMES: readonly MetricName[] = ["logit-diff", "logit", "logprob", "prob", "loss", "kl"];
 
 /** The options. */
 export const METRIC_OPTIONS = {
   "pos-token": {
     kind: "string",
+    multiple: true,
     placeholder: "T",
-    help: 'the answer to explain: a single token as text, usually with a leading space (" golf")',
+    help: 'the answer to explain: a single token as text, usually with a leading space (" golf"); ' +
+      "of several, the mean is meant",
   },
   "neg-token": {
     kind: "string",
+    multiple: true,
     placeholder: "T",
     help: "the answer that it is compared with; without both, the top prediction against the second",
   },
-  "pos-id": { kind: "integer", placeholder: "N", min: 0, help: "the same as --pos-token, by token id" },
-  "neg-id": { kind: "integer", placeholder: "N", min: 0, help: "the same as --neg-token, by token id" },
+  "pos-id": {
+    kind: "integer",
+    multiple: true,
+    placeholder: "N",
+    min: 0,
+    help: "the same as --pos-token, by token id",
+  },
+  "neg-id": {
+    kind: "integer",
+    multiple: true,
+    placeholder: "N",
+    min: 0,
+    help: "the same as --neg-token, by token id",
+  },
+  "target-text": {
+    kind: "string",
+    placeholder: "TEXT",
+    help: "explain the log-probability of this continuation of the prompt, all its tokens added up",
+  },
   metric: {
     kind: "string",
     choices: NAMES,
     placeholder: "NAME",
-    help: "the number to explain; by default logit-diff, or logit where only the positive token is given",
+    help: "the number to explain; by default logit-diff, or logit where only the positive token is given; " +
+      "kl is the divergence from the predictions without SAEs and needs --no-error-term",
   },
   "metric-position": {
-    kind: "integer",
+    kind: "integers",
     placeholder: "P",
-    help: "position whose next token is meant, from the end when negative; by default -1, the last",
+    help: "position whose next token is meant, from the end when negative; by default -1, the last; " +
+      "of several (-2,-1), the sum is meant",
   },
 } satisfies Record<string, OptionSpec>;
 
 /** The parsed values of {@linkcode METRIC_OPTIONS}. */
 export interface MetricValues {
-  readonly "pos-token": string | undefined;
-  readonly "neg-token": string | undefined;
-  readonly "pos-id": number | undefined;
-  readonly "neg-id": number | undefined;
+  readonly "pos-token": readonly string[];
+  readonly "neg-token": readonly string[];
+  readonly "pos-id": readonly number[];
+  readonly "neg-id": readonly number[];
+  readonly "target-text": string | undefined;
   readonly metric: string | undefined;
-  readonly "metric-position": number | undefined;
+  readonly "metric-position": readonly number[] | undefined;
 }
+
+/** Metrics of nothing but the logits: no tokens to choose. */
+const WITHOUT_TOKENS: readonly MetricName[] = ["loss", "kl"];
 
 /**
  * The metric of a command line.
@@ -65,53 +94,71 @@ export interface MetricValues {
  * @throws {UsageError} if the tokens do not fit the metric
  */
 export function readMetric(values: MetricValues): MetricRequest {
-  const positive = oneOf("pos", values["pos-token"], values["pos-id"]);
-  const negative = oneOf("neg", values["neg-token"], values["neg-id"]);
+  if (values["target-text"] !== undefined) return readTarget(values, values["target-text"]);
   const kind = values.metric as MetricName | undefined;
-  const position = values["metric-position"] ?? -1;
-  if (kind === "loss") {
-    if (positive ?? negative) throw new UsageError("--metric loss takes no tokens: leave out --pos-… and --neg-…");
-    if (values["metric-position"] !== undefined) {
+  const positive: Side = { tokens: [...values["pos-token"], ...values["pos-id"]], given: givenAs("pos", values) };
+  const negative: Side = { tokens: [...values["neg-token"], ...values["neg-id"]], given: givenAs("neg", values) };
+  const positions = values["metric-position"] ?? [-1];
+  const request = { positive: positive.tokens, negative: negative.tokens, positions };
+  if (kind !== undefined && WITHOUT_TOKENS.includes(kind)) {
+    const [extra] = [...positive.given, ...negative.given];
+    if (extra !== undefined) throw new UsageError(`--metric ${kind} takes no tokens: leave out ${extra}`);
+    if (kind === "loss" && values["metric-position"] !== undefined) {
       throw new UsageError("--metric loss is over all positions: leave out --metric-position");
     }
-    return { kind, position, chosenFrom: "from --metric loss" };
+    return { kind, ...request, chosenFrom: `from --metric ${kind}` };
   }
-  if (positive === undefined && negative !== undefined) {
+  if (positive.tokens.length === 0 && negative.tokens.length > 0) {
     throw new UsageError("--neg-token without --pos-token: give the token to explain as --pos-token or --pos-id");
   }
-  const given = [positive?.option, negative?.option].filter((option) => option !== undefined);
-  const tokens = { positive: positive?.token, negative: negative?.token, position };
-  if (kind === undefined || kind === "logit-diff") return { ...difference(kind, given), ...tokens };
-  if (positive === undefined) throw new UsageError(`--metric ${kind} needs a token: give --pos-token or --pos-id`);
-  if (negative !== undefined) {
-    throw new UsageError(`--metric ${kind} is about one token: leave out ${negative.option}, or choose logit-diff`);
+  if (kind === undefined || kind === "logit-diff") {
+    return { ...difference(kind, positive, negative, positions), ...request };
   }
-  return { kind, ...tokens, chosenFrom: `from ${[...given, `--metric ${kind}`].join(" and ")}` };
+  if (positive.tokens.length === 0) {
+    throw new UsageError(`--metric ${kind} needs a token: give --pos-token or --pos-id`);
+  }
+  if (positive.tokens.length > 1 || negative.tokens.length > 0) {
+    const [extra] = negative.tokens.length > 0 ? negative.given : ["all positive tokens but one"];
+    throw new UsageError(`--metric ${kind} is about one token: leave out ${extra}, or choose logit-diff`);
+  }
+  return { kind, ...request, chosenFrom: `from ${positive.given[0]} and --metric ${kind}` };
+}
+
+/** One side of a comparison, and by which options it was given. */
+interface Side {
+  readonly tokens: readonly (string | number)[];
+  readonly given: readonly string[];
+}
+
+function givenAs(side: "pos" | "neg", values: MetricValues): string[] {
+  const names = [`${side}-token`, `${side}-id`] as const;
+  return names.filter((name) => values[name].length > 0).map((name) => `--${name}`);
+}
+
+function readTarget(values: MetricValues, text: string): MetricRequest {
+  const others = [...givenAs("pos", values), ...givenAs("neg", values)];
+  for (const name of ["metric", "metric-position"] as const) if (values[name] !== undefined) others.push(`--${name}`);
+  if (others.length > 0) throw new UsageError(`--target-text is a metric of its own: leave out ${others.join(", ")}`);
+  if (text === "") throw new UsageError("--target-text is empty: give the continuation to explain");
+  return { kind: "target-text", positive: [], negative: [], positions: [-1], text, chosenFrom: "from --target-text" };
 }
 
 function difference(
   kind: "logit-diff" | undefined,
-  given: readonly string[],
+  positive: Side,
+  negative: Side,
+  positions: readonly number[],
 ): Pick<MetricRequest, "kind" | "chosenFrom"> {
-  const chosenFrom = `from ${given.join(" and ")}`;
-  if (given.length === 2) return { kind: "logit-diff", chosenFrom };
-  if (given.length === 0) {
+  const chosenFrom = `from ${[...positive.given, ...negative.given].join(" and ")}`;
+  if (negative.tokens.length > 0) return { kind: "logit-diff", chosenFrom };
+  if (positive.tokens.length === 0) {
+    if (positions.length > 1) {
+      throw new UsageError("--metric-position with several positions needs tokens: give --pos-token and --neg-token");
+    }
     return { kind: "top-two", chosenFrom: "no answers given, so the model's top prediction against its second" };
   }
-  if (kind === undefined) return { kind: "logit", chosenFrom: `${chosenFrom} alone` };
-  throw new UsageError(
-    "--metric logit-diff compares two tokens and only one is given: add --neg-token or --neg-id, or choose --metric logit",
-  );
-}
-
-function oneOf(
-  side: "pos" | "neg",
-  text: string | undefined,
-  id: number | undefined,
-): { token: string | number; option: string } | undefined {
-  if (text !== undefined && id !== undefined) {
-    throw new UsageError(`--${side}-token and --${side}-id name the same token: give one of them`);
-  }
-  if (text !== undefined) return { token: text, option: `--${side}-token` };
-  return id === undefined ? undefined : { token: id, option: `--${side}-id` };
+  if (kind === undefined && positive.tokens.length === 1) return { kind: "logit", chosenFrom: `${chosenFrom} alone` };
+  const what = positive.tokens.length === 1 ? "two tokens and only one is" : "two sides and only the positive one is";
+  const instead = positive.tokens.length === 1 ? ", or choose --metric logit" : "";
+  throw new UsageError(`--metric logit-diff compares ${what} given: add --neg-token or --neg-id${instead}`);
 }

@@ -24,8 +24,9 @@ export async function openAll(
   const model = stack.use(await withNames(name, Object.keys(BUNDLED), loadModel(name, { device, threads })));
   const bundledSaes = Object.values(BUNDLED).flatMap(({ saes }) => Object.keys(saes));
   const saes: Sae[] = [];
-  for (const { source, ...overrides } of requests) {
-    saes.push(stack.use(await withNames(source, bundledSaes, loadSae(source, overrides))));
+  for (const { source, hook, hookIn, normScalingFactor } of requests) {
+    const opening = loadSae(source, { hook, hookIn, normScalingFactor });
+    saes.push(stack.use(await withNames(source, bundledSaes, opening)));
   }
   const opened = stack.move();
   return { model, saes, [Symbol.asyncDispose]: () => opened.disposeAsync() };

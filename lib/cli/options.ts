@@ -3,9 +3,11 @@
  *
  * @module
  */
+import type { AttributionOptions } from "../attribution/attribution.ts";
 import type { ProcessingChoice } from "../attribution/processing.ts";
 import type { Device } from "../runtime/runtime.ts";
 import type { OptionSpec, PositionalSpec } from "./args_spec.ts";
+import { UsageError } from "./args_values.ts";
 
 /** The prompt as an argument. */
 export const PROMPT: PositionalSpec = {
@@ -50,6 +52,37 @@ export const RUN_OPTIONS = {
   },
 } satisfies Record<string, OptionSpec>;
 
+/** Single flags of the model's form, over what `--processing` gives. */
+export const FLAG_OPTIONS = {
+  "fold-ln": {
+    kind: "boolean",
+    negatable: true,
+    help: "normalised values before the norm's weights and bias, or after",
+  },
+  "center-writing-weights": {
+    kind: "boolean",
+    negatable: true,
+    help: "what is written to the residual stream minus its mean, or as it is",
+  },
+  "center-unembed": { kind: "boolean", negatable: true, help: "logits minus their mean, or as they are" },
+  "fold-value-biases": { kind: "boolean", negatable: true, help: "attention values without their bias, or with it" },
+} satisfies Record<string, OptionSpec>;
+
+/** Where the SAEs are left out. */
+export const EXCLUDE_OPTIONS = {
+  "exclude-special-tokens": {
+    kind: "boolean",
+    negatable: true,
+    help: "leave the SAEs out at BOS and other special tokens, or do not; by default as they were trained",
+  },
+  "exclude-token-ids": {
+    kind: "integers",
+    placeholder: "1,2",
+    min: 0,
+    help: "leave the SAEs out at these tokens instead",
+  },
+} satisfies Record<string, OptionSpec>;
+
 /** Where it runs and what is said. */
 export const DEVICE_OPTIONS = {
   device: { kind: "string", choices: DEVICES, placeholder: "D", default: "auto", help: "where the model runs" },
@@ -88,4 +121,40 @@ export function readRunRequest(values: {
     prependBos: values["prepend-bos"],
     processing: values.processing as ProcessingChoice,
   };
+}
+
+/** Flags of the model's form by their names in the program. */
+export type ProcessingFlags = NonNullable<AttributionOptions["processingFlags"]>;
+
+/** The flags that were given. */
+export function readFlags(values: {
+  readonly "fold-ln": boolean | undefined;
+  readonly "center-writing-weights": boolean | undefined;
+  readonly "center-unembed": boolean | undefined;
+  readonly "fold-value-biases": boolean | undefined;
+}): ProcessingFlags {
+  const flags: Record<keyof ProcessingFlags, boolean | undefined> = {
+    foldLn: values["fold-ln"],
+    centerWritingWeights: values["center-writing-weights"],
+    centerUnembed: values["center-unembed"],
+    foldValueBiases: values["fold-value-biases"],
+  };
+  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+}
+
+/**
+ * Which tokens the SAEs leave alone: all special ones, none, some ids; undefined: as they were trained.
+ *
+ * @throws {UsageError} if it is said in two ways
+ */
+export function readExcluded(values: {
+  readonly "exclude-special-tokens": boolean | undefined;
+  readonly "exclude-token-ids": readonly number[] | undefined;
+}): boolean | readonly number[] | undefined {
+  const { "exclude-special-tokens": special, "exclude-token-ids": ids } = values;
+  if (special !== undefined && ids !== undefined) {
+    const flag = special ? "--exclude-special-tokens" : "--no-exclude-special-tokens";
+    throw new UsageError(`${flag} and --exclude-token-ids exclude each other: give one of them`);
+  }
+  return ids ?? special;
 }

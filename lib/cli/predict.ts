@@ -73,11 +73,10 @@ function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>)
   if (values.answer !== undefined && values["answer-id"] !== undefined) {
     throw new UsageError("--answer and --answer-id name the same token: give one of them");
   }
-  const asked = readSaes(order);
   return {
     ...readRunRequest(values),
     prompt: readPromptSource(positionals, values["token-ids"]),
-    saes: asked.length > 0 ? asked : defaultSaes(values.model),
+    saes: readSaes(order, defaultSaes(values.model)),
     top: values.top,
     answer: values.answer ?? values["answer-id"],
     destination: readDestination(values, stdoutScreen().isTerminal),

@@ -7,15 +7,24 @@ import type { CheckSummary } from "../attribution/check.ts";
 import type { Attribution } from "../attribution/result.ts";
 import { printable } from "../table/terminal.ts";
 import type { AttributeRequest } from "./attribute.ts";
+import { excludedPositions } from "./exports.ts";
 import { count, detail, entry, heading, type Page, percent, plain, signed } from "./report_layout.ts";
-import { accounts, perPosition, strongest } from "./report_sae.ts";
-import { metricWords, oddsWords, processingWords, promptWords, tokenName } from "./report_words.ts";
+import { accounts, perPosition, quickList, strongest } from "./report_sae.ts";
+import {
+  excludedWords,
+  metricWords,
+  oddsWords,
+  placeWords,
+  processingWords,
+  promptWords,
+  tokenName,
+} from "./report_words.ts";
 import { trackedHooks } from "./tracked.ts";
 
 /** What is reported. */
 export interface ReportInput {
   readonly result: Attribution;
-  readonly request: Pick<AttributeRequest, "metric" | "processing">;
+  readonly request: Pick<AttributeRequest, "metric" | "processing" | "processingFlags">;
   /** By hook, what its features stand for. */
   readonly labels: ReadonlyMap<string, ReadonlyMap<number, string>>;
   /** Names of the metric's tokens by id. */
@@ -30,7 +39,7 @@ export interface ReportInput {
 export function attributionReport(input: ReportInput, page: Page): string {
   const { result } = input;
   const saes = [...result.parts.saes];
-  const { direction } = metricWords(result, input.tokenNames);
+  const { name, direction } = metricWords(result, input.tokenNames);
   const blocks = [
     heading(printable(result.parts.model.description), page),
     [...head(input, page), ...saes.map(([hook]) => saeLine(result, hook, page)), ...replaced(result, page)].join("\n"),
@@ -42,27 +51,29 @@ export function attributionReport(input: ReportInput, page: Page): string {
       ];
     }),
     [
-      entry("Processing", processingWords(result, input.request.processing).split(" "), page),
+      entry("Processing", processingWords(result, input.request).split(" "), page),
+      ...excludedLines(result, page),
       ...saes.flatMap(([hook, sae]) => accounts(sae, saes.length > 1 ? printable(hook) : undefined, page)),
       ...trackedLines(result, page),
       ...checkLines(input.check, page),
       foot(input, page),
       ...input.warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
+      ...saes.flatMap(([hook, sae]) => quickList(result.sae(hook), sae, name)),
     ].join("\n"),
   ];
   return blocks.join("\n\n") + "\n";
 }
 
 function head({ result, request, tokenNames }: ReportInput, page: Page): string[] {
-  const { tokens, predictions, parts: { grads: { rows, resolvedMetric } } } = result;
+  const { tokens, predictions, parts: { metricName, grads: { rows, resolvedMetric } } } = result;
   const row = rows[rows.length - 1];
   const after = `after ${tokenName(tokens[row])} (position ${row})`;
-  const place = rows.length > 1 ? `over ${count(rows.length, "position")}` : after;
-  const words = `${metricWords(result, tokenNames).name} ${place} = ${signed(result.metric)}`;
+  const appended = metricName === "target_logprob" ? rows.length : 0;
+  const words = `${metricWords(result, tokenNames).name} ${placeWords(result)} = ${signed(result.metric)}`;
   const said = predictions.map((p) => `${tokenName({ id: p.id, text: p.token })} ${percent(p.probability)}  `);
   const odds = oddsWords(result, tokenNames);
   return [
-    entry("Prompt", promptWords(tokens), page),
+    entry("Prompt", promptWords(tokens.slice(0, tokens.length - appended)), page),
     ...(said.length === 0 ? [] : [entry("Next token", [...said, row === tokens.length - 1 ? "" : after], page)]),
     entry("Metric", words.split(" "), page),
     ...(odds === undefined ? [] : [detail(odds, page)]),
@@ -86,6 +97,11 @@ function replaced({ parts: { includeErrorTerm, saes } }: Attribution, page: Page
   if (includeErrorTerm || saes.size === 0) return [];
   const them = saes.size === 1 ? "the SAE's reconstruction" : "the SAEs' reconstructions";
   return [detail(`no error term: the predictions and the metric are those with ${them} in place`, page)];
+}
+
+function excludedLines(result: Attribution, page: Page): string[] {
+  const positions = excludedPositions(result);
+  return positions.length === 0 ? [] : [entry("Left out", excludedWords(result, positions), page)];
 }
 
 function trackedLines(result: Attribution, page: Page): string[] {

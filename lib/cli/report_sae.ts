@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { neuronpediaQuickList } from "../attribution/long_table.ts";
 import type { Attribution } from "../attribution/result.ts";
-import type { SaeAttribution } from "../attribution/sae_attribution.ts";
+import type { AttributionRow, SaeAttribution } from "../attribution/sae_attribution.ts";
+import type { Sae } from "../sae/sae.ts";
 import { displayWidth, printable } from "../table/terminal.ts";
 import { bars, detail, entry, heading, type Page, signed } from "./report_layout.ts";
 import { errorWords, fitWords, tokenName } from "./report_words.ts";
@@ -23,9 +25,7 @@ export function strongest(
   title: string,
   page: Page,
 ): string {
-  const positive = rows.filter(({ attribution }) => attribution > 0).slice(0, STRONGEST.positive);
-  const negative = rows.filter(({ attribution }) => attribution < 0).slice(-STRONGEST.negative);
-  const shown = [...positive, ...negative];
+  const shown = strongestRows(rows);
   if (shown.length === 0) return heading(`${title}: no feature is active`, page);
   const places = shown.map(({ feature, position }) => `feature ${feature} at ${placeName(result, position)}`);
   const width = Math.max(...places.map(displayWidth));
@@ -35,6 +35,19 @@ export function strongest(
     return { value: attribution, text: label === undefined ? places[i] : places[i] + gap + printable(label) };
   });
   return `${heading(`${title}: activation × gradient`, page)}\n${bars(items, page)}`;
+}
+
+function strongestRows(rows: readonly AttributionRow[]): AttributionRow[] {
+  const positive = rows.filter(({ attribution }) => attribution > 0).slice(0, STRONGEST.positive);
+  const negative = rows.filter(({ attribution }) => attribution < 0).slice(-STRONGEST.negative);
+  return [...positive, ...negative];
+}
+
+/** A link to the strongest features on Neuronpedia, where the SAE has a place there; not wrapped, so that it works. */
+export function quickList(sae: Sae, { rows }: SaeAttribution, name: string): string[] {
+  const features = [...new Set(strongestRows(rows).map(({ feature }) => feature))];
+  const url = features.length === 0 ? null : neuronpediaQuickList(sae, name, features);
+  return url === null ? [] : [`Neuronpedia ${url}`];
 }
 
 function placeName({ tokens }: Attribution, position: number): string {

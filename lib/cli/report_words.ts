@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { showProcessing } from "../attribution/processing.ts";
+import { PROCESSING_FLAGS, showProcessing } from "../attribution/processing.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { Fit, SaeAttribution } from "../attribution/sae_attribution.ts";
 import type { Token } from "../model/model.ts";
 import { printable } from "../table/terminal.ts";
+import type { AttributeRequest } from "./attribute.ts";
 import { count, percent } from "./report_layout.ts";
 
 /** A token as people see it: spaces as dots, the id where it has no text. */
@@ -17,6 +18,8 @@ export function tokenName({ id, text }: Pick<Token, "id" | "text">): string {
 
 /** The most tokens of a prompt that are shown. */
 const MOST_TOKENS = 60;
+/** The most positions without SAEs that are shown. */
+const MOST_EXCLUDED = 8;
 
 /** A prompt's tokens, the middle left out where it is long. */
 export function promptWords(tokens: readonly Token[]): string[] {
@@ -37,16 +40,31 @@ export interface MetricWords {
 /** What the metric is; `names` are its tokens' names by id. */
 export function metricWords({ parts }: Attribution, names: ReadonlyMap<number, string>): MetricWords {
   const { metricName, grads: { resolvedMetric: { positive = [], negative = [] } } } = parts;
-  const [pos, neg] = [positive, negative].map((ids) => ids.map((id) => names.get(id) ?? `#${id}`).join(", "));
+  const name = (id: number): string => names.get(id) ?? `#${id}`;
+  const [pos, neg] = [positive, negative].map((ids) => ids.map(name).join(", "));
+  const forOne = `for ${pos} (+) and against it (-)`;
+  const logit = (ids: readonly number[], shown: string): string => `${ids.length > 1 ? "mean " : ""}logit of ${shown}`;
   switch (metricName) {
     case "logit_diff":
-      return { name: `logit of ${pos} - logit of ${neg}`, direction: `for ${pos} (+) and for ${neg} (-)` };
+      return {
+        name: `${logit(positive, pos)} - ${logit(negative, neg)}`,
+        direction: `for ${pos} (+) and for ${neg} (-)`,
+      };
     case "logit":
-      return { name: `logit of ${pos} above the vocabulary's mean`, direction: `for ${pos} (+) and against it (-)` };
+      return { name: `logit of ${pos} above the vocabulary's mean`, direction: forOne };
     case "logprob":
-      return { name: `log-probability of ${pos}`, direction: `for ${pos} (+) and against it (-)` };
+      return { name: `log-probability of ${pos}`, direction: forOne };
     case "prob":
-      return { name: `probability of ${pos}`, direction: `for ${pos} (+) and against it (-)` };
+      return { name: `probability of ${pos}`, direction: forOne };
+    case "target_logprob": {
+      const text = positive.map(name).join(" ");
+      return { name: `log-probability of the continuation ${text}`, direction: `for ${text} (+) and against it (-)` };
+    }
+    case "kl_to_clean":
+      return {
+        name: "divergence (KL, in nats) from the predictions without SAEs",
+        direction: "for a larger divergence (+) and for a smaller one (-)",
+      };
     case "loss":
       return { name: "mean next-token loss in nats", direction: "for a higher loss (+) and for a lower one (-)" };
     default:
@@ -54,10 +72,23 @@ export function metricWords({ parts }: Attribution, names: ReadonlyMap<number, s
   }
 }
 
+/** Where the metric reads, in words: after which token, or added up over which. */
+export function placeWords({ tokens, parts }: Attribution): string {
+  const { metricName, grads: { rows } } = parts;
+  if (metricName === "loss") return `over ${count(rows.length, "position")}`;
+  if (metricName === "target_logprob") return `after ${place(tokens, rows[0])}`;
+  if (rows.length === 1) return `after ${place(tokens, rows[0])}`;
+  return `added up after ${rows.map((row) => place(tokens, row)).join(", ")}`;
+}
+
+function place(tokens: readonly Token[], row: number): string {
+  return `${tokenName(tokens[row])} (position ${row})`;
+}
+
 /** A logit difference as odds, which need no training to read. */
 export function oddsWords({ metric, parts }: Attribution, names: ReadonlyMap<number, string>): string | undefined {
-  const { metricName, grads: { resolvedMetric: { positive = [], negative = [] } } } = parts;
-  if (metricName !== "logit_diff" || !Number.isFinite(metric)) return undefined;
+  const { metricName, grads: { rows, resolvedMetric: { positive = [], negative = [] } } } = parts;
+  if (metricName !== "logit_diff" || !Number.isFinite(metric) || rows.length !== 1) return undefined;
   if (positive.length !== 1 || negative.length !== 1) return undefined;
   const [pos, neg] = [positive, negative].map((ids) => ids.map((id) => names.get(id) ?? `#${id}`).join(", "));
   const [more, less] = metric >= 0 ? [pos, neg] : [neg, pos];
@@ -68,12 +99,30 @@ export function oddsWords({ metric, parts }: Attribution, names: ReadonlyMap<num
 }
 
 /** The form of the model and why. */
-export function processingWords({ parts: { grads, saes } }: Attribution, choice: "sae" | "default" | "none"): string {
-  const shown = showProcessing(grads.processing);
-  if (choice !== "sae") return `${shown} (--processing ${choice})`;
+export function processingWords(
+  { parts: { grads, saes } }: Attribution,
+  choice: Pick<AttributeRequest, "processing" | "processingFlags">,
+): string {
   const [first] = saes.values();
-  if (first?.run.sae.config.modelFromPretrainedKwargs !== undefined) return `${shown} (as the SAE was trained)`;
-  return `${shown} (TransformerLens's default)`;
+  const isSaid = first?.run.sae.config.modelFromPretrainedKwargs !== undefined;
+  const why = choice.processing !== "sae"
+    ? `--processing ${choice.processing}`
+    : isSaid
+    ? "as the SAE was trained"
+    : "TransformerLens's default";
+  const flags = Object.entries(choice.processingFlags).map(([key, value]) => {
+    const name = PROCESSING_FLAGS[key as keyof typeof PROCESSING_FLAGS].replaceAll("_", "-");
+    return value ? `--${name}` : `--no-${name}`;
+  });
+  return `${showProcessing(grads.processing)} (${[why, ...flags].join(", ")})`;
+}
+
+/** The positions at which the SAEs were left out. */
+export function excludedWords({ tokens }: Attribution, positions: readonly number[]): string[] {
+  const shown = positions.slice(0, MOST_EXCLUDED).map((p) => `${tokenName(tokens[p])} (${p})`);
+  const left = positions.length - shown.length;
+  const rest = left === 0 ? [] : [`and ${count(left, "more position")}`];
+  return [...shown, ...rest, ..."special or excluded tokens, whose value passes without the SAEs".split(" ")];
 }
 
 /** How well the SAE reconstructs the prompt. */

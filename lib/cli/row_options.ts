@@ -1,46 +1,38 @@
 /**
- * Which rows and columns of the attribution table are wanted.
+ * Which table of the attribution is wanted, and which of its rows and columns.
  *
  * @module
  */
+import { LONG_COLUMNS, type LongColumn, type Slice } from "../attribution/long_table.ts";
 import { nearestNames } from "../weights/nearest_names.ts";
 import type { OptionSpec } from "./args_spec.ts";
 import { quote, UsageError } from "./args_values.ts";
 
-/** The columns that there are. */
-export const COLUMNS = [
-  "hook",
-  "position",
-  "token",
-  "is_special",
-  "feature",
-  "activation",
-  "gradient",
-  "attribution",
-  "label",
-  "neuronpedia_url",
-] as const;
+/** The tables: the long table, one row per position, one row per feature. */
+export type TableName = "rows" | "positions" | "features";
 
-/** A column's name. */
-export type Column = typeof COLUMNS[number];
+const TABLES: readonly TableName[] = ["rows", "positions", "features"];
 
-/** Positions as Python slices them: from the end when negative, a missing end is open. */
-export interface Slice {
-  readonly start: number | undefined;
-  readonly end: number | undefined;
-}
-
-/** Rows and columns as asked for. */
+/** Table, rows and columns as asked for. */
 export interface RowsRequest {
+  readonly table: TableName;
   readonly positions?: Slice;
   readonly features?: readonly number[];
   readonly top?: number;
-  /** Undefined: position, feature, attribution, and the hook where there are several. */
-  readonly columns?: readonly Column[];
+  readonly includeError?: boolean;
+  /** Undefined: position, feature, attribution; the hook and the kind where there are several. */
+  readonly columns?: readonly LongColumn[];
 }
 
 /** The options. */
 export const ROW_OPTIONS = {
+  table: {
+    kind: "string",
+    choices: TABLES,
+    placeholder: "NAME",
+    default: "rows",
+    help: "a row per position and feature, or the sums by position or by feature",
+  },
   positions: {
     kind: "string",
     placeholder: "A:B",
@@ -48,29 +40,52 @@ export const ROW_OPTIONS = {
   },
   features: { kind: "integers", placeholder: "1,2", min: 0, help: "rows of these features" },
   top: { kind: "integer", placeholder: "K", min: 1, help: "the K rows with the largest |attribution|" },
+  "include-error": {
+    kind: "boolean",
+    help: "rows of the SAE's bias and error too, one each per position; the column kind tells them apart",
+  },
   columns: {
     kind: "string",
     placeholder: "LIST",
-    help: `columns, with commas between, of ${COLUMNS.join(", ")}; ` +
-      "by default position,feature,attribution, after hook where there are several SAEs",
+    help: `columns, with commas between, of ${LONG_COLUMNS.join(", ")}; ` +
+      "by default position,feature,attribution, after hook and kind where there are several",
   },
 } satisfies Record<string, OptionSpec>;
+
+/** The parsed values of {@linkcode ROW_OPTIONS}. */
+export interface RowValues {
+  readonly table: string;
+  readonly positions: string | undefined;
+  readonly features: readonly number[] | undefined;
+  readonly top: number | undefined;
+  readonly "include-error": boolean;
+  readonly columns: string | undefined;
+}
+
+/** What a table has no use for. */
+const USELESS: Readonly<Record<TableName, readonly (keyof RowValues)[]>> = {
+  rows: [],
+  positions: ["features", "top", "include-error", "columns"],
+  features: ["include-error", "columns"],
+};
 
 /**
  * The rows of a command line.
  *
- * @throws {UsageError} if a slice or a column is not understood
+ * @throws {UsageError} if a slice or a column is not understood, or the table has no use for an option
  */
-export function readRows(values: {
-  readonly positions: string | undefined;
-  readonly features: readonly number[] | undefined;
-  readonly top: number | undefined;
-  readonly columns: string | undefined;
-}): RowsRequest {
+export function readRows(values: RowValues): RowsRequest {
+  const table = values.table as TableName;
+  const useless = USELESS[table].find((name) => values[name] !== undefined && values[name] !== false);
+  if (useless !== undefined) {
+    throw new UsageError(`--${useless} means nothing in --table ${table}: leave one of them out`);
+  }
   return {
+    table,
     positions: values.positions === undefined ? undefined : readSlice(values.positions),
     features: values.features,
     top: values.top,
+    includeError: values["include-error"],
     columns: values.columns === undefined ? undefined : readColumns(values.columns),
   };
 }
@@ -98,22 +113,16 @@ export function readSlice(text: string): Slice {
   return { start, end };
 }
 
-/** The first position of a slice and the one after its last, among `length` of them. */
-export function sliceBounds({ start, end }: Slice, length: number): { first: number; after: number } {
-  const at = (index: number): number => Math.min(length, Math.max(0, index < 0 ? length + index : index));
-  return { first: at(start ?? 0), after: at(end ?? length) };
-}
-
-function readColumns(text: string): Column[] {
+function readColumns(text: string): LongColumn[] {
   const names = text.split(",").map((name) => name.trim());
   for (const [i, name] of names.entries()) {
-    if (!(COLUMNS as readonly string[]).includes(name)) {
-      const [nearest] = nearestNames(name, COLUMNS, 1);
+    if (!(LONG_COLUMNS as readonly string[]).includes(name)) {
+      const [nearest] = nearestNames(name, LONG_COLUMNS, 1);
       throw new UsageError(
-        `--columns has no column ${quote(name)}: the nearest is ${nearest}, there are ${COLUMNS.join(", ")}`,
+        `--columns has no column ${quote(name)}: the nearest is ${nearest}, there are ${LONG_COLUMNS.join(", ")}`,
       );
     }
     if (names.indexOf(name) !== i) throw new UsageError(`--columns names ${name} twice: name it once`);
   }
-  return names as Column[];
+  return names as LongColumn[];
 }

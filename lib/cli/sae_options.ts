@@ -1,18 +1,21 @@
 /**
- * `--sae S[@HOOK]` and the `--norm-scaling-factor` after it.
+ * `--sae S[@HOOK]` and the options after it that belong to it.
  *
  * @module
  */
 import { findBundledModel } from "../bundled.ts";
-import type { OptionValue } from "./args_spec.ts";
-import type { OptionSpec } from "./args_spec.ts";
+import type { OptionSpec, OptionValue } from "./args_spec.ts";
 import { quote, UsageError } from "./args_values.ts";
 
 /** An SAE as asked for. */
 export interface SaeRequest {
   readonly source: string;
   readonly hook?: string;
+  /** The hook that a transcoder reads. */
+  readonly hookIn?: string;
   readonly normScalingFactor?: number;
+  /** Files that say what its features stand for. */
+  readonly explanations?: readonly string[];
 }
 
 /** The option. */
@@ -20,17 +23,43 @@ export const SAE_OPTION = {
   kind: "string",
   multiple: true,
   placeholder: "S[@HOOK]",
-  help: "a bundled SAE (default: the bundled model's), or a directory or URL with cfg.json; @HOOK overrides its hook",
+  help: "a bundled SAE (default: the bundled model's), or the directory, file or URL of one; @HOOK overrides its hook",
 } satisfies OptionSpec;
+
+/** The options that follow it. */
+export const SAE_DETAILS = {
+  "hook-in": {
+    kind: "string",
+    multiple: true,
+    placeholder: "HOOK",
+    help: "the hook that the --sae before it reads, for a transcoder (@HOOK is where it writes)",
+  },
+  "norm-scaling-factor": {
+    kind: "number",
+    multiple: true,
+    placeholder: "X",
+    help: "activation norm scaling factor of the --sae before it",
+  },
+  explanations: {
+    kind: "string",
+    multiple: true,
+    placeholder: "FILE",
+    help: "what the features of the --sae before it (or of the only SAE) stand for: JSON, JSON lines or CSV with a " +
+      "feature or index and a label, description or explanation, as Neuronpedia exports them",
+  },
+} satisfies Record<string, OptionSpec>;
 
 /** A hook's name; what follows an @ in a path or a URL has another look. */
 const HOOK = /^[A-Za-z_][\w.]*$/;
 
+type Order = readonly (readonly [name: string, value: OptionValue])[];
+
 /**
  * The SAEs of a command line.
  *
- * @param order the options as given: a factor belongs to the SAE before it
- * @throws {UsageError} if a factor follows no SAE, or a hook is empty
+ * @param order the options as given: a detail belongs to the SAE before it
+ * @param fallback the SAEs where none is named
+ * @throws {UsageError} if a detail follows no SAE, or a hook is empty
  *
  * @example
  * ```ts
@@ -41,22 +70,42 @@ const HOOK = /^[A-Za-z_][\w.]*$/;
  * assert.deepEqual(readSaes(order), [{ source: "runs/a", hook: "blocks.3.hook_resid_pre", normScalingFactor: 2 }]);
  * ```
  */
-export function readSaes(order: readonly (readonly [name: string, value: OptionValue])[]): SaeRequest[] {
-  const saes: SaeRequest[] = [];
+export function readSaes(order: Order, fallback: readonly SaeRequest[] = []): SaeRequest[] {
+  const named = order.filter(([name]) => name === "sae").map(([, value]) => readSae(String(value)));
+  const saes = named.length > 0 ? named : [...fallback];
+  let last = -1;
   for (const [name, value] of order) {
-    if (name === "sae") saes.push(readSae(String(value)));
-    if (name !== "norm-scaling-factor") continue;
-    const last = saes.at(-1);
-    if (last === undefined) {
-      throw new UsageError("--norm-scaling-factor has no --sae before it: write it after the --sae that it belongs to");
+    if (name === "sae") last++;
+    if (!Object.hasOwn(SAE_DETAILS, name)) continue;
+    const only = name === "explanations" && saes.length === 1 ? 0 : undefined;
+    const sae = saes[only ?? last];
+    if (sae === undefined) {
+      throw new UsageError(`--${name} has no --sae before it: write it after the --sae that it belongs to`);
     }
-    if (last.normScalingFactor !== undefined) {
-      throw new UsageError(`--norm-scaling-factor is given twice for --sae ${quote(last.source)}: give it once`);
-    }
-    if (!(Number(value) > 0)) throw new UsageError(`--norm-scaling-factor is ${value}: give a number above 0`);
-    saes[saes.length - 1] = { ...last, normScalingFactor: Number(value) };
+    saes[only ?? last] = { ...sae, ...readDetail(name as keyof typeof SAE_DETAILS, value, sae) };
   }
   return saes;
+}
+
+function readDetail(name: keyof typeof SAE_DETAILS, value: OptionValue, sae: SaeRequest): Partial<SaeRequest> {
+  const once = (given: unknown): void => {
+    if (given !== undefined) {
+      throw new UsageError(`--${name} is given twice for --sae ${quote(sae.source)}: give it once`);
+    }
+  };
+  switch (name) {
+    case "hook-in":
+      once(sae.hookIn);
+      if (!HOOK.test(String(value))) throw new UsageError(`--hook-in is ${quote(String(value))}: give a hook's name`);
+      return { hookIn: String(value) };
+    case "norm-scaling-factor":
+      once(sae.normScalingFactor);
+      if (!(Number(value) > 0)) throw new UsageError(`--norm-scaling-factor is ${value}: give a number above 0`);
+      return { normScalingFactor: Number(value) };
+    case "explanations":
+      if (value === "") throw new UsageError("--explanations is empty: give the name of a file");
+      return { explanations: [...sae.explanations ?? [], String(value)] };
+  }
 }
 
 function readSae(text: string): SaeRequest {

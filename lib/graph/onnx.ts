@@ -12,7 +12,6 @@ import {
   type Node,
   type Op,
   type OpKind,
-  reachable,
   type Shape,
   type Value,
 } from "./value.ts";
@@ -24,8 +23,12 @@ export type FloatType = "float32" | "float64";
 export interface OnnxOptions {
   /** float32 for work, float64 for tests. */
   readonly dtype: FloatType;
+  /** Use ops of onnxruntime's own where its processor kernels have faster ones; float32 only. Default false. */
+  readonly contribOps?: boolean;
 }
 
+/** onnxruntime's own ops. */
+const CONTRIB = "com.microsoft";
 const OPSET = 20n;
 const IR_VERSION = 9n;
 
@@ -38,8 +41,9 @@ type AttributeInit = Extract<NonNullable<NodeInit["attribute"]>[number], { name?
 /** What lowering writes to. */
 interface Encoder {
   readonly dtype: FloatType;
+  readonly contribOps: boolean;
   /** Adds a node and returns the name of its output. */
-  emit(opType: string, inputs: readonly string[], attributes?: readonly AttributeInit[]): string;
+  emit(opType: string, inputs: readonly string[], attributes?: readonly AttributeInit[], domain?: string): string;
   /** The name of an int64 vector. */
   ints(values: readonly number[]): string;
   /** The name that a value already has; encodes it and what it needs otherwise. */
@@ -67,8 +71,7 @@ export function toOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
   for (const name of inputs.keys()) {
     if (/^$|^(c|i|out|v):/.test(name)) throw new TypeError(`A graph input cannot be named "${name}"`);
   }
-  const { encoder, nodes, initializers } = newEncoder(options.dtype);
-  for (const value of reachable(Object.values(graph))) encoder.name(value);
+  const { encoder, nodes, initializers } = newEncoder(options);
   const outputs = Object.entries(graph).map(([name, value]) => {
     if (value.type !== "float") throw new TypeError(`Output "${name}" is of type ${value.type}, not float`);
     nodes.push({ opType: "Identity", input: [encoder.name(value)], output: [outputName(name)] });
@@ -77,7 +80,7 @@ export function toOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
   const model = create(ModelProtoSchema, {
     irVersion: IR_VERSION,
     producerName: "sae-attribution",
-    opsetImport: [{ domain: "", version: OPSET }],
+    opsetImport: [{ domain: "", version: OPSET }, { domain: CONTRIB, version: 1n }],
     graph: {
       name: "graph",
       node: nodes,
@@ -103,7 +106,9 @@ export function outputName(name: string): string {
   return `out:${name}`;
 }
 
-function newEncoder(dtype: FloatType): { encoder: Encoder; nodes: NodeInit[]; initializers: TensorInit[] } {
+function newEncoder(
+  { dtype, contribOps = false }: OnnxOptions,
+): { encoder: Encoder; nodes: NodeInit[]; initializers: TensorInit[] } {
   const nodes: NodeInit[] = [];
   const initializers: TensorInit[] = [];
   const names = new Map<Value, string>();
@@ -117,9 +122,10 @@ function newEncoder(dtype: FloatType): { encoder: Encoder; nodes: NodeInit[]; in
   };
   const encoder: Encoder = {
     dtype,
-    emit(opType, inputs, attributes = []): string {
+    contribOps: contribOps && dtype === "float32",
+    emit(opType, inputs, attributes = [], domain = ""): string {
       const output = `v:${nodes.length}`;
-      nodes.push({ opType, input: [...inputs], output: [output], attribute: [...attributes] });
+      nodes.push({ opType, input: [...inputs], output: [output], attribute: [...attributes], domain });
       return output;
     },
     ints: (values) =>
@@ -189,7 +195,11 @@ const LOWER: { readonly [K in Exclude<OpKind, "Input" | "Constant">]: Lower<K> }
   Sub: same(),
   Mul: same(),
   Div: same(),
-  MatMul: same(),
+  // A product with a transposed matrix, as gradients have them, without making the transpose.
+  MatMul: ({ inputs: [a, b] }, e) =>
+    e.contribOps && isSwapOfLast(b)
+      ? e.emit("FusedMatMul", [e.name(a), e.name(b.inputs[0])], [intAttribute("transB", 1)], CONTRIB)
+      : e.emit("MatMul", [e.name(a), e.name(b)]),
   Greater: same(),
   Where: same(),
   Neg: same(),
@@ -236,6 +246,13 @@ const LOWER: { readonly [K in Exclude<OpKind, "Input" | "Constant">]: Lower<K> }
   },
 };
 
+/** Is it a transpose of the last two axes? */
+function isSwapOfLast({ op, shape }: Value): boolean {
+  const last = shape.length - 1;
+  return op.kind === "Transpose" &&
+    op.permutation.every((from, to) => from === (to === last ? last - 1 : to === last - 1 ? last : to));
+}
+
 /** Reshape's argument: 0 keeps the input's dimension at that place, -1 is what remains; undefined if several remain. */
 function reshapeDims(from: Shape, to: Shape): number[] | undefined {
   const dims = to.map((dim, i) => typeof dim === "number" ? dim : from[i] === dim ? 0 : -1);
@@ -248,7 +265,9 @@ function lookedUpReshape(x: Value, to: Shape, e: Encoder): string {
   const sizes = to.map((dim) => {
     if (typeof dim === "number") return e.ints([dim]);
     const at = x.shape.indexOf(dim);
-    if (at < 0) throw new TypeError(`Cannot encode a reshape of [${x.shape}] to [${to}]: ${dim} has no place of its own`);
+    if (at < 0) {
+      throw new TypeError(`Cannot encode a reshape of [${x.shape}] to [${to}]: ${dim} has no place of its own`);
+    }
     return e.emit("Gather", [shape, e.ints([at])]);
   });
   const dims = e.emit("Concat", sizes, [intAttribute("axis", 0)]);

@@ -108,6 +108,12 @@ function elementCount(x: Value, axes: readonly number[]): Value | number {
   return reduceSum(expandLike(constant(1), x), axes, true);
 }
 
+/** The last two axes exchanged. A weight that was transposed is itself again: onnxruntime would copy it for each of two. */
+function transposed(x: Value): Value {
+  const [weight] = x.inputs;
+  return x.op.kind === "Transpose" && weight.op.kind === "Input" && weight.shape.length === 2 ? weight : swapLast(x);
+}
+
 /**
  * The rules of differentiation, one per op. Where an op has no derivative (Relu at 0), the rule gives 0.
  *
@@ -134,8 +140,8 @@ export const RULES: { readonly [K in OpKind]: Rule<K> } = {
     return [unbroadcast(quotient, a.shape), unbroadcast(neg(mul(quotient, y)), b.shape)];
   },
   MatMul: ({ inputs: [a, b] }, g) => [
-    unbroadcast(matMul(g, swapLast(b)), a.shape),
-    unbroadcast(matMul(swapLast(a), g), b.shape),
+    unbroadcast(matMul(g, transposed(b)), a.shape),
+    unbroadcast(matMul(transposed(a), g), b.shape),
   ],
   Greater: () => [undefined, undefined],
   Where: ({ inputs: [condition, a, b] }, g) => [

@@ -6,16 +6,18 @@
  */
 import type { Architecture, Processing } from "../../models/family.ts";
 import type { VjpOptions } from "../graph/mod.ts";
+import { Mutex } from "../runtime/mutex.ts";
 import type { Runtime, Session } from "../runtime/runtime.ts";
 import { firstNonFinite, type FloatTensor, type Tensor } from "../runtime/tensor.ts";
 import type { TensorStore } from "../weights/tensors.ts";
 import { findHook, type HookPoint } from "./hooks.ts";
 import { LayerWeights, readLayer, type Weights } from "./layer_weights.ts";
-import { additiveMask, gatherRows, scatterRows, selectionMatrix } from "./rows.ts";
+import { additiveMask, gatherRows, rotaryTables, scatterRows, selectionMatrix } from "./rows.ts";
 import { deltaName, GRADIENT, INPUT_GRADIENT, OUTPUT, type StageKey, StageSessions } from "./stage_sessions.ts";
 
 /** What takes the place of a hook's value in a forward pass. */
 export interface Replacement {
+  /** Where. */
   readonly hook: string;
   /** Other hooks, before this one, that it needs. */
   readonly reads?: readonly string[];
@@ -27,9 +29,11 @@ export interface Replacement {
 export interface ForwardRequest {
   /** Token ids, BOS included if there is one. */
   readonly tokens: readonly number[];
+  /** In which form of the model. */
   readonly processing: Processing;
   /** Hooks whose values are wanted. */
   readonly reads?: readonly string[];
+  /** At most one per hook. */
   readonly replacements?: readonly Replacement[];
   /** The lowest hook that a backward pass will ask for. */
   readonly gradientsFrom?: readonly string[];
@@ -39,6 +43,7 @@ export interface ForwardRequest {
 
 /** What a forward pass leaves behind; `backward` goes back over it. */
 export interface ForwardState {
+  /** What was asked. */
   readonly request: ForwardRequest;
   /** Hook values, after replacements: what the rest of the model saw. */
   readonly values: ReadonlyMap<string, FloatTensor>;
@@ -46,6 +51,7 @@ export interface ForwardState {
   readonly final: FloatTensor;
   /** Inputs of the stages from the lowest that backward may need. */
   readonly stageInputs: ReadonlyMap<number, FloatTensor>;
+  /** What replacements within blocks added to their values. */
   readonly deltas: ReadonlyMap<string, FloatTensor>;
   /** The last block ran its queries and MLP at `rows` only. */
   readonly selectRows: boolean;
@@ -60,6 +66,8 @@ interface Pass extends ForwardState {
   readonly deltas: Map<string, FloatTensor>;
   readonly hooks: readonly HookPoint[];
   readonly replacedAt: ReadonlyMap<string, Replacement>;
+  /** Masks and rotary positions, for all positions (false) and with queries at the rows only (true). */
+  readonly positional: Map<boolean, Feeds>;
 }
 
 /** Runs one model's stages. */
@@ -69,8 +77,10 @@ export class Chain {
   readonly #sessions: StageSessions;
   readonly #layers: LayerWeights;
   #finalWeights: Promise<Weights> | undefined;
+  /** Passes share the two layer buffers. */
+  readonly #onePass = new Mutex();
 
-  /** @param store has the model's tensors under the names that the architecture gives them */
+  /** Runs an architecture on weights. @param store has the model's tensors under the names that the architecture gives them */
   constructor(architecture: Architecture, store: TensorStore, runtime: Runtime) {
     this.#architecture = architecture;
     this.#store = store;
@@ -84,7 +94,11 @@ export class Chain {
    * @throws {RangeError} on an unknown hook
    * @throws {Error} if a stage's output is NaN or infinite; the message names the stage
    */
-  async forward(request: ForwardRequest): Promise<ForwardState> {
+  forward(request: ForwardRequest): Promise<ForwardState> {
+    return this.#onePass.run(() => this.#forward(request));
+  }
+
+  async #forward(request: ForwardRequest): Promise<ForwardState> {
     const { nLayers } = this.#architecture.config;
     const pass = this.#begin(request);
     const lowest = Math.min(...(request.gradientsFrom ?? []).map((name) => findHook(this.#architecture, name).stage));
@@ -107,13 +121,24 @@ export class Chain {
    * @param gradient `[1, row, d_model]`
    * @returns by hook, the gradient with respect to the value that the rest of the model saw
    */
-  async backward(
+  backward(
     state: ForwardState,
     gradient: FloatTensor,
     hooks: readonly string[],
     options: VjpOptions = {},
   ): Promise<Map<string, FloatTensor>> {
-    const pass = state as Pass;
+    return this.#onePass.run(() => this.#backward(state as Pass, gradient, hooks, options));
+  }
+
+  async #backward(
+    state: Pass,
+    gradient: FloatTensor,
+    hooks: readonly string[],
+    options: VjpOptions,
+  ): Promise<Map<string, FloatTensor>> {
+    const pass = state;
+    const unknown = hooks.find((name) => !pass.values.has(name) || !(pass.request.gradientsFrom ?? []).includes(name));
+    if (unknown !== undefined) throw new RangeError(`The forward pass was not asked for gradients at ${unknown}`);
     const points = hooks.map((name) => findHook(this.#architecture, name));
     const lowest = Math.min(...points.map(({ stage }) => stage));
     const { nLayers } = this.#architecture.config;
@@ -135,7 +160,17 @@ export class Chain {
     const { tokens, rows } = request;
     if (tokens.length === 0) throw new RangeError("The prompt has no tokens: give some text, or prepend BOS");
     if (tokens.length > nCtx) throw new RangeError(`${tokens.length} tokens do not fit the model's context of ${nCtx}`);
+    const wrong = rows.find((row, i) =>
+      !Number.isInteger(row) || row < 0 || row >= tokens.length || row <= rows[i - 1]
+    );
+    if (wrong !== undefined || rows.length === 0) {
+      throw new RangeError(
+        `The rows [${rows.join(", ")}] are not ascending positions of a prompt of ${tokens.length} tokens`,
+      );
+    }
     const replacements = request.replacements ?? [];
+    const twice = replacements.find(({ hook }, i) => replacements.findIndex((r) => r.hook === hook) < i);
+    if (twice) throw new RangeError(`Two replacements at ${twice.hook}: give one`);
     const names = [
       ...request.reads ?? [],
       ...request.gradientsFrom ?? [],
@@ -148,6 +183,7 @@ export class Chain {
       values: new Map(),
       stageInputs: new Map(),
       deltas: new Map(),
+      positional: new Map(),
       final: { dims: [], data: new Float32Array() },
       replacedAt: new Map(replacements.map((r) => [r.hook, r])),
       // Only the boundary at the last block's input may be looked at, if the block is to skip rows.
@@ -216,8 +252,13 @@ export class Chain {
 
   /** The value that goes on from a hook: the replacement where there is one. */
   async #replaced(pass: Pass, { name }: HookPoint, value: FloatTensor): Promise<FloatTensor> {
-    const replacement = await pass.replacedAt.get(name)?.replace(pass.values);
-    if (!replacement) return value;
+    const replacing = pass.replacedAt.get(name);
+    if (!replacing) return value;
+    const later = replacing.reads?.find((hook) => !pass.values.has(hook));
+    if (later !== undefined) {
+      throw new RangeError(`The replacement at ${name} cannot read ${later}, which comes after it`);
+    }
+    const replacement = await replacing.replace(pass.values);
     if (replacement.data.length !== value.data.length) {
       throw new RangeError(
         `The replacement at ${name} has ${replacement.data.length} elements, not ${value.data.length}`,
@@ -267,11 +308,23 @@ export class Chain {
     const next = nextStage !== undefined && nextStage >= 1 && nextStage <= nLayers ? nextStage - 1 : undefined;
     const weights = await this.#layers.get(stage - 1, next);
     const selected = this.#key(pass, stage, []).selectRows ? rows : undefined;
-    const feeds: Feeds = { ...weights, resid: resid! };
-    for (const [name, spec] of Object.entries(this.#architecture.masks)) {
-      feeds[name] = additiveMask(tokens.length, spec, selected);
+    return { ...weights, resid: resid!, ...this.#positional(pass, selected) };
+  }
+
+  /** What blocks take beside weights and stream: the same at every layer, so made once per pass. */
+  #positional(pass: Pass, rows?: readonly number[]): Feeds {
+    const n = pass.request.tokens.length;
+    const made = pass.positional.get(rows !== undefined);
+    if (made) return made;
+    const feeds: Feeds = {};
+    for (const [name, spec] of Object.entries(this.#architecture.masks)) feeds[name] = additiveMask(n, spec, rows);
+    for (const [name, spec] of Object.entries(this.#architecture.rotary)) {
+      const { cos, sin } = rotaryTables(n, spec);
+      feeds[`${name}:cos`] = cos;
+      feeds[`${name}:sin`] = sin;
     }
-    if (selected) feeds.rows = selectionMatrix(selected, tokens.length);
+    if (rows) feeds.rows = selectionMatrix(rows, n);
+    pass.positional.set(rows !== undefined, feeds);
     return feeds;
   }
 

@@ -17,6 +17,7 @@ import { Unembedding } from "./unembedding.ts";
 
 /** A token of a prompt. */
 export interface Token {
+  /** Its id in the vocabulary. */
   readonly id: number;
   /** Decoded alone; empty when the model has no tokenizer. */
   readonly text: string;
@@ -38,9 +39,13 @@ export class Model implements AsyncDisposable {
   readonly name: string;
   /** What outputs call it. */
   readonly description: string;
+  /** Its configuration and graphs. */
   readonly architecture: Architecture;
+  /** What runs its graphs. */
   readonly runtime: Runtime;
+  /** Runs its stages. */
   readonly chain: Chain;
+  /** From the final norm's output to logits. */
   readonly unembedding: Unembedding;
   readonly #source: FileSource;
   readonly #config: Readonly<Record<string, unknown>>;
@@ -57,8 +62,10 @@ export class Model implements AsyncDisposable {
     this.#config = parts.config;
     this.#weightFiles = [...new Set([...parts.store.tensors.values()].map(({ file }) => file))];
     this.chain = new Chain(parts.architecture, parts.store, parts.runtime);
-    const unembedding = parts.architecture.unembedding.find(({ name }) => parts.store.tensors.has(name))!;
-    this.unembedding = new Unembedding(parts.architecture.config, parts.store, parts.runtime, unembedding.name, true);
+    const { config, unembedding, logitSoftCap } = parts.architecture;
+    const { name } = unembedding.find((ref) => parts.store.tensors.has(ref.name))!;
+    const centred = logitSoftCap === undefined;
+    this.unembedding = new Unembedding(config, parts.store, parts.runtime, name, centred, logitSoftCap);
   }
 
   /** Its directory or URL. */
@@ -97,7 +104,7 @@ export class Model implements AsyncDisposable {
     return [tokenizer.bosId, ...ids];
   }
 
-  /** @throws {TypeError} if the model has no tokenizer */
+  /** The tokenizer. @throws {TypeError} if the model has none */
   async requireTokenizer(): Promise<ModelTokenizer> {
     const tokenizer = await this.tokenizer();
     if (!tokenizer) throw new TypeError(`${this.name} has no tokenizer.json: give token ids (--token-ids, --pos-id …)`);
@@ -125,6 +132,7 @@ export class Model implements AsyncDisposable {
     await this.#source.close();
   }
 
+  /** Closes it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -132,12 +140,19 @@ export class Model implements AsyncDisposable {
 
 /** What a {@linkcode Model} is made from. */
 export interface ModelParts {
+  /** What it was opened by. */
   readonly name: string;
+  /** What outputs call it. */
   readonly description: string;
+  /** Its configuration, read. */
   readonly architecture: Architecture;
+  /** `config.json`. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Its files. */
   readonly source: FileSource;
+  /** Its tensors under the architecture's names. */
   readonly store: TensorStore;
+  /** What runs its graphs. */
   readonly runtime: Runtime;
 }
 

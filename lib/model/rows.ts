@@ -1,9 +1,9 @@
 /**
- * Small tensors that a pass needs: masks, and rows taken out of and put back into the residual stream.
+ * Small tensors that a pass needs: masks, rotary positions, and rows taken out of and put back into the residual stream.
  *
  * @module
  */
-import type { MaskSpec } from "../../models/family.ts";
+import type { MaskSpec, RotarySpec } from "../../models/family.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 
 /** What is added to the scores where a query must not look; finite, so that no NaN can arise. */
@@ -18,6 +18,41 @@ export function additiveMask(n: number, { window }: MaskSpec, rows?: readonly nu
     if (window !== undefined && query >= window) data.fill(MASKED, i * n, i * n + query - window + 1);
   });
   return { dims: [1, 1, queries.length, n], data };
+}
+
+/**
+ * Tables of rotary positions, `[1, position, dim]`: cos and sin of position · frequency, the frequencies twice over.
+ * Frequencies and angles are float32, as they were when these models were trained.
+ */
+export function rotaryTables(n: number, spec: RotarySpec): { cos: FloatTensor; sin: FloatTensor } {
+  const { dim } = spec;
+  const frequencies = rotaryFrequencies(spec);
+  const dims = [1, n, dim];
+  const [cos, sin] = [new Float32Array(n * dim), new Float32Array(n * dim)];
+  for (let position = 0; position < n; position++) {
+    for (let i = 0; i < dim; i++) {
+      const angle = Math.fround(position * frequencies[i % (dim / 2)]);
+      cos[position * dim + i] = Math.cos(angle);
+      sin[position * dim + i] = Math.sin(angle);
+    }
+  }
+  return { cos: { dims, data: cos }, sin: { dims, data: sin } };
+}
+
+/** Radians per position, half as many as dimensions. */
+function rotaryFrequencies({ base, dim, scaling }: RotarySpec): Float32Array {
+  const plain = Float32Array.from({ length: dim / 2 }, (_, i) => 1 / Math.fround(base ** Math.fround(2 * i / dim)));
+  if (!scaling) return plain;
+  const { factor } = scaling;
+  if (scaling.type === "linear") return plain.map((frequency) => frequency / factor);
+  const { lowFreqFactor: low, highFreqFactor: high, originalContext } = scaling;
+  return plain.map((frequency) => {
+    const turns = originalContext * frequency / (2 * Math.PI); // within the context of the pretraining
+    if (turns > high) return frequency;
+    if (turns < low) return frequency / factor;
+    const smooth = (turns - low) / (high - low);
+    return (1 - smooth) * frequency / factor + smooth * frequency;
+  });
 }
 
 /** The matrix `[1, row, position]` whose product with the stream is the stream at some rows. */

@@ -57,7 +57,8 @@ export class StageSessions {
 
   /** From the gradient at the stage's output to those at its hooks and, with `throughInput`, at its input. */
   backward(key: StageKey, wrt: readonly string[], throughInput: boolean, options: VjpOptions = {}): Promise<Session> {
-    const method = `${options.stop ?? []} ${Object.keys(options.rules ?? {})}`;
+    const rules = Object.entries(options.rules ?? {}).map(([role, rule]) => `${role}#${numberOf(rule)}`);
+    const method = `${[...options.stop ?? []].sort()} ${rules.sort()}`;
     return this.#session(key, `backward ${throughInput} ${wrt} ${method}`, () => {
       const { input: stageInput, output, hooks } = this.#shifted(key);
       const names = throughInput ? [...wrt, INPUT_GRADIENT] : wrt;
@@ -84,9 +85,22 @@ export class StageSessions {
       : key.stage > nLayers
       ? "final"
       : this.#architecture.blockKind(key.stage - 1);
-    const flags = Object.values(key.processing).map(Number).join("");
-    return this.#runtime.session(`${kind} ${flags} ${key.selectRows} [${key.deltas}] ${what}`, graph);
+    const { foldLn, centerWritingWeights, centerUnembed, foldValueBiases } = key.processing;
+    const flags = [foldLn, centerWritingWeights, centerUnembed, foldValueBiases].map(Number).join("");
+    return this.#runtime.session(
+      `model ${numberOf(this.#architecture)} ${kind} ${flags} ${key.selectRows} [${key.deltas}] ${what}`,
+      graph,
+    );
   }
+}
+
+const numbers = new WeakMap<object, number>();
+let count = 0;
+
+/** A number that tells an object from all others. */
+function numberOf(object: object): number {
+  if (!numbers.has(object)) numbers.set(object, ++count);
+  return numbers.get(object)!;
 }
 
 function pick(hooks: Graph, names: readonly string[]): Graph {

@@ -8,6 +8,7 @@ import type { ModelConfig } from "../../models/family.ts";
 import { input, matMul, swapLast } from "../graph/mod.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
+import { readAhead } from "../weights/read_ahead.ts";
 import type { TensorStore } from "../weights/tensors.ts";
 
 /** The most bytes of the unembedding that are in memory at once, twice (one slice read ahead). */
@@ -20,15 +21,28 @@ export class Unembedding {
   readonly #runtime: Runtime;
   readonly #tensor: string;
   readonly #centred: boolean;
-  #buffers: Float32Array[] = [];
+  readonly #softCap: number | undefined;
 
-  /** @param centred logits have their mean over the vocabulary removed */
-  constructor(config: ModelConfig, store: TensorStore, runtime: Runtime, tensorName: string, centred: boolean) {
+  /**
+   * The unembedding in a tensor of a store.
+   *
+   * @param centred logits have their mean over the vocabulary removed
+   * @param softCap logits x become cap · tanh(x / cap); not together with centring
+   */
+  constructor(
+    config: ModelConfig,
+    store: TensorStore,
+    runtime: Runtime,
+    tensorName: string,
+    centred: boolean,
+    softCap?: number,
+  ) {
     this.#config = config;
     this.#store = store;
     this.#runtime = runtime;
     this.#tensor = tensorName;
     this.#centred = centred;
+    this.#softCap = softCap;
   }
 
   /** Logits over the whole vocabulary, `[row, d_vocab]`, from `[1, row, d_model]`. */
@@ -47,6 +61,7 @@ export class Unembedding {
       }
     });
     if (this.#centred) centreRows(data, rows, dVocab);
+    if (this.#softCap !== undefined) softCap(data, this.#softCap);
     return { dims: [rows, dVocab], data };
   }
 
@@ -64,14 +79,19 @@ export class Unembedding {
         data[r * tokens.length + c] = sum;
       }
     }
+    if (this.#softCap !== undefined) softCap(data, this.#softCap);
     return { dims: [rows, tokens.length], data };
   }
 
-  /** The gradient at the final norm's output, `[1, row, d_model]`, from that at all logits. */
-  async gradient(logitGradient: FloatTensor): Promise<FloatTensor> {
+  /**
+   * The gradient at the final norm's output, `[1, row, d_model]`, from that at all logits.
+   *
+   * @param logits what {@linkcode logits} returned, for a soft cap's derivative
+   */
+  async gradient(logitGradient: FloatTensor, logits?: FloatTensor): Promise<FloatTensor> {
     const [rows, dVocab] = logitGradient.dims;
     const { dModel } = this.#config;
-    const g = logitGradient.data.slice();
+    const g = this.#beforeSoftCap(logitGradient, logits);
     if (this.#centred) centreRows(g, rows, dVocab);
     const total = new Float32Array(rows * dModel);
     const session = await this.#runtime.session("unembed gradient", () => ({
@@ -88,20 +108,33 @@ export class Unembedding {
     return { dims: [1, rows, dModel], data: total };
   }
 
-  /** The same from the gradient at the logits of some tokens. */
-  async gradientOf(logitGradient: FloatTensor, tokens: readonly number[]): Promise<FloatTensor> {
+  /**
+   * The same from the gradient at the logits of some tokens.
+   *
+   * @param logits what {@linkcode logitsOf} returned, for a soft cap's derivative
+   */
+  async gradientOf(logitGradient: FloatTensor, tokens: readonly number[], logits?: FloatTensor): Promise<FloatTensor> {
     const [rows, columns] = logitGradient.dims;
     const { dModel } = this.#config;
     const weights = await this.#rowsOf(tokens);
+    const g = this.#beforeSoftCap(logitGradient, logits);
     const data = new Float32Array(rows * dModel);
     for (let r = 0; r < rows; r++) {
       for (let i = 0; i < dModel; i++) {
         let sum = 0;
-        for (let c = 0; c < columns; c++) sum += logitGradient.data[r * columns + c] * weights[c][i];
+        for (let c = 0; c < columns; c++) sum += g[r * columns + c] * weights[c][i];
         data[r * dModel + i] = sum;
       }
     }
     return { dims: [1, rows, dModel], data };
+  }
+
+  /** d/dx cap · tanh(x / cap) = 1 − (y / cap)² at logits y; without a cap, a copy of the gradient. */
+  #beforeSoftCap(gradient: FloatTensor, logits?: FloatTensor): Float32Array {
+    const cap = this.#softCap;
+    if (cap === undefined) return gradient.data.slice();
+    if (!logits) throw new TypeError("The gradient of logits with a soft cap needs the logits");
+    return gradient.data.map((g, i) => g * (1 - (logits.data[i] / cap) ** 2));
   }
 
   /** One unembedding row per token, in their order. */
@@ -113,27 +146,18 @@ export class Unembedding {
   }
 
   /** Visits the weight in slices, the next one read while the current one is used. */
-  async #slices(visit: (weight: FloatTensor, start: number, end: number) => Promise<void>): Promise<void> {
+  #slices(visit: (weight: FloatTensor, start: number, end: number) => Promise<void>): Promise<void> {
     const { dModel, dVocab } = this.#config;
     const step = Math.max(1, Math.min(dVocab, Math.floor(SLICE_BYTES / 4 / dModel)));
-    const read = (start: number): Promise<FloatTensor> | undefined => {
-      if (start >= dVocab) return undefined;
-      const end = Math.min(dVocab, start + step);
-      const parity = (start / step) % 2;
-      this.#buffers[parity] ??= new Float32Array(step * dModel);
-      const reading = this.#store.readRowRange(this.#tensor, start, end, this.#buffers[parity])
-        .then((data) => ({ dims: [end - start, dModel], data }));
-      reading.catch(() => {}); // reported when the slice is used
-      return reading;
-    };
-    let coming = read(0);
-    for (let start = 0; start < dVocab; start += step) {
-      const weight = await coming!;
-      coming = read(start + step);
-      await visit(weight, start, Math.min(dVocab, start + step));
-    }
-    this.#buffers = [];
+    return readAhead(dVocab, step, step * dModel, async (start, end, buffer) => {
+      const data = await this.#store.readRowRange(this.#tensor, start, end, buffer);
+      return { dims: [end - start, dModel], data };
+    }, visit);
   }
+}
+
+function softCap(data: Float32Array, cap: number): void {
+  for (let i = 0; i < data.length; i++) data[i] = cap * Math.tanh(data[i] / cap);
 }
 
 function centreRows(data: Float32Array, rows: number, columns: number): void {

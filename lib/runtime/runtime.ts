@@ -33,6 +33,7 @@ export interface Session {
 
 /** A provider with the sessions that it has compiled. */
 export interface Runtime extends AsyncDisposable {
+  /** Where it runs. */
   readonly device: Exclude<Device, "auto">;
   /** The session with this key, compiled from the graph when it is first asked for. */
   session(key: string, graph: () => Graph): Promise<Session>;

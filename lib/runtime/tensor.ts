@@ -6,7 +6,9 @@
 
 /** Elements in row-major order with their dimensions. */
 export interface Tensor<Data extends TensorData = TensorData> {
+  /** Sizes of the axes, outermost first. */
   readonly dims: readonly number[];
+  /** The elements. */
   readonly data: Data;
 }
 

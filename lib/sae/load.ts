@@ -6,14 +6,18 @@
 import { bundledUrl, findBundledSae } from "../bundled.ts";
 import { isRecord, parseJsonObject } from "../weights/json.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
-import { openSafetensors, type TensorStore } from "../weights/tensors.ts";
-import { readSaeConfig, type SaeOverrides } from "./config.ts";
+import type { SaeOverrides } from "./config.ts";
+import { openSae, SaeFiles } from "./formats/mod.ts";
 import { type Sae, TensorSae } from "./sae.ts";
 
 /**
- * Opens an SAE by bundled name, or from a directory or URL with SAELens's `cfg.json` and `sae_weights.safetensors`.
+ * Opens an SAE by bundled name, or from a directory, a URL, or the path of a single file (`.npz`, `.safetensors`,
+ * `.pt`) in any of the {@linkcode ./formats/mod.ts formats}. What its files do not say is taken from the options, and
+ * where they are silent too from the directories' names, as releases have them.
  *
- * @throws {RangeError} if its architecture or a setting is not supported
+ * @param options `k`: features kept per position, for a top-k SAE whose files do not say it
+ *
+ * @throws {RangeError} if its architecture, format or a setting is not supported, or an option is missing
  * @throws {TypeError | SyntaxError} if a file is malformed or a tensor is missing or of the wrong shape
  *
  * @example A bundled SAE
@@ -24,17 +28,16 @@ import { type Sae, TensorSae } from "./sae.ts";
  * console.assert(sae.hookOut === "blocks.3.hook_resid_pre");
  * ```
  */
-export async function loadSae(source: string | URL, options: SaeOverrides = {}): Promise<Sae> {
+export async function loadSae(
+  source: string | URL,
+  options: SaeOverrides & { readonly k?: number } = {},
+): Promise<Sae> {
   const name = String(source);
   const bundled = source instanceof URL ? undefined : findBundledSae(name);
-  const files = openSource(bundled ? bundledUrl(bundled.directory) : source);
+  const { directory, file } = bundled ? { directory: bundledUrl(bundled.directory) } : await splitFile(source);
+  const files = openSource(directory);
   try {
-    if (await files.size("cfg.json") === undefined) {
-      throw new Deno.errors.NotFound(`${name} has no cfg.json: is it the directory of an SAE?`);
-    }
-    const config = readSaeConfig(parse(await files.readText("cfg.json", 2 ** 22)), options);
-    const store = await openSafetensors(files, { file: "sae_weights.safetensors" });
-    await checkScalingFactor(store);
+    const { config, store } = await openSae(new SaeFiles(files, file), options);
     return new TensorSae(config, store, name, () => readLabels(files));
   } catch (error) {
     await files.close();
@@ -42,21 +45,23 @@ export async function loadSae(source: string | URL, options: SaeOverrides = {}):
   }
 }
 
-/** Files from before SAELens 6 may have a factor for each activation, which today's SAELens takes only if all are 1. */
-async function checkScalingFactor(store: TensorStore): Promise<void> {
-  if (!store.tensors.has("scaling_factor")) return;
-  const factors = await store.read("scaling_factor");
-  if (factors.some((x) => x !== 1)) {
-    throw new RangeError("Its activations have been rescaled in finetuning (scaling_factor is not 1): not supported");
-  }
+/** A file of weights is the directory that it is in, and its name; Llama Scope's lies in one deeper than its settings. */
+async function splitFile(source: string | URL): Promise<{ directory: string | URL; file?: string }> {
+  const text = String(source);
+  const isUrl = /^[a-z][a-z0-9+.-]+:\/\//i.test(text);
+  const path = isUrl ? new URL(text).pathname : text;
+  const found = /^(.*?)(?:[/\\]|^)(checkpoints[/\\]final\.safetensors|[^/\\]+\.(?:npz|safetensors|pth?))$/i.exec(path);
+  if (!found || (!isUrl && await isDirectory(text))) return { directory: source };
+  const [, parent, name] = found;
+  const file = name.replaceAll("\\", "/");
+  if (!isUrl) return { directory: parent || (/^[/\\]/.test(path) ? "/" : "."), file };
+  const url = new URL(text);
+  url.pathname = `${parent}/`;
+  return { directory: url, file: decodeURIComponent(file) };
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new SyntaxError("cfg.json is not JSON");
-  }
+async function isDirectory(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
 }
 
 /** `labels.json` beside the weights: what each feature stands for, where somebody has written it down. */

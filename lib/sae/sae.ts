@@ -7,6 +7,7 @@ import { input, matMul, mul, swapLast } from "../graph/mod.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
 import { hashFiles } from "../weights/hash.ts";
+import { readAhead } from "../weights/read_ahead.ts";
 import type { TensorStore } from "../weights/tensors.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { SaeConfig } from "./config.ts";
@@ -15,8 +16,10 @@ import { type Selection, type SparseActivations, SparseBuilder } from "./sparse.
 
 /** The most bytes of the encoder that are in memory at once, twice (one slice read ahead). */
 const SLICE_BYTES = 24 * 2 ** 20;
-/** Columns of W_enc lie apart in the file: reads shorter than this cost more than their bytes. */
+/** Columns of W_enc lie apart in the file: reads shorter than this cost more than their bytes … */
 const MIN_READ_BYTES = 32 * 2 ** 10;
+/** … but a slice never has more than this. */
+const MAX_SLICE_BYTES = 64 * 2 ** 20;
 /** The most bytes of decoder rows in memory at once. */
 const DECODER_BYTES = 32 * 2 ** 20;
 
@@ -275,25 +278,12 @@ export class TensorSae implements Sae {
     dIn: number,
     dSae: number,
   ): Promise<void> {
-    const step = Math.min(dSae, Math.max(Math.floor(SLICE_BYTES / 4 / dIn), MIN_READ_BYTES / 4));
-    const buffers: Float32Array[] = [];
-    const read = (start: number): Promise<FloatTensor> | undefined => {
-      if (start >= dSae) return undefined;
-      const end = Math.min(dSae, start + step);
-      const buffer = buffers[(start / step) % 2] ??= new Float32Array(step * dIn);
-      const reading = this.#store.readColumnRange("W_enc", start, end, buffer).then((data) => ({
-        dims: [dIn, end - start],
-        data,
-      }));
-      reading.catch(() => {}); // reported when the slice is used
-      return reading;
-    };
-    let coming = read(0);
-    for (let start = 0; start < dSae; start += step) {
-      const weight = await coming!;
-      coming = read(start + step);
-      await visit(weight, start, Math.min(dSae, start + step));
-    }
+    const columns = (bytes: number): number => Math.max(1, Math.floor(bytes / 4 / dIn));
+    const step = Math.min(dSae, Math.max(columns(SLICE_BYTES), Math.min(MIN_READ_BYTES / 4, columns(MAX_SLICE_BYTES))));
+    await readAhead(dSae, step, step * dIn, async (start, end, buffer) => {
+      const data = await this.#store.readColumnRange("W_enc", start, end, buffer);
+      return { dims: [dIn, end - start], data };
+    }, visit);
   }
 
   /** Visits W_dec in slices of features. */

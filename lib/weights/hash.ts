@@ -35,12 +35,15 @@ export async function sha256(source: FileSource, path: string): Promise<string> 
   return hash.digest("hex");
 }
 
-/** SHA-256 of some files of a local source, by full path; null for a remote one, which would have to be downloaded. */
+/**
+ * SHA-256 of some files of a local source, by their paths within it; null for a remote one, which would have to be
+ * downloaded.
+ */
 export async function hashFiles(source: FileSource, paths: readonly string[]): Promise<Record<string, string | null>> {
   const local = !/^https?:/.test(source.location);
   const hashes: Record<string, string | null> = {};
   for (const path of paths) {
-    hashes[`${source.location.replace(/\/$/, "")}/${path}`] = local ? await sha256(source, path) : null;
+    hashes[path] = local ? await sha256(source, path) : null;
   }
   return hashes;
 }

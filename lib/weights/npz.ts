@@ -24,7 +24,17 @@ const DTYPES: Readonly<Record<string, Dtype>> = {
   "|u1": "U8",
   "|b1": "BOOL",
 };
-const BYTES: Readonly<Record<string, number>> = { F64: 8, F32: 4, F16: 2, I64: 8, I32: 4, I16: 2, U64: 8, U32: 4, U16: 2 };
+const BYTES: Readonly<Record<string, number>> = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  U64: 8,
+  U32: 4,
+  U16: 2,
+};
 const MAX_HEADER_BYTES = 64 * 2 ** 10;
 const MAX_RANK = 32;
 
@@ -78,7 +88,9 @@ export async function readNpyHeader(source: FileSource, file: string): Promise<A
   const fileSize = await source.size(file);
   if (fileSize === undefined) throw new Deno.errors.NotFound(`Cannot read ${source.location}/${file}: no such file`);
   const start = await source.read(file, 0, Math.min(12, fileSize));
-  if (start.length < 12 || start[0] !== 0x93 || decode(start.subarray(1, 6)) !== "NUMPY") throw fail("it is no .npy file");
+  if (start.length < 12 || start[0] !== 0x93 || decode(start.subarray(1, 6)) !== "NUMPY") {
+    throw fail("it is no .npy file");
+  }
   const version = start[6];
   if (version < 1 || version > 3) throw new RangeError(`Cannot read the array ${file}: its version is ${version}`);
   const [prefix, length] = version === 1
@@ -109,7 +121,8 @@ function parseHeader(
   const malformed = (): SyntaxError => fail(`its header is ${JSON.stringify(text.slice(0, 80))}`);
   const body = /^\s*\{\s*(.*?),?\s*\}\s*$/s.exec(text)?.[1];
   if (body === undefined) throw malformed();
-  const item = /\s*(['"])(descr|fortran_order|shape)\1\s*:\s*('[^'"]*'|"[^'"]*"|True|False|\([\d\s,L]*\)|\[[^\]]*\])\s*(,|$)/y;
+  const item =
+    /\s*(['"])(descr|fortran_order|shape)\1\s*:\s*('[^'"]*'|"[^'"]*"|True|False|\([\d\s,L]*\)|\[[^\]]*\])\s*(,|$)/y;
   const values = new Map<string, string>();
   while (item.lastIndex < body.length) {
     const match = item.exec(body);
@@ -118,7 +131,9 @@ function parseHeader(
   }
   const [descr, fortran, shape] = ["descr", "fortran_order", "shape"].map((key) => values.get(key));
   if (descr === undefined || !/^True$|^False$/.test(fortran ?? "") || !/^\(/.test(shape ?? "")) throw malformed();
-  const sizes = shape!.slice(1, -1).split(",").map((size) => size.trim().replace(/L$/, "")).filter((size) => size !== "");
+  const sizes = shape!.slice(1, -1).split(",").map((size) => size.trim().replace(/L$/, "")).filter((size) =>
+    size !== ""
+  );
   if (sizes.length > MAX_RANK || !sizes.every((size) => /^\d{1,15}$/.test(size))) throw malformed();
   return { descr: descr.replace(/^['"]|['"]$/g, ""), fortran: fortran === "True", shape: sizes.map(Number) };
 }

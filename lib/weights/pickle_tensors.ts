@@ -4,14 +4,7 @@
  * @module
  */
 import type { ArrayInfo } from "./npz.ts";
-import {
-  PickleGlobal,
-  PickleObject,
-  type PickleRules,
-  PickleTuple,
-  type PickleValue,
-  readPickle,
-} from "./pickle.ts";
+import { PickleGlobal, PickleObject, type PickleRules, PickleTuple, type PickleValue, readPickle } from "./pickle.ts";
 import { countElements, type Dtype } from "./safetensors.ts";
 import type { FileSource } from "./source.ts";
 import { openZip, type ZipSource } from "./zip_source.ts";
@@ -134,7 +127,9 @@ const RULES: PickleRules = {
   },
   persistent(id) {
     const [kind, type, key] = id instanceof PickleTuple ? id.items : [];
-    const storage = type instanceof PickleGlobal && Object.hasOwn(STORAGES, type.name) ? STORAGES[type.name] : undefined;
+    const storage = type instanceof PickleGlobal && Object.hasOwn(STORAGES, type.name)
+      ? STORAGES[type.name]
+      : undefined;
     if (kind !== "storage" || !storage || typeof key !== "string") {
       throw new SyntaxError("Cannot read the pickle: it refers to a storage in a way that torch does not");
     }
@@ -151,7 +146,7 @@ function locate(name: string, tensor: Tensor, root: string, zip: ZipSource, file
   const numbers = countElements(shape);
   const last = numbers === 0 ? -1 : shape.reduce((sum, size, i) => sum + (size - 1) * strides[i], 0);
   const end = (tensor.offset + last + 1) * bytes;
-  if (!Number.isSafeInteger(end) || end > entry.size) {
+  if (!Number.isSafeInteger(end) || end > entry.size || !Number.isSafeInteger(numbers * bytes)) {
     throw new SyntaxError(`Cannot read ${file}: tensor ${quoted} reaches beyond its storage of ${entry.size} bytes`);
   }
   return {

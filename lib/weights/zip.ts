@@ -82,7 +82,9 @@ async function findDirectory(source: FileSource, file: string, fileSize: number)
   const start = Math.max(0, fileSize - END_BYTES - MAX_COMMENT);
   const tail = view(await source.read(file, start, fileSize - start));
   let at = tail.byteLength - END_BYTES;
-  while (at >= 0 && !(tail.getUint32(at, true) === END && tail.getUint16(at + 20, true) === tail.byteLength - at - 22)) {
+  while (
+    at >= 0 && !(tail.getUint32(at, true) === END && tail.getUint16(at + 20, true) === tail.byteLength - at - 22)
+  ) {
     at--;
   }
   if (at < 0) throw fail(file, "it has no end record: it is no zip, or cut");
@@ -92,7 +94,9 @@ async function findDirectory(source: FileSource, file: string, fileSize: number)
   if ([disk, first, count, total].includes(0xffff) || length === 0xffffffff || offset === 0xffffffff) {
     return await findDirectory64(source, file, fileSize, start + at);
   }
-  if (disk !== 0 || first !== 0 || count !== total) throw new RangeError(`Cannot read ${file}: it is one of several disks`);
+  if (disk !== 0 || first !== 0 || count !== total) {
+    throw new RangeError(`Cannot read ${file}: it is one of several disks`);
+  }
   return { count, offset, length };
 }
 
@@ -136,7 +140,9 @@ function parseEntry(data: DataView, at: number, name: string, extra: Uint8Array,
   const code = data.getUint16(at + 10, true);
   const method = METHODS[code];
   if (!method) {
-    throw new RangeError(`Cannot read ${file}: entry ${quoted} has compression ${code}; supported are none and deflate`);
+    throw new RangeError(
+      `Cannot read ${file}: entry ${quoted} has compression ${code}; supported are none and deflate`,
+    );
   }
   const wide = wideFields(extra);
   const field = (where: number): number => {
@@ -168,7 +174,12 @@ function wideFields(extra: Uint8Array): number[] {
 }
 
 /** Where an entry's data begin: after its local header, whose extra field may differ from the directory's. */
-async function dataStart(source: FileSource, file: string, { header, name }: Listed, fileSize: number): Promise<number> {
+async function dataStart(
+  source: FileSource,
+  file: string,
+  { header, name }: Listed,
+  fileSize: number,
+): Promise<number> {
   if (header + 30 > fileSize) throw fail(file, `entry ${JSON.stringify(name)} lies outside the file`);
   const local = view(await source.read(file, header, 30));
   if (local.getUint32(0, true) !== LOCAL) throw fail(file, `entry ${JSON.stringify(name)} has no header`);

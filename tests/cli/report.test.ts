@@ -1,9 +1,20 @@
 import assert from "node:assert/strict";
-import { calculateFeatureAttribution, loadModel, loadSae, logitDiff, topTwoLogitDiff } from "../../mod.ts";
+import {
+  type AttributionOptions,
+  calculateFeatureAttribution,
+  klToClean,
+  loadModel,
+  loadSae,
+  logitDiff,
+  loss,
+  type Metric,
+  targetText,
+  topTwoLogitDiff,
+} from "../../mod.ts";
 import { leadingSpaceWarning } from "../../lib/cli/leading_space.ts";
 import { attributionReport, type ReportInput } from "../../lib/cli/report.ts";
 import { bars, count, entry, percent, plain, signed } from "../../lib/cli/report_layout.ts";
-import { attributionTable, selectRows } from "../../lib/cli/rows.ts";
+import { makeTable } from "../../lib/cli/tables.ts";
 import { trackedHooks } from "../../lib/cli/tracked.ts";
 import { displayWidth } from "../../lib/table/terminal.ts";
 import { HOOK, MODEL, PROMPT, SAE, SAES } from "./run_cli.ts";
@@ -18,47 +29,35 @@ Deno.test("a run: rows, report and tracked hooks", async (t) => {
     topPredictions: 5,
   });
 
-  await t.step("rows of all hooks, largest first", async () => {
-    const rows = selectRows(result, {});
-    assert.equal(rows.length, result.rows(HOOK).length + result.rows("blocks.1.attn.hook_z").length);
-    assert.ok(rows.every((row, i) => i === 0 || rows[i - 1].attribution >= row.attribution));
-    const { columns } = await attributionTable(result, rows);
-    assert.deepEqual(columns, ["hook", "position", "feature", "attribution"]);
-  });
-
-  await t.step("rows are filtered", () => {
-    const all = selectRows(result, {});
-    const last = selectRows(result, { positions: { start: -1, end: undefined } });
-    assert.deepEqual(last, all.filter(({ position }) => position === result.tokens.length - 1));
-    const some = selectRows(result, { features: [3, 83] });
-    assert.deepEqual(some, all.filter(({ feature }) => feature === 3 || feature === 83));
-    const top = selectRows(result, { top: 4 });
-    const sizes = all.map(({ attribution }) => Math.abs(attribution)).sort((a, b) => b - a);
-    assert.deepEqual(top.map(({ attribution }) => Math.abs(attribution)).sort((a, b) => b - a), sizes.slice(0, 4));
-    assert.ok(top.every((row, i) => i === 0 || top[i - 1].attribution >= row.attribution));
-    assert.throws(() => selectRows(result, { features: [96] }), /There is no feature 96: the SAE has 96/);
-  });
-
-  await t.step("all columns", async () => {
-    const rows = selectRows(result, { top: 1 });
-    const table = await attributionTable(result, rows, [
-      "token",
-      "is_special",
-      "label",
-      "neuronpedia_url",
-      "activation",
-    ]);
-    const [[token, isSpecial, label, url, activation]] = [...table.rows];
-    assert.deepEqual([token, isSpecial, label], [result.tokens[rows[0].position].text, rows[0].position === 0, null]);
-    assert.equal(url, `https://neuronpedia.org/gpt2/${rows[0].hook}/${rows[0].feature}`);
-    assert.equal(activation, rows[0].activation);
+  await t.step("the tables, whole and cut", async () => {
+    const none = new Map();
+    const rows = await makeTable(result, { table: "rows" }, none);
+    assert.deepEqual(rows.columns.slice(0, 5), ["hook", "kind", "position", "feature", "index_0"]);
+    assert.deepEqual([rows.bar, rows.left], ["attribution", 0]);
+    const all = [...rows.rows];
+    const cut = await makeTable(result, { table: "rows" }, none, 7);
+    assert.deepEqual([[...cut.rows].length, cut.left], [7, all.length - 7]);
+    const top = await makeTable(result, { table: "rows", top: 9 }, none, 7);
+    assert.deepEqual([[...top.rows].length, top.left], [9, 0]);
+    const positions = await makeTable(result, { table: "positions", positions: { start: -2 } }, none, 1);
+    assert.deepEqual([[...positions.rows].length, positions.bar, positions.left], [4, "features", 0]);
+    const features = await makeTable(result, { table: "features" }, new Map([[HOOK, new Map([[83, "a"]])]]), 5);
+    assert.deepEqual(features.columns, ["hook", "feature", "attribution", "positions", "max_activation", "label"]);
+    assert.equal([...features.rows].length, 5);
   });
 
   const input: ReportInput = {
     result,
     request: {
-      metric: { kind: "logit-diff", position: -1, chosenFrom: "from --pos-token and --neg-token" },
+      metric: {
+        kind: "logit-diff",
+        positive: [" golf"],
+        negative: [" tennis"],
+        positions: [-1],
+        chosenFrom: "from --pos-token and --neg-token",
+      },
       processing: "sae",
+      processingFlags: {},
     },
     labels: new Map([[HOOK, new Map([[83, "a \x1b[2J label"]])]]),
     tokenNames: new Map([[364, "·golf"], [296, "·tennis"]]),
@@ -92,6 +91,7 @@ Deno.test("a run: rows, report and tracked hooks", async (t) => {
         /^Check {7}blocks\.2\.hook_resid_pre: size of the gradient 1\.000, by finite differences 1\.001/m,
         /^Warning {5}mind the \\x1b gap$/m,
         /^Time {8}1\.50 s, of which the run [\d.]+ s; peak memory \d+ MB$/m,
+        /^Neuronpedia https:\/\/neuronpedia\.org\/quick-list\/\?name=.*&features=.*blocks\.2\.hook_resid_pre.*83/m,
       ]
     ) assert.match(report, expected);
     assert.ok(!report.includes("\x1b"));
@@ -100,13 +100,44 @@ Deno.test("a run: rows, report and tracked hooks", async (t) => {
   await t.step("the report fits its width, in colour too", () => {
     for (const width of [50, 80, 120]) {
       const lines = attributionReport(input, { width, color: false }).split("\n");
-      const tooLong = lines.filter((line) => displayWidth(line) > width);
+      // Links are whole, so that they can be followed.
+      const tooLong = lines.filter((line) => displayWidth(line) > width && !line.startsWith("Neuronpedia https://"));
       assert.deepEqual(tooLong, []);
       const colored = attributionReport(input, { width, color: true });
       assert.ok(colored.includes("\x1b[31m"));
       // deno-lint-ignore no-control-regex
       assert.equal(colored.replace(/\x1b\[\d+m/g, "").replace(/ +$/gm, ""), lines.join("\n"));
     }
+  });
+
+  await t.step("metrics, places, processing and excluded tokens in words", async () => {
+    const words = async (metric: Metric, options: AttributionOptions = {}): Promise<string> => {
+      const run = await calculateFeatureAttribution(model, PROMPT, metric, { saes: [sae], ...options });
+      const tokenNames = new Map([[364, "·golf"], [296, "·tennis"], [340, "·x"]]);
+      const page = { width: 1000, color: false };
+      return attributionReport({ ...input, result: run, tokenNames, check: undefined }, page);
+    };
+    const several = await words(logitDiff([" golf", 340], " tennis", { position: [-2, -1] }), {
+      excludeSpecialTokens: true,
+    });
+    assert.match(
+      several,
+      /^Metric {6}mean logit of ·golf, ·x - logit of ·tennis added up after ·sport \(position 8\), ·of \(position 9\) = /m,
+    );
+    assert.doesNotMatch(several, /times as probable/);
+    assert.match(several, /^Left out {4}<\|endoftext\|> \(0\) special or excluded tokens, /m);
+    assert.match(several, /^What speaks for ·golf, ·x \(\+\) and for ·tennis \(-\): /m);
+    const target = await words(targetText(" golf"));
+    assert.match(target, /^Prompt .* ·of {3}\(10 tokens/m);
+    assert.match(target, /^Metric {6}log-probability of the continuation ·golf after ·of \(position 9\) = -/m);
+    const kl = await words(klToClean(), { includeErrorTerm: false });
+    assert.match(kl, /^Metric {6}divergence \(KL, in nats\) from the predictions without SAEs after ·of/m);
+    assert.match(await words(loss()), /^Metric {6}mean next-token loss in nats over 9 positions = /m);
+    const shown = attributionReport(
+      { ...input, request: { ...input.request, processing: "none", processingFlags: { foldLn: true } } },
+      { width: 1000, color: false },
+    );
+    assert.match(shown, /\(--processing none, --fold-ln\)$/m);
   });
 
   await t.step("tracked hooks in finite figures", () => {

@@ -4,7 +4,8 @@ import { parseRequest as parseAttribute } from "../../lib/cli/attribute.ts";
 import { readDestination } from "../../lib/cli/format.ts";
 import { parseRequest as parsePredict } from "../../lib/cli/predict.ts";
 import { STDIN } from "../../lib/cli/prompt.ts";
-import { readSlice, sliceBounds } from "../../lib/cli/row_options.ts";
+import { sliceBounds } from "../../lib/attribution/long_table.ts";
+import { readSlice } from "../../lib/cli/row_options.ts";
 import { readSaes } from "../../lib/cli/sae_options.ts";
 
 /** The message of the UsageError that `work` throws. */
@@ -25,7 +26,9 @@ Deno.test("attribute: what a bare prompt means", () => {
   assert.equal(request.model, "tiny-facts");
   assert.deepEqual(request.saes, [{ source: "tiny-facts/blocks.3.hook_resid_pre" }]);
   assert.equal(request.metric.kind, "top-two");
-  assert.equal(request.metric.position, -1);
+  assert.deepEqual(request.metric.positions, [-1]);
+  assert.equal(request.rows.table, "rows");
+  assert.deepEqual([request.processingFlags, request.excludeSpecialTokens], [{}, undefined]);
   assert.equal(request.includeErrorTerm, true);
   assert.equal(request.prependBos, undefined);
   assert.deepEqual([request.processing, request.device, request.threads], ["sae", "auto", undefined]);
@@ -43,22 +46,37 @@ Deno.test("attribute: which metric the tokens make", () => {
   const metric = (...args: string[]): ReturnType<typeof parseAttribute>["metric"] =>
     parseAttribute(["x", ...args]).metric;
   const difference = metric("--pos-token", " golf", "--neg-id", "3");
-  assert.deepEqual([difference.kind, difference.positive, difference.negative], ["logit-diff", " golf", 3]);
+  assert.deepEqual([difference.kind, difference.positive, difference.negative], ["logit-diff", [" golf"], [3]]);
   assert.equal(difference.chosenFrom, "from --pos-token and --neg-id");
-  assert.equal(metric("--pos-token", "--").positive, "--");
+  assert.deepEqual(metric("--pos-token", "--").positive, ["--"]);
+  const several = metric("--pos-id", "1", "--pos-token", " golf", "--pos-token", " Golf", "--neg-id", "2");
+  assert.deepEqual([several.kind, several.positive], ["logit-diff", [" golf", " Golf", 1]]);
+  assert.equal(several.chosenFrom, "from --pos-token and --pos-id and --neg-id");
   assert.equal(metric("--pos-id", "0").kind, "logit");
   assert.equal(metric("--metric", "logit-diff").kind, "top-two");
   for (const name of ["logit", "logprob", "prob"]) {
     assert.equal(metric("--metric", name, "--pos-token", " golf").kind, name);
   }
   assert.equal(metric("--metric", "loss").kind, "loss");
-  assert.equal(metric("--metric-position", "-3").position, -3);
+  assert.deepEqual(metric("--metric-position", "-3").positions, [-3]);
+  assert.deepEqual(metric("--pos-id", "0", "--metric-position", "-2,-1").positions, [-2, -1]);
+  assert.deepEqual(metric("--metric", "kl", "--metric-position", "-2,-1").positions, [-2, -1]);
+  const target = metric("--target-text", " golf.");
+  assert.deepEqual([target.kind, target.text, target.chosenFrom], ["target-text", " golf.", "from --target-text"]);
 });
 
 Deno.test("attribute: tokens that do not fit the metric are usage errors", () => {
   const cases: [string[], RegExp][] = [
     [["--neg-token", " golf"], /^--neg-token without --pos-token: give/],
-    [["--pos-token", "a", "--pos-id", "1"], /^--pos-token and --pos-id name the same token/],
+    [["--pos-token", "a", "--pos-id", "1"], /^--metric logit-diff compares two sides .* add --neg-token or --neg-id$/],
+    [["--metric", "logit", "--pos-id", "2", "--pos-id", "1"], /^--metric logit is about one token: leave out all /],
+    [["--metric-position", "-2,-1"], /^--metric-position with several positions needs tokens/],
+    [["--metric", "kl", "--pos-id", "1"], /^--metric kl takes no tokens: leave out --pos-id$/],
+    [
+      ["--target-text", "a", "--pos-id", "1", "--metric", "prob"],
+      /^--target-text is a metric of its own: leave out --pos-id, --metric$/,
+    ],
+    [["--target-text", ""], /^--target-text is empty/],
     [
       ["--metric", "logit-diff", "--pos-token", "a"],
       /^--metric logit-diff compares two tokens .*choose --metric logit$/,
@@ -85,6 +103,24 @@ Deno.test("attribute: SAEs, their hooks and factors", () => {
   assert.match(usageError(() => readSaes([factor, ["sae", "a"]])), /has no --sae before it/);
   assert.match(usageError(() => readSaes([["sae", "a"], factor, factor])), /given twice for --sae "a"/);
   assert.match(usageError(() => readSaes([["sae", "a"], ["norm-scaling-factor", 0]])), /give a number above 0/);
+  assert.deepEqual(
+    saes("--sae", "a", "--hook-in", "blocks.1.mlp.hook_in", "--explanations", "x", "--explanations", "y"),
+    [
+      { source: "a", hookIn: "blocks.1.mlp.hook_in", explanations: ["x", "y"] },
+    ],
+  );
+  assert.deepEqual(saes("--explanations", "x", "--sae", "a"), [{ source: "a", explanations: ["x"] }]);
+  assert.deepEqual(saes("--sae", "a", "--sae", "b", "--explanations", "x"), [{ source: "a" }, {
+    source: "b",
+    explanations: ["x"],
+  }]);
+  assert.deepEqual(parseAttribute(["x", "--explanations", "f"]).saes, [
+    { source: "tiny-facts/blocks.3.hook_resid_pre", explanations: ["f"] },
+  ]);
+  assert.match(usageError(() => saes("--explanations", "x", "--sae", "a", "--sae", "b")), /has no --sae before it/);
+  assert.match(usageError(() => saes("--sae", "a", "--explanations", "")), /^--explanations is empty/);
+  assert.match(usageError(() => saes("--sae", "a", "--hook-in", "a b")), /^--hook-in is "a b": give a hook's name/);
+  assert.match(usageError(() => readSaes([["sae", "a"], ["hook-in", "h"], ["hook-in", "h"]])), /given twice/);
   assert.match(usageError(() => readSaes([["sae", "a@"]])), /names no hook after the @/);
   assert.match(usageError(() => readSaes([["sae", ""]])), /names no SAE/);
 });
@@ -113,6 +149,28 @@ Deno.test("attribute: columns", () => {
     /^--columns has no column "featur": the nearest is feature, there are/,
   );
   assert.match(usageError(() => columns("feature,feature")), /twice/);
+});
+
+Deno.test("attribute: tables and what they have no use for", () => {
+  assert.equal(parseAttribute(["x", "--table", "features", "--top", "3", "--positions", "1:"]).rows.table, "features");
+  const useless = (...args: string[]): string => usageError(() => parseAttribute(["x", "--table", ...args]));
+  assert.match(useless("positions", "--top", "3"), /^--top means nothing in --table positions: leave one of them out$/);
+  assert.match(useless("positions", "--include-error"), /^--include-error means nothing/);
+  assert.match(useless("features", "--columns", "hook"), /^--columns means nothing in --table features/);
+});
+
+Deno.test("attribute: flags of the processing, and excluded tokens", () => {
+  const request = parseAttribute(["x", "--processing", "none", "--fold-ln", "--no-fold-value-biases"]);
+  assert.deepEqual(request.processingFlags, { foldLn: true, foldValueBiases: false });
+  assert.equal(parseAttribute(["x", "--no-exclude-special-tokens"]).excludeSpecialTokens, false);
+  assert.deepEqual(parseAttribute(["x", "--exclude-token-ids", "1,2"]).excludeSpecialTokens, [1, 2]);
+  assert.match(
+    usageError(() => parseAttribute(["x", "--exclude-special-tokens", "--exclude-token-ids", "1"])),
+    /^--exclude-special-tokens and --exclude-token-ids exclude each other: give one of them$/,
+  );
+  for (const name of ["summary", "save-tensors", "emit-python"]) {
+    assert.match(usageError(() => parseAttribute(["x", `--${name}=`])), new RegExp(`^--${name} is empty`));
+  }
 });
 
 Deno.test("the format: its name, the file's ending, the terminal", () => {

@@ -68,7 +68,7 @@ function wide(dVocab: number, before: (start: number) => void = () => {}): Case 
 function randomFinal(rows: number, d: number): FloatTensor {
   const random = uniform(rows + d);
   const data = new Float32Array(rows * d);
-  const step = Math.max(1, Math.floor(d / 64));
+  const step = Math.floor(d / 64) | 1; // odd, so that it meets all places of the wide weight's pattern
   for (let i = 0; i < data.length; i += step) data[i] = 2 * random() - 1;
   return { dims: [1, rows, d], data };
 }
@@ -180,6 +180,29 @@ function assertSlices(reads: readonly string[], dVocab: number): number {
   assert.ok(reads.length >= 3);
   return reads.length;
 }
+
+Deno.test("a soft cap: logits, and the gradient before it", async () => {
+  await using runtime = await createRuntime({ threads: 1 });
+  const given = small();
+  const unembedding = new Unembedding(given.config, given.store, runtime, "wte", false, 0.7);
+  const final = randomFinal(2, 6);
+  const capped = (x: FloatTensor): Float64Array => naiveLogits(given, x, false).map((v) => 0.7 * Math.tanh(v / 0.7));
+  const logits = await unembedding.logits(final);
+  assert.ok(relativeError(logits.data, capped(final)) <= TOLERANCE);
+  const g = randomGradient(2, 11);
+  const gradient = await unembedding.gradient(g, logits);
+  const tokens = Array.from({ length: 11 }, (_, v) => v);
+  const few = await unembedding.gradientOf(g, tokens, await unembedding.logitsOf(final, tokens));
+  const plain = naiveLogits(given, final, false);
+  const before = g.data.map((x, i) => x / Math.cosh(plain[i] / 0.7) ** 2);
+  const want = naiveGradient(given, { dims: g.dims, data: before }, false);
+  assert.ok(relativeError(gradient.data, want) <= TOLERANCE);
+  assert.ok(relativeError(few.data, want) <= TOLERANCE);
+  await assert.rejects(unembedding.gradient(g), {
+    name: "TypeError",
+    message: "The gradient of logits with a soft cap needs the logits",
+  });
+});
 
 Deno.test("several slices of the vocabulary: read ahead into two buffers, together what plain loops give", async () => {
   await using runtime = await createRuntime({ threads: 1 });

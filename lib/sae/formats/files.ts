@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseJsonObject } from "../../weights/json.ts";
+import { isRecord } from "../../weights/json.ts";
 import { readNpz } from "../../weights/npz.ts";
 import { openTorchFile } from "../../weights/pickle_tensors.ts";
 import { readSafetensorsHeader } from "../../weights/safetensors.ts";
@@ -60,7 +60,10 @@ export class SaeFiles {
   /** A JSON object; undefined if there is no such file. */
   async json(file: string): Promise<Readonly<Record<string, unknown>> | undefined> {
     const text = await this.text(file);
-    return text === undefined ? undefined : parseJsonObject(text, file);
+    if (text === undefined) return undefined;
+    const value = parseJson(text, file);
+    if (!isRecord(value)) throw new SyntaxError(`${file} is not a JSON object`);
+    return value;
   }
 
   /** The tensors of a safetensors, npz or torch file: headers only. */
@@ -71,6 +74,15 @@ export class SaeFiles {
       this.#tensors.set(file, reading);
     }
     return reading;
+  }
+}
+
+/** JSON as Python writes it: NaN and Infinity, which are no JSON, are read as null. */
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"?|-?Infinity|NaN/g, (part) => part[0] === '"' ? part : "null"));
+  } catch (cause) {
+    throw new SyntaxError(`${file} is not JSON: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }
 }
 

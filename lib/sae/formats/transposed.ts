@@ -33,7 +33,9 @@ export async function readTransposed(
     const block = staging.subarray(0, (end - column) * length);
     const parts: ByteRange[] = [];
     for (let c = column; c < end; c++) {
-      for (const { offset, length } of pieces) parts.push({ offset: stored.offset + c * rows * bytes + offset, length });
+      for (const { offset, length } of pieces) {
+        parts.push({ offset: stored.offset + c * rows * bytes + offset, length });
+      }
     }
     await readFloats(stored.from, stored.file, dtype, parts, block);
     turn({ block, length, count: end - column, pick }, into, column - first, last - first);
@@ -49,7 +51,7 @@ interface ColumnPlan {
 
 function planColumn(rows: number, bytes: number, wanted: Wanted): ColumnPlan {
   if (wanted.kind === "columns") return { length: rows, pieces: [{ offset: 0, length: rows * bytes }] };
-  if (wanted.kind === "rows") {
+  if (wanted.kind !== "list") {
     const length = wanted.end - wanted.start;
     return { length, pieces: [{ offset: wanted.start * bytes, length: length * bytes }] };
   }

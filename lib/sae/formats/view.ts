@@ -98,7 +98,8 @@ export function viewStore(source: FileSource, views: Readonly<Record<string, Vie
 
 /** Which part of a matrix is wanted. */
 export type Wanted =
-  | { readonly kind: "rows" | "columns"; readonly start: number; readonly end: number }
+  | { readonly kind: "rows"; readonly start: number; readonly end: number }
+  | { readonly kind: "columns"; readonly start: number; readonly end: number }
   | { readonly kind: "list"; readonly list: ArrayLike<number> };
 
 interface Found {
@@ -124,22 +125,26 @@ function check({ name, view }: Found, what: string, start: number, end: number, 
 
 async function read(found: Found, wanted: Wanted, length: number, into?: Float32Array): Promise<Float32Array> {
   const { name, view: { stored, each, transposed } } = found;
+  const dtype = stored && readable(name, stored); // before anything is allocated
   if (into && into.length < length) {
     throw new RangeError(`Cannot read tensor ${name}: ${length} numbers do not fit into an array of ${into.length}`);
   }
   const buffer = into ? into.subarray(0, length) : new Float32Array(length);
-  if (stored && length > 0) {
-    const { dtype, order } = stored;
-    if (!isFloatDtype(dtype)) throw new TypeError(`Cannot read tensor "${name}" as float32: its dtype is ${dtype}`);
-    if (order === "other") {
-      throw new RangeError(`Cannot read tensor "${name}" of ${stored.path}: it was saved as a view; save .contiguous()`);
-    }
+  if (stored && dtype && length > 0) {
     if (isTurned(stored, transposed)) {
       await readTransposed(stored, dtype, found.rows, found.width, wanted, buffer);
     } else await readFloats(stored.from, stored.file, dtype, partsOf(found, stored.offset, dtype, wanted), buffer);
   }
   if (each) { for (let i = 0; i < length; i++) buffer[i] = each(buffer[i]); }
   return buffer;
+}
+
+function readable(name: string, { dtype, order, path }: Stored): FloatDtype {
+  if (!isFloatDtype(dtype)) throw new TypeError(`Cannot read tensor "${name}" as float32: its dtype is ${dtype}`);
+  if (order === "other") {
+    throw new RangeError(`Cannot read tensor "${name}" of ${path}: it was saved as a view; save .contiguous()`);
+  }
+  return dtype;
 }
 
 function isTurned({ order, shape }: Stored, transposed: boolean): boolean {

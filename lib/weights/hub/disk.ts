@@ -26,7 +26,7 @@ const { NotCapable, PermissionDenied } = Deno.errors;
 
 function writeError(path: string, error: unknown): unknown {
   const cannot = `Cannot write ${path}:`;
-  const elsewhere = "set HF_HOME to a directory that you may write to";
+  const elsewhere = "set HF_HOME and SAE_ATTRIBUTION_CACHE to directories that you may write to";
   const options = { cause: error };
   if (error instanceof NotCapable) {
     return new NotCapable(`${cannot} not allowed; pass --allow-write=${dirname(path)}`, options);
@@ -38,7 +38,7 @@ function writeError(path: string, error: unknown): unknown {
   const code = "code" in error ? error.code : undefined;
   if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
     return new Error(
-      `${cannot} the disk is full; free some space or set HF_HOME to another disk, the download goes on where it stopped`,
+      `${cannot} the disk is full; free some space or set HF_HOME to another disk; a new try goes on where this stopped`,
       options,
     );
   }

@@ -79,6 +79,21 @@ export function repoLayout(cacheDirectory: string, repo: string): RepoLayout {
  * ```
  */
 export function rangesDirectory(root: string, repo: string, path: string, etag: string): string {
-  const name = createHash("sha256").update(path).digest("hex").slice(0, 16);
-  return join(root, repoFolder(repo), `${etag}-${name}`);
+  return join(root, repoFolder(repo), `${etag}-${shortHash(path)}`);
+}
+
+/**
+ * Where it is written down, for a run without a network, which ETag a file read in parts has at a commit.
+ *
+ * @example
+ * ```ts
+ * console.log(rememberedPath("/cache/ranges", "owner/name", "0".repeat(40), "a.safetensors"));
+ * ```
+ */
+export function rememberedPath(root: string, repo: string, commit: string, path: string): string {
+  return join(root, repoFolder(repo), "commits", commit, `${shortHash(path)}.json`);
+}
+
+function shortHash(path: string): string {
+  return createHash("sha256").update(path).digest("hex").slice(0, 16);
 }

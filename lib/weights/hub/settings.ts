@@ -43,7 +43,8 @@ export const DEFAULT_ENDPOINT = "https://huggingface.co";
 export function readHubSettings(read: ReadVariable = readVariable, os: string = Deno.build.os): HubSettings {
   const variable = (name: string): string | undefined => read(name) || undefined;
   const place = (name: string): string | undefined => expand(variable(name), variable);
-  const home = place("HF_HOME") ?? join(place("XDG_CACHE_HOME") ?? join(homeDirectory(variable), ".cache"), "huggingface");
+  const home = place("HF_HOME") ??
+    join(place("XDG_CACHE_HOME") ?? join(homeDirectory(variable), ".cache"), "huggingface");
   const tokenFile = place("HF_TOKEN_PATH") ?? join(home, "token");
   return {
     endpoint: (variable("HF_ENDPOINT") ?? DEFAULT_ENDPOINT).replace(/\/+$/, ""),

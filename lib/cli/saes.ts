@@ -1,0 +1,56 @@
+/**
+ * `saes`: which SAEs there are.
+ *
+ * @module
+ */
+import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
+import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
+import { printData, stdoutScreen } from "./output.ts";
+
+/** Everything that the command line asks for. */
+export interface SaesRequest {
+  readonly model: string | undefined;
+  readonly search: string;
+  readonly destination: Destination;
+}
+
+const spec = {
+  name: "saes",
+  summary: "List the SAEs that can be named: the bundled ones, then SAELens's public directory.",
+  usage: "[--model M] [--search TEXT] [--format F]",
+  positionals: [],
+  options: {
+    model: { kind: "string", placeholder: "M", help: "only those for this model, by any of its names" },
+    search: {
+      kind: "string",
+      placeholder: "TEXT",
+      help: "only those with every word of it in their names, hook, repository or Neuronpedia id",
+    },
+    ...FORMAT_OPTIONS,
+  },
+  examples: ["saes --search res-jb", "saes --model gemma-2-2b --search 'canonical layer_12/' --format csv"],
+} satisfies CommandSpec;
+
+/** Runs the command. */
+export async function run(args: readonly string[]): Promise<void> {
+  const parsed = parseCommand(spec, args);
+  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
+  const request = readRequest(parsed);
+  // By a computed address, so that help and usage errors do not wait for what only a run needs.
+  const { listSaes } = await import(new URL("./saes_run.ts", import.meta.url).href) as typeof import("./saes_run.ts");
+  await listSaes(request);
+}
+
+/**
+ * What a command line asks for.
+ *
+ * @throws {UsageError} if it cannot be understood
+ */
+export function parseRequest(args: readonly string[]): SaesRequest {
+  return readRequest(parseCommand(spec, args));
+}
+
+function readRequest({ values }: ParsedCommand<typeof spec>): SaesRequest {
+  const { model, search = "" } = values;
+  return { model, search, destination: readDestination(values, stdoutScreen().isTerminal) };
+}

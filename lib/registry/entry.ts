@@ -1,0 +1,128 @@
+/**
+ * A listed SAE with everything that is known of it before its files are read.
+ *
+ * @module
+ */
+import { LOADERS } from "../sae/formats/loaders.ts";
+import { formatHubName, type HubName } from "../weights/hub/names.ts";
+import { type Hooks, hooksOf } from "./hooks.ts";
+import type { DirectoryRelease, DirectorySae } from "./release.ts";
+
+/** SAELens's own format: `cfg.json` and `sae_weights.safetensors`. */
+const DEFAULT_LOADER = "sae_lens";
+
+/** What an SAE's name stands for. */
+export interface SaeEntry extends Hooks {
+  /** `RELEASE/SAE_ID`, or `hf:owner/repo[@revision]:path` as given. */
+  readonly name: string;
+  /** The repository on the Hugging Face hub. */
+  readonly repo: string;
+  /** A branch, tag or commit; undefined: what the caller takes by default. */
+  readonly revision?: string;
+  /** The directory or file in it; empty: the whole repository. */
+  readonly path: string;
+  /** Which of SAELens's loaders reads its files. */
+  readonly loader: string;
+  /** The model that it is for, as the directory calls it. */
+  readonly model?: string;
+  /** Its Neuronpedia id, `model/sae`. */
+  readonly neuronpediaId?: string;
+  /** What `expected_average_only_in` multiplies activations by; SAELens uses it for no other normalization. */
+  readonly normScalingFactor?: number;
+  /** Settings that go over those of its files. */
+  readonly configOverrides: Readonly<Record<string, unknown>>;
+  /** Active features per token, as its makers report it. */
+  readonly expectedL0?: number;
+  /** As its makers report it, up to 1. */
+  readonly expectedVarianceExplained?: number;
+  /** Whether this program reads its files. */
+  readonly supported: boolean;
+  /** Why it is not supported. */
+  readonly whyNot?: string;
+  /** For `hf:` names: the listed SAEs that are the same files. Their settings are not used. */
+  readonly listedAs?: readonly string[];
+}
+
+/** The directory names another model than these SAEs' loader (gemma_2) does, which reads it off the repository. */
+const MODELS: Readonly<Record<string, string>> = { "gemma-scope-9b-it-res": "gemma-2-9b-it" };
+
+/** The model that a release is for. */
+export function modelOf(name: string, { model }: { readonly model: string }): string {
+  return Object.hasOwn(MODELS, name) ? MODELS[name] : model;
+}
+
+/** An SAE of a release. */
+export function toEntry(name: string, release: DirectoryRelease, sae: DirectorySae): SaeEntry {
+  const loader = release.conversion_func ?? DEFAULT_LOADER;
+  const [repo, path] = [release.repo_id, String(sae.path)];
+  return {
+    name: `${name}/${sae.id}`,
+    repo,
+    path,
+    loader,
+    model: modelOf(name, release),
+    ...hooksOf(loader, { repo, id: sae.id, path }),
+    neuronpediaId: sae.neuronpedia,
+    normScalingFactor: sae.norm_scaling_factor,
+    configOverrides: release.config_overrides ?? {},
+    expectedL0: sae.l0,
+    expectedVarianceExplained: sae.variance_explained,
+    ...support(loader),
+  };
+}
+
+/** Files on the hub, read as the listed ones of the same repository are. */
+export function hubEntry(name: string, { repo, revision, path = "" }: HubName, inRepo: readonly SaeEntry[]): SaeEntry {
+  const loader = inRepo[0]?.loader ?? DEFAULT_LOADER;
+  const same = inRepo.filter((entry) => entry.path === path);
+  const [{ model, hook, hookIn }] = [...same, { model: inRepo[0]?.model, hook: undefined, hookIn: undefined }];
+  const listedAs = same.map((entry) => entry.name);
+  return { name, repo, revision, path, loader, model, hook, hookIn, configOverrides: {}, ...support(loader), listedAs };
+}
+
+/** A loader that is supported may still have something to say about files that are not listed. */
+function support(loader: string): Pick<SaeEntry, "supported" | "whyNot"> {
+  const known = Object.hasOwn(LOADERS, loader) ? LOADERS[loader] : undefined;
+  if (known?.format !== undefined) return { supported: true };
+  return { supported: false, whyNot: known?.why ?? `files for SAELens's loader ${loader} are not supported` };
+}
+
+/**
+ * What a name stands for, in one line.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { describeSae } from "./entry.ts";
+ * import { findSae } from "./saes.ts";
+ *
+ * const line = describeSae(await findSae("hf:me/saes:layer_3"));
+ * assert.equal(line, "hf:me/saes:layer_3 is me/saes:layer_3 (sae_lens)");
+ * ```
+ */
+export function describeSae(entry: SaeEntry): string {
+  const {
+    name,
+    repo,
+    revision,
+    path,
+    loader,
+    model,
+    hook,
+    neuronpediaId,
+    normScalingFactor,
+    configOverrides,
+    listedAs,
+  } = entry;
+  const facts = [
+    loader,
+    ...(model === undefined ? [] : [`for ${model}`]),
+    ...(hook === undefined ? [] : [hook]),
+    ...(neuronpediaId === undefined ? [] : [`np:${neuronpediaId}`]),
+    ...(normScalingFactor === undefined ? [] : [`norm_scaling_factor ${normScalingFactor}`]),
+    ...Object.entries(configOverrides).map(([key, value]) => `${key} ${JSON.stringify(value)}`),
+  ];
+  const place = formatHubName({ repo, revision, path: path === "" ? undefined : path }).slice("hf:".length);
+  const listed = listedAs?.length ? `; listed as ${listedAs.join(", ")}, whose settings are not used` : "";
+  return `${name} is ${place} (${facts.join(", ")})${listed}`;
+}

@@ -1,0 +1,124 @@
+/**
+ * Models by name: TransformerLens's names and aliases, and Hugging Face's.
+ *
+ * @module
+ */
+import { FAMILIES } from "../../models/mod.ts";
+import { formatHubName, parseHubName } from "../weights/hub/names.ts";
+import { nearestNames } from "../weights/nearest_names.ts";
+import { type ModelFacts, readModelData } from "./data.ts";
+
+/** What a model's name stands for. */
+export interface ModelEntry {
+  /** TransformerLens's official name, which is the repository's name. */
+  readonly name: string;
+  /** The repository on the Hugging Face hub; undefined where there is none. */
+  readonly repo?: string;
+  /** A branch, tag or commit; undefined: what the caller takes by default. */
+  readonly revision?: string;
+  /** The directory of the repository that it is in; undefined: the top. */
+  readonly path?: string;
+  /** TransformerLens's other names. */
+  readonly aliases: readonly string[];
+  /** The `model_type` of its `config.json`; undefined where that is not known without reading it. */
+  readonly family?: string;
+  /** Whether this program runs its family; also true for a model that is not listed: its `config.json` will tell. */
+  readonly supported: boolean;
+  /** Why it is not supported. */
+  readonly whyNot?: string;
+}
+
+/** All names, ready for looking up. */
+export interface ModelIndex {
+  /** In TransformerLens's order, then those that only SAEs name. */
+  readonly models: readonly ModelEntry[];
+  /** The model that a name, an alias or a repository's name without its owner stands for, in any case. */
+  find(name: string): ModelEntry | undefined;
+}
+
+/**
+ * Finds a model by TransformerLens's or Hugging Face's name, or `hf:owner/name[@revision][:path]`. A
+ * repository that is not listed passes through.
+ *
+ * @throws {RangeError} if no model has the name; the message has the nearest ones
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { findModel } from "./models.ts";
+ *
+ * assert.equal((await findModel("pythia-70m-deduped")).repo, "EleutherAI/pythia-70m-deduped");
+ * ```
+ */
+export async function findModel(name: string): Promise<ModelEntry> {
+  const index = await indexModels();
+  const hub = parseHubName(name);
+  const found = hub?.path === undefined ? index.find(hub?.repo ?? name) : undefined;
+  if (found) return hub?.revision === undefined ? found : { ...found, revision: hub.revision };
+  if (hub) return { ...hub, name: hub.repo, aliases: [], supported: true };
+  const names = index.models.flatMap((model) => [model.name, ...model.aliases]);
+  const nearest = nearestNames(name, names).join(", ");
+  throw new RangeError(`Unknown model ${JSON.stringify(name)}: the nearest are ${nearest}; owner/name takes any other`);
+}
+
+/**
+ * The listed models whose names have every word of a text, in any case; no text: all.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { searchModels } from "./models.ts";
+ *
+ * assert.deepEqual((await searchModels("gemma 2-2b")).map(({ name }) => name), ["google/gemma-2-2b", "google/gemma-2-2b-it"]);
+ * ```
+ */
+export async function searchModels(text: string = ""): Promise<ModelEntry[]> {
+  const { models } = await indexModels();
+  return models.filter(({ name, aliases, family }) => hasWords([name, ...aliases, family ?? ""].join("\n"), text));
+}
+
+/** Whether every word of a text is somewhere in another. */
+export function hasWords(content: string, text: string): boolean {
+  const lower = content.toLowerCase();
+  return text.toLowerCase().split(/\s+/).every((word) => lower.includes(word));
+}
+
+/**
+ * What a name stands for, in one line.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { describeModel, findModel } from "./models.ts";
+ *
+ * assert.equal(describeModel("gemma-2-2b", await findModel("gemma-2-2b")), "gemma-2-2b is google/gemma-2-2b (gemma2)");
+ * ```
+ */
+export function describeModel(given: string, { name, repo = name, revision, path, family }: ModelEntry): string {
+  const place = formatHubName({ repo, revision, path }).slice("hf:".length);
+  return `${given} is ${place}${family === undefined ? "" : ` (${family})`}`;
+}
+
+/** Reads the list and indexes its names. */
+export async function indexModels(): Promise<ModelIndex> {
+  const { models } = await readModelData();
+  const entries = Object.entries(models).map(([name, facts]) => toEntry(name, facts));
+  const byName = new Map<string, ModelEntry>();
+  const add = (name: string, entry: ModelEntry): void => {
+    if (!byName.has(name.toLowerCase())) byName.set(name.toLowerCase(), entry);
+  };
+  for (const entry of entries) for (const name of [entry.name, ...entry.aliases]) add(name, entry);
+  for (const entry of entries) {
+    // As it was asked for: the hub's cache has a directory for each name.
+    for (const repo of models[entry.name].other_repos ?? []) add(repo, { ...entry, repo });
+    add(entry.name.slice(entry.name.indexOf("/") + 1), entry);
+  }
+  return { models: entries, find: (name) => byName.get(name.toLowerCase()) };
+}
+
+function toEntry(name: string, { type, problem, aliases = [] }: ModelFacts): ModelEntry {
+  const isFamily = type !== undefined && Object.hasOwn(FAMILIES, type);
+  const whyNot = isFamily ? undefined : problem ?? `models of type ${type} are not supported`;
+  const isOnHub = name.includes("/") || type !== undefined;
+  return { name, repo: isOnHub ? name : undefined, aliases, family: type, supported: whyNot === undefined, whyNot };
+}

@@ -1,0 +1,143 @@
+/**
+ * Public SAEs by name: SAELens's directory.
+ *
+ * @module
+ */
+import { parseHubName } from "../weights/hub/names.ts";
+import { nearestNames } from "../weights/nearest_names.ts";
+import { readSaeData, type SaeData } from "./data.ts";
+import { hubEntry, modelOf, type SaeEntry, toEntry } from "./entry.ts";
+import { findModel, hasWords, indexModels } from "./models.ts";
+import { unpackRelease } from "./release.ts";
+
+export { describeSae, type SaeEntry } from "./entry.ts";
+export type { Hooks } from "./hooks.ts";
+
+const NEURONPEDIA = "np:";
+const HUB = "hf:";
+
+/** What {@linkcode searchSaes} looks for; everything that is given must fit. */
+export interface SaeQuery {
+  /** A model by any of its names. */
+  readonly model?: string;
+  /** Words that are somewhere in its names, model, hook, repository or Neuronpedia id, in any case. */
+  readonly text?: string;
+}
+
+/**
+ * Finds an SAE by `RELEASE/SAE_ID` as SAELens calls it, by Neuronpedia id (`np:gpt2-small/10-res-jb`), or on the
+ * Hugging Face hub (`hf:owner/repo[@revision]:path`, which passes through: the directory's settings are not applied).
+ *
+ * @throws {RangeError} if no SAE has the name; the message has the nearest ones
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { findSae } from "./saes.ts";
+ *
+ * const sae = await findSae("np:gpt2-small/10-res-jb");
+ * assert.equal(sae.name, "gpt2-small-res-jb/blocks.10.hook_resid_pre");
+ * assert.deepEqual(sae.configOverrides, { model_from_pretrained_kwargs: { center_writing_weights: true } });
+ * ```
+ */
+export async function findSae(name: string): Promise<SaeEntry> {
+  const data = await readSaeData();
+  if (name.startsWith(NEURONPEDIA)) return findByNeuronpediaId(data, name.slice(NEURONPEDIA.length));
+  if (name.startsWith(HUB)) return findOnHub(data, name);
+  const slash = name.indexOf("/");
+  const release = slash < 0 ? name : name.slice(0, slash);
+  if (!Object.hasOwn(data.releases, release)) throw unknownRelease(data, name, release);
+  const saes = entriesOf(data, release);
+  const found = saes.find((entry) => entry.name === name);
+  if (found) return found;
+  if (slash < 0) {
+    throw new RangeError(`${release} is a release of ${saes.length} SAEs: name one, as in ${saes[0].name}`);
+  }
+  const nearest = nearestNames(name, saes.map((entry) => entry.name)).join(", ");
+  throw new RangeError(
+    `The release ${release} has no SAE ${JSON.stringify(name.slice(slash + 1))}: the nearest are ${nearest}`,
+  );
+}
+
+/**
+ * The listed SAEs that fit a query, in the directory's order, those first whose own name has the words.
+ *
+ * @throws {RangeError} if the model is unknown
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { searchSaes } from "./saes.ts";
+ *
+ * const found = await searchSaes({ model: "gpt2", text: "res-jb resid_post" });
+ * assert.deepEqual(found.map(({ name }) => name), ["gpt2-small-res-jb/blocks.11.hook_resid_post"]);
+ * ```
+ */
+export async function searchSaes({ model, text = "" }: SaeQuery = {}): Promise<SaeEntry[]> {
+  const data = await readSaeData();
+  const fits = model === undefined ? () => true : await modelTest(model);
+  const found = allEntries(data).filter((entry) => fits(entry.model!) && hasWords(searchable(entry), text));
+  const isNamed = found.map(({ name }) => hasWords(name, text));
+  return [...found.filter((_, i) => isNamed[i]), ...found.filter((_, i) => !isNamed[i])];
+}
+
+/** How many SAEs are listed for each model, by its official name. */
+export async function countSaes(): Promise<ReadonlyMap<string, number>> {
+  const [{ releases }, index] = await Promise.all([readSaeData(), indexModels()]);
+  const counts = new Map<string, number>();
+  for (const [name, release] of Object.entries(releases)) {
+    const model = modelOf(name, release);
+    const official = index.find(model)?.name ?? model;
+    counts.set(official, (counts.get(official) ?? 0) + release.columns.id.split(" ").length);
+  }
+  return counts;
+}
+
+function searchable({ name, repo, path, model, hook, neuronpediaId }: SaeEntry): string {
+  return [name, repo, path, model, hook, neuronpediaId].join("\n");
+}
+
+/** Whether one of the directory's names for models is a name of this model. */
+async function modelTest(model: string): Promise<(name: string) => boolean> {
+  const index = await indexModels();
+  const official = (name: string): string => (index.find(name)?.name ?? name).toLowerCase();
+  const wanted = (await findModel(model)).name.toLowerCase();
+  return (name) => official(name) === wanted;
+}
+
+function entriesOf(data: SaeData, release: string): SaeEntry[] {
+  const unpacked = unpackRelease(data.releases[release]);
+  return unpacked.saes.map((sae) => toEntry(release, unpacked, sae));
+}
+
+function allEntries(data: SaeData): SaeEntry[] {
+  return Object.keys(data.releases).flatMap((release) => entriesOf(data, release));
+}
+
+function findByNeuronpediaId(data: SaeData, id: string): SaeEntry {
+  const entries = allEntries(data);
+  const found = entries.find(({ neuronpediaId }) => neuronpediaId === id);
+  if (found) return found;
+  const known = entries.flatMap(({ neuronpediaId }) =>
+    neuronpediaId === undefined ? [] : [NEURONPEDIA + neuronpediaId]
+  );
+  throw unknown(NEURONPEDIA + id, `the nearest are ${nearestNames(NEURONPEDIA + id, known).join(", ")}`);
+}
+
+function findOnHub(data: SaeData, name: string): SaeEntry {
+  const hub = parseHubName(name)!; // undefined only for names without hf:
+  const releases = Object.keys(data.releases).filter((release) => data.releases[release].repo_id === hub.repo);
+  return hubEntry(name, hub, releases.flatMap((release) => entriesOf(data, release)));
+}
+
+function unknownRelease(data: SaeData, name: string, release: string): RangeError {
+  if (allEntries(data).some(({ neuronpediaId }) => neuronpediaId === name)) {
+    return unknown(name, `it is a Neuronpedia id, write ${NEURONPEDIA}${name}`);
+  }
+  const nearest = nearestNames(release, Object.keys(data.releases)).join(", ");
+  return unknown(name, `the nearest releases are ${nearest}`);
+}
+
+function unknown(name: string, advice: string): RangeError {
+  return new RangeError(`Unknown SAE ${JSON.stringify(name)}: ${advice}; "saes --search TEXT" finds more`);
+}

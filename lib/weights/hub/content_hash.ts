@@ -1,0 +1,34 @@
+import { createHash } from "node:crypto";
+
+const BLOCK = 4 * 2 ** 20;
+
+/**
+ * Checks a file on disk against its ETag where that is a hash: the SHA-256 of a large file, or git's SHA-1 of a small
+ * one. Returns what is wrong, or `undefined`.
+ *
+ * @example
+ * ```ts
+ * const path = await Deno.makeTempFile();
+ * await Deno.writeTextFile(path, "hello\n");
+ * console.log(await findHashError(path, "ce013625030ba8dba906f756967f9e9ca394464a")); // undefined
+ * ```
+ */
+export async function findHashError(path: string, etag: string): Promise<string | undefined> {
+  const kind = hashKind(etag);
+  if (kind === undefined) return undefined;
+  const hash = createHash(kind);
+  using file = await Deno.open(path);
+  if (kind === "sha1") hash.update(`blob ${(await file.stat()).size}\0`);
+  const buffer = new Uint8Array(BLOCK);
+  for (let count = await file.read(buffer); count !== null; count = await file.read(buffer)) {
+    hash.update(buffer.subarray(0, count));
+  }
+  const found = hash.digest("hex");
+  const name = kind === "sha1" ? "git hash" : "SHA-256";
+  return found === etag ? undefined : `its ${name} is ${found}, the hub's is ${etag}`;
+}
+
+function hashKind(etag: string): "sha1" | "sha256" | undefined {
+  if (/^[0-9a-f]{64}$/.test(etag)) return "sha256";
+  return /^[0-9a-f]{40}$/.test(etag) ? "sha1" : undefined;
+}

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { add, type Graph, input, mul } from "../../lib/graph/mod.ts";
+import { createRuntime, type Device, DEVICES } from "../../lib/runtime/runtime.ts";
+import { firstNonFinite, tensor } from "../../lib/runtime/tensor.ts";
+
+const sum = (): Graph => ({ sum: add(input("x", ["n"]), input("y", ["n"])) });
+
+const vector = (...numbers: number[]): { dims: number[]; data: Float32Array } => ({
+  dims: [numbers.length],
+  data: Float32Array.from(numbers),
+});
+
+Deno.test("a graph runs under the names that it has", async () => {
+  await using runtime = await createRuntime({ threads: 1 });
+  assert.equal(runtime.device, "wasm");
+  const session = await runtime.session("sum", sum);
+  assert.deepEqual([...session.inputNames].sort(), ["x", "y"]);
+  for (const n of [1, 3, 2]) {
+    const x = vector(...Array.from({ length: n }, (_, i) => i));
+    const found = await session.run({ x, y: vector(...new Array(n).fill(10)) });
+    assert.deepEqual(Object.keys(found), ["sum"]);
+    assert.deepEqual([...found.sum.dims], [n]);
+    assert.ok(found.sum.data instanceof Float32Array);
+    assert.deepEqual([...found.sum.data], Array.from({ length: n }, (_, i) => i + 10));
+  }
+});
+
+Deno.test("one key is compiled once, asked for at once or later", async () => {
+  await using runtime = await createRuntime({ threads: 1 });
+  let built = 0;
+  const graph = (): Graph => {
+    built++;
+    return sum();
+  };
+  await Promise.all([runtime.session("a", graph), runtime.session("a", graph), runtime.session("a", graph)]);
+  await runtime.session("a", graph);
+  assert.equal(built, 1);
+  await runtime.session("b", graph);
+  assert.equal(built, 2);
+  await using other = await createRuntime({ threads: 1 });
+  await other.session("a", graph);
+  assert.equal(built, 3, "runtimes keep their own sessions");
+});
+
+Deno.test("a graph that cannot be built is reported, and its key stays free", async () => {
+  await using runtime = await createRuntime({ threads: 1 });
+  await assert.rejects(
+    runtime.session("broken", () => ({ y: mul(input("x", [2]), input("y", [3])) })),
+    { name: "TypeError", message: "Cannot broadcast [2] with [3]: 2 against 3" },
+  );
+  assert.ok(await runtime.session("broken", sum));
+});
+
+Deno.test("disposed: sessions are released, twice does no harm, and a new one is compiled", async () => {
+  const runtime = await createRuntime({ threads: 1 });
+  const session = await runtime.session("sum", sum);
+  await runtime.dispose();
+  await runtime.dispose();
+  await assert.rejects(session.run({ x: vector(1), y: vector(2) }), Error);
+  const again = await runtime.session("sum", sum);
+  assert.deepEqual([...(await again.run({ x: vector(1), y: vector(2) })).sum.data], [3]);
+  await runtime[Symbol.asyncDispose]();
+});
+
+Deno.test("devices: auto is wasm, the others say what to do", async () => {
+  assert.deepEqual(DEVICES, ["auto", "wasm", "webgpu", "native"]);
+  for (const device of ["auto", "wasm"] as const) {
+    await using runtime = await createRuntime({ device, threads: 1 });
+    assert.equal(runtime.device, "wasm");
+  }
+  for (const device of ["webgpu", "native"] as const) {
+    await assert.rejects(createRuntime({ device }), {
+      name: "RangeError",
+      message: `Device "${device}" is not available in this version: use --device wasm`,
+    });
+  }
+  await assert.rejects(createRuntime({ device: "gpu" as Device }), {
+    name: "RangeError",
+    message: 'Unknown device "gpu": choose one of auto, wasm, webgpu, native',
+  });
+});
+
+Deno.test("inputs that are missing or of another kind are errors that name them", async () => {
+  await using runtime = await createRuntime({ threads: 1 });
+  const session = await runtime.session("sum", sum);
+  await assert.rejects(session.run({ x: vector(1) }), /'y'/);
+  await assert.rejects(session.run({}), /'x'/);
+  const double = { dims: [1], data: Float64Array.of(1) };
+  await assert.rejects(session.run({ x: double, y: double }), Error, "float64 in a float32 graph");
+  await assert.rejects(session.run({ x: vector(1, 2), y: { dims: [1, 2], data: new Float32Array(2) } }), Error, "rank");
+});
+
+Deno.test("float64 is computed in float64, indices are int64", async () => {
+  await using runtime = await createRuntime({ dtype: "float64", threads: 1 });
+  const session = await runtime.session("tenth", () => ({ y: mul(input("x", [1]), 0.1) }));
+  const { y } = await session.run({ x: { dims: [1], data: Float64Array.of(3) } });
+  assert.ok(y.data instanceof Float64Array);
+  assert.equal(y.data[0], 3 * 0.1);
+});
+
+Deno.test("a tensor's elements fill its dimensions", () => {
+  assert.deepEqual(tensor([2, 0], new Float32Array()), { dims: [2, 0], data: new Float32Array() });
+  assert.equal(tensor([], Float32Array.of(5)).data[0], 5);
+  assert.throws(() => tensor([2, 3], new Float32Array(5)), {
+    name: "RangeError",
+    message: "5 elements do not fill [2, 3]",
+  });
+});
+
+Deno.test("the first element that is not finite is found", () => {
+  const zeros = new Float32Array(100);
+  assert.equal(firstNonFinite(zeros), -1);
+  assert.equal(firstNonFinite(new Float32Array()), -1);
+  assert.equal(firstNonFinite(Float32Array.of(3.4e38, -3.4e38, 1e-45, -0)), -1);
+  for (const odd of [NaN, Infinity, -Infinity]) {
+    for (const at of [0, 41, 99]) {
+      const data = zeros.slice();
+      data[at] = odd;
+      data[99] = NaN;
+      assert.equal(firstNonFinite(data), at);
+    }
+  }
+});
