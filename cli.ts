@@ -20,6 +20,10 @@ interface CommandModule {
 const COMMANDS: Readonly<Record<string, string>> = {
   predict: "show what the model predicts next",
   attribute: "attribute a prediction to the features of sparse autoencoders",
+  models: "list the models that are known by name",
+  saes: "list the public SAEs, and which of them can be loaded",
+  pull: "download models and SAEs from the Hugging Face hub",
+  cache: "list, measure and empty what has been downloaded",
 };
 
 const HELP = helpText({
@@ -38,7 +42,9 @@ const HELP = helpText({
 async function run([name, ...args]: readonly string[]): Promise<void> {
   if (name === "--help" || name === "-h") return await printData([HELP]);
   if (name === "--version") return await printData([`sae-attribution ${VERSION}\n`]);
-  if (name === undefined) throw new UsageError("no command: write predict or attribute, or --help");
+  if (name === undefined) {
+    throw new UsageError("no command: write predict, attribute, models, saes, pull or cache, or --help");
+  }
   if (!Object.hasOwn(COMMANDS, name)) {
     if (name.startsWith("-")) throw new UsageError(`${quote(name)} comes before a command: write the command first`);
     const [nearest] = nearestNames(name, Object.keys(COMMANDS), 1);

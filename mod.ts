@@ -15,10 +15,17 @@
  * @module
  */
 // What the notebook does.
-export { loadModel, type Model, type ModelParts, type Token, type TokenOptions } from "./lib/model/model.ts";
-export { loadSae } from "./lib/sae/load.ts";
+export {
+  loadModel,
+  type LoadModelOptions,
+  type Model,
+  type ModelParts,
+  type Token,
+  type TokenOptions,
+} from "./lib/model/model.ts";
+export { loadSae, type LoadSaeSettings } from "./lib/sae/load.ts";
 export type { Encoded, Sae } from "./lib/sae/sae.ts";
-export type { SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
+export type { ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
 export {
   type AttributionGrads,
   type AttributionOptions,
@@ -87,6 +94,8 @@ export type { Device, Runtime, RuntimeOptions, Session } from "./lib/runtime/run
 export type { FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
 export type { Normalization, Normalized } from "./lib/sae/normalization.ts";
 export type { SparseActivations } from "./lib/sae/sparse.ts";
+export type { OpenOptions } from "./lib/registry/open.ts";
+export type { DownloadProgress } from "./lib/weights/hub/hub.ts";
 export type { FileSource } from "./lib/weights/source.ts";
 export type { ByteRange } from "./lib/weights/ranges.ts";
 export type { Dtype, TensorInfo, TensorStore } from "./lib/weights/tensors.ts";

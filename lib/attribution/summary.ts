@@ -100,7 +100,7 @@ export function summarise(result: Attribution): Summary {
       name: model.name,
       description: model.description,
       family: model.architecture.family,
-      revision: null,
+      revision: model.revision,
       processing: processingFlags(grads.processing),
     },
     tokens: result.tokens.map(({ id, text, isSpecial }, position) => ({ position, id, text, is_special: isSpecial })),

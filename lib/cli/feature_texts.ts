@@ -144,9 +144,11 @@ async function readText(path: string): Promise<string> {
 
 async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    if ((await Deno.stat(path)).isDirectory) {
+    const { isDirectory, size } = await Deno.stat(path);
+    if (isDirectory) {
       throw new Deno.errors.IsADirectory(`Cannot read explanations from ${path}: it is a directory, give a file`);
     }
+    if (size > MOST_BYTES) throw tooLarge(path);
     const file = await Deno.open(path);
     return await gather(path, file.readable); // which closes the file
   } catch (error) {
@@ -160,10 +162,12 @@ async function gather(path: string, stream: ReadableStream<Uint8Array<ArrayBuffe
   let size = 0;
   for await (const chunk of stream) {
     size += chunk.length;
-    if (size > MOST_BYTES) {
-      throw new RangeError(`${path} holds more than ${MOST_BYTES / 2 ** 20} MiB: give the explanations of one SAE`);
-    }
+    if (size > MOST_BYTES) throw tooLarge(path);
     chunks.push(chunk);
   }
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+function tooLarge(path: string): RangeError {
+  return new RangeError(`${path} holds more than ${MOST_BYTES / 2 ** 20} MiB: give the explanations of one SAE`);
 }

@@ -8,6 +8,8 @@ import type { Architecture, WeightRef } from "../../models/family.ts";
 import { bundledUrl, DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "../runtime/runtime.ts";
 import { hashFiles } from "../weights/hash.ts";
+import type { OpenOptions } from "../registry/open.ts";
+import { isPlace } from "../weights/place.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import { openSafetensors, type TensorStore } from "../weights/tensors.ts";
 import { Chain } from "./chain.ts";
@@ -39,6 +41,8 @@ export class Model implements AsyncDisposable {
   readonly name: string;
   /** What outputs call it. */
   readonly description: string;
+  /** What a public name stands for, in one line. */
+  readonly resolved?: string;
   /** Its configuration and graphs. */
   readonly architecture: Architecture;
   /** What runs its graphs. */
@@ -56,6 +60,7 @@ export class Model implements AsyncDisposable {
   constructor(parts: ModelParts) {
     this.name = parts.name;
     this.description = parts.description;
+    this.resolved = parts.resolved;
     this.architecture = parts.architecture;
     this.runtime = parts.runtime;
     this.#source = parts.source;
@@ -71,6 +76,11 @@ export class Model implements AsyncDisposable {
   /** Its directory or URL. */
   get location(): string {
     return this.#source.location;
+  }
+
+  /** The commit that its files are of, where they came from the hub. */
+  get revision(): string | null {
+    return (this.#source as { revision?: string }).revision ?? null;
   }
 
   /** The tokenizer, `undefined` where the model's directory has none; parsed when it is first needed. */
@@ -144,6 +154,8 @@ export interface ModelParts {
   readonly name: string;
   /** What outputs call it. */
   readonly description: string;
+  /** What a public name stands for, in one line. */
+  readonly resolved?: string;
   /** Its configuration, read. */
   readonly architecture: Architecture;
   /** `config.json`. */
@@ -157,7 +169,7 @@ export interface ModelParts {
 }
 
 /**
- * Opens a model by bundled name, or from the directory or URL of a Hugging Face model (`config.json`,
+ * Opens a model by bundled name, by a public name (`gpt2`, `EleutherAI/pythia-70m-deduped`), or from the directory or URL of a Hugging Face model (`config.json`,
  * `model.safetensors` or its shards, `tokenizer.json`). Nothing large is read yet.
  *
  * @throws {RangeError} if the family, a setting or the device is not supported
@@ -171,10 +183,9 @@ export interface ModelParts {
  * console.assert(model.architecture.family === "gpt2");
  * ```
  */
-export async function loadModel(source: string | URL = DEFAULT_MODEL, options: RuntimeOptions = {}): Promise<Model> {
+export async function loadModel(source: string | URL = DEFAULT_MODEL, options: LoadModelOptions = {}): Promise<Model> {
   const name = String(source);
-  const bundled = source instanceof URL ? undefined : findBundledModel(name);
-  const files = openSource(bundled ? bundledUrl(bundled.directory) : source);
+  const { files, description = name, resolved } = await locate(source, options);
   try {
     const [{ architecture, config }, store, runtime] = await Promise.all([
       readArchitecture(files),
@@ -183,12 +194,32 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: R
     ]);
     const named = renamedStore(store, architecture.weightPrefixes, architecture.embedding.tokens.name);
     checkWeights(architecture, named, name);
-    const description = bundled?.description ?? name;
-    return new Model({ name, description, architecture, config, source: files, store: named, runtime });
+    return new Model({ name, description, resolved, architecture, config, source: files, store: named, runtime });
   } catch (error) {
     await files.close();
     throw error;
   }
+}
+
+/** Options of {@linkcode loadModel}. */
+export interface LoadModelOptions extends RuntimeOptions, OpenOptions {}
+
+interface Located {
+  readonly files: FileSource;
+  readonly description?: string;
+  readonly resolved?: string;
+}
+
+type Registry = typeof import("../registry/open.ts");
+
+/** A bundled model, a path or URL, or a public name. */
+async function locate(source: string | URL, options: OpenOptions): Promise<Located> {
+  const name = String(source);
+  const bundled = source instanceof URL ? undefined : findBundledModel(name);
+  if (bundled) return { files: openSource(bundledUrl(bundled.directory)), description: bundled.description };
+  if (source instanceof URL || await isPlace(name)) return { files: openSource(source) };
+  const { openModelByName } = await import(new URL("../registry/open.ts", import.meta.url).href) as Registry;
+  return await openModelByName(name, { revision: options.revision, onProgress: options.onProgress });
 }
 
 async function readArchitecture(

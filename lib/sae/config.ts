@@ -60,7 +60,22 @@ export interface SaeOverrides {
   readonly hookIn?: string;
   /** The factor of `expected_average_only_in`, which the release names and the SAE's own files do not. */
   readonly normScalingFactor?: number;
+  /** What SAELens's directory of releases says. */
+  readonly listed?: ListedSettings;
 }
+
+/** What a directory of releases says of an SAE beside its files. */
+export interface ListedSettings {
+  /** Settings that go over those of the files. */
+  readonly configOverrides: Readonly<Record<string, unknown>>;
+  /** For `expected_average_only_in`; ignored with other normalisations, as by SAELens. */
+  readonly normScalingFactor?: number;
+  /** Its Neuronpedia id, `model/sae`, where the files have none. */
+  readonly neuronpediaId?: string;
+}
+
+/** Settings that version 6 keeps under `metadata`. */
+const METADATA_KEYS = ["model_name", "hook_name", "hook_name_out", "dataset_path", "model_from_pretrained_kwargs"];
 
 const MAX_SIZE = 2 ** 31 - 1;
 
@@ -82,7 +97,7 @@ export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeC
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new SyntaxError("cfg.json is not a JSON object");
   }
-  const cfg = upgrade(json as Json);
+  const cfg = overridden(upgrade(json as Json), overrides.listed?.configOverrides ?? {});
   const metadata = cfg.metadata as Json;
   const architecture = text(cfg, "architecture") ?? "standard";
   const { transcoder = false, topK } = findArchitecture(architecture);
@@ -96,7 +111,8 @@ export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeC
     dSae,
     applyBDecToInput: subtractsBias(cfg, transcoder),
     normalizeActivations,
-    normScalingFactor: checkFactor(overrides.normScalingFactor, normalizeActivations),
+    normScalingFactor: checkFactor(overrides.normScalingFactor, normalizeActivations) ??
+      (normalizeActivations === "expected_average_only_in" ? overrides.listed?.normScalingFactor : undefined),
     activationNormalizationFactor: factor(cfg, "activation_normalization_factor"),
     reshapeActivations: choice(cfg, "reshape_activations", ["none", "hook_z"] as const, "none"),
     k: topK ? kept(cfg, dSae) : undefined,
@@ -106,7 +122,7 @@ export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeC
     modelName: text(metadata, "model_name"),
     prependBos: boolean(metadata, "prepend_bos"),
     contextSize: typeof metadata.context_size === "number" ? metadata.context_size : undefined,
-    neuronpediaId: text(metadata, "neuronpedia_id"),
+    neuronpediaId: text(metadata, "neuronpedia_id") ?? overrides.listed?.neuronpediaId,
     modelFromPretrainedKwargs: record(metadata, "model_from_pretrained_kwargs"),
     excludeSpecialTokens: excluded(metadata.exclude_special_tokens),
   };
@@ -154,6 +170,15 @@ function head(metadata: Json, transcoder: boolean): number | undefined {
   }
   if (transcoder) throw new RangeError('cfg.json: "hook_head_index" is not supported for transcoders');
   return value;
+}
+
+/** A configuration with other settings over it. */
+function overridden(cfg: Json, settings: Json): Json {
+  const entries = Object.entries(settings);
+  const [metadata, own] = [true, false].map((wanted) =>
+    Object.fromEntries(entries.filter(([key]) => METADATA_KEYS.includes(key) === wanted))
+  );
+  return { ...cfg, ...own, metadata: { ...cfg.metadata as Json, ...metadata } };
 }
 
 /** The layout of version 6: settings of the SAE at the top, of the model under `metadata`. */

@@ -5,17 +5,17 @@
  */
 import { bundledUrl, findBundledSae } from "../bundled.ts";
 import { isRecord, parseJsonObject } from "../weights/json.ts";
+import { isPlace } from "../weights/place.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
+import type { OpenOptions } from "../registry/open.ts";
 import type { SaeOverrides } from "./config.ts";
 import { openSae, SaeFiles } from "./formats/mod.ts";
 import { type Sae, TensorSae } from "./sae.ts";
 
 /**
- * Opens an SAE by bundled name, or from a directory, a URL, or the path of a single file (`.npz`, `.safetensors`,
+ * Opens an SAE by bundled name, by a public name (`RELEASE/SAE_ID`, `np:MODEL/SAE`, `hf:owner/repo:path`), or from a directory, a URL, or the path of a single file (`.npz`, `.safetensors`,
  * `.pt`) in any of the {@linkcode ./formats/mod.ts formats}. What its files do not say is taken from the options, and
  * where they are silent too from the directories' names, as releases have them.
- *
- * @param options `k`: features kept per position, for a top-k SAE whose files do not say it
  *
  * @throws {RangeError} if its architecture, format or a setting is not supported, or an option is missing
  * @throws {TypeError | SyntaxError} if a file is malformed or a tensor is missing or of the wrong shape
@@ -28,22 +28,47 @@ import { type Sae, TensorSae } from "./sae.ts";
  * console.assert(sae.hookOut === "blocks.3.hook_resid_pre");
  * ```
  */
-export async function loadSae(
-  source: string | URL,
-  options: SaeOverrides & { readonly k?: number } = {},
-): Promise<Sae> {
+export async function loadSae(source: string | URL, options: LoadSaeSettings = {}): Promise<Sae> {
+  const { revision, onProgress, ...settings } = options;
   const name = String(source);
-  const bundled = source instanceof URL ? undefined : findBundledSae(name);
-  const { directory, file } = bundled ? { directory: bundledUrl(bundled.directory) } : await splitFile(source);
-  const files = openSource(directory);
+  const { files, file, overrides, resolved } = await locate(source, { revision, onProgress });
   try {
-    const { config, store } = await openSae(new SaeFiles(files, file), options);
-    return new TensorSae(config, store, name, () => readLabels(files));
+    const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+    const { config, store } = await openSae(new SaeFiles(files, file), { ...overrides, ...given });
+    return new TensorSae(config, store, name, () => readLabels(files), resolved);
   } catch (error) {
     await files.close();
     throw error;
   }
 }
+
+/** Options of {@linkcode loadSae}. */
+export interface LoadSaeSettings extends SaeOverrides, OpenOptions {
+  /** Features kept per position, for a top-k SAE whose files do not say it. */
+  readonly k?: number;
+}
+
+interface Located {
+  readonly files: FileSource;
+  readonly file?: string;
+  readonly overrides?: SaeOverrides;
+  readonly resolved?: string;
+}
+
+/** A bundled SAE, a path or URL, or a name in the directory of public SAEs. */
+async function locate(source: string | URL, options: OpenOptions): Promise<Located> {
+  const name = String(source);
+  const bundled = source instanceof URL ? undefined : findBundledSae(name);
+  if (bundled) return { files: openSource(bundledUrl(bundled.directory)) };
+  if (source instanceof URL || await isPlace(name)) {
+    const { directory, file } = await splitFile(source);
+    return { files: openSource(directory), file };
+  }
+  const { openSaeByName } = await import(new URL("../registry/open.ts", import.meta.url).href) as Registry;
+  return await openSaeByName(name, options);
+}
+
+type Registry = typeof import("../registry/open.ts");
 
 /** A file of weights is the directory that it is in, and its name; Llama Scope's lies in one deeper than its settings. */
 async function splitFile(source: string | URL): Promise<{ directory: string | URL; file?: string }> {

@@ -42,6 +42,8 @@ export interface Sae extends AsyncDisposable {
   readonly config: SaeConfig;
   /** Where it came from: a directory, URL or bundled name. */
   readonly source: string;
+  /** What a public name stands for, in one line. */
+  readonly resolved?: string;
   /** Its directory or URL. */
   readonly location: string;
   /** Where it reads, a TransformerLens hook name. */
@@ -80,6 +82,8 @@ export class TensorSae implements Sae {
   readonly config: SaeConfig;
   /** Where it came from: a directory, URL or bundled name. */
   readonly source: string;
+  /** What a public name stands for, in one line. */
+  readonly resolved?: string;
   readonly #store: TensorStore;
   readonly #labels: () => Promise<ReadonlyMap<number, string>>;
   #bDec: Promise<Float32Array> | undefined;
@@ -97,9 +101,11 @@ export class TensorSae implements Sae {
     store: TensorStore,
     source: string,
     labels: () => Promise<ReadonlyMap<number, string>> = () => Promise.resolve(new Map()),
+    resolved?: string,
   ) {
     this.config = config;
     this.source = source;
+    this.resolved = resolved;
     this.#store = store;
     this.#labels = labels;
     this.#foldsNorms = config.rescaleActsByDecoderNorm;

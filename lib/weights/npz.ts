@@ -119,8 +119,9 @@ function parseHeader(
   fail: (what: string) => SyntaxError,
 ): { descr: string; fortran: boolean; shape: number[] } {
   const malformed = (): SyntaxError => fail(`its header is ${JSON.stringify(text.slice(0, 80))}`);
-  const body = /^\s*\{\s*(.*?),?\s*\}\s*$/s.exec(text)?.[1];
-  if (body === undefined) throw malformed();
+  const dict = text.trim();
+  if (!dict.startsWith("{") || !dict.endsWith("}")) throw malformed();
+  const body = dict.slice(1, -1).trim().replace(/,$/, "");
   const item =
     /\s*(['"])(descr|fortran_order|shape)\1\s*:\s*('[^'"]*'|"[^'"]*"|True|False|\([\d\s,L]*\)|\[[^\]]*\])\s*(,|$)/y;
   const values = new Map<string, string>();

@@ -60,6 +60,11 @@ Deno.test("bad input: prompts and tokens", async () => {
     [["--token-ids", "1,999"], /^Token id 999 is not in the vocabulary of 384/],
     [[PROMPT, "--metric-position", "10"], /^The metric's position 10 is not in a prompt of 10 tokens/],
     [[PROMPT, "--features", "96"], /^There is no feature 96/],
+    [
+      [PROMPT, "--metric-position", "-1,9", "--pos-id", "1"],
+      /^The metric's positions \[-1, 9\] are empty or name one twice/,
+    ],
+    [[PROMPT, "--metric", "kl"], /^With the error term .* exactly 0.*\(--no-error-term\)$/],
   ];
   for (const [args, message] of cases) assert.match(await failure(attribute, [...args, ...QUIET]), message);
   assert.match(await failure(predict, [PROMPT, ...QUIET, "--answer", " golfing"]), /is 3 tokens .*give --answer-id/);
@@ -82,7 +87,9 @@ Deno.test("bad input: hooks and SAEs that do not fit", async () => {
     ],
     [["--sae", SAE, "--sae", SAE], new RegExp(`^Two SAEs write ${HOOK}`)],
     [["--sae", `${SAES}/none`], /^Cannot read .*none: no such directory.*bundled name \(tiny-facts\//],
-    [["--sae", MODEL], /has no cfg\.json: is it the directory of an SAE\?/],
+    [["--sae", SAE, "--hook-in", HOOK], /^Only transcoders read elsewhere than they write/],
+    [["--sae", SAE, "--explanations", `${SAES}/none.csv`], /^Cannot read explanations from .*: there is no such file$/],
+    [["--sae", MODEL], /has no cfg\.json.*: is it the directory of an SAE\?/],
   ];
   for (const [args, message] of cases) {
     assert.match(await failure(attribute, [PROMPT, ...on, ...args]), message);
@@ -140,6 +147,9 @@ Deno.test("bad input: files that cannot be written leave nothing behind", () =>
       [["--output", `${directory}/none/rows.csv`], /the directory .*none does not exist, make it first/],
       [["--output", directory], /it is a directory, give a file/],
       [["--summary", `${directory}/none/run.json`], /the directory .*none does not exist/],
+      [["--save-tensors", directory], /it is a directory, give a file/],
+      [["--emit-python", `${directory}/none/run.py`], /the directory .*none does not exist/],
+      [["--metric", "kl", "--no-error-term", "--emit-python", `${directory}/run.py`], /kl_to_clean has no Python/],
     ];
     if (Deno.build.os === "linux") cases.push([["--output", "/dev/full", "--format", "csv"], /the disk is full/]);
     for (const [args, message] of cases) assert.match(await failure(attribute, [PROMPT, ...QUIET, ...args]), message);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { findBundledModel } from "../../lib/bundled.ts";
-import { cliCommand, HOOK, inDirectory, ON_MODEL, PROMPT, runCli, SAES } from "./run_cli.ts";
+import { cliCommand, HOOK, inDirectory, MODEL, ON_MODEL, PROMPT, runCli, SAE, SAES } from "./run_cli.ts";
 
 interface Golden {
   readonly expected: {
@@ -95,6 +95,63 @@ Deno.test("cli: attribute to files, with several SAEs, a tracked hook and a chec
     assert.ok(json.check.hooks[0].gradient_central_difference.relative_error < 0.05);
     assert.deepEqual([...Deno.readDirSync(directory)].length, 2);
   }));
+
+Deno.test("cli: labels from files, excluded tokens, flags, tensors, a script and a check without paths", () =>
+  inDirectory(async (directory) => {
+    const [tensors, script, summary] = ["run.safetensors", "run.py", "run.json"].map((name) => `${directory}/${name}`);
+    const labels = `${directory}/labels.json`;
+    await Deno.writeTextFile(labels, '[{ "modelId": "m", "layer": "l", "index": "83", "description": "sport" }]');
+    const { code, stdout, stderr } = await runCli([
+      ...["attribute", PROMPT, ...PAIR, ...ON_MODEL, "--explanations", labels, "--columns", "position,feature,label"],
+      ...["--save-tensors", tensors, "--emit-python", script, "--summary", summary, "--check"],
+      ...["--exclude-special-tokens", "--processing", "default", "--no-center-unembed"],
+    ]);
+    assert.equal(code, 0, stderr);
+    const lines = stdout.trimEnd().split("\n").slice(1);
+    assert.ok(lines.length > 0);
+    for (const line of lines) {
+      assert.doesNotMatch(line, /^0,/);
+      assert.equal(line.endsWith(",sport"), line.includes(",83,"));
+    }
+    assert.match(stderr, /^Left out {4}<\|endoftext\|> \(0\) special or excluded tokens/m);
+    const words = stderr.replace(/\s+/g, " ");
+    assert.match(words, / Processing [\w, ]* fold_value_biases \(--processing default, --no-center-unembed\) /);
+    assert.match(stderr, /labels\.json is about m\/l,/);
+    assert.match(stderr, /^Neuronpedia https:/m);
+    const run = JSON.parse(await Deno.readTextFile(summary));
+    assert.deepEqual(run.excluded_positions, [0]);
+    assert.deepEqual(run.model.processing.center_unembed, false);
+    const files = [`${MODEL}/config.json`, `${MODEL}/model.safetensors`, `${SAE}/sae_weights.safetensors`];
+    assert.deepEqual(Object.keys(run.check.file_sha256), files);
+    assert.match(await Deno.readTextFile(script), /^# logits\[-1, 364\] - logits\[-1, 296\] = /);
+    const start = new TextDecoder().decode((await Deno.readFile(tensors)).subarray(8, 40));
+    assert.match(start, /^\{"__metadata__":/);
+    assert.deepEqual([...Deno.readDirSync(directory)].length, 4);
+  }));
+
+Deno.test("cli: tables, kinds of rows, and metrics of several tokens and positions", async () => {
+  const run = async (...args: string[]): Promise<string[]> => {
+    const { code, stdout, stderr } = await runCli(["attribute", PROMPT, ...ON_MODEL, "--quiet", ...args]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    return stdout.trimEnd().split("\n");
+  };
+  const [positions, features, kinds, several, target, kl] = await Promise.all([
+    run(...PAIR, "--table", "positions", "--positions=-2:"),
+    run(...PAIR, "--table", "features", "--top", "3"),
+    run(...PAIR, "--include-error", "--track", "blocks.1.attn.hook_pattern"),
+    run("--pos-token", " golf", "--pos-id", "340", "--neg-token", " tennis", "--metric-position=-2,-1", "--top", "2"),
+    run("--target-text", " golf.", "--top", "2", "--positions=-2:"),
+    run("--metric", "kl", "--no-error-term", "--top", "2"),
+  ]);
+  assert.deepEqual([positions[0], positions.length], ["position,token,features,bias,error,total", 3]);
+  assert.deepEqual([features[0], features.length], ["feature,attribution,positions,max_activation", 4]);
+  assert.equal(kinds[0], "hook,kind,position,feature,index_0,index_1,attribution");
+  const counts = Object.groupBy(kinds.slice(1), (line) => line.split(",")[1]);
+  assert.deepEqual(Object.keys(counts).sort(), ["activation", "bias", "error", "feature"]);
+  assert.deepEqual([counts.bias!.length, counts.error!.length], [10, 10]);
+  for (const lines of [several, kl]) assert.deepEqual([lines[0], lines.length], ["position,feature,attribution", 3]);
+  assert.equal(target.length, 1 + 2);
+});
 
 Deno.test("cli: quiet, standard input, ids, and the formats", async () => {
   const common = ["--quiet", ...PAIR, ...ON_MODEL, "--top", "3"];

@@ -72,6 +72,8 @@ Deno.test("an .npy header is read, not evaluated", async () => {
     "{'descr': '<f4', 'fortran_order': False, 'shape': (1e3,)}",
     "{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999999999,)}",
     "[]",
+    `{${" ".repeat(200)}x`,
+    "{'descr' }",
     "",
     "{",
   ];

@@ -153,6 +153,12 @@ Deno.test("a config that Python wrote may say NaN and Infinity", async () => {
   });
 });
 
+Deno.test("a config that is no JSON is refused in time, however it is written", async () => {
+  await withDirectory({ "cfg.json": `{"a": "${'\\"'.repeat(2 ** 20)}` }, async (directory) => {
+    await assert.rejects(loadSae(directory), /cfg\.json is not JSON/);
+  });
+});
+
 Deno.test("what is not supported is recognised", async () => {
   const refused = async (path: string, why: RegExp): Promise<void> => {
     await assert.rejects(loadSae(new URL(path, DATA)), (error) => {

@@ -185,21 +185,22 @@ export class FakeHub implements AsyncDisposable {
 
   /** An answer to a GET of a file that hangs up after `count` bytes (or goes on as slowly as `next` says). */
   cut(request: Request, name: string, count: number, next: () => Promise<void> = fail): Response {
-    const { bytes } = this.files.get(name)!;
-    const start = Number(/^bytes=(\d+)-/.exec(request.headers.get("range") ?? "")?.[1] ?? 0);
-    const end = Math.min(bytes.length, start + count);
+    const all = this.files.get(name)!.bytes;
+    const [, first, final] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get("range") ?? "") ?? [];
+    const start = Number(first ?? 0);
+    const last = final ? Number(final) : all.length - 1;
+    const end = Math.min(last + 1, start + count);
     this.count(name, end - start);
     const body = new ReadableStream({
-      start: (controller) => controller.enqueue(bytes.slice(start, end)),
+      start: (controller) => controller.enqueue(all.slice(start, end)),
       pull: async () => await next(),
     });
-    const headers = {
-      "content-length": String(bytes.length - start),
-      "content-range": `bytes ${start}-${bytes.length - 1}/${bytes.length}`,
-    };
-    return start > 0 || request.headers.has("range")
-      ? new Response(body, { status: 206, headers })
-      : new Response(body, { headers: { "content-length": String(bytes.length) } });
+    const headers = { "content-length": String(last + 1 - start) };
+    if (first === undefined) return new Response(body, { headers });
+    return new Response(body, {
+      status: 206,
+      headers: { ...headers, "content-range": `bytes ${start}-${last}/${all.length}` },
+    });
   }
 }
 

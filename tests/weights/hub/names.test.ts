@@ -68,7 +68,7 @@ Deno.test("hostile names never leave the cache", async () => {
     assert.throws(() => openHub({ repo: "owner/name", revision: path }), RangeError);
     assert.throws(() => openHub({ repo: path }), RangeError);
   }
-  for (const path of ["nul", "a/CON.txt", "a:b", "a.", "a ", "a|b"]) {
+  for (const path of ["nul", "a/CON.txt", "ab:c", "a.", "a ", "a|b"]) {
     assert.throws(() => checkHubPath(path, "windows"), RangeError, path);
     checkHubPath(path, "linux");
   }

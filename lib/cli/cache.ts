@@ -1,0 +1,64 @@
+/**
+ * `cache [list|size|remove NAME]`: what has been downloaded.
+ *
+ * @module
+ */
+import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { quote } from "./args_values.ts";
+import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
+import { printData, stdoutScreen } from "./output.ts";
+
+const ACTIONS = ["list", "size", "remove"] as const;
+
+/** Everything that the command line asks for. */
+export interface CacheRequest {
+  readonly action: typeof ACTIONS[number];
+  /** What to remove. */
+  readonly name: string | undefined;
+  readonly destination: Destination;
+}
+
+const spec = {
+  name: "cache",
+  summary:
+    "Show what has been downloaded and how much room it takes, or remove it: from the cache that huggingface_hub " +
+    "uses too (HF_HOME), and from the program's own of parts of files (SAE_ATTRIBUTION_CACHE).",
+  usage: "[list | size | remove NAME] [--format F]",
+  positionals: [
+    { name: "ACTION", help: "list (the default), size, or remove", required: false },
+    { name: "NAME", help: "the model or SAE whose repository is removed, all of it", required: false },
+  ],
+  options: { ...FORMAT_OPTIONS },
+  examples: ["cache", "cache size", "cache remove openai-community/gpt2", "cache list --format json"],
+} satisfies CommandSpec;
+
+/** Runs the command. */
+export async function run(args: readonly string[]): Promise<void> {
+  const parsed = parseCommand(spec, args);
+  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
+  const request = readRequest(parsed);
+  // By a computed address, so that help and usage errors do not wait for what only a run needs.
+  const { runCache } = await import(new URL("./cache_run.ts", import.meta.url).href) as typeof import("./cache_run.ts");
+  await runCache(request);
+}
+
+/**
+ * What a command line asks for.
+ *
+ * @throws {UsageError} if it cannot be understood
+ */
+export function parseRequest(args: readonly string[]): CacheRequest {
+  return readRequest(parseCommand(spec, args));
+}
+
+function readRequest({ positionals: [given = "list", name], values }: ParsedCommand<typeof spec>): CacheRequest {
+  const action = ACTIONS.find((known) => known === given);
+  if (action === undefined) throw new UsageError(`cache knows no ${quote(given)}: write list, size or remove NAME`);
+  if (action === "remove" && name === undefined) {
+    throw new UsageError("what to remove is missing: write cache remove NAME");
+  }
+  if (action !== "remove" && name !== undefined) {
+    throw new UsageError(`unexpected argument ${quote(name)}: only cache remove takes a NAME`);
+  }
+  return { action, name, destination: readDestination(values, stdoutScreen().isTerminal) };
+}

@@ -1,0 +1,49 @@
+import type { HubFile } from "./listing.ts";
+
+/** Names of the tensors of a model as transformers saves it, in one file or in shards. */
+const MODEL_WEIGHTS = /^model(-\d+-of-\d+)?\.safetensors$/;
+/** What else a model needs: configuration, tokenizer, licence. */
+const BESIDES = /^[^/]*\.(json|txt|model|jinja)$|^(LICENSE|USE_POLICY)[^/]*$/;
+
+/** Which files of a repository are wanted. */
+export interface FileChoice {
+  /** A file or directory; undefined: the repository. */
+  readonly path?: string;
+  /** Patterns of which a file must fit one. */
+  readonly include?: readonly string[];
+}
+
+/**
+ * The files that are wanted: those that fit a pattern, else all below the path, else what a model is loaded from, so
+ * that the same tensors are not downloaded in three formats, nor a thousand SAEs at once.
+ *
+ * @example
+ * ```ts
+ * const files = ["config.json", "model.safetensors", "pytorch_model.bin"].map((path) => ({ path, size: 1 }));
+ * console.log(chooseFiles(files, {}).map(({ path }) => path)); // ["config.json", "model.safetensors"]
+ * ```
+ */
+export function chooseFiles(files: readonly HubFile[], { path, include = [] }: FileChoice): HubFile[] {
+  const inside = files.filter((file) => path === undefined || file.path === path || file.path.startsWith(`${path}/`));
+  if (include.length > 0) {
+    const patterns = include.map(globPattern);
+    return inside.filter((file) => patterns.some((pattern) => pattern.test(file.path)));
+  }
+  if (path !== undefined) return inside;
+  const isModel = inside.some((file) => MODEL_WEIGHTS.test(file.path));
+  const weights = isModel ? MODEL_WEIGHTS : /^[^/]*\.(safetensors|npz)$/;
+  return inside.filter((file) => weights.test(file.path) || BESIDES.test(file.path));
+}
+
+/** As in huggingface_hub: `*` and `?` also stand for `/`, a pattern that ends with `/` for all below. */
+function globPattern(glob: string): RegExp {
+  const text = glob.endsWith("/") ? `${glob}*` : glob;
+  const source = text.replace(/\*+|\?|\[!?[^\]]+\]|[^*?[]+|\[/g, (part) => {
+    if (part.startsWith("*")) return ".*";
+    if (part === "?") return ".";
+    if (part.length < 3 || !part.startsWith("[")) return part.replace(/[\\^$.|+(){}[\]/-]/g, "\\$&");
+    const inside = part.slice(1, -1).replace(/[\\\]^]/g, "\\$&");
+    return inside.startsWith("!") ? `[^${inside.slice(1)}]` : `[${inside}]`;
+  });
+  return new RegExp(`^${source}$`, "s");
+}

@@ -1,0 +1,21 @@
+/**
+ * Telling places from names.
+ *
+ * @module
+ */
+
+/**
+ * Whether a text is a URL or a path, rather than a name to look up: it has a scheme, looks like a path, or exists.
+ *
+ * @example
+ * ```ts
+ * import { isPlace } from "./place.ts";
+ *
+ * console.assert(await isPlace("https://example.com/gpt2") && await isPlace("./gpt2"));
+ * console.assert(!await isPlace("np:gpt2-small/10-res-jb"));
+ * ```
+ */
+export async function isPlace(text: string): Promise<boolean> {
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(text) || /^(?:[.~]{0,2}[/\\]|[a-z]:[/\\]|\.{1,2}$)/i.test(text)) return true;
+  return await Deno.stat(text).then(() => true, () => false);
+}
