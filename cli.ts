@@ -43,7 +43,7 @@ async function run([name, ...args]: readonly string[]): Promise<void> {
   if (name === "--help" || name === "-h") return await printData([HELP]);
   if (name === "--version") return await printData([`sae-attribution ${VERSION}\n`]);
   if (name === undefined) {
-    throw new UsageError("no command: write predict, attribute, models, saes, pull or cache, or --help");
+    throw new UsageError("no command: write predict or attribute, or --help");
   }
   if (!Object.hasOwn(COMMANDS, name)) {
     if (name.startsWith("-")) throw new UsageError(`${quote(name)} comes before a command: write the command first`);

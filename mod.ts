@@ -77,6 +77,13 @@ export {
   type RowKind,
   type Slice,
 } from "./lib/attribution/long_table.ts";
+export { evaluateSae, type SaeEvals, type SaeEvalsOptions } from "./lib/attribution/sae_evals.ts";
+export type {
+  ModelBehaviorPreservation,
+  ModelPerformancePreservation,
+} from "./lib/attribution/sae_evals_downstream.ts";
+export type { FeatureFigures, Sparsity } from "./lib/attribution/sae_evals_features.ts";
+export type { ReconstructionQuality, Shrinkage } from "./lib/attribution/sae_evals_reconstruction.ts";
 export { attributionTensors } from "./lib/attribution/save_tensors.ts";
 export { emitPython } from "./lib/attribution/emit_python.ts";
 export { toCsv } from "./lib/table/csv.ts";

@@ -193,7 +193,7 @@ function indices(flat: number, dims: readonly number[]): number[] {
  */
 export async function longTable(result: Attribution, options: LongTableOptions = {}): Promise<Table> {
   const rows = longRows(result, options);
-  const width = Math.max(0, ...rows.map(({ index }) => index.length));
+  const width = rows.reduce((most, { index }) => Math.max(most, index.length), 0);
   const columns = options.columns ?? defaultColumns(result, options);
   const explanations = options.explanations ?? (columns.includes("label") ? await ownLabels(result) : new Map());
   const cells = cellsOf(result, explanations);

@@ -29,7 +29,7 @@ export class FeatureSums {
   readonly #activeTokens: Float64Array;
   readonly #activePrompts: Float64Array;
 
-  /** @param dSae the number of features */
+  /** For `dSae` features. */
   constructor(dSae: number) {
     this.#activeTokens = new Float64Array(dSae);
     this.#activePrompts = new Float64Array(dSae);

@@ -43,7 +43,7 @@ export class ReconstructionSums {
   /** Of the batch: its rows, their ‖x − x̂‖², Σ‖x̂‖² and Σ x · x̂. */
   #batch: { rows: Float32Array[]; residuals: number[]; squaredOut: number; dot: number } = emptyBatch();
 
-  /** @param d numbers per row */
+  /** For rows of `d` numbers. */
   constructor(d: number) {
     this.#d = d;
     this.#x = new Float64Array(d);

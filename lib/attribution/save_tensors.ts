@@ -9,7 +9,7 @@ import type { Attribution } from "./result.ts";
 /**
  * A run as a safetensors file. By SAE hook: the active features in coordinate form (`position`, `feature`,
  * `activation`, `gradient`, `attribution`, each `[active]`), and `sae_in`, `sae_out`, `sae_error`, `grad_sae_out`,
- * `[position, d]`; by tracked hook `activation`, `grad`, `attribution`.
+ * `[position, d]`; by `tracked/` and tracked hook `activation`, `grad`, `attribution`.
  *
  * @example
  * ```ts
@@ -48,9 +48,9 @@ export function attributionTensors(result: Attribution): Iterable<Uint8Array> {
     });
   }
   for (const hook of Object.keys(result.modelActivations)) {
-    tensors[`${hook}/activation`] = result.modelActivations[hook];
-    tensors[`${hook}/grad`] = result.modelGrads[hook];
-    tensors[`${hook}/attribution`] = result.modelAttributions[hook];
+    tensors[`tracked/${hook}/activation`] = result.modelActivations[hook];
+    tensors[`tracked/${hook}/grad`] = result.modelGrads[hook];
+    tensors[`tracked/${hook}/attribution`] = result.modelAttributions[hook];
   }
   const { metricName, grads } = result.parts;
   return safetensorsChunks(tensors, {

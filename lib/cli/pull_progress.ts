@@ -43,7 +43,7 @@ export async function withDownloadProgress<T>(
  * import { describeProgress } from "./pull_progress.ts";
  *
  * const progress = { path: "a", files: 1, done: 5e6, total: 1e7, bytesPerSecond: 1e6, secondsLeft: 5 };
- * assert.equal(describeProgress(progress), "a: 5.0 MB of 10 MB, 1.0 MB/s, 5 s left");
+ * assert.equal(describeProgress(progress), "5.0 MB of 10 MB, 1.0 MB/s, 5 s left: a");
  * ```
  */
 export function describeProgress(
@@ -52,7 +52,8 @@ export function describeProgress(
   const what = files > 1 ? `${printable(path)} and ${files - 1} more` : printable(path);
   const amount = total === undefined ? formatBytes(done) : `${formatBytes(done)} of ${formatBytes(total)}`;
   const rate = bytesPerSecond === undefined ? "" : `, ${formatBytes(bytesPerSecond)}/s`;
-  return `${what}: ${amount}${rate}${secondsLeft === undefined ? "" : `, ${formatTime(secondsLeft)} left`}`;
+  // The name comes last: it is what a narrow terminal cuts.
+  return `${amount}${rate}${secondsLeft === undefined ? "" : `, ${formatTime(secondsLeft)} left`}: ${what}`;
 }
 
 /**

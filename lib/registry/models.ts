@@ -4,6 +4,7 @@
  * @module
  */
 import { FAMILIES } from "../../models/mod.ts";
+import { BUNDLED } from "../bundled.ts";
 import { formatHubName, parseHubName } from "../weights/hub/names.ts";
 import { nearestNames } from "../weights/nearest_names.ts";
 import { type ModelFacts, readModelData } from "./data.ts";
@@ -56,9 +57,13 @@ export async function findModel(name: string): Promise<ModelEntry> {
   const found = hub?.path === undefined ? index.find(hub?.repo ?? name) : undefined;
   if (found) return hub?.revision === undefined ? found : { ...found, revision: hub.revision };
   if (hub) return { ...hub, name: hub.repo, aliases: [], supported: true };
-  const names = index.models.flatMap((model) => [model.name, ...model.aliases]);
+  const names = [...Object.keys(BUNDLED), ...index.models.flatMap((model) => [model.name, ...model.aliases])];
   const nearest = nearestNames(name, names).join(", ");
-  throw new RangeError(`Unknown model ${JSON.stringify(name)}: the nearest are ${nearest}; owner/name takes any other`);
+  throw new RangeError(
+    `Unknown model ${
+      JSON.stringify(name)
+    }: the nearest are ${nearest}; owner/name takes any other, a path or URL a directory`,
+  );
 }
 
 /**

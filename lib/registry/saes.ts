@@ -135,7 +135,7 @@ function unknownRelease(data: SaeData, name: string, release: string): RangeErro
     return unknown(name, `it is a Neuronpedia id, write ${NEURONPEDIA}${name}`);
   }
   const nearest = nearestNames(release, Object.keys(data.releases)).join(", ");
-  return unknown(name, `the nearest releases are ${nearest}`);
+  return unknown(name, `it is no directory here, and the nearest releases are ${nearest}`);
 }
 
 function unknown(name: string, advice: string): RangeError {

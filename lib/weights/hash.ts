@@ -36,14 +36,13 @@ export async function sha256(source: FileSource, path: string): Promise<string> 
 }
 
 /**
- * SHA-256 of some files of a local source, by their paths within it; null for a remote one, which would have to be
- * downloaded.
+ * SHA-256 of some files by their paths within the source; null where they would have to be downloaded for it.
  */
 export async function hashFiles(source: FileSource, paths: readonly string[]): Promise<Record<string, string | null>> {
   const local = !/^https?:/.test(source.location);
   const hashes: Record<string, string | null> = {};
   for (const path of paths) {
-    hashes[path] = local ? await sha256(source, path) : null;
+    hashes[path] = source.sha256 ? await source.sha256(path) : local ? await sha256(source, path) : null;
   }
   return hashes;
 }

@@ -36,7 +36,7 @@ Deno.test.afterAll(async () => {
 /** " Tiger Woods plays the sport of" */
 const TOKENS = [0, 341, 348, 304, 347, 83, 277, 259, 323, 273];
 const LAST = TOKENS.length - 1;
-const [A, B, C] = [364, 296, 83];
+const [A, B, C, D] = [364, 296, 83, 316];
 
 /** Logits by position, from another entry to the model than attribution uses, as plain numbers. */
 async function denseLogits(tokens: readonly number[], includeErrorTerm: boolean): Promise<number[][]> {
@@ -95,7 +95,7 @@ const CASES: Case[] = [
     formula: "sum(log_softmax(logits[[-2, -1]], 1)[:, 364])",
     value: (z) => sum([LAST - 1, LAST].map((p) => logProbs(z[p])[A])),
   },
-  { metric: prob(C), formula: "softmax(logits[-1])[83]", value: (z) => Math.exp(logProbs(z[LAST])[C]) },
+  { metric: prob(D), formula: "softmax(logits[-1])[316]", value: (z) => Math.exp(logProbs(z[LAST])[D]) },
   {
     metric: weightedLogits([A, B, C], [1, -0.25, 2], { position: 5 }),
     formula: "1 * logits[5, 364] + -0.25 * logits[5, 296] + 2 * logits[5, 83]",

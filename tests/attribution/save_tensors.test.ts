@@ -56,9 +56,9 @@ Deno.test("a run's tensors, read back", async () => {
     assert.deepEqual([saeIn, saeOut, g], [run.saeIn, run.saeOut, gradient]);
     assert.deepEqual(error, saeIn.map((x, i) => x - saeOut[i]));
 
-    assert.deepEqual(shape(`${tracked}/grad`), result.modelGrads[tracked].dims);
-    assert.deepEqual(await store.read(`${tracked}/activation`), result.modelActivations[tracked].data);
-    assert.deepEqual(await store.read(`${tracked}/attribution`), result.modelAttributions[tracked].data);
+    assert.deepEqual(shape(`tracked/${tracked}/grad`), result.modelGrads[tracked].dims);
+    assert.deepEqual(await store.read(`tracked/${tracked}/activation`), result.modelActivations[tracked].data);
+    assert.deepEqual(await store.read(`tracked/${tracked}/attribution`), result.modelAttributions[tracked].data);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

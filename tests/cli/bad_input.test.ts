@@ -96,7 +96,7 @@ Deno.test("bad input: hooks and SAEs that do not fit", async () => {
   }
   assert.match(
     await failure(attribute, [PROMPT, "--model", "tinyfacts", "--sae", SAE]),
-    /^Cannot read tinyfacts: no such directory: give a directory, a URL, or a bundled name \(tiny-facts\)/,
+    /^Unknown model "tinyfacts": the nearest are tiny-facts, .*a path or URL a directory$/,
   );
   assert.match(await failure(attribute, [PROMPT, "--model", SAE, "--sae", SAE]), /has no config\.json/);
 });

@@ -98,8 +98,8 @@ Deno.test("which files are chosen", () => {
 });
 
 Deno.test("names of models, SAEs and repositories", async () => {
-  assert.equal((await findOnHub("gpt2")).repo, "openai-community/gpt2");
-  assert.equal((await findOnHub("gpt2-small")).repo, "openai-community/gpt2");
+  assert.equal((await findOnHub("gpt2")).repo, "gpt2");
+  assert.equal((await findOnHub("gpt2-small")).repo, "gpt2");
   const sae = { repo: "jbloom/GPT2-Small-SAEs-Reformatted", revision: undefined, path: "blocks.10.hook_resid_pre" };
   assert.deepEqual(await findOnHub("gpt2-small-res-jb/blocks.10.hook_resid_pre"), sae);
   assert.deepEqual(await findOnHub("np:gpt2-small/10-res-jb"), sae);
@@ -115,7 +115,7 @@ Deno.test("the command line of pull", () => {
 
 Deno.test("progress in words, and none where there is no terminal", async () => {
   const progress = { path: "a.bin", files: 3, done: 1.25e9, total: 4.9e9, bytesPerSecond: 35e6, secondsLeft: 104.2 };
-  assert.equal(describeProgress(progress), "a.bin and 2 more: 1.3 GB of 4.9 GB, 35 MB/s, 1 min 45 s left");
+  assert.equal(describeProgress(progress), "1.3 GB of 4.9 GB, 35 MB/s, 1 min 45 s left: a.bin and 2 more");
   const early = {
     path: "a\x1b[2J",
     files: 1,
@@ -124,7 +124,7 @@ Deno.test("progress in words, and none where there is no terminal", async () => 
     bytesPerSecond: undefined,
     secondsLeft: undefined,
   };
-  assert.equal(describeProgress(early), "a\\x1b[2J: 0 B");
+  assert.equal(describeProgress(early), "0 B: a\\x1b[2J");
   assert.deepEqual([0, 999, 1000, 9949, 999_600, 1.5e13].map(formatBytes), [
     "0 B",
     "999 B",

@@ -28,6 +28,18 @@ export async function findHashError(path: string, etag: string): Promise<string 
   return found === etag ? undefined : `its ${name} is ${found}, the hub's is ${etag}`;
 }
 
+/**
+ * Whether a file can be checked against its ETag.
+ *
+ * @example
+ * ```ts
+ * console.log(isHash("0".repeat(64)), isHash("v1")); // true false
+ * ```
+ */
+export function isHash(etag: string): boolean {
+  return hashKind(etag) !== undefined;
+}
+
 function hashKind(etag: string): "sha1" | "sha256" | undefined {
   if (/^[0-9a-f]{64}$/.test(etag)) return "sha256";
   return /^[0-9a-f]{40}$/.test(etag) ? "sha1" : undefined;

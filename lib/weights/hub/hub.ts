@@ -6,8 +6,11 @@ import type { DownloadProgress } from "./progress.ts";
 import type { Patience } from "./retry.ts";
 import { type HubSettings, readHubSettings } from "./settings.ts";
 
+export type { FileSource } from "../source.ts";
 export type { HubFile } from "./listing.ts";
 export type { DownloadProgress } from "./progress.ts";
+export type { Patience } from "./retry.ts";
+export type { HubSettings } from "./settings.ts";
 export { formatHubName, type HubName, parseHubName } from "./names.ts";
 
 /** What of a repository to open, and how; what is left out comes from the environment. */
@@ -36,6 +39,7 @@ export interface HubOptions extends Partial<HubSettings>, Patience {
 export interface DownloadedFile {
   /** Where it is. */
   readonly path: string;
+  /** In bytes. */
   readonly size: number;
   /** Bytes that came over the network for it. */
   readonly came: number;
@@ -43,6 +47,7 @@ export interface DownloadedFile {
 
 /** A repository of the hub, or a directory of one. */
 export interface HubSource extends FileSource {
+  /** `owner/name`. */
   readonly repo: string;
   /** The commit that all files come from; undefined before the first file is asked for. */
   readonly revision: string | undefined;

@@ -6,14 +6,16 @@ import type { FileSource } from "../source.ts";
 import { checkWholeSize, MAX_TEXT_BYTES } from "../text.ts";
 import type { RemoteFile } from "./answers.ts";
 import { statIfThere } from "./disk.ts";
+import { isHash } from "./content_hash.ts";
 import { downloadBlob } from "./download.ts";
 import type { DownloadedFile, HubOptions, HubSource } from "./hub.ts";
-import { rangesDirectory } from "./layout.ts";
+import { PARTIAL_ENDING, rangesDirectory } from "./layout.ts";
 import { withFileLock } from "./lock.ts";
 import { type HubFile, listLocal, listRemote } from "./listing.ts";
 import { checkHubPath, formatHubName } from "./names.ts";
 import { type Place, Places } from "./places.ts";
 import { makeProgressMeter, type ProgressMeter } from "./progress.ts";
+import { hasRanges } from "./range_file.ts";
 import { NoRanges, RangeReader } from "./range_reader.ts";
 import { remember, type RememberedFile } from "./remembered.ts";
 import { HubRequests } from "./requests.ts";
@@ -238,9 +240,23 @@ export class HubFileSource implements HubSource {
     if (await this.#snapshots.size(file.commit, full) !== undefined) return 0; // another process was faster
     const [requests, meter, blob] = [this.#requests, this.#meter, this.#snapshots.blob(file.etag)];
     const wanted = { repo, revision: file.commit };
-    const came = await statIfThere(blob) ? 0 : await downloadBlob({ requests, wanted, file, blob, meter, freeSpace });
+    const came = await statIfThere(blob) ? 0 : await this.#completeParts(full, file, blob) ??
+      await downloadBlob({ requests, wanted, file, blob, meter, freeSpace });
     await this.#snapshots.add(file.commit, revision, full, file.etag);
     return came;
+  }
+
+  /** What has been read in parts is not downloaded again; undefined: there is nothing of use. */
+  async #completeParts(full: string, file: RemoteFile, blob: string): Promise<number | undefined> {
+    const directory = rangesDirectory(this.#options.rangesDirectory, this.repo, full, file.etag);
+    if (!hasSize(file) || !isHash(file.etag) || !await hasRanges(directory)) return undefined;
+    if (await statIfThere(blob + PARTIAL_ENDING)) return undefined; // this has been begun
+    try {
+      return await (await this.#reader(full, file, true)).moveTo(blob);
+    } catch (error) {
+      if (error instanceof NoRanges) return undefined;
+      throw error;
+    }
   }
 
   async #listCached(): Promise<HubFile[]> {

@@ -5,6 +5,7 @@ import type { HubRequests } from "./requests.ts";
 
 /** A file of a repository, as the hub lists it: the name is not to be trusted. */
 export interface HubFile {
+  /** In the repository. */
   readonly path: string;
   /** In bytes; undefined where the list does not say. */
   readonly size: number | undefined;

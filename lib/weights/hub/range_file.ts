@@ -63,6 +63,11 @@ export class RangeFile {
     return new RangeFile(directory, key, []);
   }
 
+  /** Where the bytes are. */
+  get path(): string {
+    return join(this.#directory, DATA);
+  }
+
   /** What is filled. */
   get spans(): readonly Span[] {
     return this.#spans;
@@ -70,7 +75,7 @@ export class RangeFile {
 
   /** Fills a part. It counts once it is kept. */
   write(offset: number, bytes: Uint8Array): void {
-    const file = this.#file ??= Deno.openSync(join(this.#directory, DATA), { write: true });
+    const file = this.#file ??= Deno.openSync(this.path, { write: true });
     file.seekSync(offset, Deno.SeekMode.Start); // at once with the write: other parts come in between
     for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
   }
@@ -92,6 +97,18 @@ export class RangeFile {
     this.#file = undefined;
     await this.source.close();
   }
+}
+
+/**
+ * Whether earlier runs left anything in a directory.
+ *
+ * @example
+ * ```ts
+ * console.log(await hasRanges("/no/such/directory")); // false
+ * ```
+ */
+export async function hasRanges(directory: string): Promise<boolean> {
+  return (await statIfThere(join(directory, INDEX)))?.isFile === true;
 }
 
 /** An index that cannot be read lists nothing: its parts are fetched again. */

@@ -1,8 +1,11 @@
+import { dirname } from "node:path";
 import { makeGate, settleAll } from "../concurrency.ts";
 import { changed, shortBody } from "../http_answers.ts";
 import { type ByteRange, joinParts } from "../ranges.ts";
 import type { RemoteFile, Wanted } from "./answers.ts";
-import { writing } from "./disk.ts";
+import { findHashError } from "./content_hash.ts";
+import { removeIfThere, writing } from "./disk.ts";
+import { PARTIAL_ENDING } from "./layout.ts";
 import type { DownloadTrack, ProgressMeter } from "./progress.ts";
 import { RangeFile } from "./range_file.ts";
 import type { HubRequests } from "./requests.ts";
@@ -47,6 +50,8 @@ export class RangeReader {
   /** As the storage gives it, which may be another than the hub's. */
   #storageEtag: string | undefined;
   #fresh: Promise<RemoteFile> | undefined;
+  /** Bytes over the network. */
+  #came = 0;
   #coming: { readonly span: Span; readonly done: Promise<void> }[] = [];
 
   private constructor(options: RangeReaderOptions, file: RangeFile) {
@@ -75,6 +80,29 @@ export class RangeReader {
   async readParts(parts: readonly ByteRange[], into: Uint8Array): Promise<void> {
     await this.#ensure(joinParts(parts, MAX_GAP));
     await this.#file.source.readParts!(this.#file.name, parts, into);
+  }
+
+  /**
+   * Fetches all that is missing, and makes the file a blob if its hash is right. Returns the bytes that came, or
+   * undefined if it is not: the parts are thrown away then.
+   */
+  async moveTo(blob: string): Promise<number | undefined> {
+    const { directory, file: { etag, size } } = this.#options;
+    const before = this.#came;
+    await this.#ensure([{ offset: 0, length: size }]);
+    const partial = blob + PARTIAL_ENDING;
+    await writing(partial, async () => {
+      await Deno.mkdir(dirname(blob), { recursive: true });
+      await Deno.copyFile(this.#file.path, partial); // another file system, maybe
+    }).catch(async (error) => {
+      await removeIfThere(partial);
+      throw error;
+    });
+    const isRight = await findHashError(partial, etag) === undefined;
+    if (isRight) await writing(blob, () => Deno.rename(partial, blob));
+    else await removeIfThere(partial);
+    await removeIfThere(directory).catch(() => {}); // in use, on Windows
+    return isRight ? this.#came - before : undefined;
   }
 
   /** Gives back the file's handles. */
@@ -151,6 +179,7 @@ export class RangeReader {
         const bytes = chunk.subarray(0, end - at);
         await writing(directory, () => this.#file.write(at, bytes));
         at += bytes.length;
+        this.#came += bytes.length;
         report(at - start);
         track.add(bytes.length);
         watch.reached(at);

@@ -140,6 +140,36 @@ Deno.test("small files, and those whose blob is there, are read from the shared 
   });
 });
 
+Deno.test("a file that has been read in parts is completed, not downloaded again", async () => {
+  await withHub({ [NAME]: weights }, async (hub, open, home) => {
+    {
+      await using parts = open(ranges);
+      await parts.read(NAME, 1_000_000, 500_000);
+      await parts.read(NAME, 0, 10);
+    }
+    const before = hub.bytesOf(NAME);
+    await using source = open();
+    assert.equal((await source.download(NAME)).came, SIZE - before);
+    assert.deepEqual(await source.read(NAME, 1_234_567, 9), slice(1_234_567, 9));
+    assert.equal(hub.bytesOf(NAME), SIZE);
+    const found = Object.keys(await tree(home));
+    assert.equal(found.some((name) => /own\/.*(data|index)/.test(name) || name.endsWith(".incomplete")), false);
+  });
+  // The parts are not what they should be.
+  await withHub({ [NAME]: weights }, async (hub, open, home) => {
+    {
+      await using parts = open(ranges);
+      await parts.read(NAME, 0, 10);
+    }
+    const [data] = Object.keys(await tree(home)).filter((name) => name.endsWith("/data"));
+    await Deno.writeFile(`${home}/${data}`, new Uint8Array(SIZE));
+    await using source = open();
+    await source.download(NAME);
+    assert.deepEqual(await Deno.readFile(`${home}/hub/models--owner--name/blobs/${etagOf(weights)}`), weights.bytes);
+    assert.equal(hub.bytesOf(NAME), 2 * SIZE);
+  });
+});
+
 Deno.test("a damaged index or data file is made anew", async () => {
   await withHub({ [NAME]: weights }, async (hub, open, home) => {
     const own = `${home}/own/ranges/models--owner--name`;
