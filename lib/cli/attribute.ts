@@ -23,6 +23,7 @@ import { printData, stdoutScreen } from "./output.ts";
 import { type PromptSource, readPromptSource } from "./prompt.ts";
 import { readRows, ROW_OPTIONS, type RowsRequest } from "./row_options.ts";
 import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
+import { startEarly } from "./start_early.ts";
 
 /** Everything that the command line asks for. */
 export interface AttributeRequest extends RunRequest {
@@ -100,9 +101,10 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
+  const threads = startEarly(request);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { attribute } = await import(new URL("./attribute_run.ts", import.meta.url).href) as RunModule;
-  await attribute(request);
+  await attribute({ ...request, threads });
 }
 
 /**

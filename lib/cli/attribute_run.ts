@@ -56,6 +56,7 @@ async function runAll(
     processingFlags: request.processingFlags,
     excludeSpecialTokens: request.excludeSpecialTokens,
     topPredictions: quiet ? 0 : TOP_PREDICTIONS,
+    diagnose: !quiet || request.summary !== undefined,
   });
   if (!request.check) return { result, check: undefined };
   const { checkAttribution } = await import("../attribution/check.ts");

@@ -9,6 +9,7 @@ import { DEVICE_OPTIONS, MODEL_OPTIONS, PROMPT, readRunRequest, RUN_OPTIONS, typ
 import { printData, stdoutScreen } from "./output.ts";
 import { type PromptSource, readPromptSource } from "./prompt.ts";
 import { defaultSaes, readSaes, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
+import { startEarly } from "./start_early.ts";
 
 /** Everything that the command line asks for. */
 export interface PredictRequest extends RunRequest {
@@ -55,9 +56,10 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
+  const threads = startEarly(request);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { predict } = await import(new URL("./predict_run.ts", import.meta.url).href) as RunModule;
-  await predict(request);
+  await predict({ ...request, threads });
 }
 
 /**

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { input, matMul, mul, swapLast } from "../graph/mod.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import { add, type Graph, input, matMul, mul, swapLast, type Value } from "../graph/mod.ts";
+import type { Runtime, Session } from "../runtime/runtime.ts";
 import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
 import { hashFiles } from "../weights/hash.ts";
 import { readAhead } from "../weights/read_ahead.ts";
@@ -20,6 +20,10 @@ const SLICE_BYTES = 24 * 2 ** 20;
 const MIN_READ_BYTES = 32 * 2 ** 10;
 /** … but a slice never has more than this. */
 const MAX_SLICE_BYTES = 64 * 2 ** 20;
+/** Up to so many bytes of projections, the encoder is read in rows of W_enc … */
+const PROJECTED_BYTES = 8 * 2 ** 20;
+/** … so many bytes at once, twice. */
+const ROW_SLICE_BYTES = 8 * 2 ** 20;
 /** The most bytes of decoder rows in memory at once. */
 const DECODER_BYTES = 32 * 2 ** 20;
 
@@ -151,28 +155,40 @@ export class TensorSae implements Sae {
     if (architecture.skip) await this.#addSkip(runtime, x, normalized.bias);
     const z: Tensor = { dims: [rows, dIn], data: normalized.input };
     const decoderNorms = this.#foldsNorms ? await (this.#decoderNorms ??= this.#readDecoderNorms()) : undefined;
-    const session = await runtime.session(`sae ${name} ${dIn} ${decoderNorms !== undefined}`, () => {
+    const key = `sae ${name} ${dIn} ${decoderNorms !== undefined}`;
+    const activated = (projected: Value): Graph => {
       const vectors = architecture.vectors.map((v) => [v, input(v, ["feature"])]);
-      const projected = matMul(input("z", ["row", dIn]), input("W_enc", [dIn, "feature"]));
       const activations = architecture.activations(projected, Object.fromEntries(vectors));
       return { activations: decoderNorms ? mul(activations, input(NORMS, ["feature"])) : activations };
-    });
+    };
     const names = [...architecture.vectors, ...(decoderNorms ? [NORMS] : [])];
     const vectors = await Promise.all(architecture.vectors.map((v) => this.#store.read(v)));
     if (decoderNorms) vectors.push(decoderNorms);
     const builder = new SparseBuilder(rows, this.#selection());
-    await this.#encoderSlices(
-      async (W_enc, start, end) => {
-        const slices = vectors.map((v, i): [string, Tensor] => [
-          names[i],
-          { dims: [end - start], data: v.subarray(start, end) },
-        ]);
-        const { activations } = await session.run({ z, W_enc, ...Object.fromEntries(slices) });
-        builder.add(activations as FloatTensor, start);
-      },
-      dIn,
-      dSae,
-    );
+    const finish = async (
+      session: Session,
+      inputs: Record<string, Tensor>,
+      start: number,
+      end: number,
+    ): Promise<void> => {
+      const slices = vectors.map((v, i): [string, Tensor] => [
+        names[i],
+        { dims: [end - start], data: v.subarray(start, end) },
+      ]);
+      const { activations } = await session.run({ ...inputs, ...Object.fromEntries(slices) });
+      builder.add(activations as FloatTensor, start);
+    };
+    if (this.#isReadByRows(rows)) {
+      const projected = await this.#projectByRows(runtime, normalized.input, rows);
+      const session = await runtime.session(`${key} activate`, () => activated(input("projected", ["row", "feature"])));
+      await finish(session, { projected }, 0, dSae);
+    } else {
+      const session = await runtime.session(
+        key,
+        () => activated(matMul(input("z", ["row", dIn]), input("W_enc", [dIn, "feature"]))),
+      );
+      await this.#encoderSlices((W_enc, start, end) => finish(session, { z, W_enc }, start, end), dIn, dSae);
+    }
     return { activations: builder.finish(), normalized, decoderNorms };
   }
 
@@ -276,6 +292,38 @@ export class TensorSae implements Sae {
       }
     });
     return norms;
+  }
+
+  /** Whether W_enc is read in whole rows, in long reads, with z · W_enc of all features added up on the way. */
+  #isReadByRows(rows: number): boolean {
+    return !this.#store.tensors.get("W_enc")!.turned && rows * this.config.dSae * 4 <= PROJECTED_BYTES;
+  }
+
+  /** z · W_enc, `[row, d_sae]`, a few rows of W_enc after another. */
+  async #projectByRows(runtime: Runtime, z: Float32Array, rows: number): Promise<Tensor> {
+    const { dIn, dSae } = this.config;
+    const session = await runtime.session("sae project", () => {
+      const product = matMul(input("z", ["row", "slice"]), input("W_enc", ["slice", "feature"]));
+      return { projected: add(input("before", ["row", "feature"]), product) };
+    });
+    let projected: Tensor = { dims: [rows, dSae], data: new Float32Array(rows * dSae) };
+    const step = Math.max(1, Math.min(dIn, Math.floor(ROW_SLICE_BYTES / 4 / dSae)));
+    await readAhead(
+      dIn,
+      step,
+      step * dSae,
+      (start, end, buffer) => this.#store.readRowRange("W_enc", start, end, buffer),
+      async (data, start, end) => {
+        const part = new Float32Array(rows * (end - start));
+        for (let r = 0; r < rows; r++) part.set(z.subarray(r * dIn + start, r * dIn + end), r * (end - start));
+        ({ projected } = await session.run({
+          z: { dims: [rows, end - start], data: part },
+          W_enc: { dims: [end - start, dSae], data },
+          before: projected,
+        }));
+      },
+    );
+    return projected;
   }
 
   /** Visits W_enc in slices of features, the next one read while the current one is used. */

@@ -57,6 +57,8 @@ export interface TensorInfo {
   readonly dtype: Dtype;
   /** Sizes, slowest first; empty for a single number. */
   readonly shape: readonly number[];
+  /** Columns, not rows, lie one after another in the file. */
+  readonly turned?: boolean;
   /** The file's path in its source. */
   readonly file: string;
   /** The first byte in the file (not in the data section). */

@@ -168,7 +168,8 @@ function partsOf({ rows, width }: Found, offset: number, dtype: FloatDtype, want
   }
 }
 
-function infoOf(name: string, { stored, shape, path }: View): TensorInfo {
+function infoOf(name: string, { stored, shape, path, transposed }: View): TensorInfo {
   const { dtype = "F32", offset = 0, byteLength = 0 } = stored ?? {};
-  return { name, dtype, shape, file: path, offset, byteLength };
+  const turned = stored !== undefined && isTurned(stored, transposed);
+  return { name, dtype, shape, file: path, offset, byteLength, ...(turned ? { turned } : {}) };
 }

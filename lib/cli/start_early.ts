@@ -1,0 +1,39 @@
+/**
+ * Starting onnxruntime while the rest of a command is still being imported.
+ *
+ * @module
+ */
+import type { Device } from "../runtime/runtime.ts";
+import type { PromptSource } from "./prompt.ts";
+
+/** Up to so many tokens, more than one thread costs more to start than it saves. */
+const SHORT_PROMPT_TOKENS = 48;
+/** Prompts have rarely fewer characters per token. */
+const CHARACTERS_PER_TOKEN = 3;
+
+/** What decides how it starts. */
+export interface StartRequest {
+  readonly device: Device;
+  readonly threads: number | undefined;
+  readonly prompt: PromptSource;
+}
+
+/**
+ * Begins to compile onnxruntime, which goes on in other threads, and returns the number of threads to run with: what
+ * the user says, else one for a short prompt, else undefined (what the runtime takes by default).
+ */
+export function startEarly({ device, threads, prompt }: StartRequest): number | undefined {
+  const chosen = threads ?? (isShort(prompt) ? 1 : undefined);
+  if (device === "auto" || device === "wasm") {
+    // By a computed address: what is imported here is not waited for.
+    import(new URL("../runtime/wasm.ts", import.meta.url).href)
+      .then(({ startWasm }: typeof import("../runtime/wasm.ts")) => startWasm(chosen))
+      .catch(() => {}); // reported when the model is opened
+  }
+  return chosen;
+}
+
+function isShort(prompt: PromptSource): boolean {
+  if (typeof prompt === "string") return prompt.length <= SHORT_PROMPT_TOKENS * CHARACTERS_PER_TOKEN;
+  return Array.isArray(prompt) && prompt.length <= SHORT_PROMPT_TOKENS;
+}
