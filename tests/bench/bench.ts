@@ -57,6 +57,7 @@ function attributeArgs(tokens: number, output: string): string[] {
     ...prompt,
     ...sources,
     ...answers,
+    "--quiet",
     "--format",
     "csv",
     "--output",
