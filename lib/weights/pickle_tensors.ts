@@ -61,7 +61,7 @@ export interface TorchFile {
  * ```ts
  * import { openSource } from "./source.ts";
  *
- * await using source = openSource("runs");
+ * await using source = openSource(".");
  * if (await source.size("ae.pt")) {
  *   const { tensors } = await openTorchFile(source, "ae.pt");
  *   console.log(tensors.map(({ name }) => name)); // ["encoder.weight", "encoder.bias", …]

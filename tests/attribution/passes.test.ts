@@ -12,7 +12,12 @@ async function countRuns(
   const original = model.runtime.session;
   model.runtime.session = async (key, graph) => {
     const session = await original.call(model.runtime, key, graph);
-    const kind = key.startsWith("sae ") ? "sae" : / (forward|backward) /.exec(key)?.[1];
+    // An encoder may be read in parts; its activation function ends it.
+    const kind = key.startsWith("sae project")
+      ? undefined
+      : key.startsWith("sae ")
+      ? "sae"
+      : / (forward|backward) /.exec(key)?.[1];
     return {
       inputNames: session.inputNames,
       run(inputs) {

@@ -72,7 +72,7 @@ export function normalizeEtag(etag: string | null | undefined): string | undefin
  * @example
  * ```ts
  * const headers = new AnswerHeaders();
- * headers.add(new Headers({ "x-repo-commit": "0".repeat(40), etag: '"12ab"', "content-length": "5" }));
+ * headers.add(new Headers({ "x-repo-commit": "0".repeat(40), "x-linked-etag": '"12ab"', "x-linked-size": "5" }));
  * const wanted = { repo: "owner/name", revision: "main", path: "config.json" };
  * console.log(readMetadata(wanted, headers, new Response("hello"), new URL("http://localhost/")).etag); // "12ab"
  * ```
