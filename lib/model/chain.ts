@@ -80,7 +80,11 @@ export class Chain {
   /** Passes share the two layer buffers. */
   readonly #onePass = new Mutex();
 
-  /** Runs an architecture on weights. @param store has the model's tensors under the names that the architecture gives them */
+  /**
+   * Runs an architecture on weights.
+   *
+   * @param store has the model's tensors under the names that the architecture gives them
+   */
   constructor(architecture: Architecture, store: TensorStore, runtime: Runtime) {
     this.#architecture = architecture;
     this.#store = store;
@@ -102,9 +106,9 @@ export class Chain {
     const { nLayers } = this.#architecture.config;
     const pass = this.#begin(request);
     const lowest = Math.min(...(request.gradientsFrom ?? []).map((name) => findHook(this.#architecture, name).stage));
+    this.#layers.get(0).catch(() => {}); // begins to read while the embedding runs
     let resid = await this.#runStage(pass, 0, undefined);
     for (let stage = 1; stage <= nLayers; stage++) {
-      if (stage === 1) this.#layers.get(0).catch(() => {}); // begins to read while the embedding runs
       resid = await this.#runStage(pass, stage, resid);
       if (stage < lowest) pass.stageInputs.delete(stage);
     }
@@ -131,18 +135,17 @@ export class Chain {
   }
 
   async #backward(
-    state: Pass,
+    pass: Pass,
     gradient: FloatTensor,
     hooks: readonly string[],
     options: VjpOptions,
   ): Promise<Map<string, FloatTensor>> {
-    const pass = state;
     const unknown = hooks.find((name) => !pass.values.has(name) || !(pass.request.gradientsFrom ?? []).includes(name));
     if (unknown !== undefined) throw new RangeError(`The forward pass was not asked for gradients at ${unknown}`);
     const points = hooks.map((name) => findHook(this.#architecture, name));
     const lowest = Math.min(...points.map(({ stage }) => stage));
     const { nLayers } = this.#architecture.config;
-    const { tokens, rows } = state.request;
+    const { tokens, rows } = pass.request;
     const found = new Map<string, FloatTensor>();
     const finalAtAll = this.#readsFinal(pass);
     let g = finalAtAll ? scatterRows(gradient, rows, tokens.length) : gradient;
@@ -150,7 +153,7 @@ export class Chain {
       const wanted = points.filter((point) => point.stage === stage);
       const below = await this.#backStage(pass, stage, g, wanted, found, stage > lowest, options);
       if (stage === lowest) break;
-      g = stage === nLayers + 1 && !finalAtAll && !state.selectRows ? scatterRows(below!, rows, tokens.length) : below!;
+      g = stage === nLayers + 1 && !finalAtAll && !pass.selectRows ? scatterRows(below!, rows, tokens.length) : below!;
     }
     return found;
   }
