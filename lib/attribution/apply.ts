@@ -8,6 +8,7 @@ import { reachable, type Value } from "../graph/mod.ts";
 import type { ForwardState, Replacement } from "../model/chain.ts";
 import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
+import { resolveExcludeSpecialTokens } from "./processing.ts";
 import { firstNonFinite, type FloatTensor } from "../runtime/tensor.ts";
 import type { Encoded, Sae } from "../sae/sae.ts";
 import { withoutRows } from "../sae/sparse.ts";
@@ -147,6 +148,18 @@ export async function excludedPositions(
   if (choice === false) return new Set();
   const ids = choice === true ? (await model.requireTokenizer()).specialIds : new Set(choice);
   return new Set([...tokens.keys()].filter((position) => ids.has(tokens[position])));
+}
+
+/** The positions that the SAEs leave alone. What their metadata say needs a tokenizer; without one, none. */
+export async function specialPositions(
+  model: Model,
+  tokens: readonly number[],
+  saes: readonly Sae[],
+  choice?: boolean | readonly number[],
+): Promise<ReadonlySet<number>> {
+  const said = resolveExcludeSpecialTokens(saes, choice);
+  const unknown = choice === undefined && said === true && await model.tokenizer() === undefined;
+  return await excludedPositions(model, tokens, unknown ? false : said);
 }
 
 /** The same with nothing left of some rows but their input: f = 0, x̂ = x, and no gradient reaches the features. */

@@ -3,10 +3,11 @@
  *
  * @module
  */
+import type { Processing } from "../../models/family.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
-import { runWithSaes, type SaeRun } from "./apply.ts";
+import { runWithSaes, type SaeRun, specialPositions } from "./apply.ts";
 import { type LazyLogits, lazyLogits } from "./evaluate.ts";
 import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
 
@@ -22,6 +23,10 @@ export interface ApplySaesAndRunOptions {
   readonly truncate?: boolean;
   /** Default `sae`: the form of the model that the SAEs were trained on. */
   readonly processing?: ProcessingChoice;
+  /** Single flags of the processing, over what `processing` gives. */
+  readonly processingFlags?: Partial<Processing>;
+  /** Special tokens, or token ids, at which values pass untouched. Default: as all SAEs were trained, else none. */
+  readonly excludeSpecialTokens?: boolean | readonly number[];
 }
 
 /** What {@linkcode applySaesAndRun} returns. */
@@ -64,7 +69,8 @@ export async function applySaesAndRun(
   const { state, saeRuns } = await runWithSaes(model, {
     tokens,
     saes,
-    processing: resolveProcessing(model.architecture, saes, options.processing),
+    processing: resolveProcessing(model.architecture, saes, options.processing, options.processingFlags),
+    excluded: await specialPositions(model, tokens, saes, options.excludeSpecialTokens),
     includeErrorTerm,
     trackModelHooks,
     withGradients: false,

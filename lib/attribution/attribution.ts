@@ -9,16 +9,10 @@ import type { ForwardState } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
-import { excludedPositions, runWithSaes, type SaeRun, seenBy } from "./apply.ts";
+import { runWithSaes, type SaeRun, seenBy, specialPositions } from "./apply.ts";
 import { type LazyLogits, lazyLogits, metricGradient, resolveMetric } from "./evaluate.ts";
 import type { Metric, ResolvedMetric } from "./metrics.ts";
-import {
-  type ProcessingChoice,
-  processingIsGuessed,
-  resolveExcludeSpecialTokens,
-  resolvePrependBos,
-  resolveProcessing,
-} from "./processing.ts";
+import { type ProcessingChoice, processingIsGuessed, resolvePrependBos, resolveProcessing } from "./processing.ts";
 import { specialTokenWarnings, tryOtherProcessing } from "./warnings.ts";
 import { analyseSae, type SaeAttribution } from "./sae_attribution.ts";
 import { Attribution } from "./result.ts";
@@ -152,18 +146,6 @@ export async function calculateAttributionGrads(
     gradients,
     timings: watch.timings,
   };
-}
-
-/** The positions that the SAEs leave alone. What their metadata say needs a tokenizer; without one, none. */
-async function specialPositions(
-  model: Model,
-  tokens: readonly number[],
-  saes: readonly Sae[],
-  choice?: boolean | readonly number[],
-): Promise<ReadonlySet<number>> {
-  const said = resolveExcludeSpecialTokens(saes, choice);
-  const unknown = choice === undefined && said === true && await model.tokenizer() === undefined;
-  return await excludedPositions(model, tokens, unknown ? false : said);
 }
 
 /** What the metric adds to the prompt. */
