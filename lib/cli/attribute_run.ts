@@ -90,9 +90,10 @@ async function spaceWarnings(model: Model, result: Attribution, metric: MetricRe
   const place = async (id: number): ReturnType<typeof predictionOf> =>
     predictionOf(model, await grads.modelOutput(), grads.rows.length - 1, id);
   const warnings: string[] = [];
-  for (const [option, tokens] of [["--pos-token", metric.positive], ["--neg-token", metric.negative]] as const) {
+  const option = metric.kind === "weighted" ? "--token-weight" : "--pos-token";
+  for (const [name, tokens] of [[option, metric.positive], ["--neg-token", metric.negative]] as const) {
     for (const token of tokens) {
-      const warning = await leadingSpaceWarning(model, option, token, place);
+      const warning = await leadingSpaceWarning(model, name, token, place);
       if (warning !== undefined) warnings.push(warning);
     }
   }

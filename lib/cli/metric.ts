@@ -13,11 +13,12 @@ import {
   prob,
   targetText,
   topTwoLogitDiff,
+  weightedLogits,
 } from "../attribution/metrics.ts";
 import type { MetricRequest } from "./metric_options.ts";
 
 /** The library's metric. Which tokens each kind has was checked when the options were read. */
-export function makeMetric({ kind, positive, negative, positions, text }: MetricRequest): Metric {
+export function makeMetric({ kind, positive, negative, positions, weights, text }: MetricRequest): Metric {
   const at = { position: positions.length === 1 ? positions[0] : positions };
   switch (kind) {
     case "top-two":
@@ -34,6 +35,8 @@ export function makeMetric({ kind, positive, negative, positions, text }: Metric
       return loss();
     case "kl":
       return klToClean(at);
+    case "weighted":
+      return weightedLogits(positive, weights!, at);
     case "target-text":
       return targetText(text!);
   }

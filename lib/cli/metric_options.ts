@@ -4,19 +4,22 @@
  * @module
  */
 import type { OptionSpec } from "./args_spec.ts";
-import { UsageError } from "./args_values.ts";
+import { convert, quote, UsageError } from "./args_values.ts";
 
 /** The names on the command line. */
 export type MetricName = "logit-diff" | "logit" | "logprob" | "prob" | "loss" | "kl";
 
 /** A metric as asked for: tokens by text or id. */
 export interface MetricRequest {
-  /** `top-two`: the model's first prediction against its second; `target-text`: a continuation. */
-  readonly kind: MetricName | "top-two" | "target-text";
+  /** `top-two`: the model's first prediction against its second; `target-text`: a continuation; `weighted`: Σ weights · logits. */
+  readonly kind: MetricName | "top-two" | "target-text" | "weighted";
+  /** Of `weighted`, all its tokens. */
   readonly positive: readonly (string | number)[];
   readonly negative: readonly (string | number)[];
   /** One or several, from the end when negative. */
   readonly positions: readonly number[];
+  /** Of `weighted`, one for each positive token; they may be below 0. */
+  readonly weights?: readonly number[];
   /** The continuation of `target-text`. */
   readonly text?: string;
   /** What it was chosen from, in words. */
@@ -54,6 +57,19 @@ export const METRIC_OPTIONS = {
     min: 0,
     help: "the same as --neg-token, by token id",
   },
+  "token-weight": {
+    kind: "string",
+    multiple: true,
+    placeholder: "T=W",
+    help: 'explain a sum of logits times weights: a single token as text and its weight (" golf=0.5"); ' +
+      "of what is before the last =, spaces count",
+  },
+  "id-weight": {
+    kind: "string",
+    multiple: true,
+    placeholder: "N=W",
+    help: "the same as --token-weight, by token id",
+  },
   "target-text": {
     kind: "string",
     placeholder: "TEXT",
@@ -80,6 +96,8 @@ export interface MetricValues {
   readonly "neg-token": readonly string[];
   readonly "pos-id": readonly number[];
   readonly "neg-id": readonly number[];
+  readonly "token-weight": readonly string[];
+  readonly "id-weight": readonly string[];
   readonly "target-text": string | undefined;
   readonly metric: string | undefined;
   readonly "metric-position": readonly number[] | undefined;
@@ -94,6 +112,7 @@ const WITHOUT_TOKENS: readonly MetricName[] = ["loss", "kl"];
  * @throws {UsageError} if the tokens do not fit the metric
  */
 export function readMetric(values: MetricValues): MetricRequest {
+  if (values["token-weight"].length + values["id-weight"].length > 0) return readWeighted(values);
   if (values["target-text"] !== undefined) return readTarget(values, values["target-text"]);
   const kind = values.metric as MetricName | undefined;
   const positive: Side = { tokens: [...values["pos-token"], ...values["pos-id"]], given: givenAs("pos", values) };
@@ -141,6 +160,36 @@ function readTarget(values: MetricValues, text: string): MetricRequest {
   if (others.length > 0) throw new UsageError(`--target-text is a metric of its own: leave out ${others.join(", ")}`);
   if (text === "") throw new UsageError("--target-text is empty: give the continuation to explain");
   return { kind: "target-text", positive: [], negative: [], positions: [-1], text, chosenFrom: "from --target-text" };
+}
+
+function readWeighted(values: MetricValues): MetricRequest {
+  const names = (["token-weight", "id-weight"] as const).filter((name) => values[name].length > 0);
+  const others = [...givenAs("pos", values), ...givenAs("neg", values)];
+  for (const name of ["metric", "target-text"] as const) if (values[name] !== undefined) others.push(`--${name}`);
+  if (others.length > 0) throw new UsageError(`--${names[0]} is a metric of its own: leave out ${others.join(", ")}`);
+  const weighted = names.flatMap((name) => values[name].map((text) => readWeight(name, text)));
+  return {
+    kind: "weighted",
+    positive: weighted.map(({ token }) => token),
+    negative: [],
+    weights: weighted.map(({ weight }) => weight),
+    positions: values["metric-position"] ?? [-1],
+    chosenFrom: `from ${names.map((name) => `--${name}`).join(" and ")}`,
+  };
+}
+
+/** A token may contain an = itself, a weight cannot: the last one is between them. */
+function readWeight(name: "token-weight" | "id-weight", text: string): { token: string | number; weight: number } {
+  const at = text.lastIndexOf("=");
+  if (at < 1) {
+    const example = name === "token-weight" ? `${name} " golf=0.5"` : `${name} 364=0.5`;
+    throw new UsageError(`--${name} is ${quote(text)}: give a token, = and its weight, as in --${example}`);
+  }
+  const token = text.slice(0, at);
+  return {
+    token: name === "token-weight" ? token : Number(convert(name, { kind: "integer", min: 0, help: "" }, token)),
+    weight: Number(convert(name, { kind: "number", help: "" }, text.slice(at + 1))),
+  };
 }
 
 function difference(

@@ -89,6 +89,33 @@ Deno.test("attribute: tokens that do not fit the metric are usage errors", () =>
   for (const [args, message] of cases) assert.match(usageError(() => parseAttribute(["x", ...args])), message);
 });
 
+Deno.test("attribute: logits with weights", () => {
+  const metric = (...args: string[]): ReturnType<typeof parseAttribute>["metric"] =>
+    parseAttribute(["x", ...args]).metric;
+  const weighted = metric("--id-weight", "3=.5", "--token-weight", " golf=1", "--token-weight===-2e-1");
+  assert.deepEqual([weighted.kind, weighted.positive, weighted.weights], ["weighted", [" golf", "=", 3], [
+    1,
+    -0.2,
+    0.5,
+  ]]);
+  assert.deepEqual([weighted.positions, weighted.chosenFrom], [[-1], "from --token-weight and --id-weight"]);
+  const elsewhere = metric("--id-weight", "0=1", "--metric-position", "-2,-1");
+  assert.deepEqual([elsewhere.positions, elsewhere.chosenFrom], [[-2, -1], "from --id-weight"]);
+  const cases: [string[], RegExp][] = [
+    [["--token-weight", " golf"], /^--token-weight is " golf": give a token, = and its weight, as in/],
+    [["--token-weight", "=1"], /^--token-weight is "=1": give a token/],
+    [["--token-weight", " golf=much"], /^--token-weight is "much": give a number$/],
+    [["--token-weight", " golf="], /^--token-weight is "": give a number$/],
+    [["--id-weight", "golf=1"], /^--id-weight is "golf": give a whole number, at least 0$/],
+    [["--id-weight", "-1=1"], /^--id-weight is "-1": give a whole number, at least 0$/],
+    [
+      ["--id-weight", "1=1", "--pos-id", "1", "--neg-token", "a", "--metric", "logit", "--target-text", "b"],
+      /^--id-weight is a metric of its own: leave out --pos-id, --neg-token, --metric, --target-text$/,
+    ],
+  ];
+  for (const [args, message] of cases) assert.match(usageError(() => metric(...args)), message);
+});
+
 Deno.test("attribute: SAEs, their hooks and factors", () => {
   const saes = (...args: string[]): unknown => parseAttribute(["x", "--model", "m", ...args]).saes;
   assert.deepEqual(
