@@ -14,7 +14,7 @@ import { findExplanations, type FoundExplanations } from "./explanations.ts";
 import { leadingSpaceWarning } from "./leading_space.ts";
 import { makeMetric } from "./metric.ts";
 import type { MetricRequest } from "./metric_options.ts";
-import { openAll, type Opened } from "./open.ts";
+import { type Opened, openShown } from "./open.ts";
 import { printNote, type Screen, stderrScreen, stdoutScreen } from "./output.ts";
 import { withProgress } from "./progress.ts";
 import { readPrompt } from "./prompt.ts";
@@ -32,7 +32,7 @@ const ROWS_ON_TERMINAL = 20;
 export async function attribute(request: AttributeRequest): Promise<void> {
   const prompt = await readPrompt(request.prompt);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
-  await using opened = await withProgress(screen, "opening the model", () => openAll(request));
+  await using opened = await openShown(request, screen);
   const found = await findExplanations(opened.saes, request.saes);
   const { result, check } = await withProgress(screen, "attributing", () => runAll(opened, prompt, request));
   const report = request.quiet ? undefined : await makeReport(request, result, found, check, screen);

@@ -57,6 +57,7 @@ const spec = {
   }],
   options: {
     model: MODEL_OPTIONS.model,
+    revision: MODEL_OPTIONS.revision,
     sae: SAE_OPTION,
     "hook-in": SAE_DETAILS["hook-in"],
     "norm-scaling-factor": SAE_DETAILS["norm-scaling-factor"],

@@ -11,7 +11,7 @@ import type { Cell, Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
 import { quote } from "./args_values.ts";
 import type { EvalsRequest } from "./evals.ts";
-import { openAll } from "./open.ts";
+import { openShown } from "./open.ts";
 import { printData, printNote, stderrScreen, stdoutScreen } from "./output.ts";
 import { withProgress } from "./progress.ts";
 import { readPrompt, STDIN } from "./prompt.ts";
@@ -37,7 +37,7 @@ export async function evals(request: EvalsRequest): Promise<void> {
   const name = file === STDIN ? "standard input" : file;
   const prompts = readPrompts(name, await readText(file));
   const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
-  await using opened = await withProgress(screen, "opening the model", () => openAll(request));
+  await using opened = await openShown(request, screen);
   const { model, saes } = opened;
   const evaluated: Evaluated[] = [];
   for (const sae of saes) {

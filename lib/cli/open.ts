@@ -7,7 +7,11 @@ import { BUNDLED } from "../bundled.ts";
 import { loadModel, type Model } from "../model/model.ts";
 import { loadSae } from "../sae/load.ts";
 import type { Sae } from "../sae/sae.ts";
+import type { DownloadProgress } from "../weights/hub/progress.ts";
 import type { RunRequest } from "./options.ts";
+import type { Screen } from "./output.ts";
+import { withProgress } from "./progress.ts";
+import { withDownloadProgress } from "./pull_progress.ts";
 import type { SaeRequest } from "./sae_options.ts";
 
 /** A model and its SAEs, closed together. */
@@ -16,12 +20,32 @@ export interface Opened extends AsyncDisposable {
   readonly saes: readonly Sae[];
 }
 
+/** The same with a line on the terminal while it lasts, which tells of downloads how far they are. */
+export async function openShown(
+  request: RunRequest & { readonly saes: readonly SaeRequest[] },
+  screen: Screen,
+): Promise<Opened> {
+  let isOpening = true;
+  try {
+    return await withDownloadProgress(screen, (show) => {
+      // What is fetched later, while the model runs, draws nothing.
+      const onProgress = (progress: DownloadProgress): void => isOpening ? show(progress) : undefined;
+      return withProgress(screen, "opening the model", () => openAll(request, onProgress));
+    });
+  } finally {
+    isOpening = false;
+  }
+}
+
 /** Opens a model and SAEs; nothing stays open if one of them fails. */
 export async function openAll(
-  { model: name, device, threads, saes: requests }: RunRequest & { readonly saes: readonly SaeRequest[] },
+  { model: name, revision, device, threads, saes: requests }: RunRequest & { readonly saes: readonly SaeRequest[] },
+  onProgress?: (progress: DownloadProgress) => void,
 ): Promise<Opened> {
   await using stack = new AsyncDisposableStack();
-  const model = stack.use(await withNames(name, Object.keys(BUNDLED), loadModel(name, { device, threads })));
+  const model = stack.use(
+    await withNames(name, Object.keys(BUNDLED), loadModel(name, { device, threads, revision, onProgress })),
+  );
   const bundledSaes = Object.values(BUNDLED).flatMap(({ saes }) => Object.keys(saes));
   const saes: Sae[] = [];
   for (const { source, hook, hookIn, normScalingFactor } of requests) {

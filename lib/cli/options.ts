@@ -31,8 +31,9 @@ export const MODEL_OPTIONS = {
     kind: "string",
     placeholder: "M",
     default: "tiny-facts",
-    help: "a bundled model, or the directory or URL of a Hugging Face model",
+    help: "a bundled model, a public name (gpt2, google/gemma-2-2b), or the directory or URL of a Hugging Face model",
   },
+  revision: { kind: "string", placeholder: "R", help: "branch, tag or commit of a model from the hub" },
 } satisfies Record<string, OptionSpec>;
 
 /** How the prompt becomes tokens, and in which form the model runs. */
@@ -93,6 +94,8 @@ export const DEVICE_OPTIONS = {
 /** What the shared options come to. */
 export interface RunRequest {
   readonly model: string;
+  /** Of a model from the hub. */
+  readonly revision: string | undefined;
   readonly device: Device;
   readonly threads: number | undefined;
   readonly prependBos: boolean | undefined;
@@ -104,6 +107,7 @@ export interface RunRequest {
 /** The shared options' values under their own names. The choices were checked when they were parsed. */
 export function readRunRequest(values: {
   readonly model: string;
+  readonly revision: string | undefined;
   readonly device: string;
   readonly threads: number | undefined;
   readonly "prepend-bos": boolean | undefined;
@@ -111,9 +115,10 @@ export function readRunRequest(values: {
   readonly processing: string;
   readonly quiet: boolean;
 }): RunRequest {
-  const { model, threads, truncate, quiet } = values;
+  const { model, revision, threads, truncate, quiet } = values;
   return {
     model,
+    revision,
     threads,
     truncate,
     quiet,

@@ -7,7 +7,7 @@ import { type Prediction, type PromptTest, testPrompt } from "../attribution/pre
 import type { Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
 import { leadingSpaceWarning } from "./leading_space.ts";
-import { openAll } from "./open.ts";
+import { openShown } from "./open.ts";
 import { printNote, stderrScreen, stdoutScreen } from "./output.ts";
 import type { PredictRequest } from "./predict.ts";
 import { withProgress } from "./progress.ts";
@@ -21,7 +21,7 @@ export async function predict(request: PredictRequest): Promise<void> {
   const { top: topK, answer, truncate, prependBos, processing, quiet, destination } = request;
   const prompt = await readPrompt(request.prompt);
   const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
-  await using opened = await withProgress(screen, "opening the model", () => openAll(request));
+  await using opened = await openShown(request, screen);
   const { model, saes } = opened;
   const options = { saes, truncate, prependBos, processing };
   const test = await withProgress(

@@ -216,8 +216,12 @@ type Registry = typeof import("../registry/open.ts");
 async function locate(source: string | URL, options: OpenOptions): Promise<Located> {
   const name = String(source);
   const bundled = source instanceof URL ? undefined : findBundledModel(name);
+  const isHere = bundled !== undefined || source instanceof URL || await isPlace(name);
+  if (isHere && options.revision !== undefined) {
+    throw new RangeError(`A revision is for models from the hub, and ${name} is none: leave out --revision`);
+  }
   if (bundled) return { files: openSource(bundledUrl(bundled.directory)), description: bundled.description };
-  if (source instanceof URL || await isPlace(name)) return { files: openSource(source) };
+  if (isHere) return { files: openSource(source) };
   const { openModelByName } = await import(new URL("../registry/open.ts", import.meta.url).href) as Registry;
   return await openModelByName(name, { revision: options.revision, onProgress: options.onProgress });
 }

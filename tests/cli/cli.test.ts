@@ -228,3 +228,12 @@ Deno.test({
     assert.ok(stdout.startsWith("position,feature,attribution\n"));
   },
 });
+
+Deno.test("cli: a revision is for models from the hub", async () => {
+  const { code, stderr } = await runCli(["predict", " x", "--revision", "abc"]);
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^error: A revision is for models from the hub, and tiny-facts is none: leave out --revision\n$/,
+  );
+});
