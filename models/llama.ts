@@ -24,8 +24,13 @@ import {
 } from "./parts.ts";
 import { readRotary } from "./rotary.ts";
 
-/** x + attn(ln1(x)), then + mlp(ln2(·)). */
-function block(config: ModelConfig, rotary: RotarySpec, { processing, selectRows }: BlockOptions): StageGraph {
+/** x + attn(ln1(x)), then + mlp(ln2(·)); `maskName` is the graph input of the attention's mask. */
+export function llamaBlock(
+  config: ModelConfig,
+  rotary: RotarySpec,
+  maskName: string,
+  { processing, selectRows }: BlockOptions,
+): StageGraph {
   const { dModel: d, nHeads, nKeyValueHeads, dHead, dMlp, eps, actFn } = config;
   const { residPre, query, queries } = blockInput(d, selectRows);
 
@@ -41,7 +46,7 @@ function block(config: ModelConfig, rotary: RotarySpec, { processing, selectRows
   const { cos, sin } = rotaryInput("rotary", rotary.dim);
   const rotQ = rotate(q, { cos: queries(cos), sin: queries(sin) });
   const rotK = rotate(k, { cos, sin });
-  const mask = maskInput("mask:causal", query);
+  const mask = maskInput(maskName, query);
   const attn = attention(rotQ, rotK, v, mask, { scale: 1 / Math.sqrt(dHead) });
   const attnOut = linear(joinHeads(attn.z), wO);
   const residMid = add(queries(residPre), attnOut);
@@ -70,7 +75,7 @@ export const llama: ModelFamily = {
       config,
       masks: { "mask:causal": {} },
       rotary: { rotary },
-      block: (_layer, options) => block(config, rotary, options),
+      block: (_layer, options) => llamaBlock(config, rotary, "mask:causal", options),
     });
   },
 };

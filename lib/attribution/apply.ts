@@ -8,6 +8,7 @@ import { reachable, type Value } from "../graph/mod.ts";
 import type { ForwardState, Replacement } from "../model/chain.ts";
 import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
+import { stageGraph } from "../model/stage_sessions.ts";
 import { resolveExcludeSpecialTokens } from "./processing.ts";
 import { firstNonFinite, type FloatTensor } from "../runtime/tensor.ts";
 import type { Encoded, Sae } from "../sae/sae.ts";
@@ -91,10 +92,7 @@ export function checkSaes(model: Model, saes: readonly Sae[]): void {
 
 /** The values of a stage's hooks. */
 function stageHooks({ architecture }: Model, stage: number): Readonly<Record<string, Value>> {
-  const options = { processing: architecture.defaultProcessing, selectRows: false };
-  if (stage === 0) return architecture.embed(options.processing).hooks;
-  if (stage > architecture.config.nLayers) return architecture.final(options.processing).hooks;
-  return architecture.block(stage - 1, options).hooks;
+  return stageGraph(architecture, { stage, processing: architecture.defaultProcessing, selectRows: false }).hooks;
 }
 
 /** Numbers per position at a hook, heads flattened, or of one head. */

@@ -4,8 +4,8 @@
  * @module
  */
 import type { AttributionOptions } from "../attribution/attribution.ts";
-import type { ProcessingChoice } from "../attribution/processing.ts";
-import type { Device } from "../runtime/runtime.ts";
+import { PROCESSING_CHOICES, type ProcessingChoice } from "../attribution/processing.ts";
+import { type Device, DEVICES } from "../runtime/runtime.ts";
 import type { OptionSpec, PositionalSpec } from "./args_spec.ts";
 import { UsageError } from "./args_values.ts";
 
@@ -15,9 +15,6 @@ export const PROMPT: PositionalSpec = {
   help: 'text; "-" reads standard input (a newline at its end is left out)',
   required: false,
 };
-
-const PROCESSING: readonly ProcessingChoice[] = ["sae", "default", "none"];
-const DEVICES: readonly Device[] = ["auto", "wasm", "webgpu", "native"];
 
 /** Which prompt, which model. */
 export const MODEL_OPTIONS = {
@@ -46,7 +43,7 @@ export const RUN_OPTIONS = {
   truncate: { kind: "boolean", help: "cut a prompt that is too long for the model, on the right" },
   processing: {
     kind: "string",
-    choices: PROCESSING,
+    choices: PROCESSING_CHOICES,
     placeholder: "FORM",
     default: "sae",
     help: "form of the model: as the SAE was trained, TransformerLens's default, or as it is",

@@ -4,7 +4,7 @@
  * @module
  */
 import { add, input } from "./ops.ts";
-import { type Graph, reachable, type Value } from "./value.ts";
+import { type Graph, type Value } from "./value.ts";
 
 /** The graph with some values exchanged for others; whatever used the old value uses the new one. */
 function substitute(graph: Graph, replacements: ReadonlyMap<Value, Value>): Graph {
@@ -57,12 +57,9 @@ export function sliceGraph(from: Graph, to: Graph): Graph {
  * ```
  */
 export function addDeltas(graph: Graph, deltas: Graph): Graph {
-  // Inner values first, so that a later delta is added to a value which already has the earlier ones.
-  const order = reachable(Object.values(deltas));
-  const named = Object.entries(deltas).sort(([, a], [, b]) => order.indexOf(a) - order.indexOf(b));
   let result: Graph = { ...graph };
-  let pending: Graph = Object.fromEntries(named);
-  for (const [name] of named) {
+  let pending: Graph = { ...deltas };
+  for (const name of Object.keys(deltas)) {
     const value = pending[name];
     const shifted = add(value, input(name, value.shape));
     const replaced = substitute({ ...prefixed("g", result), ...prefixed("d", pending) }, new Map([[value, shifted]]));

@@ -29,22 +29,36 @@ export const GRADIENT = "gradient";
 /** The graph output that is the gradient at the stage's input. */
 export const INPUT_GRADIENT = "input_gradient";
 
+/** A stage's graph; the embedding has no stream that comes in. */
+export type AnyStageGraph = Partial<StageGraph> & Omit<StageGraph, "input">;
+
+/** A stage's graph as its family writes it; one call's values can be compared by identity. */
+export function stageGraph(
+  architecture: Architecture,
+  { stage, processing, selectRows }: Omit<StageKey, "deltas">,
+): AnyStageGraph {
+  if (stage === 0) return architecture.embed(processing);
+  if (stage > architecture.config.nLayers) return architecture.final(processing);
+  return architecture.block(stage - 1, { processing, selectRows });
+}
+
 /** Makes and keeps the sessions of an architecture's stages. */
 export class StageSessions {
   readonly #architecture: Architecture;
   readonly #runtime: Runtime;
+  readonly #graphs = new Map<string, AnyStageGraph>();
 
   constructor(architecture: Architecture, runtime: Runtime) {
     this.#architecture = architecture;
     this.#runtime = runtime;
   }
 
-  /** The stage's graph as its family writes it. */
-  graph({ stage, processing, selectRows }: StageKey): Partial<StageGraph> & Omit<StageGraph, "input"> {
-    const { nLayers } = this.#architecture.config;
-    if (stage === 0) return this.#architecture.embed(processing);
-    if (stage > nLayers) return this.#architecture.final(processing);
-    return this.#architecture.block(stage - 1, { processing, selectRows });
+  /** The stage's graph as its family writes it, written once per kind. */
+  graph(key: StageKey): AnyStageGraph {
+    const kind = this.#kind(key);
+    const graph = this.#graphs.get(kind) ?? stageGraph(this.#architecture, key);
+    this.#graphs.set(kind, graph);
+    return graph;
   }
 
   /** From the stage's input to its hooks (after the deltas) and, with `withOutput`, its output. */
@@ -79,18 +93,17 @@ export class StageSessions {
   }
 
   #session(key: StageKey, what: string, graph: () => Graph): Promise<Session> {
+    const model = numberOf(this.#architecture);
+    return this.#runtime.session(`model ${model} ${this.#kind(key)} [${key.deltas}] ${what}`, graph);
+  }
+
+  /** Stages of one kind share one graph. */
+  #kind({ stage, processing, selectRows }: StageKey): string {
     const { nLayers } = this.#architecture.config;
-    const kind = key.stage === 0
-      ? "embed"
-      : key.stage > nLayers
-      ? "final"
-      : this.#architecture.blockKind(key.stage - 1);
-    const { foldLn, centerWritingWeights, centerUnembed, foldValueBiases } = key.processing;
+    const kind = stage === 0 ? "embed" : stage > nLayers ? "final" : this.#architecture.blockKind(stage - 1);
+    const { foldLn, centerWritingWeights, centerUnembed, foldValueBiases } = processing;
     const flags = [foldLn, centerWritingWeights, centerUnembed, foldValueBiases].map(Number).join("");
-    return this.#runtime.session(
-      `model ${numberOf(this.#architecture)} ${kind} ${flags} ${key.selectRows} [${key.deltas}] ${what}`,
-      graph,
-    );
+    return `${kind} ${flags} ${selectRows}`;
   }
 }
 
