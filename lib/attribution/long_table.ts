@@ -243,7 +243,7 @@ function cellsOf(
 }
 
 /** A Neuronpedia id: `model/sae`. */
-const NEURONPEDIA_ID = /^([^/\s]+)\/([^/\s]+)$/;
+export const NEURONPEDIA_ID = /^([^/\s]+)\/([^/\s]+)$/;
 
 /** A feature's page, where the SAE says which it is. */
 export function neuronpediaUrl({ config: { neuronpediaId } }: Sae, feature: number): string | null {

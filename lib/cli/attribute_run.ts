@@ -18,8 +18,8 @@ import { type Opened, openShown } from "./open.ts";
 import { printNote, type Screen, stderrScreen, stdoutScreen } from "./output.ts";
 import { withProgress } from "./progress.ts";
 import { readPrompt } from "./prompt.ts";
-import { attributionReport } from "./report.ts";
-import { tokenName } from "./report_words.ts";
+import { attributionReport } from "./summary.ts";
+import { tokenName } from "../report/words.ts";
 import { makeTable } from "./tables.ts";
 import { writeTable } from "./write_table.ts";
 

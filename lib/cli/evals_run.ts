@@ -15,7 +15,8 @@ import { openShown } from "./open.ts";
 import { printData, printNote, stderrScreen, stdoutScreen } from "./output.ts";
 import { withProgress } from "./progress.ts";
 import { readPrompt, STDIN } from "./prompt.ts";
-import { count, entry, heading, type Page, percent, plain } from "./report_layout.ts";
+import { count, percent, plain } from "../report/figures.ts";
+import { entry, heading, type Page } from "./summary_layout.ts";
 import { writeTable } from "./write_table.ts";
 
 /** One line of the file. */

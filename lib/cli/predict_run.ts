@@ -12,8 +12,9 @@ import { printNote, stderrScreen, stdoutScreen } from "./output.ts";
 import type { PredictRequest } from "./predict.ts";
 import { withProgress } from "./progress.ts";
 import { readPrompt } from "./prompt.ts";
-import { entry, heading, type Page, percent } from "./report_layout.ts";
-import { promptWords, tokenName } from "./report_words.ts";
+import { percent } from "../report/figures.ts";
+import { promptWords, tokenName } from "../report/words.ts";
+import { entry, heading, type Page } from "./summary_layout.ts";
 import { writeTable } from "./write_table.ts";
 
 /** Predicts and writes what was asked for. */

@@ -8,9 +8,11 @@ import type { Attribution } from "../attribution/result.ts";
 import { printable } from "../table/terminal.ts";
 import type { AttributeRequest } from "./attribute.ts";
 import { excludedPositions } from "./exports.ts";
-import { count, detail, entry, heading, type Page, percent, plain, signed } from "./report_layout.ts";
-import { accounts, perPosition, quickList, strongest } from "./report_sae.ts";
+import { count, percent, plain, signed } from "../report/figures.ts";
+import { detail, entry, heading, type Page } from "./summary_layout.ts";
+import { accounts, perPosition, quickList, strongest } from "./summary_sae.ts";
 import {
+  directionWords,
   excludedWords,
   metricWords,
   oddsWords,
@@ -18,7 +20,7 @@ import {
   processingWords,
   promptWords,
   tokenName,
-} from "./report_words.ts";
+} from "../report/words.ts";
 import { trackedHooks } from "./tracked.ts";
 
 /** What is reported. */
@@ -39,7 +41,8 @@ export interface ReportInput {
 export function attributionReport(input: ReportInput, page: Page): string {
   const { result } = input;
   const saes = [...result.parts.saes];
-  const { name, direction } = metricWords(result, input.tokenNames);
+  const metric = metricWords(result, input.tokenNames);
+  const direction = directionWords(metric);
   const blocks = [
     heading(printable(result.parts.model.description), page),
     [...head(input, page), ...saes.map(([hook]) => saeLine(result, hook, page)), ...replaced(result, page)].join("\n"),
@@ -58,7 +61,7 @@ export function attributionReport(input: ReportInput, page: Page): string {
       ...checkLines(input.check, page),
       foot(input, page),
       ...input.warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
-      ...saes.flatMap(([hook, sae]) => quickList(result.sae(hook), sae, name)),
+      ...saes.flatMap(([hook, sae]) => quickList(result.sae(hook), sae, metric.name)),
     ].join("\n"),
   ];
   return blocks.join("\n\n") + "\n";

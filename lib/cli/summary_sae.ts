@@ -8,8 +8,8 @@ import type { Attribution } from "../attribution/result.ts";
 import type { AttributionRow, SaeAttribution } from "../attribution/sae_attribution.ts";
 import type { Sae } from "../sae/sae.ts";
 import { displayWidth, printable } from "../table/terminal.ts";
-import { bars, detail, entry, heading, type Page, signed } from "./report_layout.ts";
-import { errorWords, fitWords, tokenName } from "./report_words.ts";
+import { addsUpWords, errorWords, fitWords, tokenName } from "../report/words.ts";
+import { bars, detail, entry, heading, type Page } from "./summary_layout.ts";
 
 /** The strongest features that are shown. */
 const STRONGEST = { positive: 5, negative: 3 };
@@ -72,16 +72,9 @@ export function perPosition(
 
 /** The decomposition, the fit and the error's share. */
 export function accounts(sae: SaeAttribution, name: string | undefined, page: Page): string[] {
-  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-  const { features, bias, error, total, maxResidual } = sae.decomposition;
-  const parts = [features, bias, error, total].map(sum);
-  const largest = Math.max(...parts.map(Math.abs));
-  const [f, b, e, t] = parts.map((value) => signed(value, largest));
-  const adds = `features ${f}, SAE bias ${b}, SAE error ${e}: together ${t}, the gradient times the activation ` +
-    `that the SAE reads (agrees to ${maxResidual.toExponential(0)})`;
   return [
     ...(name === undefined ? [] : [detail(name, page)]),
-    entry("Adds up", adds.split(" "), page),
+    entry("Adds up", addsUpWords(sae).split(" "), page),
     entry("SAE fit", fitWords(sae.fit).split(" "), page),
     entry("SAE error", errorWords(sae).split(" "), page),
   ];

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { PROCESSING_FLAGS, showProcessing } from "../attribution/processing.ts";
+import type { Processing } from "../../models/family.ts";
+import { PROCESSING_FLAGS, type ProcessingChoice, showProcessing } from "../attribution/processing.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { Fit, SaeAttribution } from "../attribution/sae_attribution.ts";
 import type { Token } from "../model/model.ts";
 import { printable } from "../table/terminal.ts";
-import type { AttributeRequest } from "./attribute.ts";
-import { count, percent } from "./report_layout.ts";
+import { count, percent, signed } from "./figures.ts";
 
 /** A token as people see it: spaces as dots, the id where it has no text. */
 export function tokenName({ id, text }: Pick<Token, "id" | "text">): string {
@@ -34,7 +34,10 @@ export function promptWords(tokens: readonly Token[]): string[] {
 /** A metric and its two directions. */
 export interface MetricWords {
   readonly name: string;
-  readonly direction: string;
+  /** What a positive attribution speaks for, such as `for ·golf`. */
+  readonly positive: string;
+  /** What a negative one speaks for. */
+  readonly negative: string;
 }
 
 /** What the metric is; `names` are its tokens' names by id. */
@@ -42,34 +45,49 @@ export function metricWords({ parts }: Attribution, names: ReadonlyMap<number, s
   const { metricName, grads: { resolvedMetric: { positive = [], negative = [] } } } = parts;
   const name = (id: number): string => names.get(id) ?? `#${id}`;
   const [pos, neg] = [positive, negative].map((ids) => ids.map(name).join(", "));
-  const forOne = `for ${pos} (+) and against it (-)`;
+  const forOne = { positive: `for ${pos}`, negative: "against it" };
   const logit = (ids: readonly number[], shown: string): string => `${ids.length > 1 ? "mean " : ""}logit of ${shown}`;
   switch (metricName) {
     case "logit_diff":
       return {
         name: `${logit(positive, pos)} - ${logit(negative, neg)}`,
-        direction: `for ${pos} (+) and for ${neg} (-)`,
+        positive: `for ${pos}`,
+        negative: `for ${neg}`,
       };
     case "logit":
-      return { name: `logit of ${pos} above the vocabulary's mean`, direction: forOne };
+      return { name: `logit of ${pos} above the vocabulary's mean`, ...forOne };
     case "logprob":
-      return { name: `log-probability of ${pos}`, direction: forOne };
+      return { name: `log-probability of ${pos}`, ...forOne };
     case "prob":
-      return { name: `probability of ${pos}`, direction: forOne };
+      return { name: `probability of ${pos}`, ...forOne };
     case "target_logprob": {
       const text = positive.map(name).join(" ");
-      return { name: `log-probability of the continuation ${text}`, direction: `for ${text} (+) and against it (-)` };
+      return {
+        name: `log-probability of the continuation ${text}`,
+        positive: `for ${text}`,
+        negative: "against it",
+      };
     }
     case "kl_to_clean":
       return {
         name: "divergence (KL, in nats) from the predictions without SAEs",
-        direction: "for a larger divergence (+) and for a smaller one (-)",
+        positive: "for a larger divergence",
+        negative: "for a smaller one",
       };
     case "loss":
-      return { name: "mean next-token loss in nats", direction: "for a higher loss (+) and for a lower one (-)" };
+      return {
+        name: "mean next-token loss in nats",
+        positive: "for a higher loss",
+        negative: "for a lower one",
+      };
     default:
-      return { name: metricName, direction: "for a higher metric (+) and for a lower one (-)" };
+      return { name: metricName, positive: "for a higher metric", negative: "for a lower one" };
   }
+}
+
+/** The two directions in one go: `for ·golf (+) and for ·tennis (-)`. */
+export function directionWords({ positive, negative }: MetricWords): string {
+  return `${positive} (+) and ${negative} (-)`;
 }
 
 /** Where the metric reads, in words: after which token, or added up over which. */
@@ -98,10 +116,17 @@ export function oddsWords({ metric, parts }: Attribution, names: ReadonlyMap<num
   return `that is, ${more} is ${factor} times as probable as ${less}`;
 }
 
+/** What was said about the form of the model. */
+export interface ProcessingAsked {
+  readonly processing: ProcessingChoice;
+  /** Single flags over it. */
+  readonly processingFlags: Partial<Processing>;
+}
+
 /** The form of the model and why. */
 export function processingWords(
   { parts: { grads, saes } }: Attribution,
-  choice: Pick<AttributeRequest, "processing" | "processingFlags">,
+  choice: ProcessingAsked,
 ): string {
   const [first] = saes.values();
   const isSaid = first?.run.sae.config.modelFromPretrainedKwargs !== undefined;
@@ -145,4 +170,13 @@ export function errorWords({ decomposition: { features, bias, error }, errorShar
   if (errorShare.length < 2) return `${share} of the attribution lies in what the SAE does not explain`;
   const [least, most] = [Math.min(...errorShare), Math.max(...errorShare)].map(percent);
   return `${share} of the attribution lies in what the SAE does not explain (by position ${least} to ${most})`;
+}
+
+/** How features, bias and error add up over all positions. */
+export function addsUpWords({ decomposition: { features, bias, error, total, maxResidual } }: SaeAttribution): string {
+  const parts = [features, bias, error, total].map((values) => values.reduce((a, b) => a + b, 0));
+  const largest = Math.max(...parts.map(Math.abs));
+  const [f, b, e, t] = parts.map((value) => signed(value, largest));
+  return `features ${f}, SAE bias ${b}, SAE error ${e}: together ${t}, the gradient times the activation ` +
+    `that the SAE reads (agrees to ${maxResidual.toExponential(0)})`;
 }

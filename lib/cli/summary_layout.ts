@@ -4,13 +4,13 @@
  * @module
  */
 import { styleText } from "node:util";
+import { signed } from "../report/figures.ts";
 import { drawBar } from "../table/bar.ts";
 import { cutToWidth, displayWidth } from "../table/terminal.ts";
 
 /** Where the text beside a key begins. */
 const INDENT = 12;
 const WIDEST_BAR = 25;
-const SIGNIFICANT_DIGITS = 4;
 
 /** What a report is drawn on. */
 export interface Page {
@@ -30,7 +30,7 @@ export interface BarItem {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { entry } from "./report_layout.ts";
+ * import { entry } from "./summary_layout.ts";
  *
  * assert.equal(entry("Prompt", ["·The", "·capital"], { width: 80, color: false }), "Prompt      ·The ·capital");
  * ```
@@ -66,51 +66,6 @@ export function bars(items: readonly BarItem[], page: Page): string {
     const drawn = paint(value < 0 ? "red" : "cyan", bar, page);
     return `${start}${drawn}  ${cutToWidth(text, room)}`.trimEnd();
   }).join("\n");
-}
-
-/**
- * A number with its sign and as many decimals as its neighbours: enough for the largest of them.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { signed } from "./report_layout.ts";
- *
- * assert.equal(signed(0.25, 2), "+0.250");
- * assert.equal(signed(-12.3456), "-12.35");
- * ```
- */
-export function signed(value: number, largest: number = Math.abs(value)): string {
-  return (value > 0 ? "+" : "") + plain(value, largest);
-}
-
-/** The same without a plus. */
-export function plain(value: number, largest: number = Math.abs(value)): string {
-  if (!Number.isFinite(value) || value === 0) return String(value);
-  if (largest < 1e-4 || largest >= 1e6) return value.toExponential(SIGNIFICANT_DIGITS - 2);
-  return value.toFixed(Math.max(0, SIGNIFICANT_DIGITS - 1 - Math.floor(Math.log10(largest))));
-}
-
-/**
- * A share as a percentage that a person reads.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { percent } from "./report_layout.ts";
- *
- * assert.deepEqual([0.9173, 0.0004, 1e-9].map(percent), ["91.7 %", "0.04 %", "<0.01 %"]);
- * ```
- */
-export function percent(share: number): string {
-  const value = 100 * share;
-  if (value > 0 && value < 0.01) return "<0.01 %";
-  return `${value.toFixed(value !== 0 && Math.abs(value) < 0.1 ? 2 : 1)} %`;
-}
-
-/** A count with its noun. */
-export function count(n: number, noun: string): string {
-  return `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 type Style = "bold" | "dim" | "red" | "cyan" | "yellow";

@@ -12,8 +12,9 @@ import {
   topTwoLogitDiff,
 } from "../../mod.ts";
 import { leadingSpaceWarning } from "../../lib/cli/leading_space.ts";
-import { attributionReport, type ReportInput } from "../../lib/cli/report.ts";
-import { bars, count, entry, percent, plain, signed } from "../../lib/cli/report_layout.ts";
+import { attributionReport, type ReportInput } from "../../lib/cli/summary.ts";
+import { bars, entry } from "../../lib/cli/summary_layout.ts";
+import { count, percent, plain, signed } from "../../lib/report/figures.ts";
 import { makeTable } from "../../lib/cli/tables.ts";
 import { trackedHooks } from "../../lib/cli/tracked.ts";
 import { displayWidth } from "../../lib/table/terminal.ts";

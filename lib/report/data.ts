@@ -1,0 +1,320 @@
+/**
+ * What the HTML report and the local page show: one plain JSON shape, made from an attribution.
+ *
+ * @module
+ */
+import { type Explanations, NEURONPEDIA_ID } from "../attribution/long_table.ts";
+import { type Prediction, predictionOf, predictionsAt } from "../attribution/predict.ts";
+import type { Attribution } from "../attribution/result.ts";
+import type { AttributionRow, SaeAttribution } from "../attribution/sae_attribution.ts";
+import { showProcessing } from "../attribution/processing.ts";
+import { VERSION } from "../version.ts";
+import type { FeatureCard } from "./cards.ts";
+import { addsUpWords, errorWords, fitWords, metricWords, oddsWords, placeWords, tokenName } from "./words.ts";
+
+/** Everything that is shown of one run. Plain JSON: numbers are finite or null, texts are raw and not yet escaped. */
+export interface ReportData {
+  /** Changes when a key changes its meaning. */
+  readonly version: 1;
+  /** The model and its form. */
+  readonly model: ReportModel;
+  /** The tokens of the run, in order. */
+  readonly tokens: readonly ReportToken[];
+  /** What was explained. */
+  readonly metric: ReportMetric;
+  /** The most probable next tokens, and then those of the metric's tokens that are not among them. */
+  readonly predictions: readonly ReportPrediction[];
+  /** With it the SAEs cannot change the output. */
+  readonly errorTerm: boolean;
+  /** One entry per SAE, in the order in which they run; empty while there is no result yet. */
+  readonly saes: readonly ReportSae[];
+  /** What the user should look at. */
+  readonly warnings: readonly string[];
+  /** The command line that makes the same run again; null where it is not known. */
+  readonly command: string | null;
+  /** This program's version. */
+  readonly program: string;
+}
+
+/** The model of a report. */
+export interface ReportModel {
+  readonly name: string;
+  readonly description: string;
+  readonly family: string;
+  /** The commit, of a model from the hub. */
+  readonly revision: string | null;
+  /** Its form, in words. */
+  readonly processing: string;
+}
+
+/** One token of the prompt. */
+export interface ReportToken {
+  readonly id: number;
+  /** Decoded alone; empty where the model has no tokenizer. */
+  readonly text: string;
+  readonly special: boolean;
+  /** The SAEs were left out here. */
+  readonly excluded: boolean;
+}
+
+/** The metric in words and figures. */
+export interface ReportMetric {
+  /** The library's name, such as `logit_diff`. */
+  readonly name: string;
+  /** In words, such as `logit of ·golf - logit of ·tennis`. */
+  readonly words: string;
+  /** What a positive attribution speaks for: `for ·golf`. */
+  readonly positive: string;
+  /** What a negative one speaks for: `for ·tennis`, `against it`. */
+  readonly negative: string;
+  /** Where it reads, in words. */
+  readonly place: string;
+  /** As NumPy would write it. */
+  readonly formula: string;
+  readonly value: number | null;
+  /** A logit difference as odds, in words. */
+  readonly odds: string | null;
+  /** The positions whose logits it reads. */
+  readonly positions: readonly number[];
+  /** Ids of the positive tokens, and their texts. */
+  readonly positiveTokens: readonly NamedToken[];
+  /** Ids of the negative tokens, and their texts. */
+  readonly negativeTokens: readonly NamedToken[];
+}
+
+/** A token of the vocabulary. */
+export interface NamedToken {
+  readonly id: number;
+  readonly text: string;
+}
+
+/** One next token. */
+export interface ReportPrediction {
+  readonly id: number;
+  readonly token: string;
+  /** 0 is the most probable. */
+  readonly rank: number;
+  /** Logit minus the vocabulary's mean. */
+  readonly logit: number | null;
+  readonly probability: number;
+  /** On which side of the metric it stands. */
+  readonly side: "positive" | "negative" | null;
+}
+
+/** One SAE in the report. */
+export interface ReportSae {
+  /** Where it writes. */
+  readonly hook: string;
+  /** Where it reads; another hook for a transcoder. */
+  readonly hookIn: string;
+  /** What it was opened by. */
+  readonly source: string;
+  readonly architecture: string;
+  readonly dSae: number;
+  /** `model/sae` on Neuronpedia; null where the SAE does not say. */
+  readonly neuronpediaId: string | null;
+  /** Rows by column, largest attribution first; ties by position, then feature. */
+  readonly rows: ReportRows;
+  /** Rows with a smaller |attribution| that are not in `rows`. */
+  readonly rowsLeftOut: number;
+  /** Per position: features + bias + error = total. */
+  readonly decomposition: {
+    readonly features: readonly number[];
+    readonly bias: readonly number[];
+    readonly error: readonly number[];
+    readonly total: readonly number[];
+  };
+  /** |g·e| / (|Σ attribution| + |g·bias| + |g·e|) per position. */
+  readonly errorShare: readonly number[];
+  /** Active features per position. */
+  readonly activeFeatures: readonly number[];
+  /** The account in words. */
+  readonly words: { readonly addsUp: string; readonly fit: string; readonly error: string };
+  /** What features stand for, by feature; of those in `rows` that have a label. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** What is known of the strongest features, by feature. */
+  readonly cards: Readonly<Record<string, FeatureCard>>;
+  /** Why the cards have no logits; null where they have. */
+  readonly noLogits: string | null;
+}
+
+/** The long table by column; all columns have the same length. */
+export interface ReportRows {
+  readonly position: readonly number[];
+  readonly feature: readonly number[];
+  readonly activation: readonly number[];
+  /** ∂metric/∂activation */
+  readonly gradient: readonly number[];
+  /** Activation × gradient, never 0. */
+  readonly attribution: readonly number[];
+}
+
+/** Options of {@linkcode reportData}. */
+export interface ReportDataOptions {
+  /** Texts for features; default: the SAEs' own labels. */
+  readonly explanations?: Explanations;
+  /** How many predictions. Default 10. */
+  readonly predictions?: number;
+  /** The command line that makes the same run again. */
+  readonly command?: string;
+  /** The form of the model in words, and why; default: its flags. */
+  readonly processing?: string;
+  /** Besides those of the result. */
+  readonly warnings?: readonly string[];
+  /** How many features per SAE get a card (tokens that they raise and lower, contexts). Default 150; 0: none. */
+  readonly cards?: number;
+  /** The most rows per SAE, of the largest |attribution|. Default 20,000. */
+  readonly rows?: number;
+}
+
+const PREDICTIONS = 10;
+const CARDS = 150;
+const ROWS = 20_000;
+
+/**
+ * A run as the report and the local page show it. The model and the SAEs must still be open.
+ *
+ * @example
+ * ```ts
+ * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
+ * import { reportData } from "./data.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+ * const metric = logitDiff(" golf", " tennis");
+ * const result = await calculateFeatureAttribution(model, " Tiger Woods plays the sport of", metric, { saes: [sae] });
+ * const data = await reportData(result, { cards: 3 });
+ * console.assert(data.saes[0].rows.attribution.length === result.rows(sae.hookOut).length);
+ * ```
+ */
+export async function reportData(result: Attribution, options: ReportDataOptions = {}): Promise<ReportData> {
+  const { model, grads, includeErrorTerm } = result.parts;
+  const names = await metricTokens(result);
+  const saes: ReportSae[] = [];
+  for (const hook of result.hooks) saes.push(await saeData(result, hook, options));
+  const [first] = result.parts.saes.values();
+  return {
+    version: 1,
+    model: {
+      name: model.name,
+      description: model.description,
+      family: model.architecture.family,
+      revision: model.revision,
+      processing: options.processing ?? showProcessing(grads.processing),
+    },
+    tokens: result.tokens.map(({ id, text, isSpecial }, position) => ({
+      id,
+      text,
+      special: isSpecial,
+      excluded: first?.run.excluded.has(position) ?? false,
+    })),
+    metric: metricData(result, names),
+    predictions: await predictionData(result, options.predictions ?? PREDICTIONS),
+    errorTerm: includeErrorTerm,
+    saes,
+    warnings: [...result.warnings, ...options.warnings ?? []],
+    command: options.command ?? null,
+    program: `sae-attribution ${VERSION}`,
+  };
+}
+
+async function metricTokens({ parts: { model, grads: { resolvedMetric } } }: Attribution): Promise<NamedToken[]> {
+  const { positive = [], negative = [] } = resolvedMetric;
+  const tokens = await model.describeTokens([...new Set([...positive, ...negative])]);
+  return tokens.map(({ id, text }) => ({ id, text }));
+}
+
+function metricData(result: Attribution, tokens: readonly NamedToken[]): ReportMetric {
+  const { metricName, grads: { rows, resolvedMetric: { formula, positive = [], negative = [] } } } = result.parts;
+  const names = new Map(tokens.map((token) => [token.id, tokenName(token)]));
+  const { name: words, ...sides } = metricWords(result, names);
+  const named = (ids: readonly number[]): NamedToken[] => ids.map((id) => tokens.find((token) => token.id === id)!);
+  return {
+    name: metricName,
+    words,
+    ...sides,
+    place: placeWords(result),
+    formula,
+    value: finite(result.metric),
+    odds: oddsWords(result, names) ?? null,
+    positions: rows,
+    positiveTokens: named(positive),
+    negativeTokens: named(negative),
+  };
+}
+
+async function predictionData(result: Attribution, count: number): Promise<ReportPrediction[]> {
+  const { model, grads: { modelOutput, rows, resolvedMetric: { positive = [], negative = [] } } } = result.parts;
+  const row = rows.length - 1;
+  const known = result.predictions.length >= count;
+  const top = known ? result.predictions.slice(0, count) : await predictionsAt(model, await modelOutput(), row, count);
+  const others = [...positive, ...negative].filter((id, i, all) =>
+    all.indexOf(id) === i && !top.some((prediction) => prediction.id === id)
+  );
+  const rest: Prediction[] = [];
+  for (const id of others) rest.push(await predictionOf(model, await modelOutput(), row, id));
+  return [...top, ...rest.sort((a, b) => a.rank - b.rank)].map(({ id, token, rank, logit, probability }) => ({
+    id,
+    token,
+    rank,
+    logit: finite(logit),
+    probability,
+    side: positive.includes(id) ? "positive" : negative.includes(id) ? "negative" : null,
+  }));
+}
+
+async function saeData(result: Attribution, hook: string, options: ReportDataOptions): Promise<ReportSae> {
+  const sae = result.parts.saes.get(hook)!;
+  const { hookIn, source, config: { architecture, dSae, neuronpediaId } } = sae.run.sae;
+  const { features, bias, error, total } = sae.decomposition;
+  const rows = largestRows(sae, options.rows ?? ROWS);
+  const labels = options.explanations?.get(hook) ?? await sae.run.sae.labels();
+  const { featureCards } = await import(new URL("./cards.ts", import.meta.url).href) as typeof import("./cards.ts");
+  const { cards, noLogits } = await featureCards(result, hook, options.cards ?? CARDS);
+  const labelled = [...new Set(rows.map(({ feature }) => feature))].filter((feature) => labels.has(feature));
+  return {
+    hook,
+    hookIn,
+    source,
+    architecture,
+    dSae,
+    neuronpediaId: neuronpediaId !== undefined && NEURONPEDIA_ID.test(neuronpediaId) ? neuronpediaId : null,
+    rows: columns(rows),
+    rowsLeftOut: sae.rows.length - rows.length,
+    decomposition: {
+      features: features.map(short),
+      bias: bias.map(short),
+      error: error.map(short),
+      total: total.map(short),
+    },
+    errorShare: sae.errorShare.map(short),
+    activeFeatures: sae.fit.l0,
+    words: { addsUp: addsUpWords(sae), fit: fitWords(sae.fit), error: errorWords(sae) },
+    labels: Object.fromEntries(labelled.map((feature) => [feature, labels.get(feature)!])),
+    cards,
+    noLogits,
+  };
+}
+
+/** The rows with the largest |attribution|, in their order. */
+function largestRows({ rows }: SaeAttribution, most: number): readonly AttributionRow[] {
+  if (rows.length <= most) return rows;
+  const sizes = Float32Array.from(rows, ({ attribution }) => Math.abs(attribution)).sort();
+  const least = sizes[sizes.length - most];
+  return rows.filter(({ attribution }) => Math.abs(attribution) >= least).slice(0, most);
+}
+
+function columns(rows: readonly AttributionRow[]): ReportRows {
+  return {
+    position: rows.map(({ position }) => position),
+    feature: rows.map(({ feature }) => feature),
+    activation: rows.map(({ activation }) => short(activation)),
+    gradient: rows.map(({ gradient }) => short(gradient)),
+    attribution: rows.map(({ attribution }) => short(attribution)),
+  };
+}
+
+/** 9 digits, which any float32 survives, as in all other outputs. */
+const short = (x: number): number => Number(x.toPrecision(9));
+
+const finite = (x: number): number | null => Number.isFinite(x) ? short(x) : null;

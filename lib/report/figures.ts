@@ -1,0 +1,52 @@
+/**
+ * Figures as people read them.
+ *
+ * @module
+ */
+/** Digits of the largest of several numbers. */
+const SIGNIFICANT_DIGITS = 4;
+
+/**
+ * A number with its sign and as many decimals as its neighbours: enough for the largest of them.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { signed } from "./figures.ts";
+ *
+ * assert.equal(signed(0.25, 2), "+0.250");
+ * assert.equal(signed(-12.3456), "-12.35");
+ * ```
+ */
+export function signed(value: number, largest: number = Math.abs(value)): string {
+  return (value > 0 ? "+" : "") + plain(value, largest);
+}
+
+/** The same without a plus. */
+export function plain(value: number, largest: number = Math.abs(value)): string {
+  if (!Number.isFinite(value) || value === 0) return String(value);
+  if (largest < 1e-4 || largest >= 1e6) return value.toExponential(SIGNIFICANT_DIGITS - 2);
+  return value.toFixed(Math.max(0, SIGNIFICANT_DIGITS - 1 - Math.floor(Math.log10(largest))));
+}
+
+/**
+ * A share as a percentage that a person reads.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { percent } from "./figures.ts";
+ *
+ * assert.deepEqual([0.9173, 0.0004, 1e-9].map(percent), ["91.7 %", "0.04 %", "<0.01 %"]);
+ * ```
+ */
+export function percent(share: number): string {
+  const value = 100 * share;
+  if (value > 0 && value < 0.01) return "<0.01 %";
+  return `${value.toFixed(value !== 0 && Math.abs(value) < 0.1 ? 2 : 1)} %`;
+}
+
+/** A count with its noun. */
+export function count(n: number, noun: string): string {
+  return `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;
+}
