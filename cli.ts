@@ -20,6 +20,7 @@ interface CommandModule {
 const COMMANDS: Readonly<Record<string, string>> = {
   predict: "show what the model predicts next",
   attribute: "attribute a prediction to the features of sparse autoencoders",
+  report: "the same as one HTML file, to look at and to pass on",
   evals: "evaluate sparse autoencoders on prompts, in SAELens's figures",
   models: "list the models that are known by name",
   saes: "list the public SAEs, and which of them can be loaded",
