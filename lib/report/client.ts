@@ -12,6 +12,7 @@ export const CLIENT_MODULES = [
   "figures.js",
   "prompt_view.js",
   "features_view.js",
+  "rows_view.js",
   "card_view.js",
   "account_view.js",
   "result_view.js",
