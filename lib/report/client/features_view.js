@@ -2,7 +2,7 @@
 import { h } from "./dom.js";
 import { featureTotals, largestOf } from "./figures.js";
 import { showSigned, showText, showToken } from "./format.js";
-import { bar, sideOf } from "./prompt_view.js";
+import { bar, sideBadge, sideOf } from "./pieces.js";
 
 /** The features that speak most for and against, over all positions or at the chosen one. */
 export function renderTopFeatures(container, data, { sae = 0, position = null, count = 8, onFeature } = {}) {
@@ -17,7 +17,7 @@ export function renderTopFeatures(container, data, { sae = 0, position = null, c
       h(
         "h3",
         {},
-        h("span", { class: `badge ${side}`, "aria-hidden": "true" }, side === "positive" ? "+" : "−"),
+        sideBadge(side),
         " ",
         title,
       ),

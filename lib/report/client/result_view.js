@@ -1,11 +1,13 @@
 /** The whole result: all parts, the choice of SAE and position, and the feature card as a dialog. */
 import { renderAccount } from "./account_view.js";
 import { renderFeatureCard } from "./card_view.js";
+import { renderPositions } from "./chart_view.js";
 import { h } from "./dom.js";
 import { renderTopFeatures } from "./features_view.js";
 import { toCsvText } from "./figures.js";
-import { showNumber, showSigned, showText, showToken } from "./format.js";
-import { renderPositions, renderPredictions, renderTokens } from "./prompt_view.js";
+import { showSigned, showText, showToken } from "./format.js";
+import { renderPredictions } from "./predictions_view.js";
+import { renderTokens } from "./prompt_view.js";
 import { renderRows } from "./rows_view.js";
 
 /** From here on the chart takes the whole width. */
@@ -212,9 +214,4 @@ export function renderDownloads(container, data) {
       onclick: () => downloadText("attribution.json", "application/json", JSON.stringify(data)),
     }, "Download JSON"),
   );
-}
-
-/** The metric's value for a narrow place. */
-export function metricShort({ metric }) {
-  return `${showText(metric.words)} = ${metric.value === null ? "not finite" : showNumber(metric.value)}`;
 }

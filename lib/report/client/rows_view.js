@@ -2,7 +2,7 @@
 import { h } from "./dom.js";
 import { largestOf } from "./figures.js";
 import { showCount, showNumber, showSigned, showText, showToken } from "./format.js";
-import { bar, sideOf } from "./prompt_view.js";
+import { bar, sideOf, tokenHead } from "./pieces.js";
 
 /** Rows at first; four times as many more at a time. */
 const PAGE_ROWS = 25;
@@ -14,6 +14,7 @@ const rowStates = new WeakMap();
 export function renderRows(container, data, { sae = 0, position = null, onFeature } = {}) {
   const of = data.saes[sae];
   const table = {
+    data,
     rows: of.rows,
     labels: of.labels,
     isLabelled: Object.keys(of.labels).length > 0,
@@ -126,14 +127,14 @@ function countWords(found, { rows, rowsLeftOut }) {
   return `${found === all ? "" : `${found.toLocaleString("en-US")} of `}${showCount(all, "row")}${left}`;
 }
 
-function rowLine({ rows, labels, isLabelled, tokens, largest, open }, i) {
+function rowLine({ data, rows, labels, isLabelled, largest, open }, i) {
   const [position, feature, attribution] = [rows.position[i], rows.feature[i], rows.attribution[i]];
   const link = h("button", { type: "button", class: "link", onclick: () => open(feature) }, String(feature));
   const value = h("span", { class: `${sideOf(attribution)}-text` }, showSigned(attribution, largest.attribution));
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, h("bdi", { class: "token-text" }, tokens[position]), h("sub", {}, String(position))),
+    tokenHead(data, position),
     h("td", { class: "number" }, link),
     isLabelled ? h("td", { class: "label" }, showText(labels[feature] ?? "")) : null,
     h("td", { class: "number roomy muted" }, showNumber(rows.activation[i], largest.activation)),
