@@ -38,7 +38,9 @@ export async function report(request: ReportRequest): Promise<void> {
   if (request.output === undefined) return await printData([html]);
   await writeFileAtomic(request.output, [html]);
   if (!request.quiet) {
-    await printNote(`${request.output}: ${Math.ceil(html.length / 1000)} KB, to be opened in a browser\n`);
+    await printNote(
+      `${request.output}: ${Math.ceil(new TextEncoder().encode(html).length / 1000)} KB, to be opened in a browser\n`,
+    );
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type Watched,
 } from "../browser/browser.ts";
 import { runCli } from "../cli/run_cli.ts";
+import { displayed } from "../../lib/report/jupyter.ts";
 import { dataHtml, embeddedJson, escapeHtml } from "../../lib/report/html.ts";
 import { CLIENT_MODULES, clientFile, clientScript } from "../../lib/report/client.ts";
 import { type ReportData, reportData } from "../../lib/report/data.ts";
@@ -156,6 +157,17 @@ browserTest("at phone width and in the dark, with several SAEs and warnings", as
       assert.ok(box!.x >= 0 && box!.x + box!.width <= (options.width ?? 1280));
     });
   }
+});
+
+browserTest("a result in a notebook: a frame that reaches nothing outside itself", async (browser) => {
+  const shown = await withTinyFacts(TINY_SAES.slice(1, 2), displayed);
+  const watched = await browser.open();
+  await watched.page.setContent(`<!DOCTYPE html><html lang="en"><title>Notebook</title>${shown["text/html"]}</html>`);
+  const frame = watched.page.frameLocator("iframe");
+  await frame.locator(".feature").first().click();
+  assert.equal(await frame.locator("h1").innerText(), "Why ·golf and not ·tennis?");
+  assert.match(await frame.locator("dialog").innerText(), /Speaks for ·golf/);
+  assert.deepEqual([watched.errors, watched.requests], [[], []]);
 });
 
 browserTest("nothing is loaded from Neuronpedia until its dashboard is opened", async (browser) => {
