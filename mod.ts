@@ -95,10 +95,18 @@ export * from "./lib/graph/mod.ts";
 export type { ProcessingChoice } from "./lib/attribution/processing.ts";
 export type { LazyLogits } from "./lib/attribution/evaluate.ts";
 export type { ModelTokenizer } from "./lib/model/tokenizer.ts";
-export type { Chain, ForwardRequest, ForwardState, Replacement } from "./lib/model/chain.ts";
+export type {
+  BackwardOptions,
+  Chain,
+  ForwardRequest,
+  ForwardState,
+  GradientSeeds,
+  PassOptions,
+  Replacement,
+} from "./lib/model/chain.ts";
 export type { Unembedding } from "./lib/model/unembedding.ts";
-export type { Device, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
-export type { FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
+export type { Device, Inputs, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
+export type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
 export type { Normalization, Normalized } from "./lib/sae/normalization.ts";
 export type { SparseActivations } from "./lib/sae/sparse.ts";
 export type { OpenOptions } from "./lib/registry/open.ts";

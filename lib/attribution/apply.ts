@@ -196,9 +196,9 @@ export async function runWithSaes(model: Model, request: RunRequest): Promise<Ru
   }));
   const hooks = [...saes.map(({ hookOut }) => hookOut), ...trackModelHooks];
   const state = await model.chain.forward({
-    tokens,
+    prompts: [tokens],
     processing,
-    rows,
+    rows: [rows],
     reads: [...trackModelHooks, ...saes.flatMap(({ hookIn, hookOut }) => [hookIn, hookOut])],
     replacements,
     gradientsFrom: request.withGradients ? hooks : [],

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Processing } from "../../models/family.ts";
-import type { VjpOptions } from "../graph/mod.ts";
-import type { ForwardState } from "../model/chain.ts";
+
+import type { BackwardOptions, ForwardState } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
@@ -85,7 +85,7 @@ function stopwatch(): { timings: Record<string, number>; mark(name: string): voi
 /**
  * Runs the model with SAEs, forward and backward: the notebook's `calculate_attribution_grads`.
  *
- * @param vjpOptions other derivatives than the plain ones, by role
+ * @param backwardOptions other derivatives than the plain ones, by role
  * @throws {RangeError} on a bad prompt, hook, token or position; SAEs that do not fit the model or each other
  */
 export async function calculateAttributionGrads(
@@ -93,7 +93,7 @@ export async function calculateAttributionGrads(
   prompt: string | readonly number[],
   metric: Metric,
   options: AttributionOptions = {},
-  vjpOptions: VjpOptions = {},
+  backwardOptions: BackwardOptions = {},
 ): Promise<AttributionGrads> {
   const { saes = [], trackHookPoints = [], includeErrorTerm = true, truncate } = options;
   const watch = stopwatch();
@@ -125,14 +125,16 @@ export async function calculateAttributionGrads(
           "leave the error term out (--no-error-term)",
       );
     }
-    return await model.unembedding.logits((await model.chain.forward({ tokens, processing, rows })).final);
+    return await model.unembedding.logits(
+      (await model.chain.forward({ prompts: [tokens], processing, rows: [rows] })).final,
+    );
   };
   const resolved = await resolveMetric(model, metric, tokens, logits, clean);
   const { value, gradient } = await metricGradient(model, metric.name, resolved, state.final, logits);
   watch.mark("metric");
   const gradients = hooks.length === 0
     ? new Map<string, FloatTensor>()
-    : await model.chain.backward(state, gradient, hooks, vjpOptions);
+    : await model.chain.backward(state, gradient, hooks, backwardOptions);
   watch.mark("backward");
   return {
     tokens,

@@ -127,7 +127,7 @@ async function metricWith(
     return [replaceSeen(name, run.sae, (before) => before.map((x, i) => x + run.saeOut[i] - run.saeIn[i]))];
   });
   const { tokens, processing, rows, resolvedMetric } = grads;
-  const state = await model.chain.forward({ tokens, processing, rows, replacements });
+  const state = await model.chain.forward({ prompts: [tokens], processing, rows: [rows], replacements });
   return await metricValue(model, metricName, resolvedMetric, state.final);
 }
 

@@ -182,9 +182,9 @@ async function finalWith(
   processing: Processing,
 ): Promise<FloatTensor> {
   const { final } = await model.chain.forward({
-    tokens,
+    prompts: [tokens],
     processing,
-    rows: [...tokens.keys()],
+    rows: [[...tokens.keys()]],
     replacements: [{
       hook: sae.hookOut,
       replace: (values) => Promise.resolve(withSeen(sae, values.get(sae.hookOut)!, seen)),

@@ -34,7 +34,7 @@ export function specialTokenWarnings(
   { tokens, state }: AttributionGrads,
   saes: ReadonlyMap<string, SaeAttribution>,
 ): string[] {
-  if (!model.architecture.defaultPrependBos || state.request.tokens.length < 2) return [];
+  if (!model.architecture.defaultPrependBos || state.request.prompts[0].length < 2) return [];
   const lines: string[] = [];
   for (const [hook, { run }] of saes) {
     if (run.sae.config.excludeSpecialTokens !== undefined || run.excluded.has(0)) continue;

@@ -5,7 +5,7 @@
  */
 import type { FloatType } from "../graph/onnx.ts";
 import type { Graph } from "../graph/value.ts";
-import type { Tensor } from "./tensor.ts";
+import type { DeviceTensor, Tensor } from "./tensor.ts";
 
 /** Where graphs run. `auto` is wasm today. */
 export type Device = "auto" | "wasm" | "webgpu" | "native";
@@ -23,12 +23,17 @@ export interface RuntimeOptions {
   readonly dtype?: FloatType;
 }
 
+/** Tensors by the name of the graph input that takes them. */
+export type Inputs = Readonly<Record<string, Tensor | DeviceTensor>>;
+
 /** A compiled graph. */
 export interface Session {
   /** The graph's inputs, all of which must be given. */
   readonly inputNames: readonly string[];
   /** Runs the graph. Outputs come back under the graph's own names. */
-  run(inputs: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
+  run(inputs: Inputs): Promise<Record<string, Tensor>>;
+  /** The same; outputs whose names are in `keep` may stay in the device's memory. */
+  run(inputs: Inputs, keep: readonly string[]): Promise<Record<string, Tensor | DeviceTensor>>;
 }
 
 /** A provider with the sessions that it has compiled. */

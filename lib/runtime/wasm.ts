@@ -138,7 +138,7 @@ function wrap(session: InferenceSession): Session {
   return {
     inputNames: session.inputNames,
     async run(inputs) {
-      const feeds = Object.fromEntries(Object.entries(inputs).map(([name, t]) => [name, toOrt(t)]));
+      const feeds = Object.fromEntries(Object.entries(inputs).map(([name, t]) => [name, toOrt(t as Tensor)]));
       const outputs = await oneCall.run(() => session.run(feeds));
       const prefix = outputName("").length;
       return Object.fromEntries(

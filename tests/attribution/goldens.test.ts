@@ -103,7 +103,12 @@ async function checkLogits(
   if (center_unembed) assertLogitsClose(want, tensors.get("logits")!, "the golden logits' mean");
   const { saeRuns, state, processing, modelOutput, rows } = result.parts.grads;
   const logits = async (replacements: readonly Replacement[] = []): Promise<Float32Array> => {
-    const { final } = await model.chain.forward({ tokens, processing, rows: [tokens.length - 1], replacements });
+    const { final } = await model.chain.forward({
+      prompts: [tokens],
+      processing,
+      rows: [[tokens.length - 1]],
+      replacements,
+    });
     return (await model.unembedding.logits(final)).data;
   };
   const at = rows.indexOf(tokens.length - 1);

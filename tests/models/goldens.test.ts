@@ -88,9 +88,9 @@ async function checkLogits(model: Model, result: Attribution, tensors: Tensors, 
   const want = tensors.get("logits")!;
   const { state, processing } = result.parts.grads;
   const run = await model.chain.forward({
-    tokens: golden.tokens,
+    prompts: [golden.tokens],
     processing,
-    rows: [golden.tokens.length - 1],
+    rows: [[golden.tokens.length - 1]],
     replacements: golden.include_error_term ? [] : state.request.replacements,
   });
   assertLogitsClose((await model.unembedding.logits(run.final)).data, comparable(model, want), "logits");
