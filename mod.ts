@@ -103,9 +103,11 @@ export type {
   GradientSeeds,
   PassOptions,
   Replacement,
+  WeightBinding,
 } from "./lib/model/chain.ts";
+export type { WeightChoice } from "./lib/model/binding.ts";
 export type { Unembedding } from "./lib/model/unembedding.ts";
-export type { Device, Inputs, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
+export type { Constants, Device, Inputs, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
 export type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
 export type { Normalization, Normalized } from "./lib/sae/normalization.ts";
 export type { SparseActivations } from "./lib/sae/sparse.ts";

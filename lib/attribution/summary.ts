@@ -39,6 +39,8 @@ export interface Summary {
   readonly warnings: readonly string[];
   /** Milliseconds by part of the run. */
   readonly timings_ms: Readonly<Record<string, number>>;
+  /** Where it ran: wasm, webgpu or native. */
+  readonly device: string;
   /** The largest resident set, MiB. */
   readonly peak_memory_mb: number;
   /** Of this program and what it runs on. */
@@ -116,8 +118,9 @@ export function summarise(result: Attribution): Summary {
     saes: [...saes].map(([hook, sae]) => summariseSae(hook, sae)),
     warnings: result.warnings,
     timings_ms: Object.fromEntries(Object.entries(timings).map(([name, ms]) => [name, Math.round(ms * 10) / 10])),
+    device: model.runtime.device,
     peak_memory_mb: peakMemory(),
-    versions: { "sae-attribution": VERSION, deno: Deno.version.deno, "onnxruntime-web": "1.30.0" },
+    versions: { "sae-attribution": VERSION, deno: Deno.version.deno, ...Object.fromEntries([model.runtime.version]) },
   };
 }
 

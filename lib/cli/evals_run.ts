@@ -37,7 +37,7 @@ export async function evals(request: EvalsRequest): Promise<void> {
   const name = file === STDIN ? "standard input" : file;
   const prompts = readPrompts(name, await readText(file));
   const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
-  await using opened = await openShown(request, screen);
+  await using opened = await openShown({ ...request, manyPrompts: true }, screen);
   const { model, saes } = opened;
   const evaluated: Evaluated[] = [];
   for (const sae of saes) {

@@ -20,9 +20,16 @@ export interface Opened extends AsyncDisposable {
   readonly saes: readonly Sae[];
 }
 
+/** What a command runs on. */
+export interface OpenRequest extends RunRequest {
+  readonly saes: readonly SaeRequest[];
+  /** Weights may stay in memory, if the user does not say otherwise. */
+  readonly manyPrompts?: boolean;
+}
+
 /** The same with a line on the terminal while it lasts, which tells of downloads how far they are. */
 export async function openShown(
-  request: RunRequest & { readonly saes: readonly SaeRequest[] },
+  request: OpenRequest,
   screen: Screen,
 ): Promise<Opened> {
   let isOpening = true;
@@ -39,12 +46,18 @@ export async function openShown(
 
 /** Opens a model and SAEs; nothing stays open if one of them fails. */
 export async function openAll(
-  { model: name, revision, device, threads, saes: requests }: RunRequest & { readonly saes: readonly SaeRequest[] },
+  request: OpenRequest,
   onProgress?: (progress: DownloadProgress) => void,
 ): Promise<Opened> {
+  const { model: name, saes: requests, device, threads, memoryLimit, revision, manyPrompts = false } = request;
+  const weights = request.weights === "auto" && !manyPrompts ? "streamed" : request.weights;
   await using stack = new AsyncDisposableStack();
   const model = stack.use(
-    await withNames(name, Object.keys(BUNDLED), loadModel(name, { device, threads, revision, onProgress })),
+    await withNames(
+      name,
+      Object.keys(BUNDLED),
+      loadModel(name, { device, threads, weights, memoryLimit, revision, onProgress }),
+    ),
   );
   const bundledSaes = Object.values(BUNDLED).flatMap(({ saes }) => Object.keys(saes));
   const saes: Sae[] = [];

@@ -101,13 +101,18 @@ async function backStage(
   const passesOn = goesOn && !stopped.some(isInput);
   let outputs: Record<string, Stream> = {};
   if (gradient !== undefined || inside(seeds).length > 0) {
-    const session = await stages.sessions.backward(key, {
-      wrt: inside(wanted).map(({ local }) => local),
-      throughInput: passesOn || wanted.some(isInput),
-      fromOutput: gradient !== undefined,
-      seeds: inside(seeds).map(({ local }) => local),
-      stopHooks: inside(stopped).map(({ local }) => local),
-    }, options);
+    const session = await stages.sessions.backward(
+      key,
+      {
+        wrt: inside(wanted).map(({ local }) => local),
+        throughInput: passesOn || wanted.some(isInput),
+        fromOutput: gradient !== undefined,
+        seeds: inside(seeds).map(({ local }) => local),
+        stopHooks: inside(stopped).map(({ local }) => local),
+      },
+      options,
+      stages.weights(stage),
+    );
     const feeds = await stages.feeds(pass, stage, pass.stageInputs.get(stage), goesOn ? stage - 1 : undefined, copies);
     for (const { name, local } of replaced) feeds[deltaName(local)] = tile(pass.deltas.get(name)!, copies);
     for (const { local, value } of inside(seeds)) feeds[seedName(local)] = value;

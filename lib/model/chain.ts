@@ -21,8 +21,9 @@ import {
   type PassOptions,
   type Stream,
 } from "./pass.ts";
-import { Stages } from "./stages.ts";
+import { Stages, type WeightBinding } from "./stages.ts";
 
+export type { WeightBinding } from "./stages.ts";
 export type { BackwardOptions, ForwardRequest, ForwardState, GradientSeeds, PassOptions, Replacement } from "./pass.ts";
 
 /** Runs one model's stages. */
@@ -36,9 +37,10 @@ export class Chain {
    * Runs an architecture on weights.
    *
    * @param store has the model's tensors under the names that the architecture gives them
+   * @param binding whether weights are read for every pass, or stay in the runtime's memory
    */
-  constructor(architecture: Architecture, store: TensorStore, runtime: Runtime) {
-    this.#stages = new Stages(architecture, store, runtime);
+  constructor(architecture: Architecture, store: TensorStore, runtime: Runtime, binding: WeightBinding = "streamed") {
+    this.#stages = new Stages(architecture, store, runtime, binding);
   }
 
   /**

@@ -12,7 +12,8 @@ import type { OpenOptions } from "../registry/open.ts";
 import { isPlace } from "../weights/place.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import { openSafetensors, type TensorStore } from "../weights/tensors.ts";
-import { Chain } from "./chain.ts";
+import { chooseBinding, type WeightChoice } from "./binding.ts";
+import { Chain, type WeightBinding } from "./chain.ts";
 import { renamedStore } from "./renamed_store.ts";
 import { createTokenizer, type ModelTokenizer } from "./tokenizer.ts";
 import { Unembedding } from "./unembedding.ts";
@@ -66,11 +67,11 @@ export class Model implements AsyncDisposable {
     this.#source = parts.source;
     this.#config = parts.config;
     this.#weightFiles = [...new Set([...parts.store.tensors.values()].map(({ file }) => file))];
-    this.chain = new Chain(parts.architecture, parts.store, parts.runtime);
+    this.chain = new Chain(parts.architecture, parts.store, parts.runtime, parts.weights);
     const { config, unembedding, logitSoftCap } = parts.architecture;
     const { name } = unembedding.find((ref) => parts.store.tensors.has(ref.name))!;
     const centred = logitSoftCap === undefined;
-    this.unembedding = new Unembedding(config, parts.store, parts.runtime, name, centred, logitSoftCap);
+    this.unembedding = new Unembedding(config, parts.store, parts.runtime, name, centred, logitSoftCap, parts.weights);
   }
 
   /** Its directory or URL. */
@@ -166,6 +167,8 @@ export interface ModelParts {
   readonly store: TensorStore;
   /** What runs its graphs. */
   readonly runtime: Runtime;
+  /** How its weights come to the graphs. */
+  readonly weights: WeightBinding;
 }
 
 /**
@@ -194,7 +197,18 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
     ]);
     const named = renamedStore(store, architecture.weightPrefixes, architecture.embedding.tokens.name);
     checkWeights(architecture, named, name);
-    return new Model({ name, description, resolved, architecture, config, source: files, store: named, runtime });
+    const weights = chooseBinding(options.weights ?? "streamed", architecture, runtime.device, options.memoryLimit);
+    return new Model({
+      name,
+      description,
+      resolved,
+      architecture,
+      config,
+      source: files,
+      store: named,
+      runtime,
+      weights,
+    });
   } catch (error) {
     await files.close();
     throw error;
@@ -202,7 +216,15 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
 }
 
 /** Options of {@linkcode loadModel}. */
-export interface LoadModelOptions extends RuntimeOptions, OpenOptions {}
+export interface LoadModelOptions extends RuntimeOptions, OpenOptions {
+  /**
+   * Default `streamed`: read for every pass, two layers in memory. `resident` keeps them in the runtime's memory, for
+   * many prompts; `auto` does so if they fit.
+   */
+  readonly weights?: WeightChoice;
+  /** Bytes that weights may take with `auto`; default: half of the memory that is free. */
+  readonly memoryLimit?: number;
+}
 
 interface Located {
   readonly files: FileSource;

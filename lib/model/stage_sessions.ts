@@ -6,7 +6,7 @@
  */
 import type { Architecture, Processing, StageGraph } from "../../models/family.ts";
 import { addDeltas, type Graph, input, type Value, vjp } from "../graph/mod.ts";
-import type { Runtime, Session } from "../runtime/runtime.ts";
+import type { Constants, Runtime, Session } from "../runtime/runtime.ts";
 import type { BackwardOptions } from "./pass.ts";
 
 /** Which graph of a stage: everything that its sessions' keys depend on. */
@@ -79,20 +79,30 @@ export class StageSessions {
     return graph;
   }
 
+  /** What a runtime knows the weights of a stage by. */
+  weightsKey(stage: number): string {
+    return `model ${numberOf(this.#architecture)} stage ${stage}`;
+  }
+
   /** From the stage's input to its hooks (after the deltas) and, with `withOutput`, its output. */
-  forward(key: StageKey, reads: readonly string[], withOutput: boolean): Promise<Session> {
-    return this.#session(key, `forward ${withOutput} ${reads}`, () => {
+  forward(key: StageKey, reads: readonly string[], withOutput: boolean, weights?: Constants): Promise<Session> {
+    return this.#session(key, `forward ${withOutput} ${reads}`, weights, () => {
       const { output, hooks } = this.#shifted(key);
       return { ...pick(hooks, reads), ...(withOutput ? { [OUTPUT]: output } : {}) };
     });
   }
 
   /** From gradients at the stage's output and at hooks to those at hooks and at its input. */
-  backward(key: StageKey, what: StageGradient, { stop, rules }: BackwardOptions = {}): Promise<Session> {
+  backward(
+    key: StageKey,
+    what: StageGradient,
+    { stop, rules }: BackwardOptions = {},
+    weights?: Constants,
+  ): Promise<Session> {
     const { wrt, throughInput, fromOutput, seeds, stopHooks } = what;
     const changed = Object.entries(rules ?? {}).map(([role, rule]) => `${role}#${numberOf(rule)}`);
     const method = `${[...stop ?? []].sort()} ${changed.sort()} ${[...stopHooks].sort()}`;
-    return this.#session(key, `backward ${throughInput} ${fromOutput} ${seeds} ${wrt} ${method}`, () => {
+    return this.#session(key, `backward ${throughInput} ${fromOutput} ${seeds} ${wrt} ${method}`, weights, () => {
       const { input: stageInput, output, hooks } = this.#shifted(key);
       const outputs = [...(fromOutput ? [output] : []), ...seeds.map((name) => hooks[name])];
       const from = [...(fromOutput ? [GRADIENT] : []), ...seeds.map(seedName)];
@@ -115,9 +125,9 @@ export class StageSessions {
     return { input: stageInput, output: shifted[OUTPUT], hooks: shifted };
   }
 
-  #session(key: StageKey, what: string, graph: () => Graph): Promise<Session> {
+  #session(key: StageKey, what: string, weights: Constants | undefined, graph: () => Graph): Promise<Session> {
     const model = numberOf(this.#architecture);
-    return this.#runtime.session(`model ${model} ${this.#kind(key)} [${key.deltas}] ${what}`, graph);
+    return this.#runtime.session(`model ${model} ${this.#kind(key)} [${key.deltas}] ${what}`, graph, weights);
   }
 
   /** Stages of one kind share one graph. */

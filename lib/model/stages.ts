@@ -4,7 +4,7 @@
  * @module
  */
 import type { Architecture } from "../../models/family.ts";
-import type { Runtime, Session } from "../runtime/runtime.ts";
+import type { Constants, Runtime, Session } from "../runtime/runtime.ts";
 import {
   type DeviceTensor,
   firstNonFinite,
@@ -20,6 +20,12 @@ import type { Pass, Stream } from "./pass.ts";
 import { tile } from "./rows.ts";
 import { type StageKey, StageSessions } from "./stage_sessions.ts";
 
+/**
+ * How weights come to the graphs: `streamed`, read layer by layer in every pass, so that two layers are in memory; or
+ * `resident`, kept in the runtime's memory from the first pass on.
+ */
+export type WeightBinding = "streamed" | "resident";
+
 /** The stages of a model on its weights. */
 export class Stages {
   /** The model. */
@@ -28,13 +34,18 @@ export class Stages {
   readonly sessions: StageSessions;
   readonly #store: TensorStore;
   readonly #layers: LayerWeights;
+  readonly #resident: boolean;
   #finalWeights: Promise<Weights> | undefined;
 
-  /** @param store has the model's tensors under the names that the architecture gives them */
-  constructor(architecture: Architecture, store: TensorStore, runtime: Runtime) {
+  /**
+   * @param store has the model's tensors under the names that the architecture gives them
+   * @param binding whether weights are read for every pass, or stay in the runtime's memory
+   */
+  constructor(architecture: Architecture, store: TensorStore, runtime: Runtime, binding: WeightBinding) {
     this.architecture = architecture;
     this.sessions = new StageSessions(architecture, runtime);
     this.#store = store;
+    this.#resident = binding === "resident";
     this.#layers = new LayerWeights(store, (layer) => architecture.blockWeights(layer));
   }
 
@@ -45,13 +56,21 @@ export class Stages {
 
   /** Begins to read the first block's weights. */
   readAhead(): void {
-    this.#layers.get(0).catch(() => {}); // reported when they are needed
+    if (!this.#resident) this.#layers.get(0).catch(() => {}); // reported when they are needed
   }
 
   /** Which graph of a stage a pass runs. */
   key(pass: Pass, stage: number, deltas: readonly string[] = []): StageKey {
     const selectRows = pass.selectRows && stage === this.last - 1;
     return { stage, processing: pass.request.processing, selectRows, deltas };
+  }
+
+  /** A stage's weights, where they stay in the runtime's memory. */
+  weights(stage: number): Constants | undefined {
+    if (!this.#resident || stage === 0) return undefined;
+    const { architecture } = this;
+    const refs = stage === this.last ? architecture.finalWeights() : architecture.blockWeights(stage - 1);
+    return { key: this.sessions.weightsKey(stage), load: () => readLayer(this.#store, refs).loading };
   }
 
   /** Whether a pass looks at the final norm: then that runs at all positions, else at the rows only. */
@@ -68,14 +87,20 @@ export class Stages {
   async feeds(pass: Pass, stage: number, resid?: Stream, nextStage?: number, copies = 1): Promise<Feeds> {
     if (stage === 0) return tileAll(await embeddingFeeds(this.architecture, this.#store, pass), copies);
     const stream = copies === 1 ? resid! : tile(await toHost(resid!), copies);
+    if (this.#resident) {
+      return { resid: stream, ...(stage === this.last ? {} : this.#positional(pass, stage, copies)) };
+    }
     if (stage === this.last) {
       this.#finalWeights ??= readLayer(this.#store, this.architecture.finalWeights()).loading;
       return { resid: stream, ...await this.#finalWeights };
     }
     const isBlock = nextStage !== undefined && nextStage >= 1 && nextStage < this.last;
     const weights = await this.#layers.get(stage - 1, isBlock ? nextStage - 1 : undefined);
-    const positional = positionalFeeds(this.architecture, pass, this.key(pass, stage).selectRows);
-    return { ...weights, resid: stream, ...tileAll(positional, copies) };
+    return { ...weights, resid: stream, ...this.#positional(pass, stage, copies) };
+  }
+
+  #positional(pass: Pass, stage: number, copies: number): Feeds {
+    return tileAll(positionalFeeds(this.architecture, pass, this.key(pass, stage).selectRows), copies);
   }
 
   /** @throws {Error} if a stage's output is NaN or infinite */

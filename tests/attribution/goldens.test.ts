@@ -18,11 +18,12 @@ import {
   runGolden,
   worstDifference,
 } from "./golden.ts";
+import { openOptions } from "../runtime/open_options.ts";
 
 /** TransformerLens calls ln1 three times and keeps the gradient of the value path; ours is the whole gradient. */
 const OTHER_ON_PURPOSE = /\.ln1\.hook_(scale|normalized)$/;
 
-const model = await loadModel(new URL("models/gpt2/", DATA), { threads: 1 });
+const model = await loadModel(new URL("models/gpt2/", DATA), openOptions());
 const worst = new Map<string, { relative: number; name: string }>();
 const differentGradients = new Set<string>();
 

@@ -12,6 +12,7 @@ import {
   type GoldenSae,
   runGolden,
 } from "../attribution/golden.ts";
+import { openOptions } from "../runtime/open_options.ts";
 import { DATA } from "./open.ts";
 
 type FamilyCase = GoldenCase & { readonly model: string; readonly default_prepend_bos: boolean };
@@ -38,7 +39,7 @@ Deno.test.afterAll(async () => {
 });
 
 function openModel(name: string): Promise<Model> {
-  if (!models.has(name)) models.set(name, loadModel(new URL(`${name}/`, DATA), { threads: 1 }));
+  if (!models.has(name)) models.set(name, loadModel(new URL(`${name}/`, DATA), openOptions()));
   return models.get(name)!;
 }
 
