@@ -82,17 +82,16 @@ export {
 } from "./lib/attribution/check.ts";
 export {
   type Explanations,
-  featureTable,
   LONG_COLUMNS,
   type LongColumn,
   type LongRow,
   longRows,
   longTable,
   type LongTableOptions,
-  positionTable,
   type RowKind,
   type Slice,
 } from "./lib/attribution/long_table.ts";
+export { featureTable, positionTable } from "./lib/attribution/sum_tables.ts";
 export { evaluateSae, type SaeEvals, type SaeEvalsOptions } from "./lib/attribution/sae_evals.ts";
 export type {
   ModelBehaviorPreservation,

@@ -6,17 +6,13 @@
 import { frozenPattern } from "./frozen_pattern.ts";
 import { gradient } from "./gradient.ts";
 import type { Method } from "./method.ts";
+import { METHOD_NAMES, type MethodName } from "./names.ts";
 import { relp } from "./relp.ts";
 
 export type { Method } from "./method.ts";
-
-/** A method's name. */
-export type MethodName = "gradient" | "frozen-pattern" | "relp";
+export { METHOD_NAMES, type MethodName } from "./names.ts";
 
 const METHODS: Readonly<Record<MethodName, Method>> = { gradient, "frozen-pattern": frozenPattern, relp };
-
-/** The names, the default first. */
-export const METHOD_NAMES = Object.keys(METHODS) as readonly MethodName[];
 
 /**
  * The method of a name.
