@@ -10,9 +10,6 @@ import type { AttributionGrads, AttributionOptions } from "./attribution.ts";
 import { metricValue } from "./evaluate.ts";
 import { resolvePrependBos } from "./processing.ts";
 
-/** A prompt: text, or token ids used exactly as given. */
-type Prompt = string | readonly number[];
-
 /**
  * What an attribution compares with: (f − f_base) · gradient.
  * - `zero`: nothing, f · gradient.
@@ -20,12 +17,15 @@ type Prompt = string | readonly number[];
  *   at which the SAEs are left out; the same at every position.
  * - `{ mean: prompts }`: the same mean over other prompts.
  * - `{ prompt }`: another prompt of as many tokens, position by position.
+ *
+ * Prompts are text, or token ids used exactly as given. Means have as many rows at every position as features were active
+ * anywhere, which in a long prompt is a long table.
  */
 export type Baseline =
   | "zero"
   | "mean"
-  | { readonly mean: readonly Prompt[] }
-  | { readonly prompt: Prompt };
+  | { readonly mean: readonly (string | readonly number[])[] }
+  | { readonly prompt: string | readonly number[] };
 
 /** One SAE's side of a baseline. At positions where the SAE is left out it is the run itself, so that nothing differs. */
 export interface SaeBaseline {
@@ -147,7 +147,7 @@ type SaeRuns = ReadonlyMap<string, SaeRun>;
 
 async function* runPrompts(
   model: Model,
-  prompts: readonly Prompt[],
+  prompts: readonly (string | readonly number[])[],
   options: AttributionOptions,
   grads: AttributionGrads,
 ): AsyncGenerator<SaeRuns> {

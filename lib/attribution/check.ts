@@ -157,7 +157,26 @@ function strongest(rows: readonly AttributionRow[], most: number): AttributionRo
 
 /**
  * Exact patching: for each row, metric − metric with that feature's activation as in the baseline (0 without one) and
- * everything else at the hook as it was. One forward pass per row.
+ * everything else at the hook as it was. One forward pass per row; the SAE must still be open.
+ *
+ * @param rows of the result, at this hook
+ *
+ * @example
+ * ```ts
+ * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff, patchFeatures } from "../../mod.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+ * const result = await calculateFeatureAttribution(
+ *   model,
+ *   " Tiger Woods plays the sport of",
+ *   logitDiff(" golf", " tennis"),
+ *   { saes: [sae], baseline: { prompt: " Babe Ruth plays the sport of" } },
+ * );
+ * const [strongest] = result.rows(sae.hookOut);
+ * const [{ effect }] = await patchFeatures(model, result, sae.hookOut, [strongest]);
+ * console.assert(Math.sign(effect) === Math.sign(strongest.attribution));
+ * ```
  */
 export async function patchFeatures(
   model: Model,
