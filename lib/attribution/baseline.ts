@@ -119,7 +119,9 @@ async function run(
 ): Promise<RunWithSaes> {
   const at = rows.every((row) => row < tokens.length) ? rows : [tokens.length - 1];
   const request = { tokens, saes, processing, includeErrorTerm, trackModelHooks: [], withGradients: false, rows: at };
-  return await runWithSaes(model, { ...request, excluded });
+  const ran = await runWithSaes(model, { ...request, excluded });
+  ran.state.release(); // nothing goes back over it
+  return ran;
 }
 
 function onePrompt(clean: SaeRun, { encoded, saeIn, saeOut }: SaeRun): SaeBaseline {

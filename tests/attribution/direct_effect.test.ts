@@ -38,7 +38,12 @@ const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b
 /** The final norm's scale at the last position. */
 async function finalScale(model: Model, { parts: { grads } }: Attribution): Promise<number> {
   const { tokens, processing } = grads;
-  const { values } = await model.chain.forward({ tokens, processing, rows: [0], reads: ["ln_final.hook_scale"] });
+  const { values } = await model.chain.forward({
+    prompts: [tokens],
+    processing,
+    rows: [[0]],
+    reads: ["ln_final.hook_scale"],
+  });
   return values.get("ln_final.hook_scale")!.data[tokens.length - 1];
 }
 
