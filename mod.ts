@@ -37,6 +37,8 @@ export {
   type ApplySaesAndRunOptions,
   type ApplySaesAndRunOutput,
 } from "./lib/attribution/apply_saes.ts";
+export type { Baseline, BaselineRun, SaeBaseline } from "./lib/attribution/baseline.ts";
+export { findMethod, type Method, METHOD_NAMES, type MethodName } from "./lib/attribution/methods/mod.ts";
 export { type Prediction, type PromptTest, testPrompt, type TestPromptOptions } from "./lib/attribution/predict.ts";
 export {
   type GraphMetric,
@@ -60,23 +62,36 @@ export {
 
 // What it returns.
 export type { Attribution, AttributionParts } from "./lib/attribution/result.ts";
-export type { AttributionRow, Decomposition, Fit, SaeAttribution } from "./lib/attribution/sae_attribution.ts";
+export { UnalignedPromptsError } from "./lib/attribution/baseline.ts";
+export type {
+  AttributionRow,
+  Decomposition,
+  DirectEffect,
+  Fit,
+  SaeAttribution,
+} from "./lib/attribution/sae_attribution.ts";
 export type { SaeRun } from "./lib/attribution/apply.ts";
-export type { SaeSummary, Summary } from "./lib/attribution/summary.ts";
-export { checkAttribution, type CheckSummary, type HookCheck } from "./lib/attribution/check.ts";
+export type { BaselineSummary, DecompositionSummary, SaeSummary, Summary } from "./lib/attribution/summary.ts";
+export {
+  type CentralDifference,
+  checkAttribution,
+  type CheckSummary,
+  type HookCheck,
+  type PatchedFeature,
+  patchFeatures,
+} from "./lib/attribution/check.ts";
 export {
   type Explanations,
-  featureTable,
   LONG_COLUMNS,
   type LongColumn,
   type LongRow,
   longRows,
   longTable,
   type LongTableOptions,
-  positionTable,
   type RowKind,
   type Slice,
 } from "./lib/attribution/long_table.ts";
+export { featureTable, positionTable } from "./lib/attribution/sum_tables.ts";
 export { evaluateSae, type SaeEvals, type SaeEvalsOptions } from "./lib/attribution/sae_evals.ts";
 export type {
   ModelBehaviorPreservation,
@@ -110,7 +125,7 @@ export type { Unembedding } from "./lib/model/unembedding.ts";
 export type { Constants, Device, Inputs, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
 export type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
 export type { Normalization, Normalized } from "./lib/sae/normalization.ts";
-export type { SparseActivations } from "./lib/sae/sparse.ts";
+export type { Differences, SparseActivations } from "./lib/sae/sparse.ts";
 export type { OpenOptions } from "./lib/registry/open.ts";
 export type { DownloadProgress } from "./lib/weights/hub/hub.ts";
 export type { FileSource } from "./lib/weights/source.ts";

@@ -53,6 +53,8 @@ export interface RunRequest {
   readonly trackModelHooks: readonly string[];
   /** Gradients will be asked for at the SAEs' and the tracked hooks. */
   readonly withGradients: boolean;
+  /** And at these. */
+  readonly gradientsFrom?: readonly string[];
   /** Positions at which the final norm's output is wanted. */
   readonly rows: readonly number[];
   /** Positions that the SAEs leave alone. */
@@ -201,7 +203,7 @@ export async function runWithSaes(model: Model, request: RunRequest): Promise<Ru
     rows: [rows],
     reads: [...trackModelHooks, ...saes.flatMap(({ hookIn, hookOut }) => [hookIn, hookOut])],
     replacements,
-    gradientsFrom: request.withGradients ? hooks : [],
+    gradientsFrom: request.withGradients ? [...hooks, ...request.gradientsFrom ?? []] : [],
   });
   if (includeErrorTerm) { for (const sae of saes) await record(sae, state.values); }
   return { state, saeRuns };

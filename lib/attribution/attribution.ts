@@ -10,7 +10,10 @@ import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
 import { runWithSaes, type SaeRun, seenBy, specialPositions } from "./apply.ts";
+import { type Baseline, baselineTokens, runBaseline } from "./baseline.ts";
+import { checkDirectEffects, directGradient, streamEnd } from "./direct_effect.ts";
 import { type LazyLogits, lazyLogits, metricGradient, resolveMetric } from "./evaluate.ts";
+import { findMethod, type MethodName } from "./methods/mod.ts";
 import type { Metric, ResolvedMetric } from "./metrics.ts";
 import { type ProcessingChoice, processingIsGuessed, resolvePrependBos, resolveProcessing } from "./processing.ts";
 import { specialTokenWarnings, tryOtherProcessing } from "./warnings.ts";
@@ -21,6 +24,12 @@ import { Attribution } from "./result.ts";
 export interface AttributionOptions {
   /** SAEs to put into the model, one per hook. */
   readonly saes?: readonly Sae[];
+  /** How gradients are taken: `gradient` (the default), `frozen-pattern` or `relp`; see their files in `methods/`. */
+  readonly method?: MethodName;
+  /** What features are compared with: attributions are (f − f_base) · gradient. Default: zero. */
+  readonly baseline?: Baseline;
+  /** Also what features contribute straight to the metric, the final norm's scale held. Default false. */
+  readonly directEffect?: boolean;
   /** TransformerLens hooks whose values and gradients are wanted too. */
   readonly trackHookPoints?: readonly string[];
   /** With it (the default) the SAEs cannot change the output. */
@@ -62,8 +71,15 @@ export interface AttributionGrads {
   readonly state: ForwardState;
   /** By the hook that the SAE writes. */
   readonly saeRuns: ReadonlyMap<string, SaeRun>;
-  /** By hook (SAEs' outputs and tracked hooks), the metric's gradient at the value that the rest of the model saw. */
+  /**
+   * By hook (SAEs' outputs and tracked hooks), the metric's gradient, by the method's rules, at the value that the rest
+   * of the model saw.
+   */
   readonly gradients: ReadonlyMap<string, FloatTensor>;
+  /** The gradient at the residual stream after the last block with the final norm's scale constant, if asked for. */
+  readonly directGradient?: FloatTensor;
+  /** The prompt that this one is compared with. */
+  readonly baselineTokens?: readonly number[];
   /** Milliseconds by part of the run. */
   readonly timings: Readonly<Record<string, number>>;
 }
@@ -85,7 +101,7 @@ function stopwatch(): { timings: Record<string, number>; mark(name: string): voi
 /**
  * Runs the model with SAEs, forward and backward: the notebook's `calculate_attribution_grads`.
  *
- * @param backwardOptions other derivatives than the plain ones, by role
+ * @param backwardOptions other derivatives than the method's, by role
  * @throws {RangeError} on a bad prompt, hook, token or position; SAEs that do not fit the model or each other
  */
 export async function calculateAttributionGrads(
@@ -93,15 +109,18 @@ export async function calculateAttributionGrads(
   prompt: string | readonly number[],
   metric: Metric,
   options: AttributionOptions = {},
-  backwardOptions: BackwardOptions = {},
+  backwardOptions: BackwardOptions = findMethod(options.method ?? "gradient").vjp,
 ): Promise<AttributionGrads> {
-  const { saes = [], trackHookPoints = [], includeErrorTerm = true, truncate } = options;
+  const { saes = [], trackHookPoints = [], includeErrorTerm = true, directEffect = false, truncate } = options;
+  if (directEffect) checkDirectEffects(saes);
   const watch = stopwatch();
   const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
   const prependBos = resolvePrependBos(saes, options.prependBos);
   const promptTokens = await model.toTokens(prompt, { prependBos, truncate });
   const appended = await appendedTokens(model, metric);
   const tokens = [...promptTokens, ...appended];
+  const compared = await baselineTokens(model, promptTokens, options);
+  const comparedTokens = compared && [...compared, ...appended];
   const rows = metric.rows(tokens.length, appended.length);
   watch.mark("tokenize");
   const hooks = [...new Set([...saes.map(({ hookOut }) => hookOut), ...trackHookPoints])];
@@ -112,8 +131,9 @@ export async function calculateAttributionGrads(
     includeErrorTerm,
     trackModelHooks: trackHookPoints,
     withGradients: true,
+    gradientsFrom: directEffect ? [streamEnd(model)] : [],
     rows,
-    excluded: await specialPositions(model, tokens, saes, options.excludeSpecialTokens),
+    excluded: await excludedIn(model, [tokens, ...(comparedTokens ? [comparedTokens] : [])], options),
   });
   watch.mark("forward");
   const logits = lazyLogits(model, state);
@@ -135,6 +155,7 @@ export async function calculateAttributionGrads(
   const gradients = hooks.length === 0
     ? new Map<string, FloatTensor>()
     : await model.chain.backward(state, gradient, hooks, backwardOptions);
+  const direct = directEffect ? await directGradient(model, state, gradient) : undefined;
   watch.mark("backward");
   return {
     tokens,
@@ -146,8 +167,20 @@ export async function calculateAttributionGrads(
     state,
     saeRuns,
     gradients,
+    directGradient: direct,
+    baselineTokens: comparedTokens,
     timings: watch.timings,
   };
+}
+
+/** Positions at which the SAEs are left out: where any of the prompts has a special token. */
+async function excludedIn(
+  model: Model,
+  prompts: readonly (readonly number[])[],
+  { saes = [], excludeSpecialTokens }: AttributionOptions,
+): Promise<ReadonlySet<number>> {
+  const found = await Promise.all(prompts.map((tokens) => specialPositions(model, tokens, saes, excludeSpecialTokens)));
+  return new Set(found.flatMap((positions) => [...positions]));
 }
 
 /** What the metric adds to the prompt. */
@@ -157,15 +190,20 @@ async function appendedTokens(model: Model, metric: Metric): Promise<readonly nu
 }
 
 /**
- * The attribution of a metric to SAE features and, if asked, to model activations: gradient × activation.
+ * The attribution of a metric to SAE features and, if asked, to model activations: gradient × activation, or another
+ * method.
  *
  * With x the value at an SAE's hook, f its activations and g = ∂metric/∂(the hook's value after the SAE):
  * `attribution[p, f] = activation[p, f] · scale[p] · (W_dec[f] · g[p])`. The gradient passes straight through every SAE,
  * so several SAEs do not hide each other (SAELens's own `use_error_term` backpropagates through the SAE instead).
  * It is a first-order estimate of what ablating the feature would do (Anthropic, March 2024 update, "feature heads").
+ * With a baseline it is `(activation − baseline) · …`, an estimate of what putting the baseline's activation there would
+ * take off the metric; positive: the activation, against the baseline, raises the metric.
  *
  * @param prompt text, or token ids used exactly as given
- * @throws {RangeError} on a bad prompt, hook, token or position; SAEs that do not fit the model or each other
+ * @throws {RangeError} on a bad prompt, hook, token or position; SAEs that do not fit the model or each other; a baseline
+ * together with tracked hooks, or that is a prompt of another length; a direct effect of an SAE that does not write into
+ * the residual stream
  *
  * @example Why golf and not tennis?
  * ```ts
@@ -180,6 +218,22 @@ async function appendedTokens(model: Model, metric: Metric): Promise<readonly nu
  * const result = await calculateFeatureAttribution(model, prompt, logitDiff(" golf", " tennis"), { saes: [sae] });
  * console.assert(result.rows(sae.hookOut)[0].attribution > 0);
  * ```
+ *
+ * @example What about Tiger Woods, and not about Babe Ruth, speaks for golf?
+ * ```ts
+ * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+ * const prompt = " Tiger Woods plays the sport of";
+ * const result = await calculateFeatureAttribution(model, prompt, logitDiff(" golf", " tennis"), {
+ *   saes: [sae],
+ *   baseline: { prompt: " Babe Ruth plays the sport of" },
+ *   method: "gradient",
+ * });
+ * const [{ activation, baseline, gradient, attribution }] = result.rows(sae.hookOut);
+ * console.assert(Math.abs(attribution - (activation - baseline!) * gradient) < 1e-6);
+ * ```
  */
 export async function calculateFeatureAttribution(
   model: Model,
@@ -188,12 +242,24 @@ export async function calculateFeatureAttribution(
   options: AttributionOptions = {},
 ): Promise<Attribution> {
   const started = performance.now();
+  const { method = "gradient", trackHookPoints = [], baseline = "zero" } = options;
+  if (baseline !== "zero" && trackHookPoints.length > 0) {
+    throw new RangeError(
+      `A baseline compares SAE features only, and ${trackHookPoints[0]} is to be tracked: leave out one of the two`,
+    );
+  }
   const grads = await calculateAttributionGrads(model, prompt, metric, options);
   const includeErrorTerm = options.includeErrorTerm ?? true;
   const saes = new Map<string, SaeAttribution>();
   const before = performance.now();
+  const compared = await runBaseline(model, options, grads, metric.name);
   for (const [hook, run] of grads.saeRuns) {
-    saes.set(hook, await analyseSae(run, seenBy(run.sae, grads.gradients.get(hook)!), includeErrorTerm));
+    const gradients = {
+      gradient: seenBy(run.sae, grads.gradients.get(hook)!),
+      directGradient: grads.directGradient?.data as Float32Array | undefined,
+      baseline: compared?.saes.get(hook),
+    };
+    saes.set(hook, await analyseSae(run, gradients, includeErrorTerm));
   }
   const warnings = specialTokenWarnings(model, grads, saes);
   const { diagnose = true, processingFlags } = options;
@@ -204,9 +270,11 @@ export async function calculateFeatureAttribution(
   return await Attribution.create({
     model,
     metricName: metric.name,
+    method,
+    baseline: compared,
     grads,
     saes,
-    trackHookPoints: options.trackHookPoints ?? [],
+    trackHookPoints,
     includeErrorTerm,
     topPredictions: options.topPredictions ?? 0,
     warnings,

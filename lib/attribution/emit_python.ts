@@ -28,7 +28,13 @@ import type { Attribution } from "./result.ts";
  * ```
  */
 export function emitPython(result: Attribution): string {
-  const { model, grads, saes, includeErrorTerm, metricName } = result.parts;
+  const { model, grads, saes, includeErrorTerm, metricName, method, baseline } = result.parts;
+  if (method !== "gradient") {
+    throw new RangeError(`The method ${method} has no Python counterpart here: leave out --emit-python or --method`);
+  }
+  if (baseline) {
+    throw new RangeError("A baseline other than zero has no Python counterpart here: leave out --emit-python");
+  }
   const family = model.architecture.family;
   const hookColumn = saes.size > 1;
   const [oneHead] = [...saes].filter(([, { run }]) => run.sae.config.hookHeadIndex !== undefined);

@@ -5,6 +5,7 @@
  */
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
+import { METHOD_OPTIONS, type MethodRequest, readMethod } from "./method_options.ts";
 import { METRIC_OPTIONS, type MetricRequest, readMetric } from "./metric_options.ts";
 import {
   DEVICE_OPTIONS,
@@ -26,7 +27,7 @@ import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from 
 import { startEarly } from "./start_early.ts";
 
 /** Everything that the command line asks for. */
-export interface AttributeRequest extends RunRequest {
+export interface AttributeRequest extends RunRequest, MethodRequest {
   readonly prompt: PromptSource;
   readonly saes: readonly SaeRequest[];
   readonly metric: MetricRequest;
@@ -55,6 +56,7 @@ const spec = {
   positionals: [PROMPT],
   options: {
     ...METRIC_OPTIONS,
+    ...METHOD_OPTIONS,
     ...MODEL_OPTIONS,
     sae: SAE_OPTION,
     ...SAE_DETAILS,
@@ -86,6 +88,7 @@ const spec = {
   examples: [
     'attribute " Tiger Woods plays the sport of" --pos-token " golf" --neg-token " tennis"',
     'attribute " The capital of France is" --top 20 --output rows.csv',
+    'attribute " Tiger Woods plays the sport of" --baseline "prompt: Babe Ruth plays the sport of" --method relp',
     'attribute " The capital of France is" --target-text " Paris." --table features --top 10',
     'attribute " golf" --model ./gpt2 --sae ./sae@blocks.8.hook_resid_pre --summary run.json',
   ],
@@ -123,11 +126,18 @@ function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>)
       `no SAE for ${values.model}: give --sae with the directory of one, or a hook to --track`,
     );
   }
+  const method = readMethod(values);
+  if (method.baseline !== "zero" && values.track.length > 0) {
+    throw new UsageError(
+      "--track shows activations as they are, which --baseline does not compare: leave out one of them",
+    );
+  }
   for (const name of ["summary", "save-tensors", "emit-python"] as const) {
     if (values[name] === "") throw new UsageError(`--${name} is empty: give the name of a file`);
   }
   return {
     ...readRunRequest(values),
+    ...method,
     prompt: readPromptSource(positionals, values["token-ids"]),
     saes,
     metric: readMetric(values),

@@ -4,6 +4,7 @@
  * @module
  */
 import { calculateFeatureAttribution } from "../attribution/attribution.ts";
+import { type Baseline, UnalignedPromptsError } from "../attribution/baseline.ts";
 import type { CheckSummary } from "../attribution/check.ts";
 import { predictionOf } from "../attribution/predict.ts";
 import type { Attribution } from "../attribution/result.ts";
@@ -12,6 +13,7 @@ import type { AttributeRequest } from "./attribute.ts";
 import { writeExports } from "./exports.ts";
 import { findExplanations, type FoundExplanations } from "./explanations.ts";
 import { leadingSpaceWarning } from "./leading_space.ts";
+import type { BaselineRequest } from "./method_options.ts";
 import { makeMetric } from "./metric.ts";
 import type { MetricRequest } from "./metric_options.ts";
 import { type Opened, openShown } from "./open.ts";
@@ -19,7 +21,8 @@ import { printNote, type Screen, stderrScreen, stdoutScreen } from "./output.ts"
 import { withProgress } from "./progress.ts";
 import { readPrompt } from "./prompt.ts";
 import { attributionReport } from "./report.ts";
-import { tokenName } from "./report_words.ts";
+import { readPromptFile } from "./prompt_file.ts";
+import { sideBySide, tokenName } from "./report_words.ts";
 import { makeTable } from "./tables.ts";
 import { writeTable } from "./write_table.ts";
 
@@ -31,23 +34,34 @@ const ROWS_ON_TERMINAL = 20;
 /** Runs an attribution and writes what was asked for. */
 export async function attribute(request: AttributeRequest): Promise<void> {
   const prompt = await readPrompt(request.prompt);
+  const baseline = await readBaselinePrompts(request.baseline);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
   const found = await findExplanations(opened.saes, request.saes);
-  const { result, check } = await withProgress(screen, "attributing", () => runAll(opened, prompt, request));
+  const { result, check } = await withProgress(screen, "attributing", () => runAll(opened, prompt, baseline, request));
   const report = request.quiet ? undefined : await makeReport(request, result, found, check, screen);
   await writeExports(request, result, check);
   await writeAll(request, result, found, report);
 }
 
+/** A baseline with its file read. */
+async function readBaselinePrompts(baseline: BaselineRequest): Promise<Baseline> {
+  if (typeof baseline === "string" || "prompt" in baseline) return baseline;
+  return { mean: (await readPromptFile(baseline.meanFile)).map(({ prompt }) => prompt) };
+}
+
 async function runAll(
   { model, saes }: Opened,
   prompt: string | readonly number[],
+  baseline: Baseline,
   request: AttributeRequest,
 ): Promise<{ result: Attribution; check: CheckSummary | undefined }> {
   const { trackHookPoints, includeErrorTerm, prependBos, truncate, processing, quiet } = request;
   const result = await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
     saes,
+    method: request.method,
+    baseline,
+    directEffect: request.directEffect,
     trackHookPoints,
     includeErrorTerm,
     prependBos,
@@ -57,10 +71,19 @@ async function runAll(
     excludeSpecialTokens: request.excludeSpecialTokens,
     topPredictions: quiet ? 0 : TOP_PREDICTIONS,
     diagnose: !quiet || request.summary !== undefined,
+  }).catch(async (error) => {
+    if (error instanceof UnalignedPromptsError) await printNote(await showUnaligned(model, error));
+    throw error;
   });
   if (!request.check) return { result, check: undefined };
   const { checkAttribution } = await import("../attribution/check.ts");
   return { result, check: await checkAttribution(model, result) };
+}
+
+/** Both prompts' tokens, so that one sees where they part. */
+async function showUnaligned(model: Model, { tokens }: UnalignedPromptsError): Promise<string> {
+  const [prompt, baseline] = await Promise.all(tokens.map((ids) => model.describeTokens(ids)));
+  return `${sideBySide(prompt, baseline).join("\n")}\n`;
 }
 
 async function makeReport(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CheckSummary } from "../attribution/check.ts";
+import type { CheckSummary, HookCheck } from "../attribution/check.ts";
 import type { Attribution } from "../attribution/result.ts";
 import { printable } from "../table/terminal.ts";
 import type { AttributeRequest } from "./attribute.ts";
@@ -12,6 +12,7 @@ import { count, detail, entry, heading, type Page, percent, plain, signed } from
 import { accounts, perPosition, quickList, strongest } from "./report_sae.ts";
 import {
   excludedWords,
+  methodWords,
   metricWords,
   oddsWords,
   placeWords,
@@ -51,6 +52,8 @@ export function attributionReport(input: ReportInput, page: Page): string {
       ];
     }),
     [
+      entry("Method", methodWords(result), page),
+      ...baselineMetric(result, page),
       entry("Processing", processingWords(result, input.request).split(" "), page),
       ...excludedLines(result, page),
       ...saes.flatMap(([hook, sae]) => accounts(sae, saes.length > 1 ? printable(hook) : undefined, page)),
@@ -99,6 +102,13 @@ function replaced({ parts: { includeErrorTerm, saes } }: Attribution, page: Page
   return [detail(`no error term: the predictions and the metric are those with ${them} in place`, page)];
 }
 
+/** What the metric is after the prompt that is compared with. */
+function baselineMetric({ metric, parts: { baseline } }: Attribution, page: Page): string[] {
+  if (baseline?.metric === undefined) return [];
+  const [here, there, apart] = [metric, baseline.metric, metric - baseline.metric].map((x) => signed(x));
+  return [detail(`there the metric is ${there}, here ${here}: ${apart} apart`, page)];
+}
+
 function excludedLines(result: Attribution, page: Page): string[] {
   const positions = excludedPositions(result);
   return positions.length === 0 ? [] : [entry("Left out", excludedWords(result, positions), page)];
@@ -113,14 +123,29 @@ function trackedLines(result: Attribution, page: Page): string[] {
 }
 
 function checkLines(check: CheckSummary | undefined, page: Page): string[] {
-  return (check?.hooks ?? []).map(({ hook, gradient_central_difference: gradient, joint_ablation: joint }) => {
-    const words = `${hook}: size of the gradient ${plain(gradient.analytic)}, by finite differences ` +
-      `${plain(gradient.numeric)} (${percent(gradient.relative_error)} apart); removing all features takes ` +
-      `${signed(joint.effect)} from the metric, where their attributions add up to ${
-        signed(joint.sum_of_attributions)
-      }`;
-    return entry("Check", words.split(" "), page);
-  });
+  return (check?.hooks ?? []).map((hook) => entry("Check", checkWords(hook).split(" "), page));
+}
+
+function checkWords(
+  { hook, gradient_central_difference: gradient, joint_ablation: joint, patching }: HookCheck,
+): string {
+  const derivative = gradient === null
+    ? ""
+    : `size of the gradient ${plain(gradient.analytic)}, by finite differences ${plain(gradient.numeric)} ` +
+      `(${percent(gradient.relative_error)} apart); `;
+  const effect = (
+    what: string,
+    { effect, sum_of_attributions: sum }: HookCheck["joint_ablation"],
+    of: string,
+  ): string => `${what} takes ${signed(effect)} from the metric, where ${of} add up to ${signed(sum)}`;
+  if (!patching) return `${hook}: ${derivative}${effect("removing all features", joint, "their attributions")}`;
+  const { whole_hook: whole, features } = patching;
+  const all = effect("all features as in the baseline", joint, "their attributions");
+  const everything = effect("the whole hook", whole, "features, bias and error");
+  const one = features.map(({ position, feature, attribution, effect }) =>
+    `${feature} at ${position}: ${signed(effect)} (attribution ${signed(attribution)})`
+  );
+  return `${hook}: ${derivative}${all}; ${everything}; the strongest features alone: ${one.join(", ")}`;
 }
 
 function foot({ result, seconds }: ReportInput, page: Page): string {

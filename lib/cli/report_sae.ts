@@ -5,11 +5,11 @@
  */
 import { neuronpediaQuickList } from "../attribution/long_table.ts";
 import type { Attribution } from "../attribution/result.ts";
-import type { AttributionRow, SaeAttribution } from "../attribution/sae_attribution.ts";
+import type { AttributionRow, DirectEffect, SaeAttribution } from "../attribution/sae_attribution.ts";
 import type { Sae } from "../sae/sae.ts";
 import { displayWidth, printable } from "../table/terminal.ts";
 import { bars, detail, entry, heading, type Page, signed } from "./report_layout.ts";
-import { errorWords, fitWords, tokenName } from "./report_words.ts";
+import { errorWords, fitWords, methodTitle, tokenName } from "./report_words.ts";
 
 /** The strongest features that are shown. */
 const STRONGEST = { positive: 5, negative: 3 };
@@ -34,7 +34,8 @@ export function strongest(
     const gap = " ".repeat(width - displayWidth(places[i]) + 2);
     return { value: attribution, text: label === undefined ? places[i] : places[i] + gap + printable(label) };
   });
-  return `${heading(`${title}: activation × gradient`, page)}\n${bars(items, page)}`;
+  const what = methodTitle(result.parts.method, result.parts.baseline !== undefined);
+  return `${heading(`${title}: ${what}`, page)}\n${bars(items, page)}`;
 }
 
 function strongestRows(rows: readonly AttributionRow[]): AttributionRow[] {
@@ -77,12 +78,21 @@ export function accounts(sae: SaeAttribution, name: string | undefined, page: Pa
   const parts = [features, bias, error, total].map(sum);
   const largest = Math.max(...parts.map(Math.abs));
   const [f, b, e, t] = parts.map((value) => signed(value, largest));
-  const adds = `features ${f}, SAE bias ${b}, SAE error ${e}: together ${t}, the gradient times the activation ` +
+  const what = sae.baseline ? "what differs in the activation" : "the activation";
+  const adds = `features ${f}, SAE bias ${b}, SAE error ${e}: together ${t}, the gradient times ${what} ` +
     `that the SAE reads (agrees to ${maxResidual.toExponential(0)})`;
   return [
     ...(name === undefined ? [] : [detail(name, page)]),
     entry("Adds up", adds.split(" "), page),
+    ...(sae.directEffect ? [entry("Direct", directWords(sae.directEffect).split(" "), page)] : []),
     entry("SAE fit", fitWords(sae.fit).split(" "), page),
     entry("SAE error", errorWords(sae).split(" "), page),
   ];
+}
+
+function directWords({ decomposition }: DirectEffect): string {
+  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+  const parts = [decomposition.features, decomposition.bias, decomposition.error, decomposition.total].map(sum);
+  const [f, b, e, t] = parts.map((value) => signed(value, Math.max(...parts.map(Math.abs))));
+  return `features ${f}, SAE bias ${b}, SAE error ${e}: together ${t} goes straight to the metric, past later blocks`;
 }

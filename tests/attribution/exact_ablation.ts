@@ -38,22 +38,30 @@ export class ExactAblation {
   }
 
   /** metric − metric(without the row's feature at its position), for each row. The metric is a logit difference. */
-  async effects(result: Attribution, hook: string, rows: readonly AttributionRow[]): Promise<number[]> {
+  effects(result: Attribution, hook: string, rows: readonly AttributionRow[]): Promise<number[]> {
+    return this.joint(result, hook, rows.map((row) => [row]));
+  }
+
+  /** metric − metric(without all features of the group at their positions), for each group of rows. */
+  async joint(result: Attribution, hook: string, groups: readonly (readonly AttributionRow[])[]): Promise<number[]> {
     const { grads, saes } = result.parts;
     const { run } = saes.get(hook)!;
     const [n, d] = [grads.tokens.length, run.sae.config.dOut];
     const [positive, negative] = grads.resolvedMetric.columns!;
-    const features = [...new Set(rows.map(({ feature }) => feature))].sort((a, b) => a - b);
+    const features = [...new Set(groups.flat().map(({ feature }) => feature))].sort((a, b) => a - b);
+    const place = new Map(features.map((feature, i) => [feature, i * d]));
     const decoder = await this.#decoder(run.sae.source, features);
     const effects: number[] = [];
-    for (let start = 0; start < rows.length; start += BATCH) {
-      const batch = rows.slice(start, start + BATCH);
+    for (let start = 0; start < groups.length; start += BATCH) {
+      const batch = groups.slice(start, start + BATCH);
       const data = new Float32Array((batch.length + 1) * n * d);
       for (let b = 0; b <= batch.length; b++) data.set(run.saeIn, b * n * d);
-      batch.forEach(({ position, feature, activation }, b) => {
-        const w = features.indexOf(feature) * d;
-        for (let i = 0; i < d; i++) data[b * n * d + position * d + i] -= activation * decoder[w + i];
-      });
+      for (const [b, group] of batch.entries()) {
+        for (const { position, feature, activation } of group) {
+          const w = place.get(feature)!;
+          for (let i = 0; i < d; i++) data[b * n * d + position * d + i] -= activation * decoder[w + i];
+        }
+      }
       const metrics = await this.#metrics({ dims: [batch.length + 1, n, d], data }, hook, result, positive, negative);
       effects.push(...batch.map((_, b) => metrics[batch.length] - metrics[b]));
     }
