@@ -22,7 +22,7 @@ import { Unembedding } from "./unembedding.ts";
 export interface Token {
   /** Its id in the vocabulary. */
   readonly id: number;
-  /** Decoded alone; empty when the model has no tokenizer. */
+  /** Decoded alone, parts of a character as `\xE2\x82`; empty when the model has no tokenizer. */
   readonly text: string;
   /** BOS, EOS, padding and the like. */
   readonly isSpecial: boolean;
@@ -127,7 +127,7 @@ export class Model implements AsyncDisposable {
     const tokenizer = await this.tokenizer();
     return ids.map((id) => ({
       id,
-      text: tokenizer?.tokenText(id) ?? "",
+      text: tokenizer?.displayText(id) ?? "",
       isSpecial: tokenizer?.specialIds.has(id) ?? false,
     }));
   }
