@@ -23,6 +23,7 @@ export {
   type Token,
   type TokenOptions,
 } from "./lib/model/model.ts";
+export type { ChatMessage, ChatOptions, ChatPrompt } from "./lib/model/chat_types.ts";
 export { loadSae, type LoadSaeSettings } from "./lib/sae/load.ts";
 export type { Encoded, Sae } from "./lib/sae/sae.ts";
 export type { ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";

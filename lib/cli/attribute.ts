@@ -4,6 +4,7 @@
  * @module
  */
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { CHAT_OPTIONS, type ChatRequest, readChat } from "./chat_options.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
 import { METHOD_OPTIONS, type MethodRequest, readMethod } from "./method_options.ts";
 import { METRIC_OPTIONS, type MetricRequest, readMetric } from "./metric_options.ts";
@@ -29,6 +30,7 @@ import { startEarly } from "./start_early.ts";
 /** Everything that the command line asks for. */
 export interface AttributeRequest extends RunRequest, MethodRequest {
   readonly prompt: PromptSource;
+  readonly chat: ChatRequest | undefined;
   readonly saes: readonly SaeRequest[];
   readonly metric: MetricRequest;
   readonly includeErrorTerm: boolean;
@@ -60,6 +62,7 @@ const spec = {
     ...MODEL_OPTIONS,
     sae: SAE_OPTION,
     ...SAE_DETAILS,
+    ...CHAT_OPTIONS,
     ...RUN_OPTIONS,
     ...FLAG_OPTIONS,
     ...EXCLUDE_OPTIONS,
@@ -139,6 +142,7 @@ function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>)
     ...readRunRequest(values),
     ...method,
     prompt: readPromptSource(positionals, values["token-ids"]),
+    chat: readChat(values),
     saes,
     metric: readMetric(values),
     includeErrorTerm: !values["no-error-term"],

@@ -10,6 +10,7 @@ import { predictionOf } from "../attribution/predict.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { Model } from "../model/model.ts";
 import type { AttributeRequest } from "./attribute.ts";
+import { type ChatRequest, inChat } from "./chat_options.ts";
 import { writeExports } from "./exports.ts";
 import { findExplanations, type FoundExplanations } from "./explanations.ts";
 import { leadingSpaceWarning } from "./leading_space.ts";
@@ -50,13 +51,24 @@ async function readBaselinePrompts(baseline: BaselineRequest): Promise<Baseline>
   return { mean: (await readPromptFile(baseline.meanFile)).map(({ prompt }) => prompt) };
 }
 
+/** Prompts that a prompt is compared with are written as it is. */
+async function baselineInChat(model: Model, baseline: Baseline, chat: ChatRequest | undefined): Promise<Baseline> {
+  if (typeof baseline === "string") return baseline;
+  if ("prompt" in baseline) return { prompt: await inChat(model, baseline.prompt, chat) };
+  const mean: (string | readonly number[])[] = [];
+  for (const prompt of baseline.mean) mean.push(await inChat(model, prompt, chat));
+  return { mean };
+}
+
 async function runAll(
   { model, saes }: Opened,
-  prompt: string | readonly number[],
-  baseline: Baseline,
+  given: string | readonly number[],
+  givenBaseline: Baseline,
   request: AttributeRequest,
 ): Promise<{ result: Attribution; check: CheckSummary | undefined }> {
   const { trackHookPoints, includeErrorTerm, prependBos, truncate, processing, quiet } = request;
+  const prompt = await inChat(model, given, request.chat);
+  const baseline = await baselineInChat(model, givenBaseline, request.chat);
   const result = await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
     saes,
     method: request.method,

@@ -9,6 +9,7 @@ import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Cell, Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
+import { inChat } from "./chat_options.ts";
 import type { EvalsRequest } from "./evals.ts";
 import { openShown } from "./open.ts";
 import { printData, printNote, stderrScreen, stdoutScreen } from "./output.ts";
@@ -48,12 +49,16 @@ async function evaluate(
   prompts: readonly FilePrompt[],
   request: EvalsRequest,
 ): Promise<SaeEvals> {
-  const { truncate, processing, processingFlags, excludeSpecialTokens, batchSize } = request;
+  const { truncate, processing, processingFlags, excludeSpecialTokens, batchSize, chat } = request;
   const prependBos = resolvePrependBos([sae], request.prependBos);
   const { dVocab } = model.architecture.config;
   const batchTokens: number[][] = [];
   for (const { line, prompt } of prompts) {
-    const tokens = await atLine(name, line, () => model.toTokens(prompt, { prependBos, truncate }));
+    const tokens = await atLine(
+      name,
+      line,
+      async () => model.toTokens(await inChat(model, prompt, chat), { prependBos, truncate }),
+    );
     const unknown = tokens.find((id) => id >= dVocab);
     if (unknown !== undefined) {
       throw new RangeError(`Line ${line} of ${name}: token id ${unknown} is not in the vocabulary of ${dVocab}`);

@@ -14,8 +14,10 @@ import { type FileSource, openSource } from "../weights/source.ts";
 import { openSafetensors, type TensorStore } from "../weights/tensors.ts";
 import { chooseBinding, type WeightChoice } from "./binding.ts";
 import { Chain, type WeightBinding } from "./chain.ts";
+import type { ChatMessage, ChatModule, ChatOptions, ChatPrompt, ChatTemplate } from "./chat_types.ts";
+import { readTokenizer } from "./read_tokenizer.ts";
 import { renamedStore } from "./renamed_store.ts";
-import { createTokenizer, type ModelTokenizer } from "./tokenizer.ts";
+import type { ModelTokenizer } from "./tokenizer.ts";
 import { Unembedding } from "./unembedding.ts";
 
 /** A token of a prompt. */
@@ -56,6 +58,7 @@ export class Model implements AsyncDisposable {
   readonly #config: Readonly<Record<string, unknown>>;
   readonly #weightFiles: readonly string[];
   #tokenizer: Promise<ModelTokenizer | undefined> | undefined;
+  #chatTemplate: Promise<ChatTemplate> | undefined;
 
   /** Use {@linkcode loadModel}. */
   constructor(parts: ModelParts) {
@@ -113,6 +116,33 @@ export class Model implements AsyncDisposable {
     if (!prependBos) return ids;
     if (tokenizer.bosId === undefined) throw new TypeError("The tokenizer has no BOS token: use --no-prepend-bos");
     return [tokenizer.bosId, ...ids];
+  }
+
+  /**
+   * A chat as the model was trained to read it, by the chat template of its tokenizer (`chat_template.jinja`, or
+   * `chat_template` in `tokenizer_config.json`): transformers' `apply_chat_template`. The tokens are a prompt for
+   * `calculateFeatureAttribution` and `testPrompt`. A template may write the date; the variable `date_string` or
+   * whatever it reads fixes it.
+   *
+   * @throws {TypeError} if the model has no tokenizer or no chat template
+   * @throws {RangeError} if the template refuses the messages
+   *
+   * @example
+   * ```ts
+   * import type { Model } from "./model.ts";
+   *
+   * async function ask(model: Model, question: string): Promise<number[]> {
+   *   const messages = [{ role: "user", content: question }];
+   *   return (await model.applyChatTemplate(messages, { assistantPrefix: "It is" })).tokens;
+   * }
+   * ```
+   */
+  async applyChatTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<ChatPrompt> {
+    const tokenizer = await this.requireTokenizer();
+    const { readChatTemplate, renderChat } = await import(new URL("./chat.ts", import.meta.url).href) as ChatModule;
+    this.#chatTemplate ??= readChatTemplate(this.name, this.#source, tokenizer);
+    const text = renderChat(await this.#chatTemplate, messages, options);
+    return { text, tokens: tokenizer.encode(text) };
   }
 
   /** The tokenizer. @throws {TypeError} if the model has none */
@@ -295,25 +325,4 @@ function checkWeights(architecture: Architecture, store: TensorStore, name: stri
       );
     }
   }
-}
-
-async function readTokenizer(
-  source: FileSource,
-  config: Readonly<Record<string, unknown>>,
-): Promise<ModelTokenizer | undefined> {
-  if (await source.size("tokenizer.json") === undefined) return undefined;
-  const hasConfig = await source.size("tokenizer_config.json") !== undefined;
-  const [tokenizerJson, tokenizerConfigJson] = await Promise.all([
-    source.readText("tokenizer.json"),
-    hasConfig ? source.readText("tokenizer_config.json") : undefined,
-  ]);
-  const id = (key: string): number | undefined => {
-    const value = Array.isArray(config[key]) ? config[key][0] : config[key];
-    return typeof value === "number" ? value : undefined;
-  };
-  return createTokenizer({ tokenizerJson, tokenizerConfigJson }, {
-    bosTokenId: id("bos_token_id"),
-    eosTokenId: id("eos_token_id"),
-    decoderStartTokenId: id("decoder_start_token_id"),
-  });
 }
