@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   evals: "evaluate sparse autoencoders on prompts, in SAELens's figures",
   models: "list the models that are known by name",
   saes: "list the public SAEs, and which of them can be loaded",
+  verify: "compute the notebook's published figures again and compare",
   pull: "download models and SAEs from the Hugging Face hub",
   cache: "list, measure and empty what has been downloaded",
 };

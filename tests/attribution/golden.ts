@@ -41,6 +41,7 @@ export interface GoldenCase {
   readonly prepend_bos: boolean;
   readonly prepend_bos_source?: string;
   readonly tokens: readonly number[];
+  readonly str_tokens: readonly string[];
   readonly metric: {
     readonly kind: "logit_diff" | "logprob" | "prob" | "weighted_logits" | "loss";
     readonly position: number;
@@ -56,7 +57,7 @@ export interface GoldenCase {
   readonly processing: { readonly center_unembed: boolean };
   readonly expected: {
     readonly metric: number;
-    readonly next_tokens: readonly { id: number; rank: number; logit: number; probability: number }[];
+    readonly next_tokens: readonly { id: number; token: string; rank: number; logit: number; probability: number }[];
     readonly saes: Readonly<Record<string, GoldenSae>>;
   };
 }
