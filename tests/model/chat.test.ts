@@ -120,6 +120,8 @@ Deno.test("--chat on the command line", async () => {
     const { tokens } = await model.applyChatTemplate(messages, { assistantPrefix: "It is" });
     const ids = ["--token-ids", tokens.join()];
     const track = ["--track", "blocks.1.hook_resid_pre", "--pos-id", "5", "--top", "9"];
+    const sae = ["--sae", new URL("saes/llama31-std-pre1", data).pathname, "--pos-id", "5", "--top", "9"];
+    const quiet = [...common, "--quiet"];
     const [predicted, byIds, attributed, attributedByIds, help] = await Promise.all([
       runCli(["predict", "Which sport?", ...chat, ...common], WITHOUT_LOCK),
       runCli(["predict", ...ids, ...common]),
@@ -132,6 +134,20 @@ Deno.test("--chat on the command line", async () => {
     assert.equal(predicted.stdout, byIds.stdout);
     assert.equal(attributed.stdout, attributedByIds.stdout);
     assert.ok(attributed.stdout.split("\n").length > 9);
+    const other = await model.applyChatTemplate(
+      [messages[0], { role: "user", content: "Which sport!" }],
+      { assistantPrefix: "It is" },
+    );
+    const [compared, comparedByIds] = await Promise.all([
+      runCli(
+        ["attribute", "Which sport?", ...chat, ...sae, "--baseline", "prompt:Which sport!", ...quiet],
+        WITHOUT_LOCK,
+      ),
+      runCli(["attribute", ...ids, ...sae, "--baseline", `ids:${other.tokens.join()}`, ...quiet], WITHOUT_LOCK),
+    ]);
+    assert.equal(compared.code, 0, compared.stderr);
+    assert.equal(compared.stdout, comparedByIds.stdout);
+    assert.ok(compared.stdout.split("\n").length > 9);
     assert.match(predicted.stderr, /<\|begin_of_text\|>/);
     assert.match(help.stdout, /--assistant-prefix TEXT/);
   });
