@@ -21,8 +21,12 @@ export interface Opened extends AsyncDisposable {
 }
 
 /** What a command runs on. */
-export interface OpenRequest extends RunRequest {
+export interface OpenRequest extends Pick<RunRequest, "model" | "revision" | "device" | "threads"> {
   readonly saes: readonly SaeRequest[];
+  /** Default `auto`. */
+  readonly weights?: RunRequest["weights"];
+  /** Bytes. */
+  readonly memoryLimit?: number;
   /** Weights may stay in memory, if the user does not say otherwise. */
   readonly manyPrompts?: boolean;
 }
@@ -50,7 +54,8 @@ export async function openAll(
   onProgress?: (progress: DownloadProgress) => void,
 ): Promise<Opened> {
   const { model: name, saes: requests, device, threads, memoryLimit, revision, manyPrompts = false } = request;
-  const weights = request.weights === "auto" && !manyPrompts ? "streamed" : request.weights;
+  const { weights: choice = "auto" } = request;
+  const weights = choice === "auto" && !manyPrompts ? "streamed" : choice;
   await using stack = new AsyncDisposableStack();
   const model = stack.use(
     await withNames(
