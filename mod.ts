@@ -23,9 +23,9 @@ export {
   type Token,
   type TokenOptions,
 } from "./lib/model/model.ts";
-export { loadSae, type LoadSaeSettings } from "./lib/sae/load.ts";
+export { loadSae, loadSaes, type LoadSaeSettings } from "./lib/sae/load.ts";
 export type { Encoded, Sae } from "./lib/sae/sae.ts";
-export type { ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
+export type { CrossLayer, ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
 export {
   type AttributionGrads,
   type AttributionOptions,

@@ -39,6 +39,10 @@ export function emitPython(result: Attribution): string {
   const hookColumn = saes.size > 1;
   const [oneHead] = [...saes].filter(([, { run }]) => run.sae.config.hookHeadIndex !== undefined);
   if (oneHead) throw new RangeError(`The SAE at ${oneHead[0]} is for one head: that has no Python counterpart here`);
+  const crossLayer = [...saes].find(([, { run }]) => run.sae.config.crossLayer !== undefined);
+  if (crossLayer) {
+    throw new RangeError(`The SAE at ${crossLayer[0]} is of a cross-layer transcoder, which SAELens does not run`);
+  }
   const excluded = [...saes.values()].at(0)?.run.excluded ?? new Set();
   const needsFolding = [...saes.values()].some(({ run }) => run.sae.config.normScalingFactor !== undefined);
   return `# ${grads.resolvedMetric.formula} = ${result.metric}

@@ -38,6 +38,8 @@ export interface SaeConfig {
   readonly hookOut: string;
   /** The one head that it reads and writes, of a hook with heads. */
   readonly hookHeadIndex?: number;
+  /** Of a cross-layer transcoder: which of its layers this is. */
+  readonly crossLayer?: CrossLayer;
   /** The model that it was trained on. */
   readonly modelName?: string;
   /** It was trained on prompts that begin with BOS. */
@@ -50,6 +52,19 @@ export interface SaeConfig {
   readonly modelFromPretrainedKwargs?: Readonly<Record<string, unknown>>;
   /** Special tokens (or these ids) were left out of its training. */
   readonly excludeSpecialTokens?: boolean | readonly number[];
+}
+
+/** One layer of a cross-layer transcoder: its features write here and at all later layers. */
+export interface CrossLayer {
+  /** Which one, from 0. */
+  readonly layer: number;
+  /** The hooks that the transcoder writes, one per layer. */
+  readonly hooksOut: readonly string[];
+}
+
+/** The hooks that an SAE's features write, `hookOut` first. */
+export function writtenHooks({ hookOut, crossLayer }: Pick<SaeConfig, "hookOut" | "crossLayer">): readonly string[] {
+  return crossLayer === undefined ? [hookOut] : crossLayer.hooksOut.slice(crossLayer.layer);
 }
 
 /** What the user says over what the file says. */

@@ -10,7 +10,7 @@ import { hashFiles } from "../weights/hash.ts";
 import { readAhead } from "../weights/read_ahead.ts";
 import type { TensorStore } from "../weights/tensors.ts";
 import { findArchitecture } from "./architectures/mod.ts";
-import type { SaeConfig } from "./config.ts";
+import { type SaeConfig, writtenHooks } from "./config.ts";
 import { normalize, type Normalized } from "./normalization.ts";
 import { type Selection, type SparseActivations, SparseBuilder } from "./sparse.ts";
 
@@ -54,13 +54,19 @@ export interface Sae extends AsyncDisposable {
   readonly hookIn: string;
   /** Where it writes. Results are keyed by it. */
   readonly hookOut: string;
+  /** Every hook that its features write: `hookOut`, and of a cross-layer transcoder those of the later layers. */
+  readonly hooksOut: readonly string[];
   /** For bundled SAEs: what each feature stands for. */
   labels(): Promise<ReadonlyMap<number, string>>;
   /** Encodes rows `[row, d_in]` (heads flattened). */
   encode(runtime: Runtime, x: Float32Array): Promise<Encoded>;
-  /** x̂ `[row, d_out]` from activations. */
+  /** x̂ from activations, `[row, d_out]`; where there are several hooks to write, side by side `[row, hook · d_out]`. */
   decode(encoded: Encoded): Promise<Float32Array>;
-  /** For each entry of the activations, the product of its decoder row with the gradient's row, times the scale. */
+  /**
+   * For each entry of the activations, the product of its decoder row with the gradient's row, times the scale.
+   *
+   * @param gradient `[row, d_out]`; where there are several hooks to write, side by side `[row, hook · d_out]`
+   */
   activeGradients(encoded: Encoded, gradient: Float32Array): Promise<Float32Array>;
   /** The same for all features, `[row, d_sae]`. */
   denseGradients(encoded: Encoded, gradient: Float32Array): Promise<FloatTensor>;
@@ -77,6 +83,16 @@ export interface Sae extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** What {@linkcode TensorSae} has beside its settings and weights. */
+export interface TensorSaeOptions {
+  /** What each feature stands for. */
+  readonly labels?: () => Promise<ReadonlyMap<number, string>>;
+  /** What a public name stands for, in one line. */
+  readonly resolved?: string;
+  /** Gives back its files, where they are not its alone. */
+  readonly close?: () => Promise<void>;
+}
+
 /** SAELens's least norm of a decoder row when norms are folded. */
 const MIN_NORM = 1e-8;
 
@@ -88,8 +104,12 @@ export class TensorSae implements Sae {
   readonly source: string;
   /** What a public name stands for, in one line. */
   readonly resolved?: string;
+  /** Every hook that its features write. */
+  readonly hooksOut: readonly string[];
   readonly #store: TensorStore;
-  readonly #labels: () => Promise<ReadonlyMap<number, string>>;
+  readonly #options: TensorSaeOptions;
+  /** Numbers per position that a decoder row writes, all hooks together. */
+  readonly #dWritten: number;
   #bDec: Promise<Float32Array> | undefined;
   #decoderNorms: Promise<Float32Array> | undefined;
   #foldsNorms: boolean;
@@ -104,20 +124,21 @@ export class TensorSae implements Sae {
     config: SaeConfig,
     store: TensorStore,
     source: string,
-    labels: () => Promise<ReadonlyMap<number, string>> = () => Promise.resolve(new Map()),
-    resolved?: string,
+    options: TensorSaeOptions = {},
   ) {
     this.config = config;
     this.source = source;
-    this.resolved = resolved;
+    this.resolved = options.resolved;
+    this.hooksOut = writtenHooks(config);
     this.#store = store;
-    this.#labels = labels;
+    this.#options = options;
     this.#foldsNorms = config.rescaleActsByDecoderNorm;
     const { dIn, dOut, dSae } = config;
+    this.#dWritten = dOut * this.hooksOut.length;
     const { vectors, skip } = findArchitecture(config.architecture);
     const shapes = {
       W_enc: [dIn, dSae],
-      W_dec: [dSae, dOut],
+      W_dec: [dSae, this.#dWritten],
       b_dec: [dOut],
       ...Object.fromEntries(vectors.map((name) => [name, [dSae]])),
       ...(skip ? { W_skip: [dOut, dIn] } : {}),
@@ -144,7 +165,7 @@ export class TensorSae implements Sae {
   }
 
   labels(): Promise<ReadonlyMap<number, string>> {
-    return this.#labels();
+    return this.#options.labels?.() ?? Promise.resolve(new Map());
   }
 
   async encode(runtime: Runtime, x: Float32Array): Promise<Encoded> {
@@ -194,25 +215,30 @@ export class TensorSae implements Sae {
 
   async decode({ activations, normalized, decoderNorms }: Encoded): Promise<Float32Array> {
     const { dOut } = this.config;
-    const sum = new Float64Array(activations.rows * dOut);
+    const d = this.#dWritten;
+    const sum = new Float64Array(activations.rows * d);
     await this.#decoderRows(activations, decoderNorms, (row, entry, r) => {
       const value = activations.values[entry];
-      const at = r * dOut;
-      for (let i = 0; i < dOut; i++) sum[at + i] += value * row[i];
+      const at = r * d;
+      for (let i = 0; i < d; i++) sum[at + i] += value * row[i];
     });
-    return Float32Array.from(sum, (x, i) => x * normalized.scale[Math.floor(i / dOut)] + normalized.bias[i]);
+    return Float32Array.from(sum, (x, i) => {
+      const r = Math.floor(i / d);
+      const bias = i - r * d < dOut ? normalized.bias[r * dOut + i - r * d] : 0; // of its own layer only
+      return x * normalized.scale[r] + bias;
+    });
   }
 
   async activeGradients(
     { activations, normalized, decoderNorms }: Encoded,
     gradient: Float32Array,
   ): Promise<Float32Array> {
-    const { dOut } = this.config;
+    const d = this.#dWritten;
     const gradients = new Float32Array(activations.values.length);
     await this.#decoderRows(activations, decoderNorms, (row, entry, r) => {
-      const at = r * dOut;
+      const at = r * d;
       let dot = 0;
-      for (let i = 0; i < dOut; i++) dot += gradient[at + i] * row[i];
+      for (let i = 0; i < d; i++) dot += gradient[at + i] * row[i];
       gradients[entry] = dot * normalized.scale[r];
     });
     return gradients;
@@ -222,14 +248,15 @@ export class TensorSae implements Sae {
     { activations, normalized, decoderNorms }: Encoded,
     gradient: Float32Array,
   ): Promise<FloatTensor> {
-    const { dOut, dSae } = this.config;
+    const { dSae } = this.config;
+    const d = this.#dWritten;
     const { rows } = activations;
     const data = new Float32Array(rows * dSae);
     await this.#decoderSlices((weights, start, end) => {
       for (let r = 0; r < rows; r++) {
         for (let f = start; f < end; f++) {
           let dot = 0;
-          for (let i = 0; i < dOut; i++) dot += gradient[r * dOut + i] * weights[(f - start) * dOut + i];
+          for (let i = 0; i < d; i++) dot += gradient[r * d + i] * weights[(f - start) * d + i];
           data[r * dSae + f] = dot * normalized.scale[r] / (decoderNorms?.[f] ?? 1);
         }
       }
@@ -252,7 +279,7 @@ export class TensorSae implements Sae {
   }
 
   close(): Promise<void> {
-    return this.#store.source.close();
+    return this.#options.close?.() ?? this.#store.source.close();
   }
 
   /** The same as `close`. */
@@ -282,12 +309,13 @@ export class TensorSae implements Sae {
 
   /** ‖W_dec row‖ by feature, of W_dec with the norm scaling factor folded. */
   async #readDecoderNorms(): Promise<Float32Array> {
-    const { dOut, dSae, normScalingFactor = 1 } = this.config;
+    const { dSae, normScalingFactor = 1 } = this.config;
+    const d = this.#dWritten;
     const norms = new Float32Array(dSae);
     await this.#decoderSlices((weights, start, end) => {
       for (let f = start; f < end; f++) {
         let square = 0;
-        for (let i = (f - start) * dOut; i < (f - start + 1) * dOut; i++) square += weights[i] ** 2;
+        for (let i = (f - start) * d; i < (f - start + 1) * d; i++) square += weights[i] ** 2;
         norms[f] = Math.max(MIN_NORM, Math.sqrt(square) / normScalingFactor);
       }
     });
@@ -342,8 +370,8 @@ export class TensorSae implements Sae {
 
   /** Visits W_dec in slices of features. */
   async #decoderSlices(visit: (rows: Float32Array, start: number, end: number) => void): Promise<void> {
-    const { dOut, dSae } = this.config;
-    const step = Math.max(1, Math.floor(DECODER_BYTES / 4 / dOut));
+    const { dSae } = this.config;
+    const step = Math.max(1, Math.floor(DECODER_BYTES / 4 / this.#dWritten));
     for (let start = 0; start < dSae; start += step) {
       const end = Math.min(dSae, start + step);
       visit(await this.#store.readRowRange("W_dec", start, end), start, end);
@@ -359,11 +387,11 @@ export class TensorSae implements Sae {
     norms: Float32Array | undefined,
     visit: (decoderRow: Float32Array, entry: number, row: number) => void,
   ): Promise<void> {
-    const { dOut } = this.config;
+    const d = this.#dWritten;
     const rowOf = new Uint32Array(features.length);
     for (let r = 0; r < rows; r++) rowOf.fill(r, offsets[r], offsets[r + 1]);
     const entries = Uint32Array.from(features, (_, i) => i).sort((a, b) => features[a] - features[b] || a - b);
-    const most = Math.max(1, Math.floor(DECODER_BYTES / 4 / dOut));
+    const most = Math.max(1, Math.floor(DECODER_BYTES / 4 / d));
     let entry = 0;
     while (entry < entries.length) {
       const unique: number[] = [];
@@ -375,10 +403,10 @@ export class TensorSae implements Sae {
         unique.push(feature);
       }
       const block = await this.#store.readRows("W_dec", unique);
-      if (norms) { for (let i = 0; i < block.length; i++) block[i] /= norms[unique[Math.floor(i / dOut)]]; }
+      if (norms) { for (let i = 0; i < block.length; i++) block[i] /= norms[unique[Math.floor(i / d)]]; }
       for (let at = -1; entry < end; entry++) {
         if (at < 0 || unique[at] !== features[entries[entry]]) at++;
-        visit(block.subarray(at * dOut, (at + 1) * dOut), entries[entry], rowOf[entries[entry]]);
+        visit(block.subarray(at * d, (at + 1) * d), entries[entry], rowOf[entries[entry]]);
       }
     }
   }

@@ -44,7 +44,7 @@ export const circuitTracer: SaeFormat = {
 };
 
 /** A text at the top level of a YAML file: all that is needed of it. */
-function scalarIn(yaml: string, key: string): string | undefined {
+export function scalarIn(yaml: string, key: string): string | undefined {
   const value = new RegExp(`^${key}:[ \\t]*(?:"([^"\\n]*)"|'([^'\\n]*)'|([^\\s#'"][^\\s#]*))[ \\t]*(?:#.*)?$`, "m")
     .exec(yaml);
   return value?.slice(1).find((text) => text !== undefined);

@@ -155,9 +155,6 @@ def gemma_scope_2() -> None:
                 }
             (directory(path) / "config.json").write_text(json.dumps(config))
         check(name, "gemma_3", repo, folder, path)
-    clt = gemma_keys(weights(19))
-    clt["w_dec"] = torch.randn(D_SAE, 3, D_IN)
-    save_file(clt, directory("gemma-scope-2-270m-pt/clt/width_262k_l0_big") / "params_layer_1.safetensors")
 
 
 def linear(w: dict[str, torch.Tensor], encoder: str = "encoder", decoder: str = "decoder") -> dict[str, torch.Tensor]:
@@ -297,10 +294,6 @@ def transcoders() -> None:
     (path / "wandb-config.yaml").write_text("".join(f"{k}:\n  value: {v}\n" for k, v in sizes.items()))
     check("mwhanna_transcoder", "mwhanna_transcoder", repo, "layer_1.safetensors", f"{path.name}/layer_1.safetensors")
 
-    path = directory("clt-gemma-2-2b-2.5M")
-    save_file({"W_enc_0": w["W_enc"].T.contiguous(), "b_enc_0": w["b_enc"], "b_dec_0": w["b_dec"]},
-              path / "W_enc_0.safetensors")  # fmt: skip
-    save_file({"W_dec_0": torch.randn(D_SAE, 3, D_IN)}, path / "W_dec_0.safetensors")
     path = directory("temporalSAEs", "gemma-2-2B", "layer_12", "temporal")
     (path / "conf.yaml").write_text("llm:\n  dimin: 16\n")
     save_file({"D": w["W_dec"]}, path / "latest_ckpt.safetensors")
