@@ -47,7 +47,7 @@ export function emitPython(result: Attribution): string {
   const excluded = [...saes.values()].at(0)?.run.excluded ?? new Set();
   const needsFolding = [...saes.values()].some(({ run }) => run.sae.config.normScalingFactor !== undefined);
   const usesMlpIn = [...saes.values()].some(({ run }) => /hook_mlp_in$/.test(run.sae.hookIn)); // off by default
-  const hasSkip = [...saes.values()].some(({ run }) => run.sae.config.architecture.includes("skip"));
+  const decodeIsPart = [...saes.values()].some(({ run }) => /skip|temporal/.test(run.sae.config.architecture));
   return `# ${grads.resolvedMetric.formula} = ${result.metric}
 # pip install torch sae-lens==6.54.12 transformer-lens==3.9.0 transformers
 import sys
@@ -82,7 +82,7 @@ def splice(value, hook):
     x = value if source == hook.name else read[source]
     acts = sae.encode(x).detach().requires_grad_()
     out = sae.decode(acts).reshape(value.shape)
-${hasSkip ? SKIP : ""}${excluded.size > 0 ? PASSED : ""}    features[hook.name] = acts
+${decodeIsPart ? BESIDES : ""}${excluded.size > 0 ? PASSED : ""}    features[hook.name] = acts
     replaced = out + (value - out).detach() if include_error_term else out
     return replaced + value - value.detach()
 
@@ -111,9 +111,7 @@ def folded(sae, factor):
 
 `;
 
-const SKIP = `    if hasattr(sae, "W_skip"):  # decode leaves it out
-        out = out + (x @ sae.W_skip.T).detach()
-`;
+const BESIDES = "    out = out + (sae(x).reshape(value.shape) - out).detach()  # what decode leaves out\n";
 
 const PASSED = "    out = out.index_copy(1, excluded, value.detach()[:, excluded])\n";
 

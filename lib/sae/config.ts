@@ -3,7 +3,9 @@
  *
  * @module
  */
+import type { PursuitSettings } from "./architectures/matching_pursuit.ts";
 import { findArchitecture } from "./architectures/mod.ts";
+import type { TemporalSettings } from "./architectures/temporal.ts";
 import { type Normalization, NORMALIZATIONS } from "./normalization.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -32,6 +34,10 @@ export interface SaeConfig {
   readonly k?: number;
   /** Top-k on activations times the norm of their decoder row. */
   readonly rescaleActsByDecoderNorm: boolean;
+  /** When the search of `matching_pursuit` ends. */
+  readonly pursuit?: PursuitSettings;
+  /** The attention of `temporal`. */
+  readonly temporal?: TemporalSettings;
   /** The hook that it reads. */
   readonly hookIn: string;
   /** The hook that it writes; the same unless it is a transcoder. */
@@ -115,10 +121,13 @@ export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeC
   const cfg = overridden(upgrade(json as Json), overrides.listed?.configOverrides ?? {});
   const metadata = cfg.metadata as Json;
   const architecture = text(cfg, "architecture") ?? "standard";
-  const { transcoder = false, topK } = findArchitecture(architecture);
+  const { transcoder = false, topK, encode } = findArchitecture(architecture);
   const dIn = size(cfg, "d_in");
   const dSae = size(cfg, "d_sae");
   const normalizeActivations = choice(cfg, "normalize_activations", NORMALIZATIONS, "none");
+  if (encode && overrides.normScalingFactor !== undefined) {
+    throw new RangeError(`norm_scaling_factor has no meaning for ${architecture}: folding it changes what is found`);
+  }
   return {
     architecture,
     dIn,
@@ -127,11 +136,15 @@ export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeC
     applyBDecToInput: subtractsBias(cfg, transcoder),
     normalizeActivations,
     normScalingFactor: checkFactor(overrides.normScalingFactor, normalizeActivations) ??
-      (normalizeActivations === "expected_average_only_in" ? overrides.listed?.normScalingFactor : undefined),
+      (normalizeActivations === "expected_average_only_in" && !encode
+        ? overrides.listed?.normScalingFactor
+        : undefined),
     activationNormalizationFactor: factor(cfg, "activation_normalization_factor"),
     reshapeActivations: choice(cfg, "reshape_activations", ["none", "hook_z"] as const, "none"),
-    k: topK ? kept(cfg, dSae) : undefined,
+    k: topK ? kept(cfg, dSae) : architecture === "temporal" ? novelKept(cfg, dSae) : undefined,
     rescaleActsByDecoderNorm: topK !== undefined && (boolean(cfg, "rescale_acts_by_decoder_norm") ?? false),
+    ...(architecture === "matching_pursuit" ? { pursuit: pursuit(cfg, dIn) } : {}),
+    ...(architecture === "temporal" ? { temporal: temporal(cfg, dSae) } : {}),
     ...hooks(metadata, transcoder, overrides),
     hookHeadIndex: head(metadata, transcoder),
     modelName: text(metadata, "model_name"),
@@ -168,6 +181,44 @@ function subtractsBias(cfg: Json, transcoder: boolean): boolean {
     throw new RangeError('cfg.json: "apply_b_dec_to_input" is true, which makes no sense for a transcoder');
   }
   return subtracts;
+}
+
+/** When a search ends, with SAELens's defaults. */
+function pursuit(cfg: Json, dIn: number): PursuitSettings {
+  const residualThreshold = cfg.residual_threshold ?? 0.01;
+  if (typeof residualThreshold !== "number" || !Number.isFinite(residualThreshold)) {
+    throw new TypeError(`cfg.json: "residual_threshold" is ${JSON.stringify(residualThreshold)}, not a number`);
+  }
+  return {
+    residualThreshold,
+    maxIterations: (cfg.max_iterations ?? undefined) === undefined ? dIn : size(cfg, "max_iterations"),
+    stopOnDuplicateSupport: boolean(cfg, "stop_on_duplicate_support") ?? true,
+  };
+}
+
+/** A temporal SAE's attention, with SAELens's defaults. */
+function temporal(cfg: Json, dSae: number): TemporalSettings {
+  const or = (key: string, fallback: number): number =>
+    (cfg[key] ?? undefined) === undefined ? fallback : size(cfg, key);
+  const [nHeads, bottleneckFactor] = [or("n_heads", 8), or("bottleneck_factor", 64)];
+  if (dSae % (nHeads * bottleneckFactor) !== 0) {
+    throw new RangeError(
+      `cfg.json: ${dSae} features cannot be divided by n_heads ${nHeads} times bottleneck_factor ${bottleneckFactor}`,
+    );
+  }
+  return {
+    nHeads,
+    nAttnLayers: or("n_attn_layers", 1),
+    bottleneckFactor,
+    tiedWeights: boolean(cfg, "tied_weights") ?? true,
+  };
+}
+
+/** Of a temporal SAE's novel codes, how many stay; undefined: all. */
+function novelKept(cfg: Json, dSae: number): number | undefined {
+  const isTopK = choice(cfg, "sae_diff_type", ["relu", "topk"] as const, "topk") === "topk";
+  if (!isTopK || (cfg.kval_topk ?? undefined) === undefined) return undefined;
+  return kept({ k: cfg.kval_topk }, dSae);
 }
 
 /** A top-k architecture's k. */

@@ -9,7 +9,7 @@ import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
 import { hashFiles } from "../weights/hash.ts";
 import { readAhead } from "../weights/read_ahead.ts";
 import type { TensorStore } from "../weights/tensors.ts";
-import { findArchitecture } from "./architectures/mod.ts";
+import { findArchitecture, type SaeArchitecture } from "./architectures/mod.ts";
 import { type SaeConfig, writtenHooks } from "./config.ts";
 import { normalize, type Normalized } from "./normalization.ts";
 import { type Selection, type SparseActivations, SparseBuilder } from "./sparse.ts";
@@ -58,7 +58,7 @@ export interface Sae extends AsyncDisposable {
   readonly hooksOut: readonly string[];
   /** For bundled SAEs: what each feature stands for. */
   labels(): Promise<ReadonlyMap<number, string>>;
-  /** Encodes rows `[row, d_in]` (heads flattened). */
+  /** Encodes rows `[row, d_in]` (heads flattened): the positions of one prompt in order, which matters to temporal SAEs. */
   encode(runtime: Runtime, x: Float32Array): Promise<Encoded>;
   /** x̂ from activations, `[row, d_out]`; where there are several hooks to write, side by side `[row, hook · d_out]`. */
   decode(encoded: Encoded): Promise<Float32Array>;
@@ -74,7 +74,7 @@ export interface Sae extends AsyncDisposable {
    * From now on decoder rows have norm 1 and activations are multiplied by the norm that they had: SAELens's
    * `fold_W_dec_norm`. The reconstruction does not change.
    *
-   * @throws {RangeError} if it is a top-k SAE that was not trained so: other features would be the k largest
+   * @throws {RangeError} if other features would be active: a top-k SAE that was not trained so, matching pursuit, temporal
    */
   foldWDecNorm(): void;
   /** SHA-256 of its files by path; null where they are not local. */
@@ -135,9 +135,9 @@ export class TensorSae implements Sae {
     this.#foldsNorms = config.rescaleActsByDecoderNorm;
     const { dIn, dOut, dSae } = config;
     this.#dWritten = dOut * this.hooksOut.length;
-    const { vectors, skip } = findArchitecture(config.architecture);
+    const { vectors, skip, encode, shapes: own } = findArchitecture(config.architecture);
     const shapes = {
-      W_enc: [dIn, dSae],
+      ...(encode ? own?.(config) : { W_enc: [dIn, dSae] }),
       W_dec: [dSae, this.#dWritten],
       b_dec: [dOut],
       ...Object.fromEntries(vectors.map((name) => [name, [dSae]])),
@@ -169,17 +169,38 @@ export class TensorSae implements Sae {
   }
 
   async encode(runtime: Runtime, x: Float32Array): Promise<Encoded> {
-    const { architecture: name, dIn, dSae } = this.config;
-    const architecture = findArchitecture(name);
+    const { dIn } = this.config;
+    const architecture = findArchitecture(this.config.architecture);
     const normalized = normalize(x, await this.#decoderBias(), this.config);
     const rows = x.length / dIn;
+    if (architecture.encode) {
+      const { config } = this;
+      const own = { runtime, store: this.#store, z: normalized.input, rows, config };
+      const { activations, written } = await architecture.encode(own);
+      const { bias, scale } = normalized;
+      written?.forEach((value, i) => bias[i] += value * scale[Math.floor(i / config.dOut)]);
+      return { activations, normalized };
+    }
     if (architecture.skip) await this.#addSkip(runtime, x, normalized.bias);
-    const z: Tensor = { dims: [rows, dIn], data: normalized.input };
     const decoderNorms = this.#foldsNorms ? await (this.#decoderNorms ??= this.#readDecoderNorms()) : undefined;
+    const activations = await this.#activate(runtime, architecture, normalized.input, rows, decoderNorms);
+    return { activations, normalized, decoderNorms };
+  }
+
+  /** Activations of all features, a slice after another. */
+  async #activate(
+    runtime: Runtime,
+    architecture: SaeArchitecture,
+    data: Float32Array,
+    rows: number,
+    decoderNorms: Float32Array | undefined,
+  ): Promise<SparseActivations> {
+    const { architecture: name, dIn, dSae } = this.config;
+    const z: Tensor = { dims: [rows, dIn], data };
     const key = `sae ${name} ${dIn} ${decoderNorms !== undefined}`;
     const activated = (projected: Value): Graph => {
       const vectors = architecture.vectors.map((v) => [v, input(v, ["feature"])]);
-      const activations = architecture.activations(projected, Object.fromEntries(vectors));
+      const activations = architecture.activations!(projected, Object.fromEntries(vectors));
       return { activations: decoderNorms ? mul(activations, input(NORMS, ["feature"])) : activations };
     };
     const names = [...architecture.vectors, ...(decoderNorms ? [NORMS] : [])];
@@ -200,7 +221,7 @@ export class TensorSae implements Sae {
       builder.add(activations as FloatTensor, start);
     };
     if (this.#isReadByRows(rows)) {
-      const projected = await this.#projectByRows(runtime, normalized.input, rows);
+      const projected = await this.#projectByRows(runtime, data, rows);
       const session = await runtime.session(`${key} activate`, () => activated(input("projected", ["row", "feature"])));
       await finish(session, { projected }, 0, dSae);
     } else {
@@ -210,7 +231,7 @@ export class TensorSae implements Sae {
       );
       await this.#encoderSlices((W_enc, start, end) => finish(session, { z, W_enc }, start, end), dIn, dSae);
     }
-    return { activations: builder.finish(), normalized, decoderNorms };
+    return builder.finish();
   }
 
   async decode({ activations, normalized, decoderNorms }: Encoded): Promise<Float32Array> {
@@ -270,10 +291,9 @@ export class TensorSae implements Sae {
 
   foldWDecNorm(): void {
     const { architecture, rescaleActsByDecoderNorm } = this.config;
-    if (findArchitecture(architecture).topK && !rescaleActsByDecoderNorm) {
-      throw new RangeError(
-        `Decoder norms cannot be folded into ${architecture}: other features would be the k largest`,
-      );
+    const { topK, encode } = findArchitecture(architecture);
+    if (encode || (topK && !rescaleActsByDecoderNorm)) {
+      throw new RangeError(`Decoder norms cannot be folded into ${architecture}: other features would be active`);
     }
     this.#foldsNorms = true;
   }
@@ -288,7 +308,8 @@ export class TensorSae implements Sae {
   }
 
   #decoderBias(): Promise<Float32Array> {
-    return this.#bDec ??= this.#store.read("b_dec");
+    const adds = findArchitecture(this.config.architecture).adds?.(this.config) ?? true;
+    return this.#bDec ??= adds ? this.#store.read("b_dec") : Promise.resolve(new Float32Array(this.config.dOut));
   }
 
   #selection(): Selection | undefined {
@@ -369,7 +390,9 @@ export class TensorSae implements Sae {
   }
 
   /** Visits W_dec in slices of features. */
-  async #decoderSlices(visit: (rows: Float32Array, start: number, end: number) => void): Promise<void> {
+  async #decoderSlices(
+    visit: (rows: Float32Array, start: number, end: number) => void,
+  ): Promise<void> {
     const { dSae } = this.config;
     const step = Math.max(1, Math.floor(DECODER_BYTES / 4 / this.#dWritten));
     for (let start = 0; start < dSae; start += step) {

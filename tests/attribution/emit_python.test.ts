@@ -65,8 +65,8 @@ Deno.test("a script has a transcoder's skip connection, and turns on the hook th
   await using skip = await loadSae(new URL("saes/g-jskip-mlp0/", DATA));
   const text = await script(logitDiff(364, 296), { saes: [skip] });
   assert.match(text, /^model\.set_use_hook_mlp_in\(True\)$/m);
-  assert.match(text, /^ {8}out = out \+ \(x @ sae\.W_skip\.T\)\.detach\(\)$/m);
-  assert.doesNotMatch(await script(logitDiff(364, 296)), /W_skip|hook_mlp_in/);
+  assert.match(text, /^ {4}out = out \+ \(sae\(x\)\.reshape\(value\.shape\) - out\)\.detach\(\) {2}# what/m);
+  assert.doesNotMatch(await script(logitDiff(364, 296)), /sae\(x\)|hook_mlp_in/);
 });
 
 Deno.test("a script has the metric in PyTorch", async () => {

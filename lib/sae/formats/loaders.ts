@@ -29,6 +29,6 @@ export const LOADERS: Readonly<Record<string, LoaderSupport>> = {
   gemma_2_transcoder: { format: "Gemma Scope" },
   mwhanna_transcoder: { format: "circuit-tracer transcoder" },
   mntss_clt_layer_transcoder: { format: "cross-layer transcoder", whole: true },
-  temporal: { why: "temporal SAEs are not supported: their activations at a position depend on other positions" },
+  temporal: { format: "temporal SAE" },
   goodfire: { format: "Goodfire" },
 };

@@ -167,7 +167,6 @@ Deno.test("what is not supported is recognised", async () => {
       return true;
     });
   };
-  await refused("temporalSAEs/gemma-2-2B/layer_12/temporal", /temporal SAE.*not supported/);
   await refused("arrays/stored.npz", /tensors of no SAE format.*<f2/);
 });
 
