@@ -26,6 +26,8 @@ export {
 export { loadSae, loadSaes, type LoadSaeSettings } from "./lib/sae/load.ts";
 export type { Encoded, Sae } from "./lib/sae/sae.ts";
 export type { CrossLayer, ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
+export type { PursuitSettings } from "./lib/sae/architectures/matching_pursuit.ts";
+export type { TemporalSettings } from "./lib/sae/architectures/temporal.ts";
 export {
   type AttributionGrads,
   type AttributionOptions,

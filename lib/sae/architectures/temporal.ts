@@ -7,7 +7,9 @@ import type { OwnEncoded, OwnEncoding, SaeArchitecture } from "./architecture.ts
 
 /** Sizes of the attention that predicts a position from those before it. */
 export interface TemporalSettings {
+  /** Heads of each attention. */
   readonly nHeads: number;
+  /** Attentions one after another, each over what the one before left. */
   readonly nAttnLayers: number;
   /** Queries and keys have d_sae / this many numbers, all heads together. */
   readonly bottleneckFactor: number;
