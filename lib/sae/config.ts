@@ -6,9 +6,8 @@
 import type { PursuitSettings } from "./architectures/matching_pursuit.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { TemporalSettings } from "./architectures/temporal.ts";
+import { boolean, choice, type Json, record, size, text } from "./config_json.ts";
 import { type Normalization, NORMALIZATIONS } from "./normalization.ts";
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** What an SAE is, whatever file it came from; names as in SAELens. */
 export interface SaeConfig {
@@ -97,8 +96,6 @@ export interface ListedSettings {
 
 /** Settings that version 6 keeps under `metadata`. */
 const METADATA_KEYS = ["model_name", "hook_name", "hook_name_out", "dataset_path", "model_from_pretrained_kwargs"];
-
-const MAX_SIZE = 2 ** 31 - 1;
 
 /**
  * Reads a `cfg.json`.
@@ -274,46 +271,6 @@ function upgrade(json: Json): Json {
       prepend_bos: json.prepend_bos ?? true,
     },
   };
-}
-
-function size(json: Json, key: string): number {
-  const value = json[key];
-  if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > MAX_SIZE) {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not a size`);
-  }
-  return value;
-}
-
-function text(json: Json, key: string): string | undefined {
-  const value = json[key] ?? undefined;
-  if (value !== undefined && typeof value !== "string") {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not a text`);
-  }
-  return value;
-}
-
-function boolean(json: Json, key: string): boolean | undefined {
-  const value = json[key] ?? undefined;
-  if (value !== undefined && typeof value !== "boolean") {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not true or false`);
-  }
-  return value;
-}
-
-function choice<T extends string>(json: Json, key: string, choices: readonly T[], fallback: T): T {
-  const value = json[key] ?? fallback;
-  if (!choices.includes(value as T)) {
-    throw new RangeError(`cfg.json: "${key}" is ${JSON.stringify(value)}; supported are ${choices.join(", ")}`);
-  }
-  return value as T;
-}
-
-function record(json: Json, key: string): Json | undefined {
-  const value = json[key] ?? undefined;
-  if (value !== undefined && (typeof value !== "object" || Array.isArray(value))) {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not an object`);
-  }
-  return value as Json | undefined;
 }
 
 function excluded(value: unknown): boolean | readonly number[] | undefined {

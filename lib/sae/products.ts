@@ -30,12 +30,12 @@ export async function visitProducts(
   x: Float32Array,
   visit: (products: Float32Array, start: number, end: number) => void,
 ): Promise<void> {
-  const [m, n] = store.tensors.get(name)!.shape;
+  const [, n] = store.tensors.get(name)!.shape;
   const session = await runtime.session(`sae products ${n}`, () => ({
     products: matMul(input("x", ["row", n]), swapLast(input("matrix", ["slice", n]))),
   }));
   const rows: Tensor = { dims: [x.length / n, n], data: x };
-  await eachSlice(store, name, m, n, async (data, start, end) => {
+  await eachSlice(store, name, SLICE_BYTES, async (data, start, end) => {
     const { products } = await session.run({ x: rows, matrix: { dims: [end - start, n], data } });
     visit((products as FloatTensor).data, start, end);
   });
@@ -60,22 +60,27 @@ export async function linear(
   return out;
 }
 
-/** x · M, `[row, n]`, for x `[row, m]` and M `[m, n]`. */
+/**
+ * x · M, `[row, n]`, for x `[row, m]` and M `[m, n]`.
+ *
+ * @param sliceBytes the most bytes of M in memory at once, twice
+ */
 export async function timesMatrix(
   { runtime, store }: Matrices,
   name: string,
   x: Float32Array,
+  sliceBytes: number = SLICE_BYTES,
 ): Promise<Float32Array> {
   const [m, n] = store.tensors.get(name)!.shape;
   const rows = x.length / m;
-  const session = await runtime.session("sae sum of products", () => ({
+  const session = await runtime.session("sae project", () => ({
     sum: add(
       input("before", ["row", "column"]),
       matMul(input("x", ["row", "slice"]), input("matrix", ["slice", "column"])),
     ),
   }));
   let sum: Tensor = { dims: [rows, n], data: new Float32Array(rows * n) };
-  await eachSlice(store, name, m, n, async (data, start, end) => {
+  await eachSlice(store, name, sliceBytes, async (data, start, end) => {
     const part = new Float32Array(rows * (end - start));
     for (let r = 0; r < rows; r++) part.set(x.subarray(r * m + start, r * m + end), r * (end - start));
     const matrix: Tensor = { dims: [end - start, n], data };
@@ -87,10 +92,10 @@ export async function timesMatrix(
 function eachSlice(
   store: TensorStore,
   name: string,
-  m: number,
-  n: number,
+  sliceBytes: number,
   visit: (data: Float32Array, start: number, end: number) => Promise<void>,
 ): Promise<void> {
-  const step = Math.min(m, Math.max(1, Math.floor(SLICE_BYTES / 4 / n)));
+  const [m, n] = store.tensors.get(name)!.shape;
+  const step = Math.min(m, Math.max(1, Math.floor(sliceBytes / 4 / n)));
   return readAhead(m, step, step * n, (start, end, into) => store.readRowRange(name, start, end, into), visit);
 }
