@@ -24,9 +24,11 @@ export {
   type TokenOptions,
 } from "./lib/model/model.ts";
 export type { ChatMessage, ChatOptions, ChatPrompt } from "./lib/model/chat_types.ts";
-export { loadSae, type LoadSaeSettings } from "./lib/sae/load.ts";
+export { loadSae, loadSaes, type LoadSaeSettings } from "./lib/sae/load.ts";
 export type { Encoded, Sae } from "./lib/sae/sae.ts";
-export type { ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
+export type { CrossLayer, ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
+export type { PursuitSettings } from "./lib/sae/architectures/matching_pursuit.ts";
+export type { TemporalSettings } from "./lib/sae/architectures/temporal.ts";
 export {
   type AttributionGrads,
   type AttributionOptions,

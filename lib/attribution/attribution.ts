@@ -9,7 +9,7 @@ import type { BackwardOptions, ForwardState } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
-import { runWithSaes, type SaeRun, seenBy, specialPositions } from "./apply.ts";
+import { runWithSaes, type SaeRun, seenBy, sideBySide, specialPositions } from "./apply.ts";
 import { type Baseline, baselineTokens, runBaseline } from "./baseline.ts";
 import { checkDirectEffects, directGradient, streamEnd } from "./direct_effect.ts";
 import { type LazyLogits, lazyLogits, metricGradient, resolveMetric } from "./evaluate.ts";
@@ -196,6 +196,7 @@ async function appendedTokens(model: Model, metric: Metric): Promise<readonly nu
  * With x the value at an SAE's hook, f its activations and g = ∂metric/∂(the hook's value after the SAE):
  * `attribution[p, f] = activation[p, f] · scale[p] · (W_dec[f] · g[p])`. The gradient passes straight through every SAE,
  * so several SAEs do not hide each other (SAELens's own `use_error_term` backpropagates through the SAE instead).
+ * A feature of a cross-layer transcoder writes at several hooks, over which W_dec[f] · g is summed.
  * It is a first-order estimate of what ablating the feature would do (Anthropic, March 2024 update, "feature heads").
  * With a baseline it is `(activation − baseline) · …`, an estimate of what putting the baseline's activation there would
  * take off the metric; positive: the activation, against the baseline, raises the metric.
@@ -254,9 +255,15 @@ export async function calculateFeatureAttribution(
   const before = performance.now();
   const compared = await runBaseline(model, options, grads, metric.name);
   for (const [hook, run] of grads.saeRuns) {
+    const { sae } = run;
+    const everywhere = (gradients: readonly Float32Array[]): Float32Array => sideBySide(gradients, sae.config.dOut);
+    const gradient = seenBy(sae, grads.gradients.get(hook)!);
+    const direct = grads.directGradient?.data as Float32Array | undefined;
     const gradients = {
-      gradient: seenBy(run.sae, grads.gradients.get(hook)!),
-      directGradient: grads.directGradient?.data as Float32Array | undefined,
+      gradient,
+      writtenGradient: everywhere(sae.hooksOut.map((each) => seenBy(sae, grads.gradients.get(each)!))),
+      directGradient: direct,
+      writtenDirectGradient: direct && everywhere(sae.hooksOut.map(() => direct)), // one stream
       baseline: compared?.saes.get(hook),
     };
     saes.set(hook, await analyseSae(run, gradients, includeErrorTerm));

@@ -6,10 +6,10 @@
 import type { Replacement } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
-import { seenBy, withSeen } from "./apply.ts";
+import { apart, seenBy, withSeen } from "./apply.ts";
 import { metricValue } from "./evaluate.ts";
 import type { Attribution } from "./result.ts";
-import type { AttributionRow, SaeAttribution } from "./sae_attribution.ts";
+import { type AttributionRow, type SaeAttribution, writtenByFeatures } from "./sae_attribution.ts";
 
 /** The checks of one SAE; keys are those of the summary's JSON. */
 export interface HookCheck {
@@ -145,9 +145,12 @@ async function centralDifference(
 /** The hook's value with all features as in the baseline; bias and, with the error term, the error as they were. */
 async function asInBaseline({ run, baseline }: SaeAttribution, includeErrorTerm: boolean): Promise<Float32Array> {
   const { saeIn, saeOut, encoded, sae } = run;
-  const written = baseline
-    ? await sae.decode({ ...encoded, activations: baseline.activations })
-    : encoded.normalized.bias;
+  const { bias } = encoded.normalized;
+  const written = !baseline
+    ? bias
+    : sae.config.crossLayer !== undefined
+    ? bias.map((b, i) => b + writtenByFeatures(baseline, i)) // of other layers too
+    : await sae.decode({ ...encoded, activations: baseline.activations });
   return includeErrorTerm ? written.map((x, i) => x + saeIn[i] - saeOut[i]) : written.slice();
 }
 
@@ -204,9 +207,14 @@ export async function patchFeatures(
         bias: new Float32Array(d),
       },
     });
-    const without = value.slice();
-    change.forEach((x, i) => without[position * d + i] -= x);
-    const metric = await metricWith(model, result, hook, () => without, includeErrorTerm);
+    const without = (part: Float32Array, from: Float32Array): Float32Array => {
+      const changed = from.slice();
+      part.forEach((x, i) => changed[position * d + i] -= x);
+      return changed;
+    };
+    const [own, ...above] = apart(change, sae.hooksOut.length, d);
+    const later = new Map(above.map((part, i) => [sae.hooksOut[i + 1], (x: Float32Array) => without(part, x)]));
+    const metric = await metricWith(model, result, hook, () => without(own, value), includeErrorTerm, later);
     patched.push({ position, feature, attribution, effect: result.metric - metric });
   }
   return patched;
@@ -219,6 +227,8 @@ function sum(values: readonly number[]): number {
 /**
  * The metric with what one SAE sees of its hook replaced. What the other SAEs add to the stream stays what it was, as
  * the gradient sees it.
+ *
+ * @param later changes at later hooks, which features of a cross-layer transcoder write too
  */
 async function metricWith(
   model: Model,
@@ -226,12 +236,14 @@ async function metricWith(
   hook: string,
   value: () => Float32Array,
   includeErrorTerm: boolean,
+  later: ReadonlyMap<string, (seen: Float32Array) => Float32Array> = new Map(),
 ): Promise<number> {
   const { saes, grads, metricName } = result.parts;
   const replacements = [...saes].flatMap(([name, { run }]): Replacement[] => {
     if (name === hook) return [replaceSeen(name, run.sae, value)];
-    if (includeErrorTerm) return [];
-    return [replaceSeen(name, run.sae, (before) => before.map((x, i) => x + run.saeOut[i] - run.saeIn[i]))];
+    const change = later.get(name) ?? ((x: Float32Array) => x);
+    if (includeErrorTerm) return later.has(name) ? [replaceSeen(name, run.sae, change)] : [];
+    return [replaceSeen(name, run.sae, (before) => change(before.map((x, i) => x + run.saeOut[i] - run.saeIn[i])))];
   });
   const { tokens, processing, rows, resolvedMetric } = grads;
   const state = await model.chain.forward({ prompts: [tokens], processing, rows: [rows], replacements });

@@ -32,14 +32,15 @@ export function resolveMetric(
     encode: async (text) => (await model.requireTokenizer()).encode(text),
     dVocab: model.architecture.config.dVocab,
     logits,
-    tokenId: (token) => tokenId(model, token),
+    tokenId: (token) =>
+      tokenId(model, token, metric.name === "weighted_logits" ? "--id-weight" : "--pos-id or --neg-id"),
     tokenText: async (id) => (await model.describeTokens([id]))[0].text,
   });
 }
 
 /** @throws {RangeError} if a text is not one token, or an id is not in the vocabulary */
-async function tokenId(model: Model, token: TokenRef): Promise<number> {
-  if (typeof token === "string") return (await model.requireTokenizer()).singleToken(token, "--pos-id or --neg-id");
+async function tokenId(model: Model, token: TokenRef, byId: string): Promise<number> {
+  if (typeof token === "string") return (await model.requireTokenizer()).singleToken(token, byId);
   const { dVocab } = model.architecture.config;
   if (!Number.isInteger(token) || token < 0 || token >= dVocab) {
     throw new RangeError(`Token id ${token} is not in the vocabulary of ${dVocab}`);

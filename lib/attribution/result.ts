@@ -133,8 +133,8 @@ export class Attribution {
 
   /** ∂metric/∂activation `[position, feature]`, also of features that are not active. The SAE must still be open. */
   saeFeatureGrads(hook: string): Promise<FloatTensor> {
-    const { run, gradient } = this.#at(hook);
-    return run.sae.denseGradients(run.encoded, gradient);
+    const { run, writtenGradient } = this.#at(hook);
+    return run.sae.denseGradients(run.encoded, writtenGradient);
   }
 
   /** Attributions `[position, feature]`, zeros included. */

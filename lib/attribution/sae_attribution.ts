@@ -28,9 +28,11 @@ export interface AttributionRow {
 /**
  * Per position, `features + bias + error = total` = g · (SAE input). Arithmetic: a check of the code, not of the method.
  * With a baseline every part is that of the run minus that of the baseline.
+ * Of a cross-layer transcoder it is about what is written at the hook: `features` are those of this and earlier layers,
+ * with what they write here. Over all layers their sum is Σ attribution.
  */
 export interface Decomposition {
-  /** Σ attribution. */
+  /** Σ attribution; of a cross-layer transcoder, what all features write here, times g. */
   readonly features: readonly number[];
   /** g · b: what the SAE writes without any feature. With a baseline 0, unless the SAE's normalisation differs there. */
   readonly bias: readonly number[];
@@ -81,6 +83,8 @@ export interface SaeAttribution {
   readonly baseline?: SaeBaseline;
   /** g, `[row, d_out]`. */
   readonly gradient: Float32Array;
+  /** g at all hooks that its features write, side by side, `[row, hook · d_out]`; the same where it is one. */
+  readonly writtenGradient: Float32Array;
   /** f − f_base of every feature that is active, here or in the baseline. */
   readonly entries: Differences;
   /** ∂metric/∂activation, in the order of the entries. */
@@ -103,8 +107,12 @@ export interface SaeAttribution {
 export interface SaeGradients {
   /** g, `[row, d_out]`. */
   readonly gradient: Float32Array;
+  /** g at all hooks that its features write, side by side, `[row, hook · d_out]`. */
+  readonly writtenGradient: Float32Array;
   /** The part of g along paths that go straight to the final norm. */
   readonly directGradient?: Float32Array;
+  /** The same at all hooks that its features write. */
+  readonly writtenDirectGradient?: Float32Array;
   /** Default: zero. */
   readonly baseline?: SaeBaseline;
 }
@@ -115,19 +123,21 @@ const EPS = 1e-8;
 /** Multiplies gradients and activations of one SAE. */
 export async function analyseSae(
   run: SaeRun,
-  { gradient, directGradient, baseline }: SaeGradients,
+  { gradient, writtenGradient, directGradient, writtenDirectGradient, baseline }: SaeGradients,
   includeErrorTerm: boolean,
 ): Promise<SaeAttribution> {
   const { sae, encoded } = run;
   const entries = subtract(encoded.activations, baseline?.activations ?? nothing(encoded.activations.rows));
-  const featureGradients = await sae.activeGradients({ ...encoded, activations: entries }, gradient);
-  const directEffect = directGradient && await direct(run, directGradient, entries, baseline);
+  const featureGradients = await sae.activeGradients({ ...encoded, activations: entries }, writtenGradient);
+  const directEffect = directGradient && writtenDirectGradient &&
+    await direct(run, directGradient, writtenDirectGradient, entries, baseline);
   const decomposition = decompose(run, gradient, entries, featureGradients, baseline);
   const norm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
   return {
     run,
     baseline,
     gradient,
+    writtenGradient,
     entries,
     featureGradients,
     directEffect,
@@ -150,10 +160,11 @@ function nothing(rows: number): SaeBaseline["activations"] {
 async function direct(
   run: SaeRun,
   gradient: Float32Array,
+  writtenGradient: Float32Array,
   entries: Differences,
   baseline: SaeBaseline | undefined,
 ): Promise<DirectEffect> {
-  const featureGradients = await run.sae.activeGradients({ ...run.encoded, activations: entries }, gradient);
+  const featureGradients = await run.sae.activeGradients({ ...run.encoded, activations: entries }, writtenGradient);
   return { featureGradients, decomposition: decompose(run, gradient, entries, featureGradients, baseline) };
 }
 
@@ -183,24 +194,26 @@ function toRows(
 }
 
 function decompose(
-  { saeIn, saeOut, encoded: { normalized: { scale, bias: b } }, sae: { config: { dOut: d } } }: SaeRun,
+  { saeIn, saeOut, encoded: { normalized: { scale, bias: b } }, sae: { config: { dOut: d, crossLayer } } }: SaeRun,
   g: Float32Array,
   { rows, offsets, values, subtrahend }: Differences,
   featureGradients: Float32Array,
   baseline: SaeBaseline | undefined,
 ): Decomposition {
+  const isCrossLayer = crossLayer !== undefined; // x̂ has parts from other layers' features
   const [features, bias, error, total]: number[][] = [[], [], [], []];
   let maxResidual = 0;
   let inBaseline = 0; // entries of the baseline that were met
   for (let r = 0; r < rows; r++) {
     let [f, gb, ge, gx] = [0, 0, 0, 0];
     for (let i = offsets[r]; i < offsets[r + 1]; i++) {
-      f += values[i] * featureGradients[i];
+      if (!isCrossLayer) f += values[i] * featureGradients[i];
       if (!baseline || subtrahend[i] === 0) continue;
       // The baseline's own scale counts as the bias's.
       gb += (subtrahend[i] - baseline.scaled[inBaseline++] / scale[r]) * featureGradients[i];
     }
     for (let i = r * d; i < (r + 1) * d; i++) {
+      if (isCrossLayer) f += g[i] * (saeOut[i] - b[i] - writtenByFeatures(baseline, i));
       gb += g[i] * (b[i] - (baseline?.bias[i] ?? 0));
       ge += g[i] * (saeIn[i] - saeOut[i] - (baseline?.error[i] ?? 0));
       gx += g[i] * (saeIn[i] - (baseline?.saeIn[i] ?? 0));
@@ -212,6 +225,11 @@ function decompose(
     maxResidual = Math.max(maxResidual, Math.abs(f + gb + ge - gx));
   }
   return { features, bias, error, total, maxResidual };
+}
+
+/** Of a baseline's x̂ `[row, d_out]`, what its features write: element i. */
+export function writtenByFeatures(baseline: SaeBaseline | undefined, i: number): number {
+  return baseline ? baseline.saeIn[i] - baseline.error[i] - baseline.bias[i] : 0;
 }
 
 /** The figures of SAE quality on this prompt. */

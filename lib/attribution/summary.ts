@@ -70,6 +70,8 @@ export interface SaeSummary {
   readonly hook: string;
   /** Where it reads. */
   readonly hook_in: string;
+  /** Other hooks that its features write: of a cross-layer transcoder. */
+  readonly also_writes?: readonly string[];
   /** What it was opened by. */
   readonly source: string;
   /** Of its weights, where it is known. */
@@ -171,12 +173,13 @@ function summariseDecomposition({ maxResidual, ...perPosition }: Decomposition):
 }
 
 function summariseSae(hook: string, sae: SaeAttribution): SaeSummary {
-  const { run: { sae: { config, hookIn, source } }, rows, decomposition, directEffect, fit } = sae;
+  const { run: { sae: { config, hookIn, hooksOut, source } }, rows, decomposition, directEffect, fit } = sae;
   const sums = new Array<number>(decomposition.features.length).fill(0);
   for (const { position, attribution } of rows) sums[position] += attribution;
   return {
     hook,
     hook_in: hookIn,
+    ...(hooksOut.length > 1 ? { also_writes: hooksOut.slice(1) } : {}),
     source,
     sha256: null,
     architecture: config.architecture,

@@ -38,7 +38,7 @@ export async function attribute(request: AttributeRequest): Promise<void> {
   const baseline = await readBaselinePrompts(request.baseline);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
-  const found = await findExplanations(opened.saes, request.saes);
+  const found = await findExplanations(opened.saes, opened.requests);
   const { result, check } = await withProgress(screen, "attributing", () => runAll(opened, prompt, baseline, request));
   const report = request.quiet ? undefined : await makeReport(request, result, found, check, screen);
   await writeExports(request, result, check);

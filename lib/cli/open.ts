@@ -5,7 +5,7 @@
  */
 import { BUNDLED } from "../bundled.ts";
 import { loadModel, type Model } from "../model/model.ts";
-import { loadSae } from "../sae/load.ts";
+import { loadSaes } from "../sae/load.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import type { RunRequest } from "./options.ts";
@@ -18,6 +18,8 @@ import type { SaeRequest } from "./sae_options.ts";
 export interface Opened extends AsyncDisposable {
   readonly model: Model;
   readonly saes: readonly Sae[];
+  /** By SAE, what it was asked for by; several where one source has the layers of a cross-layer transcoder. */
+  readonly requests: readonly SaeRequest[];
 }
 
 /** What a command runs on. */
@@ -66,12 +68,20 @@ export async function openAll(
   );
   const bundledSaes = Object.values(BUNDLED).flatMap(({ saes }) => Object.keys(saes));
   const saes: Sae[] = [];
-  for (const { source, hook, hookIn, normScalingFactor } of requests) {
-    const opening = loadSae(source, { hook, hookIn, normScalingFactor });
-    saes.push(stack.use(await withNames(source, bundledSaes, opening)));
+  const openedFor: SaeRequest[] = [];
+  for (const request of requests) {
+    const { source, hook, hookIn, normScalingFactor } = request;
+    const opening = loadSaes(source, { hook, hookIn, normScalingFactor });
+    for (const sae of await withNames(source, bundledSaes, opening)) {
+      saes.push(stack.use(sae));
+      openedFor.push(request);
+    }
+    if (openedFor[openedFor.length - 2] === request && request.explanations !== undefined) {
+      throw new RangeError(`${source} is a cross-layer transcoder: --explanations cannot say which layer it is about`);
+    }
   }
   const opened = stack.move();
-  return { model, saes, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { model, saes, requests: openedFor, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 /** What is neither there nor a URL may be a misspelt name: the error then lists the bundled ones. */

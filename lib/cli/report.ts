@@ -85,11 +85,12 @@ function head({ result, request, tokenNames }: ReportInput, page: Page): string[
 }
 
 function saeLine(result: Attribution, hook: string, page: Page): string {
-  const { config: { architecture, dSae }, source, hookIn } = result.sae(hook);
+  const { config: { architecture, dSae }, source, hookIn, hooksOut } = result.sae(hook);
   const { l0 } = result.fit[hook];
   const reads = hookIn === hook ? "" : `reads ${hookIn}, `;
+  const also = hooksOut.length === 1 ? "" : `writes ${count(hooksOut.length - 1, "later layer")} too, `;
   const last = result.tokens.length - 1;
-  const figures = `${reads}${architecture}, ${l0[last]} of ${count(dSae, "feature")} active at ` +
+  const figures = `${reads}${also}${architecture}, ${l0[last]} of ${count(dSae, "feature")} active at ` +
     `${tokenName(result.tokens[last])}, ${count(result.rows(hook).length, "row")} over all positions`;
   const name = [printable(source), ...(source.endsWith(hook) ? [] : ["at", printable(hook)])];
   return `${entry("SAE", name, page)}\n${detail(figures, page)}`;
