@@ -123,6 +123,19 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
     };
   };
 
+  const forget = async (key: string): Promise<void> => {
+    for (const [name, session] of sessions) {
+      if (!name.includes(` of ${key}`)) continue;
+      sessions.delete(name);
+      await (await session).release();
+    }
+    for (const [name, constants] of placed) {
+      if (!name.startsWith(key)) continue;
+      placed.delete(name);
+      (await constants).release();
+    }
+  };
+
   const dispose = async (): Promise<void> => {
     const open = [...sessions.values()];
     const constants = [...placed.values()];
@@ -145,6 +158,7 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
       const session = await keep(sessions, key, () => compile(graph())) as CompiledSession;
       return session.with(await keep(placed, constants.key, () => place(constants)));
     },
+    forget,
     dispose,
     [Symbol.asyncDispose]: dispose,
   };

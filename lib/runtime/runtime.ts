@@ -59,6 +59,8 @@ export interface Runtime extends AsyncDisposable {
    * @param constants some of its inputs, which stay in the runtime's memory and need not be given to `run`
    */
   session(key: string, graph: () => Graph, constants?: Constants): Promise<Session>;
+  /** Gives back constants whose key begins so, and what was compiled of them. */
+  forget(key: string): Promise<void>;
   /** Releases all sessions. */
   dispose(): Promise<void>;
 }

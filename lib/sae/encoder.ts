@@ -29,6 +29,8 @@ const NORMS = "decoder norms";
 /** Where W_enc and the vectors of features are. */
 export interface Encoder extends Matrices {
   readonly config: SaeConfig;
+  /** Where weights stay in the runtime's memory: what it knows them by. */
+  readonly resident?: string;
 }
 
 /**
@@ -57,40 +59,55 @@ export async function encodeFeatures(
   const vectors = await Promise.all(architecture.vectors.map((v) => store.read(v)));
   if (decoderNorms) vectors.push(decoderNorms);
   const builder = new SparseBuilder(rows, architecture.topK && { k: config.k!, by: architecture.topK });
+  const slice = (start: number, end: number): Record<string, Tensor> =>
+    Object.fromEntries(vectors.map((v, i) => [names[i], { dims: [end - start], data: v.subarray(start, end) }]));
   const finish = async (
     session: Session,
     inputs: Record<string, Tensor>,
     start: number,
     end: number,
   ): Promise<void> => {
-    const slices = vectors.map((v, i): [string, Tensor] => [
-      names[i],
-      { dims: [end - start], data: v.subarray(start, end) },
-    ]);
-    const { activations } = await session.run({ ...inputs, ...Object.fromEntries(slices) });
+    const { activations } = await session.run({ ...inputs, ...slice(start, end) });
     builder.add(activations as FloatTensor, start);
   };
-  if (!store.tensors.get("W_enc")!.turned && rows * dSae * 4 <= PROJECTED_BYTES) {
+  const encoded = (): Graph => activated(matMul(input("z", ["row", dIn]), input("W_enc", [dIn, "feature"])));
+  if (encoder.resident !== undefined) {
+    const step = sliceColumns(encoder);
+    for (let start = 0; start < dSae; start += step) {
+      const end = Math.min(dSae, start + step);
+      const session = await runtime.session(key, encoded, {
+        key: `${encoder.resident} from ${start} ${decoderNorms !== undefined}`,
+        load: async () => ({
+          W_enc: { dims: [dIn, end - start], data: await store.readColumnRange("W_enc", start, end) },
+          ...slice(start, end),
+        }),
+      });
+      builder.add((await session.run({ z })).activations as FloatTensor, start);
+    }
+  } else if (!store.tensors.get("W_enc")!.turned && rows * dSae * 4 <= PROJECTED_BYTES) {
     const projected: Tensor = { dims: [rows, dSae], data: await timesMatrix(encoder, "W_enc", data, ROW_SLICE_BYTES) };
     const session = await runtime.session(`${key} activate`, () => activated(input("projected", ["row", "feature"])));
     await finish(session, { projected }, 0, dSae);
   } else {
-    const session = await runtime.session(
-      key,
-      () => activated(matMul(input("z", ["row", dIn]), input("W_enc", [dIn, "feature"]))),
-    );
+    const session = await runtime.session(key, encoded);
     await encoderSlices(encoder, (W_enc, start, end) => finish(session, { z, W_enc }, start, end));
   }
   return builder.finish();
 }
 
+/** How many features a slice has. */
+function sliceColumns({ config: { dIn, dSae } }: Encoder): number {
+  const columns = (bytes: number): number => Math.max(1, Math.floor(bytes / 4 / dIn));
+  return Math.min(dSae, Math.max(columns(SLICE_BYTES), Math.min(MIN_READ_BYTES / 4, columns(MAX_SLICE_BYTES))));
+}
+
 /** Visits W_enc in slices of features, the next one read while the current one is used. */
 async function encoderSlices(
-  { store, config: { dIn, dSae } }: Encoder,
+  encoder: Encoder,
   visit: (weight: FloatTensor, start: number, end: number) => Promise<void>,
 ): Promise<void> {
-  const columns = (bytes: number): number => Math.max(1, Math.floor(bytes / 4 / dIn));
-  const step = Math.min(dSae, Math.max(columns(SLICE_BYTES), Math.min(MIN_READ_BYTES / 4, columns(MAX_SLICE_BYTES))));
+  const { store, config: { dIn, dSae } } = encoder;
+  const step = sliceColumns(encoder);
   await readAhead(dSae, step, step * dIn, async (start, end, buffer) => {
     const data = await store.readColumnRange("W_enc", start, end, buffer);
     return { dims: [dIn, end - start], data };

@@ -56,15 +56,18 @@ export async function loadSae(source: string | URL, options: LoadSaeSettings = {
  * ```
  */
 export async function loadSaes(source: string | URL, options: LoadSaeSettings = {}): Promise<Sae[]> {
-  const { revision, onProgress, ...settings } = options;
+  const { revision, onProgress, weights, ...settings } = options;
   const name = String(source);
   const { files, file, overrides, resolved } = await locate(source, { revision, onProgress });
   try {
     const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
     const found = await openSaes(new SaeFiles(files, file), { ...overrides, ...given });
     const labels = found.length > 1 ? undefined : () => readLabels(files);
+    const isResident = weights === "resident";
     const close = closeWithLast(files, found.length);
-    return found.map(({ config, store }) => new TensorSae(config, store, name, { labels, resolved, close: close() }));
+    return found.map(({ config, store }) =>
+      new TensorSae(config, store, name, { labels, resolved, isResident, close: close() })
+    );
   } catch (error) {
     await files.close();
     throw error;
@@ -87,6 +90,8 @@ function closeWithLast(files: FileSource, users: number): () => () => Promise<vo
 export interface LoadSaeSettings extends SaeOverrides, OpenOptions {
   /** Features kept per position, for a top-k SAE whose files do not say it. */
   readonly k?: number;
+  /** Default `streamed`: read whenever they are used. `resident` keeps them in memory, for many prompts. */
+  readonly weights?: "streamed" | "resident";
 }
 
 interface Located {

@@ -6,6 +6,7 @@
 import type { Runtime } from "../runtime/runtime.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import { hashFiles } from "../weights/hash.ts";
+import { keepTensor } from "../weights/kept.ts";
 import type { TensorStore } from "../weights/tensors.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import { type SaeConfig, writtenHooks } from "./config.ts";
@@ -74,9 +75,13 @@ export interface TensorSaeOptions {
   readonly labels?: () => Promise<ReadonlyMap<number, string>>;
   /** What a public name stands for, in one line. */
   readonly resolved?: string;
+  /** Weights stay in memory once they have been read. Default: they are read whenever they are used. */
+  readonly isResident?: boolean;
   /** Gives back its files, where they are not its alone. */
   readonly close?: () => Promise<void>;
 }
+
+let count = 0;
 
 /** An SAE over tensors under SAELens's names: W_enc `[d_in, d_sae]`, W_dec `[d_sae, d_out]`, b_dec, … */
 export class TensorSae implements Sae {
@@ -94,6 +99,9 @@ export class TensorSae implements Sae {
   #bDec: Promise<Float32Array> | undefined;
   #decoderNorms: Promise<Float32Array> | undefined;
   #foldsNorms: boolean;
+  readonly #key = `sae ${++count}:`;
+  /** Where its weights stay. */
+  readonly #runtimes = new Set<Runtime>();
 
   /**
    * From a config and the tensors that it promises; nothing is read yet.
@@ -111,12 +119,10 @@ export class TensorSae implements Sae {
     this.source = source;
     this.resolved = options.resolved;
     this.hooksOut = writtenHooks(config);
-    this.#store = store;
     this.#options = options;
     this.#foldsNorms = config.rescaleActsByDecoderNorm;
     const { dIn, dOut, dSae } = config;
     const d = dOut * this.hooksOut.length;
-    this.#decoder = { store, dSae, d };
     const { vectors, skip, encode, shapes: own } = findArchitecture(config.architecture);
     const shapes = {
       ...(encode ? own?.(config) : { W_enc: [dIn, dSae] }),
@@ -132,6 +138,8 @@ export class TensorSae implements Sae {
         throw new TypeError(`The SAE in ${source} has ${name} of shape [${found}], its cfg.json says [${shape}]`);
       }
     }
+    this.#store = options.isResident ? keepTensor(store, "W_dec") : store;
+    this.#decoder = { store: this.#store, dSae, d };
   }
 
   get location(): string {
@@ -171,7 +179,7 @@ export class TensorSae implements Sae {
       ? await (this.#decoderNorms ??= readDecoderNorms(this.#decoder, this.config.normScalingFactor))
       : undefined;
     const activations = await encodeFeatures(
-      { runtime, store: this.#store, config: this.config },
+      { runtime, store: this.#store, config: this.config, resident: this.#residentKey(runtime) },
       normalized.input,
       decoderNorms,
     );
@@ -242,13 +250,22 @@ export class TensorSae implements Sae {
     this.#foldsNorms = true;
   }
 
-  close(): Promise<void> {
-    return this.#options.close?.() ?? this.#store.source.close();
+  async close(): Promise<void> {
+    for (const runtime of this.#runtimes) await runtime.forget(this.#key);
+    this.#runtimes.clear();
+    await (this.#options.close?.() ?? this.#store.source.close());
   }
 
   /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** What a runtime knows its weights by, if they stay there. */
+  #residentKey(runtime: Runtime): string | undefined {
+    if (!this.#options.isResident) return undefined;
+    this.#runtimes.add(runtime);
+    return this.#key;
   }
 
   #decoderBias(): Promise<Float32Array> {
