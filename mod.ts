@@ -83,6 +83,16 @@ export {
   type PatchedFeature,
   patchFeatures,
 } from "./lib/attribution/check.ts";
+export { ablateFeatures, ablateJointly, type AblationRow } from "./lib/attribution/ablation.ts";
+export type { FeatureAt } from "./lib/attribution/contributions.ts";
+export type { DownstreamError, VariantOptions } from "./lib/attribution/variants.ts";
+export {
+  type HookVerification,
+  type VerifiedRow,
+  verifyAttribution,
+  type VerifyOptions,
+  type VerifySummary,
+} from "./lib/attribution/verification.ts";
 export {
   type Explanations,
   LONG_COLUMNS,

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { findMethod, METHOD_NAMES, type MethodName } from "../../lib/attribution/methods/mod.ts";
 import { metricValue } from "../../lib/attribution/evaluate.ts";
+import { pearson } from "../../lib/attribution/statistics.ts";
 import {
   calculateAttributionGrads,
   calculateFeatureAttribution,
@@ -11,7 +12,6 @@ import {
   type Replacement,
 } from "../../mod.ts";
 import { dot, DoubleChain } from "./double_chain.ts";
-import { pearson } from "./exact_ablation.ts";
 import {
   assertClose,
   assertLogitsClose,
