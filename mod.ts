@@ -85,7 +85,8 @@ export {
 } from "./lib/attribution/check.ts";
 export { ablateFeatures, ablateJointly, type AblationRow } from "./lib/attribution/ablation.ts";
 export type { FeatureAt } from "./lib/attribution/contributions.ts";
-export type { DownstreamError, VariantOptions } from "./lib/attribution/variants.ts";
+export type { DownstreamError } from "./lib/attribution/downstream_error.ts";
+export type { VariantOptions } from "./lib/attribution/variants.ts";
 export {
   type HookVerification,
   type VerifiedRow,

@@ -8,14 +8,9 @@ import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
 import { stageGraph } from "../model/stage_sessions.ts";
 import { type SaeRun, seenBy, withSeen } from "./apply.ts";
+import type { DownstreamError } from "./downstream_error.ts";
 import { metricValues } from "./evaluate_copies.ts";
 import type { AttributionParts } from "./result.ts";
-
-/** What becomes of the errors of SAEs further up when one below changes. */
-export type DownstreamError = "recomputed" | "frozen";
-
-/** The choices by name, the default first. */
-export const DOWNSTREAM_ERRORS: readonly DownstreamError[] = ["recomputed", "frozen"];
 
 /** How the run goes on. */
 export interface VariantOptions {

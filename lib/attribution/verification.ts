@@ -7,7 +7,8 @@ import { ablateFeatures, ablateJointly, type AblationRow } from "./ablation.ts";
 import type { Attribution } from "./result.ts";
 import type { AttributionRow } from "./sae_attribution.ts";
 import { pearson, slope, spearman } from "./statistics.ts";
-import type { DownstreamError, VariantOptions } from "./variants.ts";
+import type { DownstreamError } from "./downstream_error.ts";
+import type { VariantOptions } from "./variants.ts";
 
 /** Options of {@linkcode verifyAttribution}. */
 export interface VerifyOptions extends VariantOptions {

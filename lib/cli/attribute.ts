@@ -26,6 +26,7 @@ import { type PromptSource, readPromptSource } from "./prompt.ts";
 import { readRows, ROW_OPTIONS, type RowsRequest } from "./row_options.ts";
 import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 import { startEarly } from "./start_early.ts";
+import { readVerify, VERIFY_OPTIONS, type VerifyRequest } from "./ablation_options.ts";
 
 /** Everything that the command line asks for. */
 export interface AttributeRequest extends RunRequest, MethodRequest {
@@ -48,6 +49,8 @@ export interface AttributeRequest extends RunRequest, MethodRequest {
   /** The file of the run as a Python script. */
   readonly emitPython: string | undefined;
   readonly check: boolean;
+  /** Comparing with exact ablation. */
+  readonly verify: VerifyRequest | undefined;
 }
 
 const spec = {
@@ -86,6 +89,7 @@ const spec = {
       kind: "boolean",
       help: "compare with finite differences and with removing all features, and hash the files; takes longer",
     },
+    ...VERIFY_OPTIONS,
     ...DEVICE_OPTIONS,
   },
   examples: [
@@ -155,5 +159,6 @@ function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>)
     saveTensors: values["save-tensors"],
     emitPython: values["emit-python"],
     check: values.check,
+    verify: readVerify(values),
   };
 }

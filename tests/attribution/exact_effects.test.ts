@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ablateFeatures, ablateJointly, loadModel, type Model } from "../../mod.ts";
 import type { FeatureAt } from "../../lib/attribution/contributions.ts";
-import type { DownstreamError } from "../../lib/attribution/variants.ts";
+import type { DownstreamError } from "../../lib/attribution/downstream_error.ts";
 import { assertClose, DATA, type GoldenCase, goldenCases, openSaes, runGolden } from "./golden.ts";
 import { effectFromPrompt } from "./whole_pass.ts";
 
