@@ -87,6 +87,14 @@ export { ablateFeatures, ablateJointly, type AblationRow } from "./lib/attributi
 export type { FeatureAt } from "./lib/attribution/contributions.ts";
 export type { DownstreamError } from "./lib/attribution/downstream_error.ts";
 export type { VariantOptions } from "./lib/attribution/variants.ts";
+export type { Intervention, SteeredActivation } from "./lib/attribution/interventions.ts";
+export {
+  steer,
+  type Steered,
+  type SteeredPrediction,
+  steeredPredictions,
+  type SteerOptions,
+} from "./lib/attribution/steer.ts";
 export {
   type HookVerification,
   type VerifiedRow,

@@ -8,6 +8,7 @@ import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
 import { stageGraph } from "../model/stage_sessions.ts";
 import { type SaeRun, seenBy, withSeen } from "./apply.ts";
+import type { AttributionGrads } from "./attribution.ts";
 import type { DownstreamError } from "./downstream_error.ts";
 import { metricValues } from "./evaluate_copies.ts";
 import type { AttributionParts } from "./result.ts";
@@ -26,6 +27,11 @@ export interface VariantOptions {
 
 /** What of a run is needed to go on from its middle; an `Attribution`'s `parts` has it. */
 export type RunParts = Pick<AttributionParts, "model" | "metricName" | "grads" | "includeErrorTerm">;
+
+/** What of it the SAEs at other hooks need. */
+export type OtherSaes = Pick<RunParts, "model" | "includeErrorTerm"> & {
+  readonly grads: Pick<AttributionGrads, "saeRuns">;
+};
 
 /**
  * How the other SAEs take part: as {@linkcode DownstreamError} says, or each adding what it added in the run, which is
@@ -117,7 +123,7 @@ async function* inBatches<T>(items: Iterable<T> | AsyncIterable<T>, size: number
 
 /** What the SAEs at other hooks put in when the run goes on from `hook` with other values. */
 export function otherReplacements(
-  { model, grads: { saeRuns }, includeErrorTerm }: RunParts,
+  { model, grads: { saeRuns }, includeErrorTerm }: OtherSaes,
   hook: string,
   copies: number,
   others: Others,
