@@ -84,6 +84,13 @@ export {
   patchFeatures,
 } from "./lib/attribution/check.ts";
 export { ablateFeatures, ablateJointly, type AblationRow } from "./lib/attribution/ablation.ts";
+export {
+  type Ablation,
+  evaluateFaithfulness,
+  type FaithfulnessCurves,
+  type FaithfulnessOptions,
+  type FaithfulnessPoint,
+} from "./lib/attribution/faithfulness.ts";
 export type { FeatureAt } from "./lib/attribution/contributions.ts";
 export type { DownstreamError } from "./lib/attribution/downstream_error.ts";
 export type { VariantOptions } from "./lib/attribution/variants.ts";

@@ -39,7 +39,7 @@ export interface SteerOptions extends VariantOptions {
 
 /** What {@linkcode steer} returns. */
 export interface Steered {
-  /** The tokens of the run. */
+  /** The prompt's tokens. */
   readonly tokens: readonly Token[];
   /** Where the next token is looked at. */
   readonly position: number;
@@ -126,7 +126,7 @@ export async function steer(
   state.release();
   const at = (final: FloatTensor): FloatTensor => pick(final, [rows.indexOf(position)]);
   return {
-    tokens: await model.describeTokens(tokens),
+    tokens: await model.describeTokens(ids),
     position,
     before: await model.unembedding.logits(at(finals.before)),
     after: await model.unembedding.logits(at(finals.after)),
