@@ -40,7 +40,11 @@ export async function attribute(request: AttributeRequest): Promise<void> {
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
   const found = await findExplanations(opened.saes, opened.requests);
-  const { result, ...checks } = await withProgress(screen, "attributing", () => runAll(opened, prompt, baseline, request));
+  const { result, ...checks } = await withProgress(
+    screen,
+    "attributing",
+    () => runAll(opened, prompt, baseline, request),
+  );
   const report = request.quiet ? undefined : await makeReport(request, result, found, checks, screen);
   await writeExports(request, result, checks);
   await writeAll(request, result, found, report);
