@@ -83,7 +83,7 @@ export {
   type PatchedFeature,
   patchFeatures,
 } from "./lib/attribution/check.ts";
-export { ablateFeatures, ablateJointly, type AblationRow } from "./lib/attribution/ablation.ts";
+export { type AblatedFeature, ablateFeatures, ablateJointly, type AblationRow } from "./lib/attribution/ablation.ts";
 export {
   type Ablation,
   evaluateFaithfulness,
@@ -91,6 +91,11 @@ export {
   type FaithfulnessOptions,
   type FaithfulnessPoint,
 } from "./lib/attribution/faithfulness.ts";
+export type {
+  IntegratedGradient,
+  Integration,
+  IntegrationOptions,
+} from "./lib/attribution/methods/integrated_gradients.ts";
 export type { FeatureAt } from "./lib/attribution/contributions.ts";
 export type { DownstreamError } from "./lib/attribution/downstream_error.ts";
 export type { VariantOptions } from "./lib/attribution/variants.ts";

@@ -18,15 +18,21 @@ import { cleanValue, effectsOf, runAt, type VariantOptions } from "./variants.ts
 
 /** An attribution beside the truth. */
 export interface AblationRow extends AttributionRow {
-  /** metric − metric(without this feature at this position) */
+  /** metric − metric(without this feature at this position, or with it as in the row's baseline) */
   readonly effect: number;
+}
+
+/** A feature that is removed, or put to a baseline's activation. */
+export interface AblatedFeature extends FeatureAt {
+  /** What takes the activation's place. Default 0. */
+  readonly baseline?: number;
 }
 
 /** Single features are decoded so many at a time. */
 const SINGLES = 512;
 
 /**
- * What each feature's contribution at its position is worth: metric − metric(it set to 0). The encoder and its selection
+ * What each feature's contribution at its position is worth: metric − metric(it set to 0, or to the row's baseline). The encoder and its selection
  * of the k largest do not run again and this SAE's error stays what it was; attention patterns and norms do run again.
  * All run in batches from the SAE's hook upwards, never from the prompt.
  *
@@ -59,17 +65,18 @@ export async function ablateFeatures(
 }
 
 /**
- * What groups of features are worth together: metric − metric(all of the group set to 0), as in
+ * What groups of features are worth together: metric − metric(all of the group set to 0 or their baselines), as in
  * {@linkcode ablateFeatures}.
  *
- * @param groups features at positions; those that are not active change nothing
+ * @param groups features at positions, such as rows of the result; without a baseline, those that are not active change
+ * nothing
  * @returns one effect per group
  * @throws {RangeError} if no SAE writes at the hook, or a position or feature does not exist
  */
 export async function ablateJointly(
   result: Attribution,
   hook: string,
-  groups: readonly (readonly FeatureAt[])[],
+  groups: readonly (readonly AblatedFeature[])[],
   options: VariantOptions = {},
 ): Promise<number[]> {
   const run = runAt(result.parts, hook);
@@ -86,7 +93,8 @@ async function* withoutEach(
   const d = run.sae.config.dOut;
   for (let start = 0; start < rows.length; start += SINGLES) {
     const some = rows.slice(start, start + SINGLES);
-    const written = await contributionRows(run, some.map(({ activation, ...at }) => ({ ...at, by: activation })));
+    const changes = some.map(({ activation, baseline = 0, ...at }) => ({ ...at, by: activation - baseline }));
+    const written = await contributionRows(run, changes);
     for (const [i, { position }] of some.entries()) {
       const value = clean.slice();
       for (let j = 0; j < d; j++) value[position * d + j] -= written[i * d + j];
@@ -98,12 +106,12 @@ async function* withoutEach(
 async function* withoutGroups(
   run: SaeRun,
   clean: Float32Array,
-  groups: readonly (readonly FeatureAt[])[],
+  groups: readonly (readonly AblatedFeature[])[],
 ): AsyncGenerator<Float32Array> {
   const activation = activationsOf(run);
   for (const group of groups) {
     const once = new Map(group.map((at) => [`${at.position} ${at.feature}`, at]));
-    const changes = [...once.values()].map((at): FeatureChange => ({ ...at, by: activation(at) }));
+    const changes = [...once.values()].map((at): FeatureChange => ({ ...at, by: activation(at) - (at.baseline ?? 0) }));
     const written = await contributionSum(run, changes.filter(({ by }) => by !== 0));
     yield clean.map((x, i) => x - written[i]);
   }

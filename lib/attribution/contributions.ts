@@ -4,6 +4,7 @@
  * @module
  */
 import type { Encoded } from "../sae/sae.ts";
+import type { SparseActivations } from "../sae/sparse.ts";
 import type { SaeRun } from "./apply.ts";
 
 /** A feature at a position. */
@@ -18,6 +19,17 @@ export interface FeatureAt {
 export interface FeatureChange extends FeatureAt {
   /** The new activation minus the old one. */
   readonly by: number;
+}
+
+/** The entries of a sparse matrix one by one. */
+export function changesOf({ rows, offsets, features, values }: SparseActivations): FeatureChange[] {
+  const changes: FeatureChange[] = [];
+  for (let position = 0; position < rows; position++) {
+    for (let i = offsets[position]; i < offsets[position + 1]; i++) {
+      changes.push({ position, feature: features[i], by: values[i] });
+    }
+  }
+  return changes;
 }
 
 /** What each change alone adds to its position's row, `[change, d_out]`. */

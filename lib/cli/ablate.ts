@@ -8,6 +8,7 @@ import type { Slice } from "../attribution/long_table.ts";
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
 import { EXPLAIN_OPTIONS, type ExplainRequest, readExplain } from "./explain_options.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
+import { ONLY_METHOD_OPTIONS, readOnlyMethod } from "./method_options.ts";
 import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
 import { readSlice, ROW_OPTIONS } from "./row_options.ts";
@@ -54,6 +55,7 @@ const spec = {
     },
     features: ROW_OPTIONS.features,
     positions: ROW_OPTIONS.positions,
+    ...ONLY_METHOD_OPTIONS,
     ...DOWNSTREAM_OPTIONS,
     ...FORMAT_OPTIONS,
     ...DEVICE_OPTIONS,
@@ -92,6 +94,7 @@ export function parseRequest(args: readonly string[]): AblateRequest {
 function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): AblateRequest {
   return {
     ...readExplain(positionals, values, order),
+    ...readOnlyMethod(values),
     unit: values.table as AblationUnit,
     positions: values.positions === undefined ? undefined : readSlice(values.positions),
     features: values.features,

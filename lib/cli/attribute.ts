@@ -139,6 +139,9 @@ function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>)
       "--track shows activations as they are, which --baseline does not compare: leave out one of them",
     );
   }
+  if (method.integration !== undefined && values.track.length > 0) {
+    throw new UsageError("--track has no integrated gradients: leave out --track, or choose another --method");
+  }
   for (const name of ["summary", "save-tensors", "emit-python"] as const) {
     if (values[name] === "") throw new UsageError(`--${name} is empty: give the name of a file`);
   }

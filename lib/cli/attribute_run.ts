@@ -77,6 +77,7 @@ async function runAll(
   const result = await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
     saes,
     method: request.method,
+    integration: request.integration,
     baseline,
     directEffect: request.directEffect,
     trackHookPoints,

@@ -8,6 +8,7 @@ import type { Ablation } from "../attribution/faithfulness.ts";
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
 import { EXPLAIN_OPTIONS, type ExplainRequest, readExplain } from "./explain_options.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
+import { ONLY_METHOD_OPTIONS, readOnlyMethod } from "./method_options.ts";
 import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
 import { startEarly } from "./start_early.ts";
@@ -50,6 +51,7 @@ const spec = {
       kind: "boolean",
       help: "drop what the SAE does not explain, in the run and in the curves; by default it is kept",
     },
+    ...ONLY_METHOD_OPTIONS,
     ...DOWNSTREAM_OPTIONS,
     ...FORMAT_OPTIONS,
     ...DEVICE_OPTIONS,
@@ -88,6 +90,7 @@ export function parseRequest(args: readonly string[]): EvaluateRequest {
 function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): EvaluateRequest {
   return {
     ...readExplain(positionals, values, order),
+    ...readOnlyMethod(values),
     counts: values.counts,
     ablation: values.ablation as Ablation,
     downstreamError: readDownstreamError(values),

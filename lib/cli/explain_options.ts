@@ -5,6 +5,7 @@
  */
 import { type OptionSpec, UsageError } from "./args.ts";
 import type { OptionValue } from "./args_spec.ts";
+import type { OnlyMethodRequest } from "./method_options.ts";
 import { METRIC_OPTIONS, type MetricRequest, type MetricValues, readMetric } from "./metric_options.ts";
 import {
   EXCLUDE_OPTIONS,
@@ -21,7 +22,7 @@ import { type PromptSource, readPromptSource } from "./prompt.ts";
 import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 
 /** An attribution as asked for. */
-export interface ExplainRequest extends RunRequest {
+export interface ExplainRequest extends RunRequest, Partial<OnlyMethodRequest> {
   readonly prompt: PromptSource;
   readonly saes: readonly SaeRequest[];
   readonly metric: MetricRequest;

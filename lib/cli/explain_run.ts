@@ -10,7 +10,7 @@ import type { ExplainRequest } from "./explain_options.ts";
 import { makeMetric } from "./metric.ts";
 import type { Opened } from "./open.ts";
 import { detail, entry, heading, type Page, signed } from "./report_layout.ts";
-import { metricWords, placeWords, promptWords, tokenName } from "./report_words.ts";
+import { methodWords, metricWords, placeWords, promptWords, tokenName } from "./report_words.ts";
 
 /** Attributes as a request says. */
 export function explain(
@@ -21,6 +21,8 @@ export function explain(
   const { includeErrorTerm, prependBos, truncate, processing, processingFlags, excludeSpecialTokens, quiet } = request;
   return calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
     saes,
+    method: request.method,
+    integration: request.integration,
     includeErrorTerm,
     prependBos,
     truncate,
@@ -48,6 +50,7 @@ export async function explainedWords(result: Attribution, request: ExplainReques
     entry("Metric", words.split(" "), page),
     detail(`${resolvedMetric.formula}; ${request.metric.chosenFrom}`, page),
     ...saes,
+    entry("Method", methodWords(result), page),
     ...(request.includeErrorTerm ? [] : [detail("no error term: the SAEs' reconstructions are in place", page)]),
     ...result.warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
   ].join("\n");

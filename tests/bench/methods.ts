@@ -26,6 +26,7 @@ const METHODS: readonly (readonly [title: string, options: AttributionOptions])[
   ["gradient × activation", { method: "gradient" }],
   ["frozen pattern", { method: "frozen-pattern" }],
   ["RelP", { method: "relp" }],
+  ["integrated gradients", { method: "integrated-gradients" }],
 ];
 
 /** Features that a method says speak most for the metric, removed together. */
