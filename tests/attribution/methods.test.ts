@@ -207,7 +207,7 @@ Deno.test("frozen patterns: the derivative when every pattern is put back to wha
 Deno.test("an unknown method is refused, and every method has a title", () => {
   assert.throws(() => findMethod("shap" as MethodName), {
     name: "RangeError",
-    message: 'Unknown method "shap": choose one of gradient, frozen-pattern, relp',
+    message: 'Unknown method "shap": choose one of gradient, frozen-pattern, relp, integrated-gradients',
   });
   assert.equal(new Set(METHOD_NAMES.map((name) => findMethod(name).title)).size, METHOD_NAMES.length);
 });
