@@ -48,7 +48,7 @@ export async function ablate(request: AblateRequest): Promise<void> {
   const prompt = await readPrompt(request.prompt);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
-  const { explanations, warnings } = await findExplanations(opened.saes, request.saes);
+  const { explanations, warnings } = await findExplanations(opened.saes, opened.requests);
   const { result, removed, together } = await withProgress(screen, "ablating", async () => {
     const result = await explain(opened, prompt, request);
     return { result, ...await removeAll(result, request) };

@@ -4,6 +4,7 @@
  * @module
  */
 import { type OptionSpec, UsageError } from "./args.ts";
+import { CHAT_OPTIONS, type ChatRequest, type ChatValues, readChat } from "./chat_options.ts";
 import type { OptionValue } from "./args_spec.ts";
 import type { OnlyMethodRequest } from "./method_options.ts";
 import { METRIC_OPTIONS, type MetricRequest, type MetricValues, readMetric } from "./metric_options.ts";
@@ -24,6 +25,8 @@ import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from 
 /** An attribution as asked for. */
 export interface ExplainRequest extends RunRequest, Partial<OnlyMethodRequest> {
   readonly prompt: PromptSource;
+  /** Undefined: the prompt is plain text. */
+  readonly chat: ChatRequest | undefined;
   readonly saes: readonly SaeRequest[];
   readonly metric: MetricRequest;
   readonly includeErrorTerm: boolean;
@@ -39,6 +42,7 @@ export const EXPLAIN_OPTIONS = {
   ...MODEL_OPTIONS,
   sae: SAE_OPTION,
   ...SAE_DETAILS,
+  ...CHAT_OPTIONS,
   ...RUN_OPTIONS,
   ...FLAG_OPTIONS,
   ...EXCLUDE_OPTIONS,
@@ -51,6 +55,7 @@ type ExplainValues =
   & Parameters<typeof readRunRequest>[0]
   & Parameters<typeof readFlags>[0]
   & Parameters<typeof readExcluded>[0]
+  & ChatValues
   & { readonly "token-ids": readonly number[] | undefined; readonly "no-error-term": boolean };
 
 /**
@@ -68,6 +73,7 @@ export function readExplain(
   return {
     ...readRunRequest(values),
     prompt: readPromptSource(positionals, values["token-ids"]),
+    chat: readChat(values),
     saes,
     metric: readMetric(values),
     includeErrorTerm: !values["no-error-term"],

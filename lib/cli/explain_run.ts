@@ -6,6 +6,7 @@
 import { calculateFeatureAttribution } from "../attribution/attribution.ts";
 import type { Attribution } from "../attribution/result.ts";
 import { printable } from "../table/terminal.ts";
+import { inChat } from "./chat_options.ts";
 import type { ExplainRequest } from "./explain_options.ts";
 import { makeMetric } from "./metric.ts";
 import type { Opened } from "./open.ts";
@@ -13,13 +14,14 @@ import { detail, entry, heading, type Page, signed } from "./report_layout.ts";
 import { methodWords, metricWords, placeWords, promptWords, tokenName } from "./report_words.ts";
 
 /** Attributes as a request says. */
-export function explain(
+export async function explain(
   { model, saes }: Opened,
-  prompt: string | readonly number[],
+  given: string | readonly number[],
   request: ExplainRequest,
 ): Promise<Attribution> {
+  const prompt = await inChat(model, given, request.chat);
   const { includeErrorTerm, prependBos, truncate, processing, processingFlags, excludeSpecialTokens, quiet } = request;
-  return calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
+  return await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
     saes,
     method: request.method,
     integration: request.integration,

@@ -8,6 +8,7 @@ import { steer, type Steered, type SteeredPrediction, steeredPredictions } from 
 import type { SteeredActivation } from "../attribution/interventions.ts";
 import type { Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
+import { inChat } from "./chat_options.ts";
 import { findExplanations } from "./explanations.ts";
 import { makeMetric } from "./metric.ts";
 import { openShown } from "./open.ts";
@@ -26,16 +27,21 @@ const CHANGES_SHOWN = 8;
 
 /** Steers and writes what was asked for. */
 export async function steerAndWrite(request: SteerRequest): Promise<void> {
-  const { interventions, metric, top, quiet, destination, saes: requests, ...options } = request;
+  const { interventions, metric, top, quiet, destination, ...options } = request;
   const prompt = await readPrompt(request.prompt);
   const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
-  const { explanations, warnings } = await findExplanations(saes, requests);
+  const { explanations, warnings } = await findExplanations(saes, opened.requests);
   const result = await withProgress(
     screen,
     "steering",
-    () => steer(model, prompt, interventions, { ...options, saes, metric: metric && makeMetric(metric) }),
+    async () =>
+      steer(model, await inChat(model, prompt, request.chat), interventions, {
+        ...options,
+        saes,
+        metric: metric && makeMetric(metric),
+      }),
   );
   const predictions = await steeredPredictions(model, result, Math.max(top, TOKENS_SHOWN));
   if (!quiet) {
