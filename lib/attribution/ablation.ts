@@ -14,7 +14,7 @@ import {
 } from "./contributions.ts";
 import type { Attribution } from "./result.ts";
 import type { AttributionRow } from "./sae_attribution.ts";
-import { cleanValue, effectsOf, runAt, type VariantOptions } from "./variants.ts";
+import { effectsOf, runAt, type VariantOptions } from "./variants.ts";
 
 /** An attribution beside the truth. */
 export interface AblationRow extends AttributionRow {
@@ -58,9 +58,7 @@ export async function ablateFeatures(
   rows: readonly AttributionRow[] = result.rows(hook),
   options: VariantOptions = {},
 ): Promise<AblationRow[]> {
-  const run = runAt(result.parts, hook);
-  const clean = cleanValue(run, result.parts.includeErrorTerm);
-  const effects = await effectsOf(result.parts, hook, withoutEach(run, clean, rows), options);
+  const effects = await effectsOf(result.parts, hook, withoutEach(runAt(result.parts, hook), rows), options);
   return rows.map((row, i) => ({ ...row, effect: effects[i] }));
 }
 
@@ -81,38 +79,31 @@ export async function ablateJointly(
 ): Promise<number[]> {
   const run = runAt(result.parts, hook);
   for (const group of groups) for (const at of group) checkFeature(run, at);
-  const clean = cleanValue(run, result.parts.includeErrorTerm);
-  return await effectsOf(result.parts, hook, withoutGroups(run, clean, groups), options);
+  return await effectsOf(result.parts, hook, withoutGroups(run, groups), options);
 }
 
-async function* withoutEach(
-  run: SaeRun,
-  clean: Float32Array,
-  rows: readonly AttributionRow[],
-): AsyncGenerator<Float32Array> {
-  const d = run.sae.config.dOut;
+async function* withoutEach(run: SaeRun, rows: readonly AttributionRow[]): AsyncGenerator<Float32Array> {
   for (let start = 0; start < rows.length; start += SINGLES) {
     const some = rows.slice(start, start + SINGLES);
-    const changes = some.map(({ activation, baseline = 0, ...at }) => ({ ...at, by: activation - baseline }));
+    const changes = some.map(({ activation, baseline = 0, ...at }) => ({ ...at, by: baseline - activation }));
     const written = await contributionRows(run, changes);
+    const width = written.length / some.length;
     for (const [i, { position }] of some.entries()) {
-      const value = clean.slice();
-      for (let j = 0; j < d; j++) value[position * d + j] -= written[i * d + j];
-      yield value;
+      const change = new Float32Array(run.encoded.activations.rows * width);
+      change.set(written.subarray(i * width, (i + 1) * width), position * width);
+      yield change;
     }
   }
 }
 
 async function* withoutGroups(
   run: SaeRun,
-  clean: Float32Array,
   groups: readonly (readonly AblatedFeature[])[],
 ): AsyncGenerator<Float32Array> {
   const activation = activationsOf(run);
   for (const group of groups) {
     const once = new Map(group.map((at) => [`${at.position} ${at.feature}`, at]));
-    const changes = [...once.values()].map((at): FeatureChange => ({ ...at, by: activation(at) - (at.baseline ?? 0) }));
-    const written = await contributionSum(run, changes.filter(({ by }) => by !== 0));
-    yield clean.map((x, i) => x - written[i]);
+    const changes = [...once.values()].map((at): FeatureChange => ({ ...at, by: (at.baseline ?? 0) - activation(at) }));
+    yield await contributionSum(run, changes.filter(({ by }) => by !== 0));
   }
 }

@@ -32,13 +32,13 @@ export function changesOf({ rows, offsets, features, values }: SparseActivations
   return changes;
 }
 
-/** What each change alone adds to its position's row, `[change, d_out]`. */
+/** What each change alone adds to its position's row, `[change, d_out]`; of a cross-layer transcoder `[change, hook · d_out]`. */
 export function contributionRows(run: SaeRun, changes: readonly FeatureChange[]): Promise<Float32Array> {
   const { scale } = run.encoded.normalized;
   return decode(run, changes.map((change) => [change]), Float32Array.from(changes, ({ position }) => scale[position]));
 }
 
-/** What all changes together add, `[row, d_out]`. */
+/** What all changes together add, `[row, d_out]`; of a cross-layer transcoder `[row, hook · d_out]`. */
 export function contributionSum(run: SaeRun, changes: readonly FeatureChange[]): Promise<Float32Array> {
   const { encoded: { activations: { rows }, normalized: { scale } } } = run;
   const byRow: FeatureChange[][] = Array.from({ length: rows }, () => []);

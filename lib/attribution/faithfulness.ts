@@ -8,7 +8,7 @@ import type { SaeRun } from "./apply.ts";
 import { contributionSum, type FeatureChange } from "./contributions.ts";
 import type { Attribution } from "./result.ts";
 import type { SaeAttribution } from "./sae_attribution.ts";
-import { cleanValue, effectsOf, type VariantOptions } from "./variants.ts";
+import { effectsOf, type VariantOptions } from "./variants.ts";
 
 /** What takes the place of an activation: 0, or the feature's mean over the prompt's positions. */
 export type Ablation = "zero" | "mean";
@@ -99,8 +99,7 @@ async function curvesAt(
   const { metric, parts } = result;
   const nodes = await strongestFirst(sae, ablation);
   const ks = [...new Set(counts ?? usualCounts(nodes.length))].filter((k) => k < nodes.length).sort((a, b) => a - b);
-  const clean = cleanValue(sae.run, parts.includeErrorTerm);
-  const effects = await effectsOf(parts, hook, values(sae.run, clean, nodes, ks), options);
+  const effects = await effectsOf(parts, hook, changes(sae.run, nodes, ks), options);
   const [metricNone, ...others] = effects.map((effect) => metric - effect);
   const point = (mode: FaithfulnessPoint["mode"], k: number, value: number): FaithfulnessPoint => {
     const share = (value - metricNone) / (metric - metricNone);
@@ -122,28 +121,22 @@ async function curvesAt(
   };
 }
 
-/** Nothing kept; then for each K what is kept of it and what is left without it. */
-async function* values(
-  run: SaeRun,
-  clean: Float32Array,
-  nodes: readonly Node[],
-  ks: readonly number[],
-): AsyncGenerator<Float32Array> {
+/** Nothing kept; then for each K what is kept of it and what is left without it: what that changes at the hook. */
+async function* changes(run: SaeRun, nodes: readonly Node[], ks: readonly number[]): AsyncGenerator<Float32Array> {
   const all = await contributionSum(run, nodes);
-  const none = clean.map((x, i) => x - all[i]);
-  yield none;
-  const strongest = new Float64Array(clean.length);
+  yield all.map((x) => -x);
+  const strongest = new Float64Array(all.length);
   for (const [i, k] of ks.entries()) {
     const more = await contributionSum(run, nodes.slice(ks[i - 1] ?? 0, k));
     more.forEach((x, j) => strongest[j] += x);
-    yield none.map((x, j) => x + strongest[j]);
-    yield clean.map((x, j) => x - strongest[j]);
+    yield all.map((x, j) => strongest[j] - x);
+    yield Float32Array.from(strongest, (x) => -x);
   }
 }
 
-async function strongestFirst({ run, gradient }: SaeAttribution, ablation: Ablation): Promise<Node[]> {
+async function strongestFirst({ run, writtenGradient }: SaeAttribution, ablation: Ablation): Promise<Node[]> {
   const changes = ablation === "zero" ? run.encoded.activations : fromMeans(run);
-  const gradients = await run.sae.activeGradients({ ...run.encoded, activations: changes }, gradient);
+  const gradients = await run.sae.activeGradients({ ...run.encoded, activations: changes }, writtenGradient);
   const nodes: Node[] = [];
   const { rows, offsets, features, values } = changes;
   for (let position = 0; position < rows; position++) {

@@ -6,14 +6,16 @@
 import type { ForwardState, Replacement } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { Encoded } from "../sae/sae.ts";
-import { type RunWithSaes, type SaeRun, seenBy, withSeen } from "./apply.ts";
+import { apart, type RunWithSaes, type SaeRun, seenBy, withSeen } from "./apply.ts";
 import { activationsOf, checkFeature, contributionSum } from "./contributions.ts";
 import {
+  adding,
   cleanValue,
   comesAfter,
   otherReplacements,
   type OtherSaes,
   passThrough,
+  refuseCrossLayer,
   type VariantOptions,
 } from "./variants.ts";
 
@@ -95,37 +97,62 @@ export interface Start extends Required<VariantOptions> {
   readonly includeErrorTerm: boolean;
 }
 
-/** Goes on from the lowest changed SAE. */
+/**
+ * Goes on from the lowest changed SAE.
+ *
+ * @throws {RangeError} if a cross-layer transcoder would have to encode again
+ */
 export async function withChanges(
-  { model, run: { state, saeRuns }, includeErrorTerm, downstreamError }: Start,
+  start: Start,
   planned: ReadonlyMap<string, readonly Planned[]>,
 ): Promise<{ state: ForwardState; changes: SteeredActivation[] }> {
+  const { model, run: { state, saeRuns }, includeErrorTerm, downstreamError } = start;
+  if (!includeErrorTerm || downstreamError === "frozen") refuseCrossLayer(saeRuns);
   const hooks = [...planned.keys()].sort((a, b) => comesAfter(model, a, b) ? 1 : -1);
   const [lowest] = hooks;
   const made = new Map<string, SteeredActivation[]>();
-  const replacements = hooks.map((hook): Replacement => {
-    const saeRun = saeRuns.get(hook)!;
-    const { sae } = saeRun;
-    const isNew = hook !== lowest && (sae.hookIn === lowest || comesAfter(model, sae.hookIn, lowest));
-    return {
-      hook,
-      reads: isNew ? [sae.hookIn] : [],
-      async replace(values) {
-        const whole = values.get(hook)!;
-        const now = seenBy(sae, whole);
-        const encoded = isNew ? await sae.encode(model.runtime, seenBy(sae, values.get(sae.hookIn)!)) : saeRun.encoded;
-        const value = hook === lowest
-          ? cleanValue(saeRun, includeErrorTerm).slice()
-          : await comingIn(saeRun, encoded, now, includeErrorTerm, downstreamError === "frozen");
-        made.set(hook, await change({ ...saeRun, encoded }, planned.get(hook)!, value));
-        return withSeen(sae, whole, value);
-      },
-    };
-  });
+  const above = new Map<string, Float32Array>(); // what features of a cross-layer transcoder write further up
+  const changed = hooks.map((hook) =>
+    changing(start, lowest, saeRuns.get(hook)!, async (run, value) => {
+      const { list, written } = await change(run, planned.get(hook)!);
+      made.set(hook, list);
+      const [own, ...later] = apart(written, run.sae.hooksOut.length, run.sae.config.dOut);
+      later.forEach((part, i) => {
+        const name = run.sae.hooksOut[i + 1];
+        above.set(name, above.get(name)?.map((x, j) => x + part[j]) ?? part);
+      });
+      return value.map((x, i) => x + own[i]);
+    })
+  );
   const parts: OtherSaes = { model, grads: { saeRuns }, includeErrorTerm };
   const others = otherReplacements(parts, lowest, 1, downstreamError).filter(({ hook }) => !planned.has(hook));
-  const after = await model.chain.rerun(state, 1, { replacements: [...replacements, ...others] });
+  const later = hooks.flatMap((hook) => saeRuns.get(hook)!.sae.hooksOut.slice(1));
+  const added = new Map(later.map((hook) => [hook, () => above.get(hook)!]));
+  const after = await model.chain.rerun(state, 1, { replacements: adding([...changed, ...others], saeRuns, added) });
   return { state: after, changes: hooks.flatMap((hook) => made.get(hook)!) };
+}
+
+/** An SAE some of whose features change: the lowest as it was in the run, another on what comes in then. */
+function changing(
+  { model, includeErrorTerm, downstreamError }: Start,
+  lowest: string,
+  run: SaeRun,
+  changed: (run: SaeRun, value: Float32Array) => Promise<Float32Array>,
+): Replacement {
+  const { sae } = run;
+  const isNew = sae.hookOut !== lowest && (sae.hookIn === lowest || comesAfter(model, sae.hookIn, lowest));
+  return {
+    hook: sae.hookOut,
+    reads: isNew ? [sae.hookIn] : [],
+    async replace(values) {
+      const whole = values.get(sae.hookOut)!;
+      const encoded = isNew ? await sae.encode(model.runtime, seenBy(sae, values.get(sae.hookIn)!)) : run.encoded;
+      const value = sae.hookOut === lowest
+        ? cleanValue(run, includeErrorTerm)
+        : await comingIn(run, encoded, seenBy(sae, whole), includeErrorTerm, downstreamError === "frozen");
+      return withSeen(sae, whole, await changed({ ...run, encoded }, value));
+    },
+  };
 }
 
 /** What an SAE further up would let through if none of its own features were changed. */
@@ -136,15 +163,18 @@ async function comingIn(
   includeErrorTerm: boolean,
   isFrozen: boolean,
 ): Promise<Float32Array> {
-  if (includeErrorTerm && !isFrozen) return now.slice();
+  if (includeErrorTerm && !isFrozen) return now;
   const { sae, saeIn, saeOut } = run;
   const value = (await sae.decode(encoded)).map((x, i) => x + (includeErrorTerm ? saeIn[i] - saeOut[i] : 0));
   passThrough(value, now, run);
   return value;
 }
 
-/** Changes activations in `value`, what the SAE lets through. */
-async function change(run: SaeRun, planned: readonly Planned[], value: Float32Array): Promise<SteeredActivation[]> {
+/** The activations that change, and what that adds to what the SAE writes. */
+async function change(
+  run: SaeRun,
+  planned: readonly Planned[],
+): Promise<{ list: SteeredActivation[]; written: Float32Array }> {
   const activation = activationsOf(run);
   const changes = new Map<string, SteeredActivation>();
   for (const { position, feature, how, value } of planned) {
@@ -155,7 +185,6 @@ async function change(run: SaeRun, planned: readonly Planned[], value: Float32Ar
     changes.set(key, { hook: run.sae.hookOut, position, feature, before, after });
   }
   const list = [...changes.values()].sort((a, b) => a.position - b.position || a.feature - b.feature);
-  const added = await contributionSum(run, list.map(({ before, after, ...at }) => ({ ...at, by: after - before })));
-  added.forEach((x, i) => value[i] += x);
-  return list;
+  const by = list.map(({ before, after, ...at }) => ({ ...at, by: after - before }));
+  return { list, written: await contributionSum(run, by) };
 }

@@ -7,7 +7,7 @@ import type { ForwardState, Replacement } from "../model/chain.ts";
 import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
 import { stageGraph } from "../model/stage_sessions.ts";
-import { type SaeRun, seenBy, withSeen } from "./apply.ts";
+import { apart, type SaeRun, seenBy, withSeen } from "./apply.ts";
 import type { AttributionGrads } from "./attribution.ts";
 import type { DownstreamError } from "./downstream_error.ts";
 import { metricValues } from "./evaluate_copies.ts";
@@ -66,43 +66,82 @@ export function runAt({ grads: { saeRuns } }: RunParts, hook: string): SaeRun {
 /**
  * Goes on from an SAE's hook with copies of the prompt.
  *
- * @param values by copy, what takes the place of what the rest of the model saw there, `[row, d_out]`
+ * @param changes by copy, what is added to what the SAE's features write, `[row, d_out]`; of a cross-layer transcoder at
+ * all hooks that they write, side by side `[row, hook · d_out]`
  * @returns the pass; release it
+ * @throws {RangeError} if a cross-layer transcoder would have to encode again
  */
 export function goOn(
   parts: RunParts,
   hook: string,
-  values: readonly Float32Array[],
+  changes: readonly Float32Array[],
   others: Others,
   withGradient = false,
 ): Promise<ForwardState> {
-  const { model, grads } = parts;
-  const { sae } = runAt(parts, hook);
-  const changed: Replacement = {
-    hook,
-    replace: (found) => Promise.resolve(withSeen(sae, found.get(hook)!, joined(values))),
-  };
-  return model.chain.rerun(grads.state, values.length, {
-    replacements: [changed, ...otherReplacements(parts, hook, values.length, others)],
-    gradientsFrom: withGradient ? [hook] : [],
+  const { model, grads: { state, saeRuns }, includeErrorTerm } = parts;
+  const run = runAt(parts, hook);
+  const { sae } = run;
+  const copies = changes.length;
+  const isEncodedAgain = others !== "constant" && (others === "frozen" || !includeErrorTerm);
+  if (isEncodedAgain) refuseCrossLayer(saeRuns);
+  const split = changes.map((change) => apart(change, sae.hooksOut.length, sae.config.dOut));
+  const added = new Map(sae.hooksOut.map((name, i) => [name, () => joined(split.map((one) => one[i]))]));
+  const start = asItWas(run, copies, includeErrorTerm);
+  return model.chain.rerun(state, copies, {
+    replacements: adding([start, ...otherReplacements(parts, hook, copies, others)], saeRuns, added),
+    gradientsFrom: withGradient ? sae.hooksOut : [],
   });
 }
 
+/** @throws {RangeError} if there is a cross-layer transcoder: what its layers write depends on those below */
+export function refuseCrossLayer(saeRuns: ReadonlyMap<string, SaeRun>): void {
+  const [one] = [...saeRuns.values()].filter(({ sae }) => sae.config.crossLayer !== undefined);
+  if (one === undefined) return;
+  throw new RangeError(
+    `The cross-layer transcoder at ${one.sae.hookOut} cannot encode again layer by layer: keep the error term, and the ` +
+      "errors further up recomputed",
+  );
+}
+
+/** The same with something added to what they put in, or to what comes in where there is none. */
+export function adding(
+  replacements: readonly Replacement[],
+  saeRuns: ReadonlyMap<string, SaeRun>,
+  added: ReadonlyMap<string, () => Float32Array>,
+): Replacement[] {
+  const here = new Map(replacements.map((one) => [one.hook, one]));
+  for (const [hook, what] of added) {
+    const { sae } = saeRuns.get(hook)!;
+    const before = here.get(hook);
+    here.set(hook, {
+      hook,
+      reads: before?.reads,
+      async replace(values) {
+        const whole = before ? await before.replace(values) : values.get(hook)!;
+        const more = what();
+        return withSeen(sae, whole, seenBy(sae, whole).map((x, i) => x + more[i]));
+      },
+    });
+  }
+  return [...here.values()];
+}
+
 /**
- * metric − metric(with another value at the hook), for each value. Every batch has a copy of the run as it was, so that
- * both metrics come from the same kernels.
+ * metric − metric(with a change at the hook), for each change. Every batch has a copy of the run as it was, so that both
+ * metrics come from the same kernels.
+ *
+ * @param changes as in {@linkcode goOn}
  */
 export async function effectsOf(
   parts: RunParts,
   hook: string,
-  values: Iterable<Float32Array> | AsyncIterable<Float32Array>,
+  changes: Iterable<Float32Array> | AsyncIterable<Float32Array>,
   { downstreamError = "recomputed" }: VariantOptions = {},
 ): Promise<number[]> {
-  const { model, grads, metricName, includeErrorTerm } = parts;
-  const clean = cleanValue(runAt(parts, hook), includeErrorTerm);
+  const { model, grads, metricName } = parts;
   const effects: number[] = [];
-  for await (const batch of inBatches(values, Math.max(1, copiesAtOnce(model, grads.tokens.length) - 1))) {
-    const state = await goOn(parts, hook, [...batch, clean], downstreamError);
+  for await (const batch of inBatches(changes, Math.max(1, copiesAtOnce(model, grads.tokens.length) - 1))) {
+    const state = await goOn(parts, hook, [...batch, new Float32Array(batch[0].length)], downstreamError);
     const metrics = await metricValues(model, metricName, grads.resolvedMetric, state.final, batch.length + 1);
     state.release();
     effects.push(...batch.map((_, i) => metrics[batch.length] - metrics[i]));
@@ -132,7 +171,7 @@ export function otherReplacements(
   return [...saeRuns].flatMap(([name, run]): Replacement[] => {
     const { stage } = findHook(model.architecture, name);
     if (name === hook || stage < start) return [];
-    if (!comesAfter(model, name, hook)) return includeErrorTerm ? [] : [asItWas(run, copies)];
+    if (!comesAfter(model, name, hook)) return includeErrorTerm ? [] : [asItWas(run, copies, includeErrorTerm)];
     if (includeErrorTerm && others !== "frozen") return [];
     return [
       others === "constant" ? addedAsBefore(run, copies) : encodedAgain(model, run, hook, copies, includeErrorTerm),
@@ -149,11 +188,13 @@ export function comesAfter({ architecture }: Model, hook: string, other: string)
   return order.indexOf(a.local) > order.indexOf(b.local);
 }
 
-/** x̂, whatever comes in. */
-function asItWas({ sae, saeOut }: SaeRun, copies: number): Replacement {
+/** What the rest of the model saw, whatever comes in. */
+function asItWas(run: SaeRun, copies: number, includeErrorTerm: boolean): Replacement {
+  const { sae } = run;
+  const value = cleanValue(run, includeErrorTerm);
   return {
     hook: sae.hookOut,
-    replace: (values) => Promise.resolve(withSeen(sae, values.get(sae.hookOut)!, repeated(saeOut, copies))),
+    replace: (values) => Promise.resolve(withSeen(sae, values.get(sae.hookOut)!, repeated(value, copies))),
   };
 }
 

@@ -1,7 +1,7 @@
-import { type SaeRun, seenBy } from "../apply.ts";
+import { apart, type SaeRun, seenBy, sideBySide } from "../apply.ts";
 import { contributionSum, type FeatureChange } from "../contributions.ts";
 import { metricGradients } from "../evaluate_copies.ts";
-import { cleanValue, copiesAtOnce, goOn, type RunParts } from "../variants.ts";
+import { copiesAtOnce, goOn, type RunParts } from "../variants.ts";
 import type { Method } from "./method.ts";
 
 /**
@@ -51,11 +51,11 @@ export interface Integration {
   readonly converged: boolean;
 }
 
-/** The gradient's mean over the path, `[row, d_out]`, and how it was taken. */
+/** The gradient's mean over the path, `[row, d_out]`, at all written hooks `[row, hook · d_out]`, and how it was taken. */
 export interface IntegratedGradient {
   /** In the place of the gradient. */
   readonly gradient: Float32Array;
-  /** The same. */
+  /** At all hooks that the features write. */
   readonly writtenGradient: Float32Array;
   /** How. */
   readonly integration: Integration;
@@ -91,15 +91,12 @@ export async function integrate(
   for (let before = 0;; before = steps, steps *= 2) {
     inner = await innerSum(path, rule, steps, before, inner);
     const half = rule === "trapezoid" ? 0.5 : 0;
-    const gradient = Float32Array.from(inner, (x, i) => (x + half * ends.sum[i]) / steps);
-    const sum = gradient.reduce((total, g, i) => total + g * change[i], 0);
+    const writtenGradient = Float32Array.from(inner, (x, i) => (x + half * ends.sum[i]) / steps);
+    const sum = writtenGradient.reduce((total, g, i) => total + g * change[i], 0);
     const converged = Math.abs(sum - difference) <= floor;
     if (converged || options.steps !== undefined || 2 * steps > mostSteps) {
-      return {
-        gradient,
-        writtenGradient: gradient,
-        integration: { rule, steps, metricAtBaseline, difference, sum, converged },
-      };
+      const [gradient] = apart(writtenGradient, run.sae.hooksOut.length, run.sae.config.dOut);
+      return { gradient, writtenGradient, integration: { rule, steps, metricAtBaseline, difference, sum, converged } };
     }
   }
 }
@@ -132,32 +129,29 @@ class Path {
   readonly #parts: RunParts;
   readonly #run: SaeRun;
   readonly #change: Float32Array;
-  readonly #end: Float32Array;
 
   constructor(parts: RunParts, run: SaeRun, change: Float32Array) {
     this.#parts = parts;
     this.#run = run;
     this.#change = change;
-    this.#end = cleanValue(run, parts.includeErrorTerm);
   }
 
   /** The metric at some points, and the sum of its gradients there. */
   async gradients(at: readonly number[]): Promise<{ metrics: number[]; sum: Float64Array }> {
-    const { model, grads, metricName } = this.#parts;
+    const { model, grads: { tokens, resolvedMetric }, metricName } = this.#parts;
     const { sae } = this.#run;
-    const hook = sae.hookOut;
     const metrics: number[] = [];
-    const sum = new Float64Array(this.#end.length);
-    const most = Math.max(1, copiesAtOnce(model, grads.tokens.length) >> 1); // going back takes memory too
+    const sum = new Float64Array(this.#change.length);
+    const most = Math.max(1, copiesAtOnce(model, tokens.length) >> 1); // going back takes memory too
     for (let start = 0; start < at.length; start += most) {
-      const values = at.slice(start, start + most).map((a) => this.#end.map((x, i) => x - (1 - a) * this.#change[i]));
-      const state = await goOn(this.#parts, hook, values, "constant", true);
-      const { resolvedMetric } = grads;
-      const found = await metricGradients(model, metricName, resolvedMetric, state.final, values.length);
-      const gradient = seenBy(sae, (await model.chain.backward(state, found.gradient, [hook])).get(hook)!);
+      const changes = at.slice(start, start + most).map((a) => this.#change.map((x) => (a - 1) * x));
+      const state = await goOn(this.#parts, sae.hookOut, changes, "constant", true);
+      const found = await metricGradients(model, metricName, resolvedMetric, state.final, changes.length);
+      const gradients = await model.chain.backward(state, found.gradient, sae.hooksOut);
       state.release();
+      const written = sae.hooksOut.map((hook) => seenBy(sae, gradients.get(hook)!));
+      sideBySide(written, sae.config.dOut).forEach((g, i) => sum[i % sum.length] += g);
       metrics.push(...found.values);
-      gradient.forEach((g, i) => sum[i % sum.length] += g);
     }
     return { metrics, sum };
   }
