@@ -9,19 +9,17 @@ import type { BackwardOptions, ForwardState } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
-import { runWithSaes, type SaeRun, seenBy, sideBySide, specialPositions } from "./apply.ts";
-import { type Baseline, type BaselineRun, baselineTokens, runBaseline } from "./baseline.ts";
+import { runWithSaes, type SaeRun, specialPositions } from "./apply.ts";
+import { analyseSaes } from "./analyse_saes.ts";
+import { type Baseline, baselineTokens, runBaseline } from "./baseline.ts";
 import { checkDirectEffects, directGradient, streamEnd } from "./direct_effect.ts";
 import { type LazyLogits, lazyLogits, metricGradient, resolveMetric } from "./evaluate.ts";
-import { changesOf } from "./contributions.ts";
-import { integrate, type IntegrationOptions } from "./methods/integrated_gradients.ts";
+import type { IntegrationOptions } from "./methods/integrated_gradients.ts";
 import { findMethod, type MethodName } from "./methods/mod.ts";
 import type { Metric, ResolvedMetric } from "./metrics.ts";
 import { type ProcessingChoice, processingIsGuessed, resolvePrependBos, resolveProcessing } from "./processing.ts";
 import { integrationWarnings, specialTokenWarnings, tryOtherProcessing } from "./warnings.ts";
-import { analyseSae, entriesOf, type SaeAttribution, type SaeGradients } from "./sae_attribution.ts";
 import { Attribution } from "./result.ts";
-import type { RunParts } from "./variants.ts";
 
 /** Options of {@linkcode calculateFeatureAttribution}. */
 export interface AttributionOptions {
@@ -289,33 +287,4 @@ function checkTracked(
     : undefined;
   if (about === undefined) return;
   throw new RangeError(`${about} SAE features only, and ${tracked} is to be tracked: leave out one of the two`);
-}
-
-async function analyseSaes(
-  parts: RunParts,
-  compared: BaselineRun | undefined,
-  { method = "gradient", integration }: AttributionOptions,
-): Promise<Map<string, SaeAttribution>> {
-  const { grads, includeErrorTerm } = parts;
-  const saes = new Map<string, SaeAttribution>();
-  for (const [hook, run] of grads.saeRuns) {
-    const baseline = compared?.saes.get(hook);
-    const integrated = findMethod(method).integrate
-      ? await integrate(parts, run, changesOf(entriesOf(run, baseline)), integration)
-      : undefined;
-    saes.set(hook, await analyseSae(run, { ...gradientsAt(run, grads), baseline, ...integrated }, includeErrorTerm));
-  }
-  return saes;
-}
-
-/** The gradients at the hooks that an SAE's features write. */
-function gradientsAt({ sae }: SaeRun, { gradients, directGradient }: AttributionGrads): SaeGradients {
-  const everywhere = (written: readonly Float32Array[]): Float32Array => sideBySide(written, sae.config.dOut);
-  const direct = directGradient?.data as Float32Array | undefined;
-  return {
-    gradient: seenBy(sae, gradients.get(sae.hookOut)!),
-    writtenGradient: everywhere(sae.hooksOut.map((hook) => seenBy(sae, gradients.get(hook)!))),
-    directGradient: direct,
-    writtenDirectGradient: direct && everywhere(sae.hooksOut.map(() => direct)), // one stream
-  };
 }

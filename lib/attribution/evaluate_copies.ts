@@ -16,6 +16,7 @@ const LOGIT_BYTES = 64 * 2 ** 20;
  * of few tokens, only those tokens' rows.
  *
  * @param final the rows of one copy after another, `[1, copy · row, d_model]`
+ * @param logitBytes the most bytes of logits in memory at once
  */
 export async function metricValues(
   model: Model,
@@ -23,9 +24,10 @@ export async function metricValues(
   metric: ResolvedMetric,
   final: FloatTensor,
   copies: number,
+  logitBytes: number = LOGIT_BYTES,
 ): Promise<number[]> {
   const values: number[] = [];
-  for (const part of parts(model, metric, final, copies)) {
+  for (const part of parts(model, metric, final, copies, logitBytes)) {
     const { columns } = metric;
     const logits = columns
       ? await model.unembedding.logitsOf(part.final, columns)
@@ -42,12 +44,13 @@ export async function metricGradients(
   metric: ResolvedMetric,
   final: FloatTensor,
   copies: number,
+  logitBytes: number = LOGIT_BYTES,
 ): Promise<{ values: number[]; gradient: FloatTensor }> {
   const { unembedding } = model;
   const values: number[] = [];
   const gradient = new Float32Array(final.data.length);
   let at = 0;
-  for (const part of parts(model, metric, final, copies)) {
+  for (const part of parts(model, metric, final, copies, logitBytes)) {
     const { columns } = metric;
     const logits = columns ? await unembedding.logitsOf(part.final, columns) : await unembedding.logits(part.final);
     const atLogits = { dims: logits.dims, data: new Float32Array(logits.data.length) };
@@ -71,10 +74,11 @@ function* parts(
   metric: ResolvedMetric,
   { dims: [, rows, d], data }: FloatTensor,
   copies: number,
+  logitBytes: number,
 ): Generator<{ final: FloatTensor; copies: number }> {
   const perCopy = rows / copies;
   const width = metric.columns?.length ?? model.architecture.config.dVocab;
-  const most = Math.max(1, Math.floor(LOGIT_BYTES / 4 / width / perCopy));
+  const most = Math.max(1, Math.floor(logitBytes / 4 / width / perCopy));
   for (let start = 0; start < copies; start += most) {
     const end = Math.min(copies, start + most);
     const part = data.subarray(start * perCopy * d, end * perCopy * d);
