@@ -20,6 +20,9 @@ interface CommandModule {
 const COMMANDS: Readonly<Record<string, string>> = {
   predict: "show what the model predicts next",
   attribute: "attribute a prediction to the features of sparse autoencoders",
+  ablate: "remove features and measure what that does to a prediction",
+  evaluate: "faithfulness curves: keep or remove only the strongest features",
+  steer: "set features and see what the model says then",
   evals: "evaluate sparse autoencoders on prompts, in SAELens's figures",
   models: "list the models that are known by name",
   saes: "list the public SAEs, and which of them can be loaded",

@@ -83,6 +83,37 @@ export {
   type PatchedFeature,
   patchFeatures,
 } from "./lib/attribution/check.ts";
+export { type AblatedFeature, ablateFeatures, ablateJointly, type AblationRow } from "./lib/attribution/ablation.ts";
+export {
+  type Ablation,
+  evaluateFaithfulness,
+  type FaithfulnessCurves,
+  type FaithfulnessOptions,
+  type FaithfulnessPoint,
+} from "./lib/attribution/faithfulness.ts";
+export type {
+  IntegratedGradient,
+  Integration,
+  IntegrationOptions,
+} from "./lib/attribution/methods/integrated_gradients.ts";
+export type { FeatureAt } from "./lib/attribution/contributions.ts";
+export type { DownstreamError } from "./lib/attribution/downstream_error.ts";
+export type { VariantOptions } from "./lib/attribution/variants.ts";
+export type { Intervention, SteeredActivation } from "./lib/attribution/interventions.ts";
+export {
+  steer,
+  type Steered,
+  type SteeredPrediction,
+  steeredPredictions,
+  type SteerOptions,
+} from "./lib/attribution/steer.ts";
+export {
+  type HookVerification,
+  type VerifiedRow,
+  verifyAttribution,
+  type VerifyOptions,
+  type VerifySummary,
+} from "./lib/attribution/verification.ts";
 export {
   type Explanations,
   LONG_COLUMNS,

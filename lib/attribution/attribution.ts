@@ -9,23 +9,29 @@ import type { BackwardOptions, ForwardState } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
-import { runWithSaes, type SaeRun, seenBy, sideBySide, specialPositions } from "./apply.ts";
+import { runWithSaes, type SaeRun, specialPositions } from "./apply.ts";
+import { analyseSaes } from "./analyse_saes.ts";
 import { type Baseline, baselineTokens, runBaseline } from "./baseline.ts";
 import { checkDirectEffects, directGradient, streamEnd } from "./direct_effect.ts";
 import { type LazyLogits, lazyLogits, metricGradient, resolveMetric } from "./evaluate.ts";
+import type { IntegrationOptions } from "./methods/integrated_gradients.ts";
 import { findMethod, type MethodName } from "./methods/mod.ts";
 import type { Metric, ResolvedMetric } from "./metrics.ts";
 import { type ProcessingChoice, processingIsGuessed, resolvePrependBos, resolveProcessing } from "./processing.ts";
-import { specialTokenWarnings, tryOtherProcessing } from "./warnings.ts";
-import { analyseSae, type SaeAttribution } from "./sae_attribution.ts";
+import { integrationWarnings, specialTokenWarnings, tryOtherProcessing } from "./warnings.ts";
 import { Attribution } from "./result.ts";
 
 /** Options of {@linkcode calculateFeatureAttribution}. */
 export interface AttributionOptions {
   /** SAEs to put into the model, one per hook. */
   readonly saes?: readonly Sae[];
-  /** How gradients are taken: `gradient` (the default), `frozen-pattern` or `relp`; see their files in `methods/`. */
+  /**
+   * How gradients are taken: `gradient` (the default), `frozen-pattern`, `relp` or `integrated-gradients`; see their files
+   * in `methods/`.
+   */
   readonly method?: MethodName;
+  /** Steps and convergence of integrated gradients. */
+  readonly integration?: IntegrationOptions;
   /** What features are compared with: attributions are (f − f_base) · gradient. Default: zero. */
   readonly baseline?: Baseline;
   /** Also what features contribute straight to the metric, the final norm's scale held. Default false. */
@@ -73,7 +79,7 @@ export interface AttributionGrads {
   readonly saeRuns: ReadonlyMap<string, SaeRun>;
   /**
    * By hook (SAEs' outputs and tracked hooks), the metric's gradient, by the method's rules, at the value that the rest
-   * of the model saw.
+   * of the model saw; of integrated gradients, that at the path's end.
    */
   readonly gradients: ReadonlyMap<string, FloatTensor>;
   /** The gradient at the residual stream after the last block with the final norm's scale constant, if asked for. */
@@ -243,48 +249,42 @@ export async function calculateFeatureAttribution(
   options: AttributionOptions = {},
 ): Promise<Attribution> {
   const started = performance.now();
-  const { method = "gradient", trackHookPoints = [], baseline = "zero" } = options;
-  if (baseline !== "zero" && trackHookPoints.length > 0) {
-    throw new RangeError(
-      `A baseline compares SAE features only, and ${trackHookPoints[0]} is to be tracked: leave out one of the two`,
-    );
-  }
+  const { method = "gradient", trackHookPoints = [] } = options;
+  checkTracked(options);
   const grads = await calculateAttributionGrads(model, prompt, metric, options);
   const includeErrorTerm = options.includeErrorTerm ?? true;
-  const saes = new Map<string, SaeAttribution>();
   const before = performance.now();
   const compared = await runBaseline(model, options, grads, metric.name);
-  for (const [hook, run] of grads.saeRuns) {
-    const { sae } = run;
-    const everywhere = (gradients: readonly Float32Array[]): Float32Array => sideBySide(gradients, sae.config.dOut);
-    const gradient = seenBy(sae, grads.gradients.get(hook)!);
-    const direct = grads.directGradient?.data as Float32Array | undefined;
-    const gradients = {
-      gradient,
-      writtenGradient: everywhere(sae.hooksOut.map((each) => seenBy(sae, grads.gradients.get(each)!))),
-      directGradient: direct,
-      writtenDirectGradient: direct && everywhere(sae.hooksOut.map(() => direct)), // one stream
-      baseline: compared?.saes.get(hook),
-    };
-    saes.set(hook, await analyseSae(run, gradients, includeErrorTerm));
-  }
-  const warnings = specialTokenWarnings(model, grads, saes);
+  const parts = { model, metricName: metric.name, grads, includeErrorTerm };
+  const saes = await analyseSaes(parts, compared, options);
+  const warnings = [...specialTokenWarnings(model, grads, saes), ...integrationWarnings(saes)];
   const { diagnose = true, processingFlags } = options;
   if (diagnose && processingIsGuessed(options.saes ?? [], options.processing, processingFlags)) {
     warnings.push(...await tryOtherProcessing(model, grads, saes));
   }
   const now = performance.now();
   return await Attribution.create({
-    model,
-    metricName: metric.name,
+    ...parts,
     method,
     baseline: compared,
-    grads,
     saes,
     trackHookPoints,
-    includeErrorTerm,
     topPredictions: options.topPredictions ?? 0,
     warnings,
     timings: { ...grads.timings, attribution: now - before, total: now - started },
   });
+}
+
+/** @throws {RangeError} if hooks are tracked of which the method or the baseline says nothing */
+function checkTracked(
+  { method = "gradient", trackHookPoints: [tracked] = [], baseline = "zero" }: AttributionOptions,
+): void {
+  if (tracked === undefined) return;
+  const about = baseline !== "zero"
+    ? "A baseline compares"
+    : findMethod(method).integrate
+    ? "Integrated gradients are of"
+    : undefined;
+  if (about === undefined) return;
+  throw new RangeError(`${about} SAE features only, and ${tracked} is to be tracked: leave out one of the two`);
 }

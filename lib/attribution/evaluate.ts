@@ -81,10 +81,20 @@ async function run(
   final: FloatTensor,
   all?: LazyLogits,
 ): Promise<{ value: number; logitGradient: FloatTensor; logits: FloatTensor }> {
-  const { columns, feeds } = metric;
+  const { columns } = metric;
   const logits = columns
     ? await model.unembedding.logitsOf(final, columns)
     : await (all ? all() : model.unembedding.logits(final));
+  return { ...await evaluateMetric(model, name, metric, logits), logits };
+}
+
+/** The metric of logits `[row, column]`, and its gradient there. */
+export async function evaluateMetric(
+  model: Model,
+  name: string,
+  metric: ResolvedMetric,
+  logits: FloatTensor,
+): Promise<{ value: number; logitGradient: FloatTensor }> {
   const [rows, width] = logits.dims;
   const session = await model.runtime.session(`metric ${name} ${rows === 1 ? 1 : "n"} ${width}`, () => {
     const values = input("logits", [rows === 1 ? 1 : "row", width]);
@@ -93,6 +103,6 @@ async function run(
     if (!gradient) throw new TypeError(`The metric ${name} does not depend on the logits`);
     return { value: metricValue, gradient };
   });
-  const { value, gradient } = await session.run({ logits, ...feeds });
-  return { value: value.data[0] as number, logitGradient: gradient as FloatTensor, logits };
+  const { value, gradient } = await session.run({ logits, ...metric.feeds });
+  return { value: value.data[0] as number, logitGradient: gradient as FloatTensor };
 }

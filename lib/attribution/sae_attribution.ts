@@ -6,6 +6,7 @@
 import { type Differences, subtract } from "../sae/sparse.ts";
 import type { SaeRun } from "./apply.ts";
 import type { SaeBaseline } from "./baseline.ts";
+import type { Integration } from "./methods/integrated_gradients.ts";
 
 /** One nonzero attribution. */
 export interface AttributionRow {
@@ -85,6 +86,8 @@ export interface SaeAttribution {
   readonly gradient: Float32Array;
   /** g at all hooks that its features write, side by side, `[row, hook · d_out]`; the same where it is one. */
   readonly writtenGradient: Float32Array;
+  /** How that is a mean over a path, where the method takes one. */
+  readonly integration?: Integration;
   /** f − f_base of every feature that is active, here or in the baseline. */
   readonly entries: Differences;
   /** ∂metric/∂activation, in the order of the entries. */
@@ -115,6 +118,8 @@ export interface SaeGradients {
   readonly writtenDirectGradient?: Float32Array;
   /** Default: zero. */
   readonly baseline?: SaeBaseline;
+  /** How the gradient is a mean over a path. */
+  readonly integration?: Integration;
 }
 
 /** The notebook's EPS. */
@@ -123,11 +128,11 @@ const EPS = 1e-8;
 /** Multiplies gradients and activations of one SAE. */
 export async function analyseSae(
   run: SaeRun,
-  { gradient, writtenGradient, directGradient, writtenDirectGradient, baseline }: SaeGradients,
+  { gradient, writtenGradient, directGradient, writtenDirectGradient, baseline, integration }: SaeGradients,
   includeErrorTerm: boolean,
 ): Promise<SaeAttribution> {
   const { sae, encoded } = run;
-  const entries = subtract(encoded.activations, baseline?.activations ?? nothing(encoded.activations.rows));
+  const entries = entriesOf(run, baseline);
   const featureGradients = await sae.activeGradients({ ...encoded, activations: entries }, writtenGradient);
   const directEffect = directGradient && writtenDirectGradient &&
     await direct(run, directGradient, writtenDirectGradient, entries, baseline);
@@ -138,6 +143,7 @@ export async function analyseSae(
     baseline,
     gradient,
     writtenGradient,
+    ...(integration ? { integration } : {}),
     entries,
     featureGradients,
     directEffect,
@@ -151,6 +157,11 @@ export async function analyseSae(
     }),
     errorsAttributionProportion: includeErrorTerm ? norm / (norm + norm + EPS) : 0,
   };
+}
+
+/** f − f_base of every feature that is active, here or in the baseline. */
+export function entriesOf({ encoded: { activations } }: SaeRun, baseline?: SaeBaseline): Differences {
+  return subtract(activations, baseline?.activations ?? nothing(activations.rows));
 }
 
 function nothing(rows: number): SaeBaseline["activations"] {

@@ -4,6 +4,7 @@
  * @module
  */
 import { VERSION } from "../version.ts";
+import type { Integration } from "./methods/integrated_gradients.ts";
 import { processingFlags } from "./processing.ts";
 import type { Attribution } from "./result.ts";
 import type { Decomposition, SaeAttribution } from "./sae_attribution.ts";
@@ -90,6 +91,15 @@ export interface SaeSummary {
   readonly decomposition: DecompositionSummary;
   /** The same of what goes straight to the metric, where that was asked for. */
   readonly direct_effect?: DecompositionSummary;
+  /** Of integrated gradients: how the integral was taken; `difference` is the joint effect, `sum` the attributions'. */
+  readonly integration?: {
+    readonly rule: string;
+    readonly steps: number;
+    readonly metric_at_baseline: number;
+    readonly difference: number;
+    readonly sum: number;
+    readonly converged: boolean;
+  };
   /** How well it reconstructs this prompt. */
   readonly fit: {
     readonly l0: readonly number[];
@@ -172,6 +182,10 @@ function summariseDecomposition({ maxResidual, ...perPosition }: Decomposition):
   return { ...perPosition, max_residual: maxResidual };
 }
 
+function summariseIntegration({ metricAtBaseline, ...rest }: Integration): NonNullable<SaeSummary["integration"]> {
+  return { ...rest, metric_at_baseline: metricAtBaseline };
+}
+
 function summariseSae(hook: string, sae: SaeAttribution): SaeSummary {
   const { run: { sae: { config, hookIn, hooksOut, source } }, rows, decomposition, directEffect, fit } = sae;
   const sums = new Array<number>(decomposition.features.length).fill(0);
@@ -188,6 +202,7 @@ function summariseSae(hook: string, sae: SaeAttribution): SaeSummary {
     rows: rows.length,
     sum_per_position: sums,
     decomposition: summariseDecomposition(decomposition),
+    ...(sae.integration ? { integration: summariseIntegration(sae.integration) } : {}),
     ...(directEffect ? { direct_effect: summariseDecomposition(directEffect.decomposition) } : {}),
     fit: {
       l0: fit.l0,

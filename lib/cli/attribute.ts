@@ -26,6 +26,7 @@ import { type PromptSource, readPromptSource } from "./prompt.ts";
 import { readRows, ROW_OPTIONS, type RowsRequest } from "./row_options.ts";
 import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 import { startEarly } from "./start_early.ts";
+import { readVerify, VERIFY_OPTIONS, type VerifyRequest } from "./ablation_options.ts";
 
 /** Everything that the command line asks for. */
 export interface AttributeRequest extends RunRequest, MethodRequest {
@@ -48,6 +49,8 @@ export interface AttributeRequest extends RunRequest, MethodRequest {
   /** The file of the run as a Python script. */
   readonly emitPython: string | undefined;
   readonly check: boolean;
+  /** Comparing with exact ablation. */
+  readonly verify: VerifyRequest | undefined;
 }
 
 const spec = {
@@ -86,6 +89,7 @@ const spec = {
       kind: "boolean",
       help: "compare with finite differences and with removing all features, and hash the files; takes longer",
     },
+    ...VERIFY_OPTIONS,
     ...DEVICE_OPTIONS,
   },
   examples: [
@@ -135,6 +139,9 @@ function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>)
       "--track shows activations as they are, which --baseline does not compare: leave out one of them",
     );
   }
+  if (method.integration !== undefined && values.track.length > 0) {
+    throw new UsageError("--track has no integrated gradients: leave out --track, or choose another --method");
+  }
   for (const name of ["summary", "save-tensors", "emit-python"] as const) {
     if (values[name] === "") throw new UsageError(`--${name} is empty: give the name of a file`);
   }
@@ -155,5 +162,6 @@ function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>)
     saveTensors: values["save-tensors"],
     emitPython: values["emit-python"],
     check: values.check,
+    verify: readVerify(values),
   };
 }

@@ -6,12 +6,13 @@
 import { calculateFeatureAttribution } from "../attribution/attribution.ts";
 import { type Baseline, UnalignedPromptsError } from "../attribution/baseline.ts";
 import type { CheckSummary } from "../attribution/check.ts";
+import type { VerifySummary } from "../attribution/verification.ts";
 import { predictionOf } from "../attribution/predict.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { Model } from "../model/model.ts";
 import type { AttributeRequest } from "./attribute.ts";
 import { type ChatRequest, inChat } from "./chat_options.ts";
-import { writeExports } from "./exports.ts";
+import { type Checks, writeExports } from "./exports.ts";
 import { findExplanations, type FoundExplanations } from "./explanations.ts";
 import { leadingSpaceWarning } from "./leading_space.ts";
 import type { BaselineRequest } from "./method_options.ts";
@@ -39,9 +40,13 @@ export async function attribute(request: AttributeRequest): Promise<void> {
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
   const found = await findExplanations(opened.saes, opened.requests);
-  const { result, check } = await withProgress(screen, "attributing", () => runAll(opened, prompt, baseline, request));
-  const report = request.quiet ? undefined : await makeReport(request, result, found, check, screen);
-  await writeExports(request, result, check);
+  const { result, ...checks } = await withProgress(
+    screen,
+    "attributing",
+    () => runAll(opened, prompt, baseline, request),
+  );
+  const report = request.quiet ? undefined : await makeReport(request, result, found, checks, screen);
+  await writeExports(request, result, checks);
   await writeAll(request, result, found, report);
 }
 
@@ -65,13 +70,14 @@ async function runAll(
   given: string | readonly number[],
   givenBaseline: Baseline,
   request: AttributeRequest,
-): Promise<{ result: Attribution; check: CheckSummary | undefined }> {
+): Promise<Checks & { result: Attribution }> {
   const { trackHookPoints, includeErrorTerm, prependBos, truncate, processing, quiet } = request;
   const prompt = await inChat(model, given, request.chat);
   const baseline = await baselineInChat(model, givenBaseline, request.chat);
   const result = await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
     saes,
     method: request.method,
+    integration: request.integration,
     baseline,
     directEffect: request.directEffect,
     trackHookPoints,
@@ -87,9 +93,15 @@ async function runAll(
     if (error instanceof UnalignedPromptsError) await printNote(await showUnaligned(model, error));
     throw error;
   });
-  if (!request.check) return { result, check: undefined };
-  const { checkAttribution } = await import("../attribution/check.ts");
-  return { result, check: await checkAttribution(model, result) };
+  return { result, ...await runChecks(model, result, request) };
+}
+
+async function runChecks(model: Model, result: Attribution, { check, verify }: AttributeRequest): Promise<Checks> {
+  const checking = async (): Promise<CheckSummary> =>
+    (await import("../attribution/check.ts")).checkAttribution(model, result);
+  const verifying = async (): Promise<VerifySummary> =>
+    (await import("../attribution/verification.ts")).verifyAttribution(result, verify);
+  return { check: check ? await checking() : undefined, verify: verify && await verifying() };
 }
 
 /** Both prompts' tokens, so that one sees where they part. */
@@ -102,7 +114,7 @@ async function makeReport(
   request: AttributeRequest,
   result: Attribution,
   found: FoundExplanations,
-  check: CheckSummary | undefined,
+  checks: Checks,
   screen: Screen,
 ): Promise<string> {
   const { model, grads: { resolvedMetric } } = result.parts;
@@ -115,7 +127,7 @@ async function makeReport(
   ];
   const seconds = performance.now() / 1000;
   return attributionReport(
-    { result, request, labels: found.explanations, tokenNames: new Map(names), check, warnings, seconds },
+    { result, request, labels: found.explanations, tokenNames: new Map(names), ...checks, warnings, seconds },
     screen,
   );
 }

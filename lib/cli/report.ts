@@ -5,11 +5,13 @@
  */
 import type { CheckSummary, HookCheck } from "../attribution/check.ts";
 import type { Attribution } from "../attribution/result.ts";
+import type { VerifySummary } from "../attribution/verification.ts";
 import { printable } from "../table/terminal.ts";
 import type { AttributeRequest } from "./attribute.ts";
 import { excludedPositions } from "./exports.ts";
 import { count, detail, entry, heading, type Page, percent, plain, signed } from "./report_layout.ts";
 import { accounts, perPosition, quickList, strongest } from "./report_sae.ts";
+import { verifyLines } from "./report_verification.ts";
 import {
   excludedWords,
   methodWords,
@@ -31,6 +33,7 @@ export interface ReportInput {
   /** Names of the metric's tokens by id. */
   readonly tokenNames: ReadonlyMap<number, string>;
   readonly check: CheckSummary | undefined;
+  readonly verify?: VerifySummary;
   readonly warnings: readonly string[];
   /** Since the program started. */
   readonly seconds: number;
@@ -59,6 +62,7 @@ export function attributionReport(input: ReportInput, page: Page): string {
       ...saes.flatMap(([hook, sae]) => accounts(sae, saes.length > 1 ? printable(hook) : undefined, page)),
       ...trackedLines(result, page),
       ...checkLines(input.check, page),
+      ...verifyLines(input.verify, result.tokens, page),
       foot(input, page),
       ...input.warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
       ...saes.flatMap(([hook, sae]) => quickList(result.sae(hook), sae, name)),

@@ -6,6 +6,7 @@
 import { neuronpediaQuickList } from "../attribution/long_table.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { AttributionRow, DirectEffect, SaeAttribution } from "../attribution/sae_attribution.ts";
+import type { Integration } from "../attribution/methods/integrated_gradients.ts";
 import type { Sae } from "../sae/sae.ts";
 import { displayWidth, printable } from "../table/terminal.ts";
 import { bars, detail, entry, heading, type Page, signed } from "./report_layout.ts";
@@ -84,10 +85,17 @@ export function accounts(sae: SaeAttribution, name: string | undefined, page: Pa
   return [
     ...(name === undefined ? [] : [detail(name, page)]),
     entry("Adds up", adds.split(" "), page),
+    ...(sae.integration ? [entry("Integral", integrationWords(sae.integration).split(" "), page)] : []),
     ...(sae.directEffect ? [entry("Direct", directWords(sae.directEffect).split(" "), page)] : []),
     entry("SAE fit", fitWords(sae.fit).split(" "), page),
     entry("SAE error", errorWords(sae).split(" "), page),
   ];
+}
+
+function integrationWords({ steps, rule, sum, difference, converged }: Integration): string {
+  const [s, d] = [sum, difference].map((value) => signed(value, Math.max(Math.abs(sum), Math.abs(difference))));
+  return `${steps} steps (${rule}); attributions add up to ${s}, removing all features at once takes ${d} from the ` +
+    `metric${converged ? "" : ": not converged"}`;
 }
 
 function directWords({ decomposition }: DirectEffect): string {

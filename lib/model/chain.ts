@@ -85,8 +85,19 @@ export class Chain {
         const { name } = replaced.find(({ stage }) => stage === start)!;
         throw new RangeError(`The first pass did not keep what ${name} needs: name it in gradientsFrom`);
       }
-      return this.#run({ ...pass, known: from.values }, start, input);
+      return this.#run({ ...pass, known: this.#known(from, pass, start) }, start, input);
     });
+  }
+
+  /** The first pass's values in the stage where another goes on, unless either changes them within the stage before. */
+  #known(from: Pass, pass: Pass, start: number): ReadonlyMap<string, FloatTensor> {
+    const { hooks, input } = this.#stages.sessions.graph(this.#stages.key(pass, start));
+    const at = [...from.hooks, ...pass.hooks].filter(({ stage }) => stage === start);
+    const isChanged = at.some(({ name, local }) =>
+      from.deltas.has(name) || (pass.replacedAt.has(name) && hooks[local] === input)
+    );
+    const known = isChanged ? [] : at.filter(({ name }) => from.values.has(name));
+    return new Map(known.map(({ name }) => [name, from.values.get(name)!]));
   }
 
   async #run(pass: Pass, start: number, input?: Stream): Promise<ForwardState> {

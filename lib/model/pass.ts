@@ -86,7 +86,7 @@ export interface Pass {
   readonly selectRows: boolean;
   /** Masks and rotary positions, for all positions (false) and with queries at the rows only (true). */
   readonly positional: Map<boolean, Feeds>;
-  /** Hook values of the pass from which this one goes on. */
+  /** Hook values of the pass from which this one goes on, in the stage where it does. */
   readonly known: ReadonlyMap<string, FloatTensor>;
 }
 

@@ -1,10 +1,13 @@
 /** Cross-layer transcoders against autograd in TransformerLens (tests/data/cross_layer/make.py) and finite differences. */
 import assert from "node:assert/strict";
 import {
+  ablateFeatures,
+  ablateJointly,
   type Attribution,
   calculateFeatureAttribution,
   checkAttribution,
   emitPython,
+  evaluateFaithfulness,
   evaluateSae,
   loadModel,
   loadSae,
@@ -12,6 +15,7 @@ import {
   logitDiff,
   patchFeatures,
   type Sae,
+  steer,
 } from "../../mod.ts";
 import type { Replacement } from "../../lib/model/chain.ts";
 import { openSource } from "../../lib/weights/source.ts";
@@ -246,4 +250,44 @@ Deno.test("a cross-layer transcoder from the command line", async () => {
   }
   assert.equal(lines.length - 1, count);
   assert.match(stderr, /reads blocks\.0\.hook_resid_mid, writes 3 later layers too, transcoder/);
+});
+
+Deno.test("a cross-layer feature that is removed is missed at all its layers: one by one, together, steered, integrated", async () => {
+  for (const directory of ["clt-relu", "clt-jumprelu"]) {
+    await withSaes(directory, async (saes) => {
+      const result = await attribute(saes);
+      const integrated = await calculateFeatureAttribution(model, tokens, METRIC, {
+        saes,
+        method: "integrated-gradients",
+        excludeSpecialTokens: false,
+        integration: { tolerance: 1e-3 },
+      });
+      for (const hook of result.hooks) {
+        const rows = result.rows(hook).filter((_, i, { length }) => i < 2 || i >= length - 2);
+        const patched = await patchFeatures(model, result, hook, rows);
+        const effects = patched.map(({ effect }) => effect);
+        assertClose((await ablateFeatures(result, hook, rows)).map(({ effect }) => effect), effects, `${hook} single`);
+        const [all, ...groups] = await ablateJointly(result, hook, [result.rows(hook), ...rows.map((row) => [row])]);
+        assertClose(groups, effects, `${hook} groups`);
+        const [{ position, feature }] = rows;
+        const off = { hook, position, feature, how: "set", value: 0 } as const;
+        const options = { saes, metric: METRIC, excludeSpecialTokens: false };
+        const { metric } = await steer(model, tokens, [off], options);
+        assertClose([metric!.before - metric!.after], [effects[0]], `${hook} steered`);
+        const { integration } = integrated.parts.saes.get(hook)!;
+        assert.ok(integration!.converged);
+        assertClose([integration!.difference], [all], `${hook} integrated`);
+      }
+      const curves = await evaluateFaithfulness(result, { counts: [3] });
+      for (const { hook, metricNone } of curves) {
+        const [all] = await ablateJointly(result, hook, [result.rows(hook)]);
+        assertClose([metricNone], [result.metric - all], `${hook} curve`);
+      }
+      const message = /^The cross-layer transcoder at .* cannot encode again layer by layer: keep the error term/;
+      const [hook] = result.hooks;
+      await assert.rejects(ablateFeatures(result, hook, undefined, { downstreamError: "frozen" }), { message });
+      const without = await attribute(saes, false);
+      await assert.rejects(ablateFeatures(without, hook), { message });
+    });
+  }
 });

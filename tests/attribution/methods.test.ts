@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { findMethod, METHOD_NAMES, type MethodName } from "../../lib/attribution/methods/mod.ts";
 import { metricValue } from "../../lib/attribution/evaluate.ts";
+import { pearson } from "../../lib/attribution/statistics.ts";
 import {
   calculateAttributionGrads,
   calculateFeatureAttribution,
@@ -11,7 +12,6 @@ import {
   type Replacement,
 } from "../../mod.ts";
 import { dot, DoubleChain } from "./double_chain.ts";
-import { pearson } from "./exact_ablation.ts";
 import {
   assertClose,
   assertLogitsClose,
@@ -207,7 +207,7 @@ Deno.test("frozen patterns: the derivative when every pattern is put back to wha
 Deno.test("an unknown method is refused, and every method has a title", () => {
   assert.throws(() => findMethod("shap" as MethodName), {
     name: "RangeError",
-    message: 'Unknown method "shap": choose one of gradient, frozen-pattern, relp',
+    message: 'Unknown method "shap": choose one of gradient, frozen-pattern, relp, integrated-gradients',
   });
   assert.equal(new Set(METHOD_NAMES.map((name) => findMethod(name).title)).size, METHOD_NAMES.length);
 });

@@ -5,8 +5,11 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { pearson, slope, spearman } from "../../lib/attribution/statistics.ts";
 import { BUNDLED, DEFAULT_MODEL } from "../../lib/bundled.ts";
 import {
+  ablateFeatures,
+  ablateJointly,
   type Attribution,
   type AttributionOptions,
   type AttributionRow,
@@ -17,13 +20,13 @@ import {
   type Model,
   type Sae,
 } from "../../mod.ts";
-import { ExactAblation, pearson, slope, spearman } from "../attribution/exact_ablation.ts";
 
 /** The methods. A further one is one more line. */
 const METHODS: readonly (readonly [title: string, options: AttributionOptions])[] = [
   ["gradient × activation", { method: "gradient" }],
   ["frozen pattern", { method: "frozen-pattern" }],
   ["RelP", { method: "relp" }],
+  ["integrated gradients", { method: "integrated-gradients" }],
 ];
 
 /** Features that a method says speak most for the metric, removed together. */
@@ -64,22 +67,21 @@ function activeRows(result: Attribution, hook: string): AttributionRow[] {
 
 /** The figures of every method on one prompt. */
 async function compare(
-  ablation: ExactAblation,
   attribute: (options: AttributionOptions) => Promise<Attribution>,
   hook: string,
   prompt: string,
 ): Promise<Figures[]> {
   const plain = await attribute({});
   const active = activeRows(plain, hook);
-  const exact = await ablation.effects(plain, hook, active);
-  const [all] = await ablation.joint(plain, hook, [active]);
+  const exact = (await ablateFeatures(plain, hook, active)).map(({ effect }) => effect);
+  const [all] = await ablateJointly(plain, hook, [active]);
   const figures: Figures[] = [];
   for (const [, options] of METHODS) {
     const said = new Map((await attribute(options)).rows(hook).map((row) => [key(row), row.attribution]));
     const rows = active.map((row) => ({ ...row, attribution: said.get(key(row)) ?? 0 }));
     const attributions = rows.map(({ attribution }) => attribution);
     const strongest = rows.toSorted((a, b) => b.attribution - a.attribution).slice(0, STRONGEST);
-    const [together] = await ablation.joint(plain, hook, [strongest]);
+    const [together] = await ablateJointly(plain, hook, [strongest]);
     const large = exact.flatMap((effect, i) => Math.abs(effect) > LARGE * Math.abs(plain.metric) ? [i] : []);
     figures.push({
       prompt,
@@ -101,14 +103,12 @@ async function compareAll(model: Model, sae: Sae, bundled: URL): Promise<Figures
   const { prompts } = JSON.parse(await Deno.readTextFile(new URL("prompts.json", bundled))) as {
     prompts: { prompt: string; pos_token: string; neg_token: string }[];
   };
-  const ablation = await ExactAblation.open(model, new URL(`${BUNDLED[DEFAULT_MODEL].directory}/`, bundled));
   const byMethod: Figures[][] = METHODS.map(() => []);
   for (const { prompt, pos_token, neg_token } of prompts) {
     const attribute = (options: AttributionOptions): Promise<Attribution> =>
       calculateFeatureAttribution(model, prompt, logitDiff(pos_token, neg_token), { saes: [sae], ...options });
-    (await compare(ablation, attribute, sae.hookOut, prompt)).forEach((figures, m) => byMethod[m].push(figures));
+    (await compare(attribute, sae.hookOut, prompt)).forEach((figures, m) => byMethod[m].push(figures));
   }
-  await ablation.close();
   return byMethod;
 }
 

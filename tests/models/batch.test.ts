@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ForwardState } from "../../lib/model/chain.ts";
+import type { ForwardState, Replacement } from "../../lib/model/chain.ts";
 import { hookNames } from "../../lib/model/hooks.ts";
 import type { FloatTensor } from "../../lib/runtime/tensor.ts";
 import { relativeError } from "../graph/numbers.ts";
@@ -98,6 +98,36 @@ for (const name of MODELS) {
           );
           assert.ok(relativeError(part(gradients.get(at)!), g.get(at)!.data) <= 2e-6, `gradient ${hook} ${i} ${at}`);
         }
+      }
+    }
+  });
+
+  Deno.test(`${name}: going on with other values at several hooks, after a pass that had others there`, async () => {
+    await using model = await open(name);
+    const { architecture: { defaultProcessing: processing, config: { dModel } }, chain } = model;
+    const [prompt] = PROMPTS;
+    const plain = { prompts: [prompt], processing, rows: [[4]] };
+    const [input, attention, mlp] = ["hook_resid_pre", "hook_attn_out", "hook_mlp_out"].map((hook) =>
+      `blocks.1.${hook}`
+    );
+    const before = "blocks.0.hook_mlp_out";
+    for (const hooks of [[attention], [mlp], [attention, mlp], [input, mlp], [before, attention, mlp]]) {
+      const replacements = (): Replacement[] =>
+        hooks.map((hook, i) => {
+          const { dims, data } = noise([1, prompt.length, dModel]);
+          // From the second on, what comes in counts too.
+          const replace = (values: ReadonlyMap<string, FloatTensor>): FloatTensor =>
+            i === 0 ? { dims, data } : { dims, data: data.map((x, j) => x + values.get(hook)!.data[j]) };
+          return { hook, replace: (values) => Promise.resolve(replace(values)) };
+        });
+      const asked = { ...plain, gradientsFrom: hooks };
+      const others = replacements();
+      const whole = await chain.forward({ ...asked, replacements: others });
+      for (
+        const first of [await chain.forward(asked), await chain.forward({ ...asked, replacements: replacements() })]
+      ) {
+        const again = await chain.rerun(first, 1, { replacements: others });
+        assert.ok(relativeError(again.final.data, whole.final.data) <= 1e-6, hooks.join());
       }
     }
   });

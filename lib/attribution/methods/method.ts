@@ -11,4 +11,6 @@ export interface Method {
   readonly title: string;
   /** Where its gradient differs from the plain one: roles of the model's parts that are constants, or have own rules. */
   readonly vjp: VjpOptions;
+  /** The gradient is its mean on the way from the baseline to the run. */
+  readonly integrate?: boolean;
 }

@@ -5,6 +5,7 @@
  */
 import { frozenPattern } from "./frozen_pattern.ts";
 import { gradient } from "./gradient.ts";
+import { integratedGradients } from "./integrated_gradients.ts";
 import type { Method } from "./method.ts";
 import { METHOD_NAMES, type MethodName } from "./names.ts";
 import { relp } from "./relp.ts";
@@ -12,7 +13,12 @@ import { relp } from "./relp.ts";
 export type { Method } from "./method.ts";
 export { METHOD_NAMES, type MethodName } from "./names.ts";
 
-const METHODS: Readonly<Record<MethodName, Method>> = { gradient, "frozen-pattern": frozenPattern, relp };
+const METHODS: Readonly<Record<MethodName, Method>> = {
+  gradient,
+  "frozen-pattern": frozenPattern,
+  relp,
+  "integrated-gradients": integratedGradients,
+};
 
 /**
  * The method of a name.
