@@ -20,6 +20,8 @@ interface CommandModule {
 const COMMANDS: Readonly<Record<string, string>> = {
   predict: "show what the model predicts next",
   attribute: "attribute a prediction to the features of sparse autoencoders",
+  graph: "make an attribution graph of transcoder features, as circuit-tracer does",
+  edges: "trace what makes SAE features: direct effects of features further down",
   evals: "evaluate sparse autoencoders on prompts, in SAELens's figures",
   models: "list the models that are known by name",
   saes: "list the public SAEs, and which of them can be loaded",

@@ -112,18 +112,29 @@ export async function attributionGraph(
   const missing = Array.from({ length: nLayers }, (_, layer) => layer).filter((layer) => !byLayer.has(layer));
   const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
   const prependBos = resolvePrependBos(saes, options.prependBos);
-  const tokens = await model.toTokens(prompt, { prependBos, truncate: options.truncate });
-  const top = topHook(model);
+  const ids = await model.toTokens(prompt, { prependBos, truncate: options.truncate });
   const run = await runDirect(model, {
-    tokens,
+    tokens: ids,
     saes,
     processing,
-    excluded: await specialPositions(model, tokens, saes, await excludedByDefault(model, options)),
+    excluded: await specialPositions(model, ids, saes, await excludedByDefault(model, options)),
     unexplained: missing.map((layer) => `blocks.${layer}.hook_mlp_out`),
-    targetHooks: [top],
+    targetHooks: [topHook(model)],
   });
-  const logits = await chooseLogits(run, options);
-  const columns = columnsOf(run, nLayers);
+  try {
+    const tokens = await model.describeTokens(ids);
+    const traced = await trace(run, columnsOf(run, nLayers), options);
+    return { ...traced, prompt: promptText(prompt, tokens), tokens, processing, nLayers, saes: byLayer, missing };
+  } finally {
+    run.state.release();
+  }
+}
+
+/** What there is to say of a graph's nodes and edges. */
+type Traced = Adjacency & Pick<AttributionGraph, "features" | "sums" | "logits" | "nActive">;
+
+/** The rows of the logits, then those of features. */
+async function trace(run: DirectRun, columns: Columns, options: AttributionGraphOptions): Promise<Traced> {
   const rows = new Map<number, Float32Array>();
   const sums = new Map<number, GraphSum>();
   const add = (node: number, effects: Float32Array, value: number): void => {
@@ -134,29 +145,21 @@ export async function attributionGraph(
     rows.set(node, row);
     sums.set(node, { value, bias: row.reduce((left, weight) => left - weight, value) });
   };
+  const logits = await chooseLogits(run, options);
   const targets = await logitTargets(run, logits);
-  const effects = await directEffects(run, top, targets);
+  const effects = await directEffects(run, topHook(run.model), targets);
   logits.forEach((_, i) => add(columns.n + i, effects[i], targets[i].value));
-  const n = tokens.length;
-  const whole = {
-    ...{ nFeatures: columns.features.length, nErrors: nLayers * n, nTokens: n, rows },
+  const { features } = columns;
+  const nTokens = run.tokens.length;
+  const whole: Adjacency = {
+    nFeatures: features.length,
+    nErrors: columns.n - features.length - nTokens,
+    nTokens,
+    rows,
     probabilities: logits.map(({ probability }) => probability),
   };
   await addFeatures(run, whole, columns, options.maxFeatures ?? 7500, add);
-  run.state.release();
-  const graph = withoutUnseen(whole, columns.features, sums);
-  const described = await model.describeTokens(tokens);
-  return {
-    ...graph,
-    prompt: promptText(prompt, described),
-    tokens: described,
-    processing,
-    nLayers,
-    logits,
-    saes: byLayer,
-    missing,
-    nActive: columns.features.length,
-  };
+  return { ...withoutUnseen(whole, features, sums), logits, nActive: features.length };
 }
 
 /** Tokens decoded alone may lack their spaces: a text is taken as it was given. */

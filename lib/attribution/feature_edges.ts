@@ -104,9 +104,12 @@ export async function featureEdges(
   const excluded = await specialPositions(model, tokens, saes, options.excludeSpecialTokens);
   const wanted = options.targets?.map((target) => checkTarget(target, saes, tokens.length));
   const run = await runDirect(model, { tokens, saes, processing, excluded });
-  const targets = await edgesInto(run, wanted ?? activeTargets(run));
-  run.state.release();
-  return { tokens: await model.describeTokens(tokens), processing, nodes: run.nodes, targets };
+  try {
+    const targets = await edgesInto(run, wanted ?? activeTargets(run));
+    return { tokens: await model.describeTokens(tokens), processing, nodes: run.nodes, targets };
+  } finally {
+    run.state.release();
+  }
 }
 
 /** @throws {RangeError} if there is no such SAE, position or feature */
@@ -130,6 +133,13 @@ function activeTargets({ model, nodes, saeRuns, tokens }: DirectRun): FeatureAt[
   const hooks = saes.filter(({ hookIn, hookOut }) =>
     saes.some((other) => other.hookOut !== hookOut && isUpstream(model, other.hookOut, hookIn))
   ).map(({ hookOut }) => hookOut);
+  if (hooks.length === 0) {
+    throw new RangeError(
+      `No SAE reads what another one writes (${
+        saes.map(({ hookOut }) => hookOut).join(", ")
+      }): give one further down too`,
+    );
+  }
   return nodes.filter(({ kind, hook, position }) =>
     kind === "feature" && position === tokens.length - 1 && hooks.includes(hook)
   ).map(({ hook, position, feature }) => ({ hook, position, feature: feature! }));

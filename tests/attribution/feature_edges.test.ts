@@ -241,4 +241,6 @@ Deno.test("targets that are not there", async () => {
     const made = featureEdges(model, [0, 5, 6], { saes: [lower, upper], targets: [target] });
     await assert.rejects(made, { name: "RangeError", message });
   }
+  const alone = featureEdges(model, [0, 5, 6], { saes: [upper] });
+  await assert.rejects(alone, { name: "RangeError", message: /^No SAE reads what another one writes/ });
 });
