@@ -72,8 +72,8 @@ export interface AttributionGraph extends Adjacency {
   readonly missing: readonly number[];
 }
 
-/** Features looked into before the influences are looked at again. */
-const BETWEEN_RANKINGS = 256;
+/** Features looked into before the influences are looked at again, as many as by circuit-tracer's command. */
+const BETWEEN_RANKINGS = 1024;
 
 const MLP_OUT = /^blocks\.(\d+)\.hook_mlp_out$/;
 
