@@ -22,7 +22,10 @@ export interface AttributionGraphOptions extends
     "prependBos" | "truncate" | "processing" | "processingFlags" | "excludeSpecialTokens"
   >,
   LogitChoice {
-  /** Transcoders that write `blocks.L.hook_mlp_out`, at most one per layer. An MLP without one is all error. */
+  /**
+   * Transcoders that write `blocks.L.hook_mlp_out`, at most one per layer, or all layers of a cross-layer transcoder. An
+   * MLP without one is all error.
+   */
   readonly saes: readonly Sae[];
   /** The most features: those with the most influence; default 7500. */
   readonly maxFeatures?: number;

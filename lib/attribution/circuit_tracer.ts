@@ -143,7 +143,7 @@ export async function toCircuitTracer(
     metadata: {
       slug,
       scan,
-      transcoder_list: [...graph.saes].sort(([a], [b]) => a - b).map(([, sae]) => sae.source),
+      transcoder_list: [...new Set([...graph.saes].sort(([a], [b]) => a - b).map(([, sae]) => sae.source))],
       prompt_tokens: graph.tokens.map(({ text }) => text),
       prompt: graph.prompt,
       node_threshold: nodeThreshold,

@@ -17,9 +17,9 @@ import { stageGraph } from "../model/stage_sessions.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import { inputGradient } from "../sae/normalization.ts";
 import type { Sae } from "../sae/sae.ts";
-import { runWithSaes, type SaeRun, seenBy, withSeen } from "./apply.ts";
+import { apart, runWithSaes, type SaeRun, seenBy, withSeen } from "./apply.ts";
 import { gradientsFrom, residPre } from "./edge_gradients.ts";
-import { saeSource, type Source, type SourceNode, wholeSource } from "./edge_sources.ts";
+import { laterSource, saeSource, type Source, type SourceNode, wholeSource } from "./edge_sources.ts";
 
 /** A forward pass and everything that was written in it. */
 export interface DirectRun {
@@ -80,14 +80,10 @@ const MOST_COPIES = 64;
 /**
  * Runs the model once and takes apart what was written.
  *
- * @throws {RangeError} if an SAE is a cross-layer transcoder, or does not fit
+ * @throws {RangeError} if an SAE does not fit the model or the others
  */
 export async function runDirect(model: Model, request: DirectRequest): Promise<DirectRun> {
   const { tokens, processing, excluded, unexplained = [], targetHooks = [] } = request;
-  const cross = request.saes.find(({ hooksOut }) => hooksOut.length > 1);
-  if (cross) {
-    throw new RangeError(`Direct effects of cross-layer transcoders are not supported, and ${cross.source} is one`);
-  }
   const order = hookNames(model.architecture);
   const saes = [...request.saes].sort((a, b) => order.indexOf(a.hookOut) - order.indexOf(b.hookOut));
   const embedding = Object.keys(model.architecture.embed(processing).hooks);
@@ -111,13 +107,22 @@ export async function runDirect(model: Model, request: DirectRequest): Promise<D
     rows: [tokens.length - 1],
   });
   const sources: Source[] = [];
-  const add = (source: Omit<Source, "first">): void => {
-    const last = sources.at(-1);
-    sources.push({ ...source, first: last ? last.first + last.nodes.length : 0 });
+  const nodes: SourceNode[] = [];
+  const add = (source: Omit<Source, "indices">): Source => {
+    const whole = { ...source, indices: source.nodes.map((node) => nodes.push(node) - 1) };
+    sources.push(whole);
+    return whole;
   };
   for (const hook of embedding) add(wholeSource(hook, hook === "hook_embed" ? "token" : "position", state));
   for (const hook of unexplained) add(wholeSource(hook, "error", state));
-  for (const run of saeRuns.values()) add(await saeSource(run));
+  for (const run of saeRuns.values()) {
+    const { hooksOut, config } = run.sae;
+    const [written, ...later] = apart(await run.sae.contributions(run.encoded), hooksOut.length, config.dOut);
+    const own = add(saeSource(run, written));
+    later.forEach((part, i) => {
+      sources.push(laterSource(own, part, hooksOut[i + 1], saeRuns.get(hooksOut[i + 1])?.sae));
+    });
+  }
   return {
     model,
     tokens,
@@ -125,7 +130,7 @@ export async function runDirect(model: Model, request: DirectRequest): Promise<D
     state,
     saeRuns,
     sources,
-    nodes: sources.flatMap(({ nodes }) => nodes),
+    nodes,
     blocked: [...unexplained, ...saeRuns.keys()],
   };
 }
@@ -171,12 +176,13 @@ export async function directEffects(
   const sources = run.sources.filter((source) =>
     (!owner || source.sae !== owner) && isUpstream(run.model, source.hook, hook)
   );
+  const hooks = [...new Set(sources.map((source) => source.hook))];
   const blocked = run.blocked.filter((name) => name !== owner?.hookOut);
   const effects: Float32Array[] = [];
   for (let start = 0; start < targets.length; start += copies) {
     const batch = targets.slice(start, start + copies);
     const seed = seedOf(run, hook, batch, owner);
-    const { gradients, skips } = await gradientsFrom(run, hook, seed, sources.map((source) => source.hook), blocked);
+    const { gradients, skips } = await gradientsFrom(run, hook, seed, hooks, blocked);
     const weights = batch.map(() => new Float32Array(run.nodes.length));
     for (const source of sources) {
       await multiply(run, source, gradients.get(source.hook)!, weights, skips.get(source.hook));
@@ -206,7 +212,7 @@ function seedOf(
 /** Vector · gradient, position by position, for every target of a batch. */
 async function multiply(
   { model: { runtime }, state }: DirectRun,
-  { sae, nodes, offsets, vectors, d, first }: Source,
+  { sae, nodes, indices, offsets, vectors, d }: Source,
   gradient: FloatTensor,
   weights: readonly Float32Array[],
   skip: Float32Array | undefined,
@@ -224,14 +230,17 @@ async function multiply(
     const written = { dims: [end - start, d], data: vectors.subarray(start * d, end * d) };
     const effects = (await session.run({ gradient: { dims: [copies, d], data: at }, written })).effects.data;
     for (let copy = 0; copy < copies; copy++) {
-      const row = (effects as Float32Array).subarray(copy * (end - start), (copy + 1) * (end - start));
-      weights[copy].set(row, first + start);
+      // A feature may write at several hooks.
+      for (let i = start; i < end; i++) {
+        weights[copy][indices[i]] += effects[copy * (end - start) + i - start] as number;
+      }
     }
-    if (!skip) continue;
+    const biasAt = nodes.slice(start, end).findIndex(({ kind }) => kind === "bias");
+    if (!skip || biasAt < 0) continue;
     // What goes past the features is no constant: it has its own causes, on whose account it has been taken.
     const x = state.values.get(sae!.hookIn)!.data;
     const { dIn } = sae!.config;
-    const bias = first + start + nodes.slice(start, end).findIndex(({ kind }) => kind === "bias");
+    const bias = indices[start + biasAt];
     for (let copy = 0; copy < copies; copy++) {
       for (let i = 0; i < dIn; i++) {
         weights[copy][bias] -= skip[(copy * n + position) * dIn + i] * x[position * dIn + i];

@@ -32,29 +32,35 @@ export interface Source {
   readonly sae?: Sae;
   /** By position: features, error, bias; or one. */
   readonly nodes: readonly SourceNode[];
+  /** Each node's index among all of the run. */
+  readonly indices: readonly number[];
   /** By position, where its nodes begin; one more at the end. */
   readonly offsets: readonly number[];
   /** `[node, d]` */
   readonly vectors: Float32Array;
   /** Numbers per position. */
   readonly d: number;
-  /** The first node's index among all. */
-  readonly first: number;
 }
 
 /** A hook's value, one node per position. */
-export function wholeSource(hook: string, kind: SourceKind, { values }: ForwardState): Omit<Source, "first"> {
+export function wholeSource(hook: string, kind: SourceKind, { values }: ForwardState): Omit<Source, "indices"> {
   const { dims: [, n], data } = values.get(hook)!;
   const positions = Array.from({ length: n }, (_, position) => position);
   const nodes = positions.map((position) => ({ kind, hook, position, feature: null, activation: null }));
   return { hook, nodes, offsets: [...positions, n], vectors: data, d: data.length / n };
 }
 
-/** A hook's value as its SAE explains it: at every position features, error and bias. */
-export async function saeSource({ sae, saeIn, saeOut, encoded }: SaeRun): Promise<Omit<Source, "first">> {
+/**
+ * A hook's value as its SAE explains it: at every position features, error and bias.
+ *
+ * @param written what the features write at this hook, `[entry, d]`
+ */
+export function saeSource(
+  { sae, saeIn, saeOut, encoded }: SaeRun,
+  written: Float32Array,
+): Omit<Source, "indices"> {
   const { config: { dOut: d }, hookOut: hook } = sae;
   const { activations: { rows, offsets, features, values }, normalized: { bias } } = encoded;
-  const written = await sae.contributions(encoded);
   const nodes: SourceNode[] = [];
   const starts = [0];
   const vectors = new Float32Array((values.length + 2 * rows) * d);
@@ -73,4 +79,19 @@ export async function saeSource({ sae, saeIn, saeOut, encoded }: SaeRun): Promis
     starts.push(nodes.length);
   }
   return { hook, sae, nodes, offsets: starts, vectors, d };
+}
+
+/** What the features of a cross-layer transcoder's layer write at a later layer's hook: nodes that are there already. */
+export function laterSource(own: Source, written: Float32Array, hook: string, sae: Sae | undefined): Source {
+  const features = own.nodes.map((_, i) => i).filter((i) => own.nodes[i].kind === "feature");
+  const offsets = own.offsets.map((offset) => features.filter((i) => i < offset).length);
+  return {
+    hook,
+    sae,
+    nodes: features.map((i) => own.nodes[i]),
+    indices: features.map((i) => own.indices[i]),
+    offsets,
+    vectors: written,
+    d: own.d,
+  };
 }

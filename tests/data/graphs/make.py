@@ -3,9 +3,9 @@
 Run with circuit-tracer 0.5.0, transformer-lens 3.9.0 and transformers 5.23.0: python make.py
 (reads ../models, writes beside itself)
 
-<model>/config.yaml, layer_<n>.safetensors: the transcoders, in circuit-tracer's format.
-<model>/graph.json: what circuit-tracer's create_graph_files writes for the prompt, with its scores.
-<model>/golden.safetensors, float64 rounded to float32: circuit-tracer's adjacency (rows of features and logits only, in
+<set>/config.yaml, layer_<n>.safetensors: the transcoders, in circuit-tracer's format; of gpt2-clt those of ../cross_layer.
+<set>/graph.json: what circuit-tracer's create_graph_files writes for the prompt, with its scores.
+<set>/golden.safetensors, float64 rounded to float32: circuit-tracer's adjacency (rows of features and logits only, in
 its order of nodes), active_features [layer, position, feature], activations, cumulative influence of all nodes, logits'
 tokens and probabilities; and, by a second computation that shares nothing with it (no gradients):
 pre_activations of the same rows, and biases: what is left of them when everything that a node writes is taken out of the
@@ -17,6 +17,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub.constants
 import torch
@@ -32,6 +33,7 @@ from circuit_tracer.attribution.attribute import attribute
 from circuit_tracer.graph import compute_graph_scores, prune_graph
 from circuit_tracer.replacement_model.replacement_model_transformerlens import TransformerLensReplacementModel
 from circuit_tracer.transcoder.activation_functions import JumpReLU
+from circuit_tracer.transcoder.cross_layer_transcoder import load_clt
 from circuit_tracer.transcoder.single_layer_transcoder import SingleLayerTranscoder, TranscoderSet
 from circuit_tracer.utils.create_graph_files import build_model, create_nodes, create_used_nodes_and_edges
 from transformer_lens.pretrained import weight_conversions
@@ -45,6 +47,7 @@ FEATURES = 24
 # model: (hook that is read, with skip connections, JumpReLU)
 SETS = {
     "gpt2": ("mlp.hook_in", False, True),
+    "gpt2-clt": None,  # the cross-layer transcoder in ../cross_layer/clt-jumprelu
     "llama": ("mlp.hook_in", True, False),
     "gemma2": ("ln2.hook_normalized", False, True),
 }
@@ -101,6 +104,15 @@ def open_model(name):
     return model.double()
 
 
+def layer_of(coders, layer):
+    """One layer's transcoder, or what a cross-layer transcoder reads and adds at one layer."""
+    if isinstance(coders, TranscoderSet):
+        return coders[layer]
+    weights = SimpleNamespace(W_enc=coders.W_enc[layer], b_enc=coders.b_enc[layer], b_dec=coders.b_dec[layer])
+    weights.W_skip = None
+    return weights
+
+
 def check_sums(model, graph, tokens):
     """Pre-activations, and what is left of them with the frozen network run on nothing but its biases."""
     coders = model.transcoders
@@ -117,7 +129,7 @@ def check_sums(model, graph, tokens):
 
         def constants(value, hook):
             layer = mlp_out[hook.name]
-            coder, skip = coders[layer], torch.zeros_like(value)
+            coder, skip = layer_of(coders, layer), torch.zeros_like(value)
             out = coder.b_dec.expand_as(value).clone()
             out[:, 0] = clean[hook.name][:, 0]  # features and errors are left out at the first token
             if coder.W_skip is not None:
@@ -140,7 +152,7 @@ def check_sums(model, graph, tokens):
         model.run_with_hooks(tokens, fwd_hooks=[("unembed.hook_pre", lambda v, hook: clean_final.update(v=v))])
         pre, bias = [], []
         for layer, position, feature in graph.active_features.tolist():
-            coder, name = coders[layer], f"blocks.{layer}.{model.feature_input_hook}"
+            coder, name = layer_of(coders, layer), f"blocks.{layer}.{model.feature_input_hook}"
             w, b = coder.W_enc[feature], coder.b_enc[feature]
             pre.append(clean[name][0, position] @ w + b)
             bias.append(inputs[layer][0, position] @ w + b)
@@ -153,10 +165,15 @@ def check_sums(model, graph, tokens):
 
 def make(name):
     generator = torch.Generator().manual_seed(len(name))
-    model = open_model(name)
-    coders = make_transcoders(name, model, generator)
+    model = open_model(name.removesuffix("-clt"))
+    if SETS[name] is None:
+        (HERE / name).mkdir(exist_ok=True)
+        path = str(HERE.parent / "cross_layer" / "clt-jumprelu")
+        coders = load_clt(path, "ln2.hook_normalized", scan=f"tiny-{name}", dtype=torch.float64, lazy_decoder=False)
+    else:
+        coders = make_transcoders(name, model, generator)
     model._configure_replacement_model(coders.double())
-    tokens = torch.tensor(tokens_of(name))
+    tokens = torch.tensor(tokens_of(name.removesuffix("-clt"), PROMPT if SETS[name] else PROMPT[:8]))
     graph = attribute(tokens, model, max_n_logits=4, desired_logit_prob=0.95, batch_size=16)
     n_features, n_logits = len(graph.selected_features), len(graph.logit_targets)
     rows = torch.cat([graph.adjacency_matrix[:n_features], graph.adjacency_matrix[-n_logits:]])
@@ -189,9 +206,9 @@ def make(name):
     )
 
 
-def tokens_of(name):
+def tokens_of(name, prompt):
     tokenizer = AutoTokenizer.from_pretrained(HERE.parent / "models" / name)
-    ids = tokenizer.encode(PROMPT, add_special_tokens=False)
+    ids = tokenizer.encode(prompt, add_special_tokens=False)
     return [tokenizer.bos_token_id, *ids]
 
 
