@@ -23,6 +23,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   ablate: "remove features and measure what that does to a prediction",
   evaluate: "faithfulness curves: keep or remove only the strongest features",
   steer: "set features and see what the model says then",
+  graph: "make an attribution graph of transcoder features, as circuit-tracer does",
+  edges: "trace what makes SAE features: direct effects of features further down",
   evals: "evaluate sparse autoencoders on prompts, in SAELens's figures",
   models: "list the models that are known by name",
   saes: "list the public SAEs, and which of them can be loaded",

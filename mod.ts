@@ -25,7 +25,7 @@ export {
 } from "./lib/model/model.ts";
 export type { ChatMessage, ChatOptions, ChatPrompt } from "./lib/model/chat_types.ts";
 export { loadSae, loadSaes, type LoadSaeSettings } from "./lib/sae/load.ts";
-export type { Encoded, Sae } from "./lib/sae/sae.ts";
+export type { Encoded, FeatureEncoders, Sae } from "./lib/sae/sae.ts";
 export type { CrossLayer, ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
 export type { PursuitSettings } from "./lib/sae/architectures/matching_pursuit.ts";
 export type { TemporalSettings } from "./lib/sae/architectures/temporal.ts";
@@ -133,6 +133,42 @@ export type {
 } from "./lib/attribution/sae_evals_downstream.ts";
 export type { FeatureFigures, Sparsity } from "./lib/attribution/sae_evals_features.ts";
 export type { ReconstructionQuality, Shrinkage } from "./lib/attribution/sae_evals_reconstruction.ts";
+export {
+  EDGE_COLUMNS,
+  edgeTable,
+  type EdgeTableOptions,
+  type EdgeTarget,
+  type FeatureAt,
+  type FeatureEdges,
+  featureEdges,
+  type FeatureEdgesOptions,
+} from "./lib/attribution/feature_edges.ts";
+export type { SourceKind, SourceNode } from "./lib/attribution/edge_sources.ts";
+export type { LogitChoice } from "./lib/attribution/graph_logits.ts";
+export {
+  type AttributionGraph,
+  attributionGraph,
+  type AttributionGraphOptions,
+  type GraphFeature,
+  type GraphSum,
+} from "./lib/attribution/attribution_graph.ts";
+export {
+  type Adjacency,
+  type GraphScores,
+  graphScores,
+  nodeInfluence,
+  prune as pruneGraph,
+  type Pruned,
+  type Thresholds,
+} from "./lib/attribution/graph_influence.ts";
+export {
+  cantorPairing,
+  type CircuitTracerGraph,
+  type CircuitTracerLink,
+  type CircuitTracerNode,
+  type CircuitTracerOptions,
+  toCircuitTracer,
+} from "./lib/attribution/circuit_tracer.ts";
 export { attributionTensors } from "./lib/attribution/save_tensors.ts";
 export { emitPython } from "./lib/attribution/emit_python.ts";
 export { toCsv } from "./lib/table/csv.ts";

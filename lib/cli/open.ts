@@ -12,7 +12,7 @@ import type { RunRequest } from "./options.ts";
 import type { Screen } from "./output.ts";
 import { withProgress } from "./progress.ts";
 import { withDownloadProgress } from "./pull_progress.ts";
-import type { SaeRequest } from "./sae_options.ts";
+import { EVERY_LAYER, type SaeRequest } from "./sae_options.ts";
 
 /** A model and its SAEs, closed together. */
 export interface Opened extends AsyncDisposable {
@@ -55,7 +55,7 @@ export async function openAll(
   request: OpenRequest,
   onProgress?: (progress: DownloadProgress) => void,
 ): Promise<Opened> {
-  const { model: name, saes: requests, device, threads, memoryLimit, revision, manyPrompts = false } = request;
+  const { model: name, saes: asked, device, threads, memoryLimit, revision, manyPrompts = false } = request;
   const { weights: choice = "auto" } = request;
   const weights = choice === "auto" && !manyPrompts ? "streamed" : choice;
   await using stack = new AsyncDisposableStack();
@@ -67,6 +67,7 @@ export async function openAll(
     ),
   );
   const bundledSaes = Object.values(BUNDLED).flatMap(({ saes }) => Object.keys(saes));
+  const requests = asked.flatMap((one) => everyLayer(one, model.architecture.config.nLayers));
   const saes: Sae[] = [];
   const openedFor: SaeRequest[] = [];
   for (const request of requests) {
@@ -82,6 +83,13 @@ export async function openAll(
   }
   const opened = stack.move();
   return { model, saes, requests: openedFor, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** An SAE whose name has `{layer}` in it is one for every layer. */
+function everyLayer(request: SaeRequest, nLayers: number): SaeRequest[] {
+  if (!request.source.includes(EVERY_LAYER)) return [request];
+  const layers = Array.from({ length: nLayers }, (_, layer) => String(layer));
+  return layers.map((layer) => ({ ...request, source: request.source.replaceAll(EVERY_LAYER, layer) }));
 }
 
 /** What is neither there nor a URL may be a misspelt name: the error then lists the bundled ones. */

@@ -96,14 +96,14 @@ export async function encodeFeatures(
 }
 
 /** How many features a slice has. */
-function sliceColumns({ config: { dIn, dSae } }: Encoder): number {
+function sliceColumns({ config: { dIn, dSae } }: Pick<Encoder, "config">): number {
   const columns = (bytes: number): number => Math.max(1, Math.floor(bytes / 4 / dIn));
   return Math.min(dSae, Math.max(columns(SLICE_BYTES), Math.min(MIN_READ_BYTES / 4, columns(MAX_SLICE_BYTES))));
 }
 
 /** Visits W_enc in slices of features, the next one read while the current one is used. */
 async function encoderSlices(
-  encoder: Encoder,
+  encoder: Omit<Encoder, "runtime">,
   visit: (weight: FloatTensor, start: number, end: number) => Promise<void>,
 ): Promise<void> {
   const { store, config: { dIn, dSae } } = encoder;
@@ -112,4 +112,47 @@ async function encoderSlices(
     const data = await store.readColumnRange("W_enc", start, end, buffer);
     return { dims: [dIn, end - start], data };
   }, visit);
+}
+
+/** What some features read. */
+export interface FeatureEncoders {
+  /** Columns of W_enc, `[feature, d_in]`; a gated SAE's times e^r_mag. */
+  readonly weights: Float32Array;
+  /** b_enc, a gated SAE's b_mag, `[feature]`. */
+  readonly biases: Float32Array;
+}
+
+/**
+ * Columns of W_enc and biases of some features.
+ *
+ * @throws {RangeError} if the architecture's features are no function of one product each
+ */
+export async function readEncoders(
+  encoder: Omit<Encoder, "runtime">,
+  features: readonly number[],
+): Promise<FeatureEncoders> {
+  const { store, config: { architecture, dIn } } = encoder;
+  const { vectors, encode } = findArchitecture(architecture);
+  if (encode) throw new RangeError(`A feature of a ${architecture} SAE has no preactivation of its own to trace`);
+  const weights = new Float32Array(features.length * dIn);
+  const set = (i: number, column: Float32Array): void => weights.set(column, i * dIn);
+  if (store.tensors.get("W_enc")!.turned) {
+    for (const [i, f] of features.entries()) set(i, await store.readColumnRange("W_enc", f, f + 1));
+  } else {
+    const wanted = features.map((feature, i) => ({ feature, i })).sort((a, b) => a.feature - b.feature);
+    let next = 0;
+    await encoderSlices(encoder, ({ data }, start, end) => {
+      for (; next < wanted.length && wanted[next].feature < end; next++) {
+        const at = wanted[next].feature - start;
+        set(wanted[next].i, Float32Array.from({ length: dIn }, (_, d) => data[d * (end - start) + at]));
+      }
+      return Promise.resolve();
+    });
+  }
+  const bias = await store.read(vectors.includes("b_mag") ? "b_mag" : "b_enc");
+  if (vectors.includes("r_mag")) {
+    const rMag = await store.read("r_mag");
+    features.forEach((f, i) => set(i, weights.slice(i * dIn, (i + 1) * dIn).map((w) => w * Math.exp(rMag[f]))));
+  }
+  return { weights, biases: Float32Array.from(features, (f) => bias[f]) };
 }

@@ -11,10 +11,12 @@ import type { TensorStore } from "../weights/tensors.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import { type SaeConfig, writtenHooks } from "./config.ts";
 import { type Decoder, readDecoderNorms, visitDecoderRows, visitDecoderSlices } from "./decoder.ts";
-import { encodeFeatures } from "./encoder.ts";
+import { encodeFeatures, type FeatureEncoders, readEncoders } from "./encoder.ts";
 import { normalize, type Normalized } from "./normalization.ts";
-import { linear } from "./products.ts";
+import { linear, timesMatrix } from "./products.ts";
 import type { SparseActivations } from "./sparse.ts";
+
+export type { FeatureEncoders } from "./encoder.ts";
 
 /** What an SAE makes of its input. */
 export interface Encoded {
@@ -56,6 +58,16 @@ export interface Sae extends AsyncDisposable {
   activeGradients(encoded: Encoded, gradient: Float32Array): Promise<Float32Array>;
   /** The same for all features, `[row, d_sae]`. */
   denseGradients(encoded: Encoded, gradient: Float32Array): Promise<FloatTensor>;
+  /**
+   * What features read: their preactivations are rows of the normalised input times these, plus the biases.
+   *
+   * @throws {RangeError} if the architecture's features are no function of one product each
+   */
+  encoders(features: readonly number[]): Promise<FeatureEncoders>;
+  /** What each entry of the activations writes: activation · scale · decoder row, `[entry, hook · d_out]`. */
+  contributions(encoded: Encoded): Promise<Float32Array>;
+  /** The gradient `[row, d_in]` that takes the linear path past the features; undefined where there is none. */
+  skipGradient(runtime: Runtime, gradient: Float32Array): Promise<Float32Array | undefined>;
   /**
    * From now on decoder rows have norm 1 and activations are multiplied by the norm that they had: SAELens's
    * `fold_W_dec_norm`. The reconstruction does not change.
@@ -235,6 +247,25 @@ export class TensorSae implements Sae {
       }
     });
     return { dims: [rows, dSae], data };
+  }
+
+  encoders(features: readonly number[]): Promise<FeatureEncoders> {
+    return readEncoders({ store: this.#store, config: this.config }, features);
+  }
+
+  async contributions({ activations, normalized, decoderNorms }: Encoded): Promise<Float32Array> {
+    const { d } = this.#decoder;
+    const written = new Float32Array(activations.values.length * d);
+    await visitDecoderRows(this.#decoder, activations, decoderNorms, (row, entry, r) => {
+      const factor = activations.values[entry] * normalized.scale[r];
+      for (let i = 0; i < d; i++) written[entry * d + i] = factor * row[i];
+    });
+    return written;
+  }
+
+  async skipGradient(runtime: Runtime, gradient: Float32Array): Promise<Float32Array | undefined> {
+    if (!findArchitecture(this.config.architecture).skip) return undefined;
+    return await timesMatrix({ runtime, store: this.#store }, "W_skip", gradient);
   }
 
   fileHashes(): Promise<Record<string, string | null>> {
