@@ -23,9 +23,12 @@ export {
   type Token,
   type TokenOptions,
 } from "./lib/model/model.ts";
-export { loadSae, type LoadSaeSettings } from "./lib/sae/load.ts";
-export type { Encoded, Sae } from "./lib/sae/sae.ts";
-export type { ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
+export type { ChatMessage, ChatOptions, ChatPrompt } from "./lib/model/chat_types.ts";
+export { loadSae, loadSaes, type LoadSaeSettings } from "./lib/sae/load.ts";
+export type { Encoded, FeatureEncoders, Sae } from "./lib/sae/sae.ts";
+export type { CrossLayer, ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
+export type { PursuitSettings } from "./lib/sae/architectures/matching_pursuit.ts";
+export type { TemporalSettings } from "./lib/sae/architectures/temporal.ts";
 export {
   type AttributionGrads,
   type AttributionOptions,
@@ -37,6 +40,8 @@ export {
   type ApplySaesAndRunOptions,
   type ApplySaesAndRunOutput,
 } from "./lib/attribution/apply_saes.ts";
+export type { Baseline, BaselineRun, SaeBaseline } from "./lib/attribution/baseline.ts";
+export { findMethod, type Method, METHOD_NAMES, type MethodName } from "./lib/attribution/methods/mod.ts";
 export { type Prediction, type PromptTest, testPrompt, type TestPromptOptions } from "./lib/attribution/predict.ts";
 export {
   type GraphMetric,
@@ -60,23 +65,67 @@ export {
 
 // What it returns.
 export type { Attribution, AttributionParts } from "./lib/attribution/result.ts";
-export type { AttributionRow, Decomposition, Fit, SaeAttribution } from "./lib/attribution/sae_attribution.ts";
+export { UnalignedPromptsError } from "./lib/attribution/baseline.ts";
+export type {
+  AttributionRow,
+  Decomposition,
+  DirectEffect,
+  Fit,
+  SaeAttribution,
+} from "./lib/attribution/sae_attribution.ts";
 export type { SaeRun } from "./lib/attribution/apply.ts";
-export type { SaeSummary, Summary } from "./lib/attribution/summary.ts";
-export { checkAttribution, type CheckSummary, type HookCheck } from "./lib/attribution/check.ts";
+export type { BaselineSummary, DecompositionSummary, SaeSummary, Summary } from "./lib/attribution/summary.ts";
+export {
+  type CentralDifference,
+  checkAttribution,
+  type CheckSummary,
+  type HookCheck,
+  type PatchedFeature,
+  patchFeatures,
+} from "./lib/attribution/check.ts";
+export { type AblatedFeature, ablateFeatures, ablateJointly, type AblationRow } from "./lib/attribution/ablation.ts";
+export {
+  type Ablation,
+  evaluateFaithfulness,
+  type FaithfulnessCurves,
+  type FaithfulnessOptions,
+  type FaithfulnessPoint,
+} from "./lib/attribution/faithfulness.ts";
+export type {
+  IntegratedGradient,
+  Integration,
+  IntegrationOptions,
+} from "./lib/attribution/methods/integrated_gradients.ts";
+export type { FeatureAt } from "./lib/attribution/contributions.ts";
+export type { DownstreamError } from "./lib/attribution/downstream_error.ts";
+export type { VariantOptions } from "./lib/attribution/variants.ts";
+export type { Intervention, SteeredActivation } from "./lib/attribution/interventions.ts";
+export {
+  steer,
+  type Steered,
+  type SteeredPrediction,
+  steeredPredictions,
+  type SteerOptions,
+} from "./lib/attribution/steer.ts";
+export {
+  type HookVerification,
+  type VerifiedRow,
+  verifyAttribution,
+  type VerifyOptions,
+  type VerifySummary,
+} from "./lib/attribution/verification.ts";
 export {
   type Explanations,
-  featureTable,
   LONG_COLUMNS,
   type LongColumn,
   type LongRow,
   longRows,
   longTable,
   type LongTableOptions,
-  positionTable,
   type RowKind,
   type Slice,
 } from "./lib/attribution/long_table.ts";
+export { featureTable, positionTable } from "./lib/attribution/sum_tables.ts";
 export { evaluateSae, type SaeEvals, type SaeEvalsOptions } from "./lib/attribution/sae_evals.ts";
 export type {
   ModelBehaviorPreservation,
@@ -84,6 +133,42 @@ export type {
 } from "./lib/attribution/sae_evals_downstream.ts";
 export type { FeatureFigures, Sparsity } from "./lib/attribution/sae_evals_features.ts";
 export type { ReconstructionQuality, Shrinkage } from "./lib/attribution/sae_evals_reconstruction.ts";
+export {
+  EDGE_COLUMNS,
+  edgeTable,
+  type EdgeTableOptions,
+  type EdgeTarget,
+  type FeatureEdges,
+  featureEdges,
+  type FeatureEdgesOptions,
+  type HookFeature,
+} from "./lib/attribution/feature_edges.ts";
+export type { SourceKind, SourceNode } from "./lib/attribution/edge_sources.ts";
+export type { LogitChoice } from "./lib/attribution/graph_logits.ts";
+export {
+  type AttributionGraph,
+  attributionGraph,
+  type AttributionGraphOptions,
+  type GraphFeature,
+  type GraphSum,
+} from "./lib/attribution/attribution_graph.ts";
+export {
+  type Adjacency,
+  type GraphScores,
+  graphScores,
+  nodeInfluence,
+  prune as pruneGraph,
+  type Pruned,
+  type Thresholds,
+} from "./lib/attribution/graph_influence.ts";
+export {
+  cantorPairing,
+  type CircuitTracerGraph,
+  type CircuitTracerLink,
+  type CircuitTracerNode,
+  type CircuitTracerOptions,
+  toCircuitTracer,
+} from "./lib/attribution/circuit_tracer.ts";
 export { attributionTensors } from "./lib/attribution/save_tensors.ts";
 export { emitPython } from "./lib/attribution/emit_python.ts";
 export { toCsv } from "./lib/table/csv.ts";
@@ -97,6 +182,7 @@ export type {
   NamedToken,
   ReportData,
   ReportDataOptions,
+  ReportMethod,
   ReportMetric,
   ReportModel,
   ReportPrediction,
@@ -112,12 +198,22 @@ export * from "./lib/graph/mod.ts";
 export type { ProcessingChoice } from "./lib/attribution/processing.ts";
 export type { LazyLogits } from "./lib/attribution/evaluate.ts";
 export type { ModelTokenizer } from "./lib/model/tokenizer.ts";
-export type { Chain, ForwardRequest, ForwardState, Replacement } from "./lib/model/chain.ts";
+export type {
+  BackwardOptions,
+  Chain,
+  ForwardRequest,
+  ForwardState,
+  GradientSeeds,
+  PassOptions,
+  Replacement,
+  WeightBinding,
+} from "./lib/model/chain.ts";
+export type { WeightChoice } from "./lib/model/binding.ts";
 export type { Unembedding } from "./lib/model/unembedding.ts";
-export type { Device, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
-export type { FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
+export type { Constants, Device, Inputs, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
+export type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
 export type { Normalization, Normalized } from "./lib/sae/normalization.ts";
-export type { SparseActivations } from "./lib/sae/sparse.ts";
+export type { Differences, SparseActivations } from "./lib/sae/sparse.ts";
 export type { OpenOptions } from "./lib/registry/open.ts";
 export type { DownloadProgress } from "./lib/weights/hub/hub.ts";
 export type { FileSource } from "./lib/weights/source.ts";

@@ -53,6 +53,8 @@ export interface RunRequest {
   readonly trackModelHooks: readonly string[];
   /** Gradients will be asked for at the SAEs' and the tracked hooks. */
   readonly withGradients: boolean;
+  /** And at these. */
+  readonly gradientsFrom?: readonly string[];
   /** Positions at which the final norm's output is wanted. */
   readonly rows: readonly number[];
   /** Positions that the SAEs leave alone. */
@@ -63,7 +65,7 @@ export interface RunRequest {
  * Checks that SAEs fit a model.
  *
  * @throws {RangeError} on an unknown hook, a size or head that does not fit, a transcoder that reads what depends on its
- * output, or two SAEs that write one hook
+ * output, two SAEs that write one hook, or a cross-layer transcoder of which a layer is missing
  */
 export function checkSaes(model: Model, saes: readonly Sae[]): void {
   const seen = new Set<string>();
@@ -88,6 +90,21 @@ export function checkSaes(model: Model, saes: readonly Sae[]): void {
       throw new RangeError(`A transcoder cannot read ${hookIn}, which comes after ${hookOut}, where it writes`);
     }
   }
+  for (const sae of saes) checkLayers(sae, saes);
+}
+
+/** What a cross-layer transcoder writes at a hook is the sum over its layers, and a feature writes at many hooks. */
+function checkLayers({ config: { crossLayer }, hookOut, location }: Sae, saes: readonly Sae[]): void {
+  const missing = crossLayer?.hooksOut.filter((hook) =>
+    !saes.some((sae) => sae.hookOut === hook && sae.location === location && sae.config.crossLayer !== undefined)
+  );
+  if (missing === undefined || missing.length === 0) return;
+  throw new RangeError(
+    `The SAE at ${hookOut} is a layer of a cross-layer transcoder, whose layers at ${
+      missing.join(", ")
+    } are missing: ` +
+      `give all that loadSaes opens (in ${location})`,
+  );
 }
 
 /** The values of a stage's hooks. */
@@ -177,11 +194,19 @@ export async function runWithSaes(model: Model, request: RunRequest): Promise<Ru
   const { saes, tokens, processing, includeErrorTerm, trackModelHooks, rows, excluded = new Set() } = request;
   checkSaes(model, saes);
   const saeRuns = new Map<string, SaeRun>();
+  const later = new Map<string, Float32Array>();
   const record = async (sae: Sae, values: ReadonlyMap<string, FloatTensor>): Promise<SaeRun> => {
     const saeIn = seenBy(sae, values.get(sae.hookOut)!);
     const everywhere = await sae.encode(model.runtime, seenBy(sae, values.get(sae.hookIn)!));
     const encoded = excluded.size === 0 ? everywhere : passThrough(everywhere, saeIn, excluded);
-    const run = { sae, saeIn, encoded, saeOut: await sae.decode(encoded), excluded };
+    const [own, ...above] = apart(await sae.decode(encoded), sae.hooksOut.length, sae.config.dOut);
+    const fromBelow = later.get(sae.hookOut);
+    const saeOut = fromBelow === undefined ? own : own.map((x, i) => x + fromBelow[i]);
+    above.forEach((part, i) => {
+      const sum = later.get(sae.hooksOut[i + 1]);
+      later.set(sae.hooksOut[i + 1], sum === undefined ? part : sum.map((x, j) => x + part[j]));
+    });
+    const run = { sae, saeIn, encoded, saeOut, excluded };
     checkFinite(run);
     saeRuns.set(sae.hookOut, run);
     return run;
@@ -196,15 +221,48 @@ export async function runWithSaes(model: Model, request: RunRequest): Promise<Ru
   }));
   const hooks = [...saes.map(({ hookOut }) => hookOut), ...trackModelHooks];
   const state = await model.chain.forward({
-    tokens,
+    prompts: [tokens],
     processing,
-    rows,
+    rows: [rows],
     reads: [...trackModelHooks, ...saes.flatMap(({ hookIn, hookOut }) => [hookIn, hookOut])],
     replacements,
-    gradientsFrom: request.withGradients ? hooks : [],
+    gradientsFrom: request.withGradients ? [...hooks, ...request.gradientsFrom ?? []] : [],
   });
-  if (includeErrorTerm) { for (const sae of saes) await record(sae, state.values); }
+  if (includeErrorTerm) { for (const sae of inOrder(model, saes)) await record(sae, state.values); }
   return { state, saeRuns };
+}
+
+/** As the model reaches what they write: a layer's output has parts from the layers below. */
+function inOrder({ architecture }: Model, saes: readonly Sae[]): readonly Sae[] {
+  if (!saes.some(({ config }) => config.crossLayer !== undefined)) return saes;
+  const stage = ({ hookOut }: Sae): number => findHook(architecture, hookOut).stage;
+  return saes.toSorted((a, b) => stage(a) - stage(b));
+}
+
+/** Rows of several parts side by side, `[row, count · d]`, as that many matrices `[row, d]`. */
+export function apart(data: Float32Array, count: number, d: number): Float32Array[] {
+  if (count === 1) return [data];
+  const rows = data.length / count / d;
+  return Array.from({ length: count }, (_, part) => {
+    const matrix = new Float32Array(rows * d);
+    for (let r = 0; r < rows; r++) {
+      const from = (r * count + part) * d;
+      matrix.set(data.subarray(from, from + d), r * d);
+    }
+    return matrix;
+  });
+}
+
+/** Matrices `[row, d]` side by side, `[row, count · d]`. */
+export function sideBySide(parts: readonly Float32Array[], d: number): Float32Array {
+  if (parts.length === 1) return parts[0];
+  const data = new Float32Array(parts.length * parts[0].length);
+  parts.forEach((matrix, part) => {
+    for (let r = 0; r < matrix.length / d; r++) {
+      data.set(matrix.subarray(r * d, (r + 1) * d), (r * parts.length + part) * d);
+    }
+  });
+  return data;
 }
 
 function checkFinite({ sae, saeOut }: SaeRun): void {

@@ -28,13 +28,26 @@ import type { Attribution } from "./result.ts";
  * ```
  */
 export function emitPython(result: Attribution): string {
-  const { model, grads, saes, includeErrorTerm, metricName } = result.parts;
+  const { model, grads, saes, includeErrorTerm, metricName, method, baseline } = result.parts;
+  if (method !== "gradient") {
+    throw new RangeError(`The method ${method} has no Python counterpart here: leave out --emit-python or --method`);
+  }
+  if (baseline) {
+    throw new RangeError("A baseline other than zero has no Python counterpart here: leave out --emit-python");
+  }
   const family = model.architecture.family;
+  const capped = model.architecture.logitSoftCap !== undefined;
   const hookColumn = saes.size > 1;
   const [oneHead] = [...saes].filter(([, { run }]) => run.sae.config.hookHeadIndex !== undefined);
   if (oneHead) throw new RangeError(`The SAE at ${oneHead[0]} is for one head: that has no Python counterpart here`);
+  const crossLayer = [...saes].find(([, { run }]) => run.sae.config.crossLayer !== undefined);
+  if (crossLayer) {
+    throw new RangeError(`The SAE at ${crossLayer[0]} is of a cross-layer transcoder, which SAELens does not run`);
+  }
   const excluded = [...saes.values()].at(0)?.run.excluded ?? new Set();
   const needsFolding = [...saes.values()].some(({ run }) => run.sae.config.normScalingFactor !== undefined);
+  const usesMlpIn = [...saes.values()].some(({ run }) => /hook_mlp_in$/.test(run.sae.hookIn)); // off by default
+  const decodeIsPart = [...saes.values()].some(({ run }) => /skip|temporal/.test(run.sae.config.architecture));
   return `# ${grads.resolvedMetric.formula} = ${result.metric}
 # pip install torch sae-lens==6.54.12 transformer-lens==3.9.0 transformers
 import sys
@@ -44,7 +57,9 @@ from sae_lens import SAE, HookedSAETransformer
 
 ${family === "gpt2" ? gpt2Lines(model.location, grads.processing) : namedLines(model.name, grads.processing)}
 
-${needsFolding ? FOLDED : ""}saes = {  # where it writes: (the SAE, where it reads)
+${usesMlpIn ? "model.set_use_hook_mlp_in(True)\n" : ""}${
+    needsFolding ? FOLDED : ""
+  }saes = {  # where it writes: (the SAE, where it reads)
 ${[...saes.values()].map(({ run }) => saeLine(run.sae)).join("\n")}
 }
 tokens = torch.tensor([[${grads.tokens.join(", ")}]])
@@ -64,17 +79,19 @@ def keep(value, hook):
 def splice(value, hook):
     """The SAE in the place of the value; the gradient at the value is the one after the SAE."""
     sae, source = saes[hook.name]
-    acts = sae.encode(read.get(source, value)).detach().requires_grad_()
+    x = value if source == hook.name else read[source]
+    acts = sae.encode(x).detach().requires_grad_()
     out = sae.decode(acts).reshape(value.shape)
-${excluded.size > 0 ? PASSED : ""}    features[hook.name] = acts
+${decodeIsPart ? BESIDES : ""}${excluded.size > 0 ? PASSED : ""}    features[hook.name] = acts
     replaced = out + (value - out).detach() if include_error_term else out
     return replaced + value - value.detach()
 
 
 hooks = [(source, keep) for hook, (_, source) in saes.items() if source != hook]
 logits = model.run_with_hooks(tokens, fwd_hooks=hooks + [(hook, splice) for hook in saes])[0]
-logits = logits - logits.mean(-1, keepdim=True)
-metric = ${metricExpression(metricName, grads.resolvedMetric, grads.rows, grads.tokens)}
+${capped ? "" : "logits = logits - logits.mean(-1, keepdim=True)\n"}metric = ${
+    metricExpression(metricName, grads.resolvedMetric, grads.rows, grads.tokens)
+  }
 metric.backward()
 print("metric", metric.item(), file=sys.stderr)
 print("${hookColumn ? "hook," : ""}position,feature,attribution")
@@ -93,6 +110,8 @@ def folded(sae, factor):
 
 
 `;
+
+const BESIDES = "    out = out + (sae(x).reshape(value.shape) - out).detach()  # what decode leaves out\n";
 
 const PASSED = "    out = out.index_copy(1, excluded, value.detach()[:, excluded])\n";
 
@@ -142,11 +161,12 @@ function metricExpression(
   const one = (f: string): string => each(f, rows.map(() => positive![0]));
   switch (name) {
     case "logit_diff":
-    case "weighted_logits":
-      if (!columns) {
-        throw new RangeError("Weighted logits whose weights do not add up to 0 have no Python counterpart here");
-      }
-      return `(${at}[:, [${columns.join(", ")}]] * torch.tensor([${[...feeds.weights.data].join(", ")}])).sum()`;
+    case "weighted_logits": {
+      const all = [...feeds.weights.data].map((weight, i): [number, number] => [columns?.[i] ?? i, Number(weight)]);
+      const used = columns ? all : all.filter(([, weight]) => weight !== 0); // of the whole vocabulary
+      const [ids, weights] = [used.map(([id]) => id), used.map(([, weight]) => weight)];
+      return `(${at}[:, [${ids.join(", ")}]] * torch.tensor([${weights.join(", ")}])).sum()`;
+    }
     case "logit":
       return one(at);
     case "logprob":

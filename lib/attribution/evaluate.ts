@@ -32,14 +32,15 @@ export function resolveMetric(
     encode: async (text) => (await model.requireTokenizer()).encode(text),
     dVocab: model.architecture.config.dVocab,
     logits,
-    tokenId: (token) => tokenId(model, token),
+    tokenId: (token) =>
+      tokenId(model, token, metric.name === "weighted_logits" ? "--id-weight" : "--pos-id or --neg-id"),
     tokenText: async (id) => (await model.describeTokens([id]))[0].text,
   });
 }
 
 /** @throws {RangeError} if a text is not one token, or an id is not in the vocabulary */
-async function tokenId(model: Model, token: TokenRef): Promise<number> {
-  if (typeof token === "string") return (await model.requireTokenizer()).singleToken(token, "--pos-id or --neg-id");
+async function tokenId(model: Model, token: TokenRef, byId: string): Promise<number> {
+  if (typeof token === "string") return (await model.requireTokenizer()).singleToken(token, byId);
   const { dVocab } = model.architecture.config;
   if (!Number.isInteger(token) || token < 0 || token >= dVocab) {
     throw new RangeError(`Token id ${token} is not in the vocabulary of ${dVocab}`);
@@ -80,10 +81,20 @@ async function run(
   final: FloatTensor,
   all?: LazyLogits,
 ): Promise<{ value: number; logitGradient: FloatTensor; logits: FloatTensor }> {
-  const { columns, feeds } = metric;
+  const { columns } = metric;
   const logits = columns
     ? await model.unembedding.logitsOf(final, columns)
     : await (all ? all() : model.unembedding.logits(final));
+  return { ...await evaluateMetric(model, name, metric, logits), logits };
+}
+
+/** The metric of logits `[row, column]`, and its gradient there. */
+export async function evaluateMetric(
+  model: Model,
+  name: string,
+  metric: ResolvedMetric,
+  logits: FloatTensor,
+): Promise<{ value: number; logitGradient: FloatTensor }> {
   const [rows, width] = logits.dims;
   const session = await model.runtime.session(`metric ${name} ${rows === 1 ? 1 : "n"} ${width}`, () => {
     const values = input("logits", [rows === 1 ? 1 : "row", width]);
@@ -92,6 +103,6 @@ async function run(
     if (!gradient) throw new TypeError(`The metric ${name} does not depend on the logits`);
     return { value: metricValue, gradient };
   });
-  const { value, gradient } = await session.run({ logits, ...feeds });
-  return { value: value.data[0] as number, logitGradient: gradient as FloatTensor, logits };
+  const { value, gradient } = await session.run({ logits, ...metric.feeds });
+  return { value: value.data[0] as number, logitGradient: gradient as FloatTensor };
 }

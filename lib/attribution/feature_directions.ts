@@ -27,7 +27,8 @@ const ROUNDING = 1e-4;
 
 /**
  * What one unit of each feature's activation adds to the residual stream, `[feature, d_model]`: its decoder row; of SAEs
- * at `hook_z` and `hook_post`, after the output weights of the attention or the MLP.
+ * at `hook_z` and `hook_post`, after the output weights of the attention or the MLP; of cross-layer transcoders, what it
+ * writes to all layers together.
  *
  * @throws {NoDirectionError} if the SAE writes elsewhere, or where a norm follows
  *
@@ -45,9 +46,11 @@ const ROUNDING = 1e-4;
 export async function featureDirections(model: Model, sae: Sae, features: readonly number[]): Promise<Float32Array> {
   const { stage, local } = findHook(model.architecture, sae.hookOut);
   const rows = await decoderRows(sae, features);
-  if (IN_STREAM.test(sae.hookOut)) return rows;
+  if (sae.hooksOut.every((hook) => IN_STREAM.test(hook))) return addedUp(rows, features.length, sae.config.dOut);
   const { nLayers } = model.architecture.config;
-  const written = Object.hasOwn(WRITTEN_BY, local) && stage >= 1 && stage <= nLayers ? WRITTEN_BY[local] : undefined;
+  const written = sae.hooksOut.length === 1 && Object.hasOwn(WRITTEN_BY, local) && stage >= 1 && stage <= nLayers
+    ? WRITTEN_BY[local]
+    : undefined;
   const directions = written && await throughBlock(model, sae, stage - 1, [local, written], rows);
   if (directions) return directions;
   throw new NoDirectionError(
@@ -56,7 +59,7 @@ export async function featureDirections(model: Model, sae: Sae, features: readon
   );
 }
 
-/** Rows of W_dec, `[feature, d_out]`: what the SAE writes for a single feature that is 1. */
+/** Rows of W_dec, `[feature, hook · d_out]`: what the SAE writes for a single feature that is 1. */
 function decoderRows(sae: Sae, features: readonly number[]): Promise<Float32Array> {
   const n = features.length;
   return sae.decode({
@@ -68,10 +71,21 @@ function decoderRows(sae: Sae, features: readonly number[]): Promise<Float32Arra
     },
     normalized: {
       input: new Float32Array(),
+      factor: new Float32Array(n).fill(1),
       scale: new Float32Array(n).fill(1),
       bias: new Float32Array(n * sae.config.dOut),
     },
   });
+}
+
+/** What is written to several hooks side by side, `[feature, hook · d]`, all goes into the stream: `[feature, d]`. */
+function addedUp(rows: Float32Array, n: number, d: number): Float32Array {
+  const width = rows.length / n;
+  const sums = new Float32Array(n * d);
+  for (let r = 0; r < n; r++) {
+    for (let i = 0; i < width; i++) sums[r * d + i % d] += rows[r * width + i];
+  }
+  return sums;
 }
 
 /** The linear map from one hook of a block to another, applied to rows; undefined if it is not linear. */

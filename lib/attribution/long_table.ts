@@ -16,8 +16,10 @@ export const LONG_COLUMNS = [
   "is_special",
   "feature",
   "activation",
+  "baseline",
   "gradient",
   "attribution",
+  "direct_effect",
   "label",
   "neuronpedia_url",
 ] as const;
@@ -49,7 +51,10 @@ export interface LongTableOptions {
   readonly top?: number;
   /** Rows of kind `bias` and `error` too, one per position. */
   readonly includeError?: boolean;
-  /** Default: position, feature, attribution; the hook where there are several; the kind where there are several. */
+  /**
+   * Default: position, feature, attribution, and the direct effect where it was asked for; the hook where there are
+   * several; the kind where there are several.
+   */
   readonly columns?: readonly LongColumn[];
   /** For the column `label`; default: the SAEs' own labels. */
   readonly explanations?: Explanations;
@@ -69,10 +74,14 @@ export interface LongRow {
   readonly index: readonly number[];
   /** null for bias and error. */
   readonly activation: number | null;
+  /** What the activation is compared with: 0, or the baseline's; null for bias and error. */
+  readonly baseline: number | null;
   /** ∂metric/∂activation; null for bias and error. */
   readonly gradient: number | null;
-  /** Gradient × activation; never 0. */
+  /** Gradient × (activation − baseline); never 0. */
   readonly attribution: number;
+  /** What of it goes straight to the metric; null unless that was asked for. */
+  readonly directEffect: number | null;
 }
 
 /**
@@ -92,7 +101,10 @@ export function longRows(result: Attribution, options: LongTableOptions = {}): L
     if (inside) rows.push(row);
   };
   for (const hook of result.hooks) {
-    for (const row of result.rows(hook)) keep({ hook, kind: "feature", index: [], ...row });
+    for (const row of result.rows(hook)) {
+      const { baseline = 0, directEffect = null } = row;
+      keep({ hook, kind: "feature", index: [], ...row, baseline, directEffect });
+    }
     if (includeError) decompositionRows(result, hook).forEach(keep);
   }
   for (const hook of Object.keys(result.modelAttributions)) trackedRows(result, hook, keep);
@@ -128,18 +140,20 @@ export function sliceBounds({ start, end }: Slice, length: number): { first: num
 }
 
 function decompositionRows(result: Attribution, hook: string): LongRow[] {
-  const { bias, error } = result.decomposition[hook];
-  const row = (kind: RowKind) => (attribution: number, position: number): LongRow => ({
+  const { decomposition, directEffect } = result.parts.saes.get(hook)!;
+  const row = (kind: "bias" | "error") => (attribution: number, position: number): LongRow => ({
     hook,
     kind,
     position,
     feature: null,
     index: [],
     activation: null,
+    baseline: null,
     gradient: null,
     attribution,
+    directEffect: directEffect?.decomposition[kind][position] ?? null,
   });
-  return [...bias.map(row("bias")), ...error.map(row("error"))];
+  return [...decomposition.bias.map(row("bias")), ...decomposition.error.map(row("error"))];
 }
 
 /** Every element of a tracked hook; patterns and scores `[head, query, key]` have their position second. */
@@ -159,8 +173,10 @@ function trackedRows(result: Attribution, hook: string, keep: (row: LongRow) => 
       feature: null,
       index: at,
       activation: activations[i],
+      baseline: 0,
       gradient: gradients[i],
       attribution: data[i],
+      directEffect: null,
     });
   }
 }
@@ -215,10 +231,17 @@ function defaultColumns(result: Attribution, { includeError }: LongTableOptions)
     "position",
     "feature",
     "attribution",
+    ...(hasDirectEffects(result) ? ["direct_effect"] as const : []),
   ];
 }
 
-async function ownLabels(result: Attribution): Promise<Explanations> {
+/** Whether direct effects were asked for. */
+export function hasDirectEffects({ parts: { saes } }: Attribution): boolean {
+  return [...saes.values()].some(({ directEffect }) => directEffect !== undefined);
+}
+
+/** The labels that the SAEs come with. */
+export async function ownLabels(result: Attribution): Promise<Explanations> {
   return new Map(await Promise.all(result.hooks.map(async (hook) => [hook, await result.sae(hook).labels()] as const)));
 }
 
@@ -235,8 +258,10 @@ function cellsOf(
     is_special: ({ position }) => token(position)?.isSpecial ?? null,
     feature: ({ feature }) => feature,
     activation: ({ activation }) => activation,
+    baseline: ({ baseline }) => baseline,
     gradient: ({ gradient }) => gradient,
     attribution: ({ attribution }) => attribution,
+    direct_effect: ({ directEffect }) => directEffect,
     label: ({ hook, feature }) => feature === null ? null : explanations.get(hook)?.get(feature) ?? null,
     neuronpedia_url: ({ hook, feature }) => feature === null ? null : neuronpediaUrl(result.sae(hook), feature),
   };
@@ -258,61 +283,4 @@ export function neuronpediaQuickList(sae: Sae, name: string, features: readonly 
   const list = features.map((feature) => ({ modelId, layer, index: String(feature) }));
   const query = new URLSearchParams({ name, features: JSON.stringify(list) });
   return `https://neuronpedia.org/quick-list/?${query}`;
-}
-
-/** Per position: the sum over features, the SAE's bias, its error, and their total, g · (SAE input). */
-export function positionTable(result: Attribution, { positions }: Pick<LongTableOptions, "positions"> = {}): Table {
-  const { first, after } = sliceBounds(positions ?? {}, result.tokens.length);
-  const wanted = [...result.tokens.entries()].slice(first, after);
-  const rows = result.hooks.flatMap((hook) => {
-    const { features, bias, error, total } = result.decomposition[hook];
-    return wanted.map(([p, { text }]): Cell[] => [hook, p, text, features[p], bias[p], error[p], total[p]]);
-  });
-  const columns = ["hook", "position", "token", "features", "bias", "error", "total"];
-  return result.hooks.length > 1
-    ? { columns, rows }
-    : { columns: columns.slice(1), rows: rows.map((row) => row.slice(1)) };
-}
-
-/**
- * Per feature: the sum of its attributions over positions (the notebook's last cell, for one position), how many
- * positions it is active at, and its strongest activation. Largest sum first.
- */
-export async function featureTable(result: Attribution, options: LongTableOptions = {}): Promise<Table> {
-  const { top, ...rest } = options;
-  const totals = new Map<
-    string,
-    { hook: string; feature: number; sum: number; positions: number; strongest: number }
-  >();
-  for (const { hook, feature, attribution, activation, kind } of longRows(result, rest)) {
-    if (kind !== "feature") continue;
-    const key = `${hook} ${feature}`;
-    const total = totals.get(key) ?? { hook, feature: feature!, sum: 0, positions: 0, strongest: 0 };
-    total.sum += attribution;
-    total.positions += 1;
-    if (Math.abs(activation!) > Math.abs(total.strongest)) total.strongest = activation!;
-    totals.set(key, total);
-  }
-  let sorted = [...totals.values()];
-  if (top !== undefined) sorted = sorted.sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, top);
-  sorted.sort((a, b) => b.sum - a.sum || (a.hook < b.hook ? -1 : a.hook > b.hook ? 1 : a.feature - b.feature));
-  const explanations = options.explanations ?? await ownLabels(result);
-  const labelled = [...explanations.values()].some((labels) => labels.size > 0);
-  const columns = [
-    ...(result.hooks.length > 1 ? ["hook"] : []),
-    "feature",
-    "attribution",
-    "positions",
-    "max_activation",
-    ...(labelled ? ["label"] : []),
-  ];
-  const rows = sorted.map(({ hook, feature, sum, positions, strongest }) => [
-    ...(result.hooks.length > 1 ? [hook] : []),
-    feature,
-    sum,
-    positions,
-    strongest,
-    ...(labelled ? [explanations.get(hook)?.get(feature) ?? null] : []),
-  ]);
-  return { columns, rows };
 }

@@ -77,9 +77,9 @@ export async function testPrompt(
   const tokens = await model.toTokens(prompt, { prependBos, truncate });
   const answer = options.answer === undefined ? undefined : await answerId(model, options.answer);
   const state = await model.chain.forward({
-    tokens,
+    prompts: [tokens],
     processing: resolveProcessing(model.architecture, saes, options.processing),
-    rows: [tokens.length - 1],
+    rows: [[tokens.length - 1]],
   });
   const logits = await model.unembedding.logits(state.final);
   const predictions = await predictionsAt(model, logits, 0, topK, answer);

@@ -8,6 +8,8 @@ import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
 import { toDense } from "../sae/sparse.ts";
 import type { AttributionGrads } from "./attribution.ts";
+import type { BaselineRun } from "./baseline.ts";
+import type { MethodName } from "./methods/mod.ts";
 import type { Prediction } from "./predict.ts";
 import { predictionsAt } from "./predict.ts";
 import type { AttributionRow, Decomposition, Fit, SaeAttribution } from "./sae_attribution.ts";
@@ -21,6 +23,10 @@ export interface AttributionParts {
   readonly model: Model;
   /** The metric's name. */
   readonly metricName: string;
+  /** How gradients were taken. */
+  readonly method: MethodName;
+  /** What features were compared with; undefined: zero. */
+  readonly baseline?: BaselineRun;
   /** The forward and the backward pass. */
   readonly grads: AttributionGrads;
   /** By the hook that the SAE writes. */
@@ -43,6 +49,8 @@ export class Attribution {
   readonly metric: number;
   /** The tokens of the run. */
   readonly tokens: readonly Token[];
+  /** The tokens of the prompt that it is compared with; none where the baseline is no prompt. */
+  readonly baselineTokens: readonly Token[];
   /** The model's top predictions at the metric's last position, without SAEs' effect if the error term is on. */
   readonly predictions: readonly Prediction[];
   /** The hooks of the SAEs, in the order in which they run. */
@@ -64,7 +72,12 @@ export class Attribution {
   /** What it was made from, for reports. */
   readonly parts: AttributionParts;
 
-  private constructor(parts: AttributionParts, tokens: readonly Token[], predictions: readonly Prediction[]) {
+  private constructor(
+    parts: AttributionParts,
+    tokens: readonly Token[],
+    baselineTokens: readonly Token[],
+    predictions: readonly Prediction[],
+  ) {
     const { grads, saes, trackHookPoints } = parts;
     const perSae = <T>(f: (sae: SaeAttribution) => T): Record<string, T> =>
       Object.fromEntries([...saes].map(([hook, sae]) => [hook, f(sae)]));
@@ -78,6 +91,7 @@ export class Attribution {
     this.parts = parts;
     this.metric = grads.metric;
     this.tokens = tokens;
+    this.baselineTokens = baselineTokens;
     this.predictions = predictions;
     this.hooks = [...saes.keys()];
     this.saeErrorsAttributionProportion = perSae(({ errorsAttributionProportion }) => errorsAttributionProportion);
@@ -94,10 +108,11 @@ export class Attribution {
   static async create(parts: AttributionParts): Promise<Attribution> {
     const { model, grads, topPredictions } = parts;
     const tokens = await model.describeTokens(grads.tokens);
+    const baselineTokens = await model.describeTokens(parts.baseline?.tokens ?? []);
     const predictions = topPredictions > 0
       ? await predictionsAt(model, await grads.modelOutput(), grads.rows.length - 1, topPredictions)
       : [];
-    return new Attribution(parts, tokens, predictions);
+    return new Attribution(parts, tokens, baselineTokens, predictions);
   }
 
   /** Nonzero attributions at a hook, largest first; ties by position, then feature. */
@@ -118,8 +133,8 @@ export class Attribution {
 
   /** ∂metric/∂activation `[position, feature]`, also of features that are not active. The SAE must still be open. */
   saeFeatureGrads(hook: string): Promise<FloatTensor> {
-    const { run, gradient } = this.#at(hook);
-    return run.sae.denseGradients(run.encoded, gradient);
+    const { run, writtenGradient } = this.#at(hook);
+    return run.sae.denseGradients(run.encoded, writtenGradient);
   }
 
   /** Attributions `[position, feature]`, zeros included. */

@@ -3,8 +3,10 @@
  *
  * @module
  */
-import type { SparseActivations } from "../sae/sparse.ts";
+import { type Differences, subtract } from "../sae/sparse.ts";
 import type { SaeRun } from "./apply.ts";
+import type { SaeBaseline } from "./baseline.ts";
+import type { Integration } from "./methods/integrated_gradients.ts";
 
 /** One nonzero attribution. */
 export interface AttributionRow {
@@ -12,19 +14,28 @@ export interface AttributionRow {
   readonly position: number;
   /** The feature's index in the SAE. */
   readonly feature: number;
-  /** f, never 0 */
+  /** f; 0 only where a baseline has the feature */
   readonly activation: number;
-  /** ∂metric/∂activation */
+  /** f_base, where there is a baseline other than zero. */
+  readonly baseline?: number;
+  /** ∂metric/∂activation, by the method's rules */
   readonly gradient: number;
-  /** activation · gradient */
+  /** (activation − baseline) · gradient */
   readonly attribution: number;
+  /** What of it goes straight to the metric, where that was asked for. */
+  readonly directEffect?: number;
 }
 
-/** Per position, `features + bias + error = total` = g · (SAE input). Arithmetic: a check of the code, not of the method. */
+/**
+ * Per position, `features + bias + error = total` = g · (SAE input). Arithmetic: a check of the code, not of the method.
+ * With a baseline every part is that of the run minus that of the baseline.
+ * Of a cross-layer transcoder it is about what is written at the hook: `features` are those of this and earlier layers,
+ * with what they write here. Over all layers their sum is Σ attribution.
+ */
 export interface Decomposition {
-  /** Σ attribution. */
+  /** Σ attribution; of a cross-layer transcoder, what all features write here, times g. */
   readonly features: readonly number[];
-  /** g · b: what the SAE writes without any feature. */
+  /** g · b: what the SAE writes without any feature. With a baseline 0, unless the SAE's normalisation differs there. */
   readonly bias: readonly number[];
   /** g · (x − x̂) */
   readonly error: readonly number[];
@@ -57,14 +68,32 @@ export interface Fit {
   readonly meanL0WithoutFirst: number | null;
 }
 
+/** Attribution along paths that go from the hook straight to the final norm. */
+export interface DirectEffect {
+  /** ∂metric/∂activation along them, in the order of the attribution's entries. */
+  readonly featureGradients: Float32Array;
+  /** Features, bias and error per position. */
+  readonly decomposition: Decomposition;
+}
+
 /** Everything about one SAE in one run. */
 export interface SaeAttribution {
   /** What the SAE saw and made of it. */
   readonly run: SaeRun;
+  /** What it is compared with; undefined: zero. */
+  readonly baseline?: SaeBaseline;
   /** g, `[row, d_out]`. */
   readonly gradient: Float32Array;
-  /** ∂metric/∂activation of every active feature, in the order of the run's activations. */
+  /** g at all hooks that its features write, side by side, `[row, hook · d_out]`; the same where it is one. */
+  readonly writtenGradient: Float32Array;
+  /** How that is a mean over a path, where the method takes one. */
+  readonly integration?: Integration;
+  /** f − f_base of every feature that is active, here or in the baseline. */
+  readonly entries: Differences;
+  /** ∂metric/∂activation, in the order of the entries. */
   readonly featureGradients: Float32Array;
+  /** Where it was asked for. */
+  readonly directEffect?: DirectEffect;
   /** Nonzero rows, largest attribution first; ties by position, then feature. */
   readonly rows: readonly AttributionRow[];
   /** Features, bias and error per position. */
@@ -77,25 +106,48 @@ export interface SaeAttribution {
   readonly errorsAttributionProportion: number;
 }
 
+/** The gradients at one SAE's hook, and what its features are compared with. */
+export interface SaeGradients {
+  /** g, `[row, d_out]`. */
+  readonly gradient: Float32Array;
+  /** g at all hooks that its features write, side by side, `[row, hook · d_out]`. */
+  readonly writtenGradient: Float32Array;
+  /** The part of g along paths that go straight to the final norm. */
+  readonly directGradient?: Float32Array;
+  /** The same at all hooks that its features write. */
+  readonly writtenDirectGradient?: Float32Array;
+  /** Default: zero. */
+  readonly baseline?: SaeBaseline;
+  /** How the gradient is a mean over a path. */
+  readonly integration?: Integration;
+}
+
 /** The notebook's EPS. */
 const EPS = 1e-8;
 
 /** Multiplies gradients and activations of one SAE. */
 export async function analyseSae(
   run: SaeRun,
-  gradient: Float32Array,
+  { gradient, writtenGradient, directGradient, writtenDirectGradient, baseline, integration }: SaeGradients,
   includeErrorTerm: boolean,
 ): Promise<SaeAttribution> {
-  const { activations } = run.encoded;
-  const featureGradients = await run.sae.activeGradients(run.encoded, gradient);
-  const rows = toRows(activations, featureGradients);
-  const decomposition = decompose(run, gradient, activations, featureGradients);
+  const { sae, encoded } = run;
+  const entries = entriesOf(run, baseline);
+  const featureGradients = await sae.activeGradients({ ...encoded, activations: entries }, writtenGradient);
+  const directEffect = directGradient && writtenDirectGradient &&
+    await direct(run, directGradient, writtenDirectGradient, entries, baseline);
+  const decomposition = decompose(run, gradient, entries, featureGradients, baseline);
   const norm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
   return {
     run,
+    baseline,
     gradient,
+    writtenGradient,
+    ...(integration ? { integration } : {}),
+    entries,
     featureGradients,
-    rows,
+    directEffect,
+    rows: toRows(entries, featureGradients, baseline !== undefined, directEffect?.featureGradients),
     decomposition,
     fit: measureFit(run),
     errorShare: decomposition.error.map((error, p) => {
@@ -107,35 +159,75 @@ export async function analyseSae(
   };
 }
 
-function toRows({ rows, offsets, features, values }: SparseActivations, gradients: Float32Array): AttributionRow[] {
+/** f − f_base of every feature that is active, here or in the baseline. */
+export function entriesOf({ encoded: { activations } }: SaeRun, baseline?: SaeBaseline): Differences {
+  return subtract(activations, baseline?.activations ?? nothing(activations.rows));
+}
+
+function nothing(rows: number): SaeBaseline["activations"] {
+  return { rows, offsets: new Uint32Array(rows + 1), features: new Uint32Array(), values: new Float32Array() };
+}
+
+async function direct(
+  run: SaeRun,
+  gradient: Float32Array,
+  writtenGradient: Float32Array,
+  entries: Differences,
+  baseline: SaeBaseline | undefined,
+): Promise<DirectEffect> {
+  const featureGradients = await run.sae.activeGradients({ ...run.encoded, activations: entries }, writtenGradient);
+  return { featureGradients, decomposition: decompose(run, gradient, entries, featureGradients, baseline) };
+}
+
+function toRows(
+  { rows, offsets, features, values, minuend, subtrahend }: Differences,
+  gradients: Float32Array,
+  hasBaseline: boolean,
+  directGradients: Float32Array | undefined,
+): AttributionRow[] {
   const found: AttributionRow[] = [];
   for (let position = 0; position < rows; position++) {
     for (let i = offsets[position]; i < offsets[position + 1]; i++) {
       const attribution = Math.fround(values[i] * gradients[i]);
       if (attribution === 0) continue;
-      found.push({ position, feature: features[i], activation: values[i], gradient: gradients[i], attribution });
+      found.push({
+        position,
+        feature: features[i],
+        activation: minuend[i],
+        ...(hasBaseline ? { baseline: subtrahend[i] } : {}),
+        gradient: gradients[i],
+        attribution,
+        ...(directGradients ? { directEffect: Math.fround(values[i] * directGradients[i]) } : {}),
+      });
     }
   }
   return found.sort((a, b) => b.attribution - a.attribution || a.position - b.position || a.feature - b.feature);
 }
 
 function decompose(
-  { saeIn, saeOut, encoded, sae }: SaeRun,
+  { saeIn, saeOut, encoded: { normalized: { scale, bias: b } }, sae: { config: { dOut: d, crossLayer } } }: SaeRun,
   g: Float32Array,
-  { rows, offsets, values }: SparseActivations,
+  { rows, offsets, values, subtrahend }: Differences,
   featureGradients: Float32Array,
+  baseline: SaeBaseline | undefined,
 ): Decomposition {
-  const d = sae.config.dOut;
-  const { bias: b } = encoded.normalized;
+  const isCrossLayer = crossLayer !== undefined; // x̂ has parts from other layers' features
   const [features, bias, error, total]: number[][] = [[], [], [], []];
   let maxResidual = 0;
+  let inBaseline = 0; // entries of the baseline that were met
   for (let r = 0; r < rows; r++) {
     let [f, gb, ge, gx] = [0, 0, 0, 0];
-    for (let i = offsets[r]; i < offsets[r + 1]; i++) f += values[i] * featureGradients[i];
+    for (let i = offsets[r]; i < offsets[r + 1]; i++) {
+      if (!isCrossLayer) f += values[i] * featureGradients[i];
+      if (!baseline || subtrahend[i] === 0) continue;
+      // The baseline's own scale counts as the bias's.
+      gb += (subtrahend[i] - baseline.scaled[inBaseline++] / scale[r]) * featureGradients[i];
+    }
     for (let i = r * d; i < (r + 1) * d; i++) {
-      gb += g[i] * b[i];
-      ge += g[i] * (saeIn[i] - saeOut[i]);
-      gx += g[i] * saeIn[i];
+      if (isCrossLayer) f += g[i] * (saeOut[i] - b[i] - writtenByFeatures(baseline, i));
+      gb += g[i] * (b[i] - (baseline?.bias[i] ?? 0));
+      ge += g[i] * (saeIn[i] - saeOut[i] - (baseline?.error[i] ?? 0));
+      gx += g[i] * (saeIn[i] - (baseline?.saeIn[i] ?? 0));
     }
     features.push(f);
     bias.push(gb);
@@ -144,6 +236,11 @@ function decompose(
     maxResidual = Math.max(maxResidual, Math.abs(f + gb + ge - gx));
   }
   return { features, bias, error, total, maxResidual };
+}
+
+/** Of a baseline's x̂ `[row, d_out]`, what its features write: element i. */
+export function writtenByFeatures(baseline: SaeBaseline | undefined, i: number): number {
+  return baseline ? baseline.saeIn[i] - baseline.error[i] - baseline.bias[i] : 0;
 }
 
 /** The figures of SAE quality on this prompt. */

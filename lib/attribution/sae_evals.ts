@@ -97,6 +97,11 @@ export async function evaluateSae(
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new RangeError(`The batch size is ${batchSize}: give a whole number from 1`);
   }
+  if (sae.config.crossLayer !== undefined) {
+    throw new RangeError(
+      `The SAE at ${sae.hookOut} is a layer of a cross-layer transcoder: one layer cannot be measured alone`,
+    );
+  }
   await checkSpecialTokens(model, excludeSpecialTokens);
   const processing = resolveProcessing(model.architecture, [sae], options.processing, options.processingFlags);
   const sums = {
@@ -182,9 +187,9 @@ async function finalWith(
   processing: Processing,
 ): Promise<FloatTensor> {
   const { final } = await model.chain.forward({
-    tokens,
+    prompts: [tokens],
     processing,
-    rows: [...tokens.keys()],
+    rows: [[...tokens.keys()]],
     replacements: [{
       hook: sae.hookOut,
       replace: (values) => Promise.resolve(withSeen(sae, values.get(sae.hookOut)!, seen)),

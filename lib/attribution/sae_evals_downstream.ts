@@ -61,7 +61,7 @@ export class DownstreamSums {
     const step = Math.max(1, Math.floor(LOGITS_BYTES / 4 / dVocab / 3));
     for (let start = 0; start < kept.length; start += step) {
       const positions = kept.slice(start, start + step);
-      const logits = await unembedding.logits(stack([clean, withSae, ablated].map((x) => gatherRows(x, positions))));
+      const logits = await unembedding.logits(stack([clean, withSae, ablated].map((x) => gatherRows(x, [positions]))));
       const row = (run: number, i: number): Float32Array => {
         const r = run * positions.length + i;
         return logits.data.subarray(r * dVocab, (r + 1) * dVocab);

@@ -9,7 +9,9 @@ import type { Attribution } from "./result.ts";
 /**
  * A run as a safetensors file. By SAE hook: the active features in coordinate form (`position`, `feature`,
  * `activation`, `gradient`, `attribution`, each `[active]`), and `sae_in`, `sae_out`, `sae_error`, `grad_sae_out`,
- * `[position, d]`; by `tracked/` and tracked hook `activation`, `grad`, `attribution`.
+ * `[position, d]`; with a baseline also `baseline` `[active]`, the features' activations there, `sae_in_baseline` and
+ * `sae_error_baseline`; where it was asked for `direct_effect` `[active]`; by `tracked/` and tracked hook `activation`,
+ * `grad`, `attribution`. Method and baseline stand in the file's metadata.
  *
  * @example
  * ```ts
@@ -28,9 +30,8 @@ export function attributionTensors(result: Attribution): Iterable<Uint8Array> {
   const tensors: Record<string, WritableTensor> = {
     tokens: integers(result.tokens.map(({ id }) => id)),
   };
-  for (const [hook, { run, gradient, featureGradients }] of result.parts.saes) {
-    const { activations } = run.encoded;
-    const { rows, offsets, features, values } = activations;
+  for (const [hook, { run, baseline, gradient, entries, featureGradients, directEffect }] of result.parts.saes) {
+    const { rows, offsets, features, values, minuend, subtrahend } = entries;
     const positions: number[] = [];
     for (let r = 0; r < rows; r++) for (let i = offsets[r]; i < offsets[r + 1]; i++) positions.push(r);
     const matrix = (data: Float32Array): WritableTensor => ({ dims: [rows, data.length / rows], data });
@@ -38,7 +39,7 @@ export function attributionTensors(result: Attribution): Iterable<Uint8Array> {
     Object.assign(tensors, {
       [`${hook}/position`]: integers(positions),
       [`${hook}/feature`]: integers([...features]),
-      [`${hook}/activation`]: vector(values),
+      [`${hook}/activation`]: vector(minuend),
       [`${hook}/gradient`]: vector(featureGradients),
       [`${hook}/attribution`]: vector(values.map((value, i) => value * featureGradients[i])),
       [`${hook}/sae_in`]: matrix(run.saeIn),
@@ -46,14 +47,26 @@ export function attributionTensors(result: Attribution): Iterable<Uint8Array> {
       [`${hook}/sae_error`]: matrix(run.saeIn.map((x, i) => x - run.saeOut[i])),
       [`${hook}/grad_sae_out`]: matrix(gradient),
     });
+    if (baseline) {
+      Object.assign(tensors, {
+        [`${hook}/baseline`]: vector(subtrahend),
+        [`${hook}/sae_in_baseline`]: matrix(baseline.saeIn),
+        [`${hook}/sae_error_baseline`]: matrix(baseline.error),
+      });
+    }
+    if (directEffect) {
+      tensors[`${hook}/direct_effect`] = vector(values.map((value, i) => value * directEffect.featureGradients[i]));
+    }
   }
   for (const hook of Object.keys(result.modelActivations)) {
     tensors[`tracked/${hook}/activation`] = result.modelActivations[hook];
     tensors[`tracked/${hook}/grad`] = result.modelGrads[hook];
     tensors[`tracked/${hook}/attribution`] = result.modelAttributions[hook];
   }
-  const { metricName, grads } = result.parts;
+  const { metricName, grads, method, baseline } = result.parts;
   return safetensorsChunks(tensors, {
+    method,
+    baseline: baseline?.name ?? "zero",
     metric: metricName,
     formula: grads.resolvedMetric.formula,
     value: String(result.metric),

@@ -4,9 +4,10 @@
  * @module
  */
 import { VERSION } from "../version.ts";
+import type { Integration } from "./methods/integrated_gradients.ts";
 import { processingFlags } from "./processing.ts";
 import type { Attribution } from "./result.ts";
-import type { SaeAttribution } from "./sae_attribution.ts";
+import type { Decomposition, SaeAttribution } from "./sae_attribution.ts";
 
 /** The summary's schema, version 1; keys are those of the JSON. */
 export interface Summary {
@@ -30,7 +31,12 @@ export interface Summary {
     readonly note?: string;
   };
   /** How. */
-  readonly method: { readonly name: string; readonly error_term: boolean };
+  readonly method: {
+    /** `gradient*activation`, or the name of another method. */
+    readonly name: string;
+    readonly error_term: boolean;
+    readonly baseline: BaselineSummary;
+  };
   /** The model's top predictions, where they were asked for. */
   readonly predictions: readonly { rank: number; id: number; token: string; logit: number; probability: number }[];
   /** One entry per SAE. */
@@ -39,10 +45,24 @@ export interface Summary {
   readonly warnings: readonly string[];
   /** Milliseconds by part of the run. */
   readonly timings_ms: Readonly<Record<string, number>>;
+  /** Where it ran: wasm, webgpu or native. */
+  readonly device: string;
   /** The largest resident set, MiB. */
   readonly peak_memory_mb: number;
   /** Of this program and what it runs on. */
   readonly versions: Readonly<Record<string, string>>;
+}
+
+/** What features were compared with. */
+export interface BaselineSummary {
+  /** `zero`, `mean`, `mean of prompts` or `prompt`. */
+  readonly name: string;
+  /** Over how many positions a mean is. */
+  readonly positions?: number;
+  /** The other prompt. */
+  readonly tokens?: readonly { position: number; id: number; text: string }[];
+  /** The metric after the other prompt. */
+  readonly metric?: number;
 }
 
 /** One SAE in the summary. */
@@ -51,6 +71,8 @@ export interface SaeSummary {
   readonly hook: string;
   /** Where it reads. */
   readonly hook_in: string;
+  /** Other hooks that its features write: of a cross-layer transcoder. */
+  readonly also_writes?: readonly string[];
   /** What it was opened by. */
   readonly source: string;
   /** Of its weights, where it is known. */
@@ -66,12 +88,17 @@ export interface SaeSummary {
   /** Sums of the attributions. */
   readonly sum_per_position: readonly number[];
   /** Per position, features + bias + error = total. */
-  readonly decomposition: {
-    readonly features: readonly number[];
-    readonly bias: readonly number[];
-    readonly error: readonly number[];
-    readonly total: readonly number[];
-    readonly max_residual: number;
+  readonly decomposition: DecompositionSummary;
+  /** The same of what goes straight to the metric, where that was asked for. */
+  readonly direct_effect?: DecompositionSummary;
+  /** Of integrated gradients: how the integral was taken; `difference` is the joint effect, `sum` the attributions'. */
+  readonly integration?: {
+    readonly rule: string;
+    readonly steps: number;
+    readonly metric_at_baseline: number;
+    readonly difference: number;
+    readonly sum: number;
+    readonly converged: boolean;
   };
   /** How well it reconstructs this prompt. */
   readonly fit: {
@@ -90,9 +117,23 @@ export interface SaeSummary {
   readonly errors_attribution_proportion: number;
 }
 
+/** Per position, features + bias + error = total. */
+export interface DecompositionSummary {
+  /** Σ attribution. */
+  readonly features: readonly number[];
+  /** Of the SAE's bias. */
+  readonly bias: readonly number[];
+  /** Of the SAE's error. */
+  readonly error: readonly number[];
+  /** Of the hook's value. */
+  readonly total: readonly number[];
+  /** The largest |features + bias + error − total|. */
+  readonly max_residual: number;
+}
+
 /** Figures of a run. */
 export function summarise(result: Attribution): Summary {
-  const { model, grads, saes, metricName, includeErrorTerm, timings } = result.parts;
+  const { model, grads, saes, metricName, includeErrorTerm, method, timings } = result.parts;
   const { formula, note } = grads.resolvedMetric;
   return {
     schema_version: 1,
@@ -105,7 +146,11 @@ export function summarise(result: Attribution): Summary {
     },
     tokens: result.tokens.map(({ id, text, isSpecial }, position) => ({ position, id, text, is_special: isSpecial })),
     metric: { name: metricName, formula, value: result.metric, ...(note === undefined ? {} : { note }) },
-    method: { name: "gradient*activation", error_term: includeErrorTerm },
+    method: {
+      name: method === "gradient" ? "gradient*activation" : method,
+      error_term: includeErrorTerm,
+      baseline: summariseBaseline(result),
+    },
     predictions: result.predictions.map(({ rank, id, token, logit, probability }) => ({
       rank,
       id,
@@ -116,19 +161,39 @@ export function summarise(result: Attribution): Summary {
     saes: [...saes].map(([hook, sae]) => summariseSae(hook, sae)),
     warnings: result.warnings,
     timings_ms: Object.fromEntries(Object.entries(timings).map(([name, ms]) => [name, Math.round(ms * 10) / 10])),
+    device: model.runtime.device,
     peak_memory_mb: peakMemory(),
-    versions: { "sae-attribution": VERSION, deno: Deno.version.deno, "onnxruntime-web": "1.30.0" },
+    versions: { "sae-attribution": VERSION, deno: Deno.version.deno, ...Object.fromEntries([model.runtime.version]) },
   };
 }
 
+function summariseBaseline({ parts: { baseline }, baselineTokens }: Attribution): BaselineSummary {
+  if (!baseline) return { name: "zero" };
+  const { name, positions, metric } = baseline;
+  return {
+    name,
+    ...(positions === undefined ? {} : { positions }),
+    ...(baseline.tokens ? { tokens: baselineTokens.map(({ id, text }, position) => ({ position, id, text })) } : {}),
+    ...(metric === undefined ? {} : { metric }),
+  };
+}
+
+function summariseDecomposition({ maxResidual, ...perPosition }: Decomposition): DecompositionSummary {
+  return { ...perPosition, max_residual: maxResidual };
+}
+
+function summariseIntegration({ metricAtBaseline, ...rest }: Integration): NonNullable<SaeSummary["integration"]> {
+  return { ...rest, metric_at_baseline: metricAtBaseline };
+}
+
 function summariseSae(hook: string, sae: SaeAttribution): SaeSummary {
-  const { run: { sae: { config, hookIn, source } }, rows, decomposition, fit } = sae;
-  const { maxResidual, ...perPosition } = decomposition;
+  const { run: { sae: { config, hookIn, hooksOut, source } }, rows, decomposition, directEffect, fit } = sae;
   const sums = new Array<number>(decomposition.features.length).fill(0);
   for (const { position, attribution } of rows) sums[position] += attribution;
   return {
     hook,
     hook_in: hookIn,
+    ...(hooksOut.length > 1 ? { also_writes: hooksOut.slice(1) } : {}),
     source,
     sha256: null,
     architecture: config.architecture,
@@ -136,7 +201,9 @@ function summariseSae(hook: string, sae: SaeAttribution): SaeSummary {
     neuronpedia_id: config.neuronpediaId ?? null,
     rows: rows.length,
     sum_per_position: sums,
-    decomposition: { ...perPosition, max_residual: maxResidual },
+    decomposition: summariseDecomposition(decomposition),
+    ...(sae.integration ? { integration: summariseIntegration(sae.integration) } : {}),
+    ...(directEffect ? { direct_effect: summariseDecomposition(directEffect.decomposition) } : {}),
     fit: {
       l0: fit.l0,
       explained_variance: fit.explainedVarianceOverall,

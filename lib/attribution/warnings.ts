@@ -28,13 +28,27 @@ export function fitWarning(hook: string, sae: SaeAttribution): string[] {
   ];
 }
 
+/** A line if integrated gradients do not add up to the joint effect. */
+export function integrationWarnings(saes: ReadonlyMap<string, SaeAttribution>): string[] {
+  return [...saes].flatMap(([hook, { integration }]) => {
+    if (!integration || integration.converged) return [];
+    const { steps, sum, difference } = integration;
+    return [
+      `Integrated gradients at ${hook} have not converged after ${steps} steps: they add up to ${
+        sum.toPrecision(4)
+      }, ` +
+      `the joint effect is ${difference.toPrecision(4)}; allow more steps or a larger tolerance`,
+    ];
+  });
+}
+
 /** A line if features are active at special tokens, whose activations are unlike all others. */
 export function specialTokenWarnings(
   model: Model,
   { tokens, state }: AttributionGrads,
   saes: ReadonlyMap<string, SaeAttribution>,
 ): string[] {
-  if (!model.architecture.defaultPrependBos || state.request.tokens.length < 2) return [];
+  if (!model.architecture.defaultPrependBos || state.request.prompts[0].length < 2) return [];
   const lines: string[] = [];
   for (const [hook, { run }] of saes) {
     if (run.sae.config.excludeSpecialTokens !== undefined || run.excluded.has(0)) continue;

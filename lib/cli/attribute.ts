@@ -4,7 +4,8 @@
  * @module
  */
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
-import { ATTRIBUTION_OPTIONS, type AttributionRequest, noSaeError, readAttribution } from "./attribution_options.ts";
+import { readVerify, VERIFY_OPTIONS, type VerifyRequest } from "./ablation_options.ts";
+import { ATTRIBUTION_OPTIONS, type AttributionRequest, readAttribution } from "./attribution_options.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
 import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
@@ -23,6 +24,8 @@ export interface AttributeRequest extends AttributionRequest {
   /** The file of the run as a Python script. */
   readonly emitPython: string | undefined;
   readonly check: boolean;
+  /** Comparing with exact ablation. */
+  readonly verify: VerifyRequest | undefined;
 }
 
 const spec = {
@@ -52,11 +55,13 @@ const spec = {
       kind: "boolean",
       help: "compare with finite differences and with removing all features, and hash the files; takes longer",
     },
+    ...VERIFY_OPTIONS,
     ...DEVICE_OPTIONS,
   },
   examples: [
     'attribute " Tiger Woods plays the sport of" --pos-token " golf" --neg-token " tennis"',
     'attribute " The capital of France is" --top 20 --output rows.csv',
+    'attribute " Tiger Woods plays the sport of" --baseline "prompt: Babe Ruth plays the sport of" --method relp',
     'attribute " The capital of France is" --target-text " Paris." --table features --top 10',
     'attribute " golf" --model ./gpt2 --sae ./sae@blocks.8.hook_resid_pre --summary run.json',
   ],
@@ -91,7 +96,17 @@ function readRequest(parsed: ParsedCommand<typeof spec>): AttributeRequest {
   const { values } = parsed;
   const attribution = readAttribution(parsed);
   if (attribution.saes.length === 0 && values.track.length === 0) {
-    throw noSaeError(values.model, "give --sae with the directory of one, or a hook to --track");
+    throw new UsageError(
+      `no SAE for ${values.model}: give --sae with the directory of one, or a hook to --track`,
+    );
+  }
+  if (attribution.baseline !== "zero" && values.track.length > 0) {
+    throw new UsageError(
+      "--track shows activations as they are, which --baseline does not compare: leave out one of them",
+    );
+  }
+  if (attribution.integration !== undefined && values.track.length > 0) {
+    throw new UsageError("--track has no integrated gradients: leave out --track, or choose another --method");
   }
   for (const name of ["summary", "save-tensors", "emit-python"] as const) {
     if (values[name] === "") throw new UsageError(`--${name} is empty: give the name of a file`);
@@ -105,5 +120,6 @@ function readRequest(parsed: ParsedCommand<typeof spec>): AttributeRequest {
     saveTensors: values["save-tensors"],
     emitPython: values["emit-python"],
     check: values.check,
+    verify: readVerify(values),
   };
 }

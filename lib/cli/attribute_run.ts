@@ -3,11 +3,14 @@
  *
  * @module
  */
+import type { Baseline } from "../attribution/baseline.ts";
 import type { CheckSummary } from "../attribution/check.ts";
+import type { VerifySummary } from "../attribution/verification.ts";
 import type { Attribution } from "../attribution/result.ts";
+import type { Model } from "../model/model.ts";
 import type { AttributeRequest } from "./attribute.ts";
-import { runAttribution, spaceWarnings } from "./attribution_run.ts";
-import { writeExports } from "./exports.ts";
+import { readBaselinePrompts, runAttribution, spaceWarnings } from "./attribution_run.ts";
+import { type Checks, writeExports } from "./exports.ts";
 import { findExplanations, type FoundExplanations } from "./explanations.ts";
 import { type Opened, openShown } from "./open.ts";
 import { printNote, type Screen, stderrScreen, stdoutScreen } from "./output.ts";
@@ -26,36 +29,48 @@ const ROWS_ON_TERMINAL = 20;
 /** Runs an attribution and writes what was asked for. */
 export async function attribute(request: AttributeRequest): Promise<void> {
   const prompt = await readPrompt(request.prompt);
+  const baseline = await readBaselinePrompts(request.baseline);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
-  const found = await findExplanations(opened.saes, request.saes);
-  const { result, check } = await withProgress(screen, "attributing", () => runAll(opened, prompt, request));
-  const report = request.quiet ? undefined : await makeReport(request, result, found, check, screen);
-  await writeExports(request, result, check);
+  const found = await findExplanations(opened.saes, opened.requests);
+  const { result, ...checks } = await withProgress(
+    screen,
+    "attributing",
+    () => runAll(opened, prompt, baseline, request),
+  );
+  const report = request.quiet ? undefined : await makeReport(request, result, found, checks, screen);
+  await writeExports(request, result, checks);
   await writeAll(request, result, found, report);
 }
 
 async function runAll(
   opened: Opened,
   prompt: string | readonly number[],
+  baseline: Baseline,
   request: AttributeRequest,
-): Promise<{ result: Attribution; check: CheckSummary | undefined }> {
+): Promise<Checks & { result: Attribution }> {
   const { trackHookPoints, quiet } = request;
-  const result = await runAttribution(opened, prompt, request, {
+  const result = await runAttribution(opened, prompt, baseline, request, {
     trackHookPoints,
     topPredictions: quiet ? 0 : TOP_PREDICTIONS,
     diagnose: !quiet || request.summary !== undefined,
   });
-  if (!request.check) return { result, check: undefined };
-  const { checkAttribution } = await import("../attribution/check.ts");
-  return { result, check: await checkAttribution(opened.model, result) };
+  return { result, ...await runChecks(opened.model, result, request) };
+}
+
+async function runChecks(model: Model, result: Attribution, { check, verify }: AttributeRequest): Promise<Checks> {
+  const checking = async (): Promise<CheckSummary> =>
+    (await import("../attribution/check.ts")).checkAttribution(model, result);
+  const verifying = async (): Promise<VerifySummary> =>
+    (await import("../attribution/verification.ts")).verifyAttribution(result, verify);
+  return { check: check ? await checking() : undefined, verify: verify && await verifying() };
 }
 
 async function makeReport(
   request: AttributeRequest,
   result: Attribution,
   found: FoundExplanations,
-  check: CheckSummary | undefined,
+  checks: Checks,
   screen: Screen,
 ): Promise<string> {
   const { model, grads: { resolvedMetric } } = result.parts;
@@ -68,7 +83,7 @@ async function makeReport(
   ];
   const seconds = performance.now() / 1000;
   return attributionReport(
-    { result, request, labels: found.explanations, tokenNames: new Map(names), check, warnings, seconds },
+    { result, request, labels: found.explanations, tokenNames: new Map(names), ...checks, warnings, seconds },
     screen,
   );
 }

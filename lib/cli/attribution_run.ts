@@ -4,24 +4,53 @@
  * @module
  */
 import { type AttributionOptions, calculateFeatureAttribution } from "../attribution/attribution.ts";
+import { type Baseline, UnalignedPromptsError } from "../attribution/baseline.ts";
 import { predictionOf } from "../attribution/predict.ts";
 import type { Attribution } from "../attribution/result.ts";
+import type { Model } from "../model/model.ts";
+import { sideBySide } from "../report/words.ts";
 import type { AttributionRequest } from "./attribution_options.ts";
+import { type ChatRequest, inChat } from "./chat_options.ts";
 import { leadingSpaceWarning } from "./leading_space.ts";
+import type { BaselineRequest } from "./method_options.ts";
 import { makeMetric } from "./metric.ts";
 import type { MetricRequest } from "./metric_options.ts";
 import type { Opened } from "./open.ts";
+import { printNote } from "./output.ts";
+import { readPromptFile } from "./prompt_file.ts";
 
-/** Runs it; `more` is what the command decides. */
+/** A baseline with its file read. */
+export async function readBaselinePrompts(baseline: BaselineRequest): Promise<Baseline> {
+  if (typeof baseline === "string" || "prompt" in baseline) return baseline;
+  return { mean: (await readPromptFile(baseline.meanFile)).map(({ prompt }) => prompt) };
+}
+
+/** Prompts that a prompt is compared with are written as it is. */
+async function baselineInChat(model: Model, baseline: Baseline, chat: ChatRequest | undefined): Promise<Baseline> {
+  if (typeof baseline === "string") return baseline;
+  if ("prompt" in baseline) return { prompt: await inChat(model, baseline.prompt, chat) };
+  const mean: (string | readonly number[])[] = [];
+  for (const prompt of baseline.mean) mean.push(await inChat(model, prompt, chat));
+  return { mean };
+}
+
+/** Runs it, with the prompt and the baseline already read; `more` is what the command decides. */
 export async function runAttribution(
   { model, saes }: Opened,
-  prompt: string | readonly number[],
+  given: string | readonly number[],
+  givenBaseline: Baseline,
   request: AttributionRequest,
   more: Pick<AttributionOptions, "trackHookPoints" | "topPredictions" | "diagnose">,
 ): Promise<Attribution> {
   const { includeErrorTerm, prependBos, truncate, processing, processingFlags, excludeSpecialTokens } = request;
+  const prompt = await inChat(model, given, request.chat);
+  const baseline = await baselineInChat(model, givenBaseline, request.chat);
   return await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
     saes,
+    method: request.method,
+    integration: request.integration,
+    baseline,
+    directEffect: request.directEffect,
     includeErrorTerm,
     prependBos,
     truncate,
@@ -29,7 +58,16 @@ export async function runAttribution(
     processingFlags,
     excludeSpecialTokens,
     ...more,
+  }).catch(async (error) => {
+    if (error instanceof UnalignedPromptsError) await printNote(await showUnaligned(model, error));
+    throw error;
   });
+}
+
+/** Both prompts' tokens, so that one sees where they part. */
+async function showUnaligned(model: Model, { tokens }: UnalignedPromptsError): Promise<string> {
+  const [prompt, baseline] = await Promise.all(tokens.map((ids) => model.describeTokens(ids)));
+  return `${sideBySide(prompt, baseline).join("\n")}\n`;
 }
 
 /** Answers that were given without the leading space that the model would write. */

@@ -5,6 +5,7 @@
  */
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
 import { quote, UsageError } from "./args_values.ts";
+import { CHAT_OPTIONS, type ChatRequest, readChat } from "./chat_options.ts";
 import {
   DEVICE_OPTIONS,
   EXCLUDE_OPTIONS,
@@ -29,6 +30,7 @@ export type EvalsFormat = "json" | "table";
 export interface EvalsRequest extends RunRequest {
   /** A file of prompts. */
   readonly prompts: string | typeof STDIN;
+  readonly chat: ChatRequest | undefined;
   readonly saes: readonly SaeRequest[];
   /** Single flags over what `processing` gives. */
   readonly processingFlags: ProcessingFlags;
@@ -61,6 +63,7 @@ const spec = {
     sae: SAE_OPTION,
     "hook-in": SAE_DETAILS["hook-in"],
     "norm-scaling-factor": SAE_DETAILS["norm-scaling-factor"],
+    ...CHAT_OPTIONS,
     ...RUN_OPTIONS,
     ...FLAG_OPTIONS,
     "exclude-special-tokens": {
@@ -125,6 +128,7 @@ function readRequest({ positionals: [file], values, order }: ParsedCommand<typeo
   return {
     ...readRunRequest(values),
     prompts: file === "-" ? STDIN : file,
+    chat: readChat(values),
     saes,
     processingFlags: readFlags(values),
     excludeSpecialTokens: readExcluded(values),

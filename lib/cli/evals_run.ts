@@ -9,22 +9,16 @@ import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Cell, Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
-import { quote } from "./args_values.ts";
+import { inChat } from "./chat_options.ts";
 import type { EvalsRequest } from "./evals.ts";
 import { openShown } from "./open.ts";
 import { printData, printNote, stderrScreen, stdoutScreen } from "./output.ts";
 import { withProgress } from "./progress.ts";
-import { readPrompt, STDIN } from "./prompt.ts";
+import { STDIN } from "./prompt.ts";
+import { type FilePrompt, readPromptFile } from "./prompt_file.ts";
 import { count, percent, plain } from "../report/figures.ts";
 import { entry, heading, type Page } from "./summary_layout.ts";
 import { writeTable } from "./write_table.ts";
-
-/** One line of the file. */
-interface Prompt {
-  /** From 1. */
-  readonly line: number;
-  readonly prompt: string | readonly number[];
-}
 
 /** An SAE's figures. */
 interface Evaluated {
@@ -36,9 +30,9 @@ interface Evaluated {
 export async function evals(request: EvalsRequest): Promise<void> {
   const { quiet, prompts: file } = request;
   const name = file === STDIN ? "standard input" : file;
-  const prompts = readPrompts(name, await readText(file));
+  const prompts = await readPromptFile(file);
   const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
-  await using opened = await openShown(request, screen);
+  await using opened = await openShown({ ...request, manyPrompts: true }, screen);
   const { model, saes } = opened;
   const evaluated: Evaluated[] = [];
   for (const sae of saes) {
@@ -49,52 +43,23 @@ export async function evals(request: EvalsRequest): Promise<void> {
   await write(evaluated, request);
 }
 
-async function readText(file: string | typeof STDIN): Promise<string> {
-  if (file === STDIN) return String(await readPrompt(file));
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(file));
-  } catch (error) {
-    const why = (text: string): string => `Cannot read prompts from ${file}: ${text}`;
-    if (error instanceof Deno.errors.NotFound) throw new Deno.errors.NotFound(why("there is no such file"));
-    if (error instanceof Deno.errors.IsADirectory) throw new Deno.errors.IsADirectory(why("it is a directory"));
-    if (error instanceof TypeError) throw new SyntaxError(why("it is no text in UTF-8"));
-    throw error;
-  }
-}
-
-/** The lines that are not empty. */
-function readPrompts(name: string, text: string): Prompt[] {
-  const lines = text.split(/\r?\n/).map((text, i) => ({ text, line: i + 1 })).filter(({ text }) => text !== "");
-  if (lines.length === 0) throw new RangeError(`There are no prompts in ${name}: write one a line`);
-  return lines.map(({ text, line }) => ({ line, prompt: text.startsWith("[") ? readIds(name, line, text) : text }));
-}
-
-function readIds(name: string, line: number, text: string): readonly number[] {
-  let ids: unknown;
-  try {
-    ids = JSON.parse(text);
-  } catch {
-    // reported below
-  }
-  if (Array.isArray(ids) && ids.length > 0 && ids.every((id) => Number.isSafeInteger(id) && id >= 0)) return ids;
-  throw new SyntaxError(
-    `Line ${line} of ${name} is ${quote(text)}: a line that begins with [ is an array of token ids, as in [1, 2, 3]`,
-  );
-}
-
 async function evaluate(
   model: Model,
   sae: Sae,
   name: string,
-  prompts: readonly Prompt[],
+  prompts: readonly FilePrompt[],
   request: EvalsRequest,
 ): Promise<SaeEvals> {
-  const { truncate, processing, processingFlags, excludeSpecialTokens, batchSize } = request;
+  const { truncate, processing, processingFlags, excludeSpecialTokens, batchSize, chat } = request;
   const prependBos = resolvePrependBos([sae], request.prependBos);
   const { dVocab } = model.architecture.config;
   const batchTokens: number[][] = [];
   for (const { line, prompt } of prompts) {
-    const tokens = await atLine(name, line, () => model.toTokens(prompt, { prependBos, truncate }));
+    const tokens = await atLine(
+      name,
+      line,
+      async () => model.toTokens(await inChat(model, prompt, chat), { prependBos, truncate }),
+    );
     const unknown = tokens.find((id) => id >= dVocab);
     if (unknown !== undefined) {
       throw new RangeError(`Line ${line} of ${name}: token id ${unknown} is not in the vocabulary of ${dVocab}`);

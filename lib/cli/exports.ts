@@ -5,15 +5,22 @@
  */
 import type { CheckSummary } from "../attribution/check.ts";
 import type { Attribution } from "../attribution/result.ts";
+import type { VerifySummary } from "../attribution/verification.ts";
 import { writeFileAtomic } from "../table/write_file.ts";
 import type { AttributeRequest } from "./attribute.ts";
 import { trackedHooks } from "./tracked.ts";
+
+/** What a run was compared with. */
+export interface Checks {
+  readonly check: CheckSummary | undefined;
+  readonly verify: VerifySummary | undefined;
+}
 
 /** Writes those of the files that are asked for. */
 export async function writeExports(
   { summary, saveTensors, emitPython: script }: Pick<AttributeRequest, "summary" | "saveTensors" | "emitPython">,
   result: Attribution,
-  check: CheckSummary | undefined,
+  checks: Checks,
 ): Promise<void> {
   if (script !== undefined) {
     const { emitPython } = await import("../attribution/emit_python.ts");
@@ -24,18 +31,19 @@ export async function writeExports(
     await writeFileAtomic(saveTensors, attributionTensors(result));
   }
   if (summary !== undefined) {
-    await writeFileAtomic(summary, [JSON.stringify(summaryJson(result, check), null, 2) + "\n"]);
+    await writeFileAtomic(summary, [JSON.stringify(summaryJson(result, checks), null, 2) + "\n"]);
   }
 }
 
 /** The summary and what only the command line adds to it. */
-function summaryJson(result: Attribution, check: CheckSummary | undefined): unknown {
+function summaryJson(result: Attribution, { check, verify }: Checks): unknown {
   const tracked = trackedHooks(result);
   return {
     ...result.summary(),
     excluded_positions: excludedPositions(result),
     ...(tracked.length === 0 ? {} : { tracked }),
     ...(check === undefined ? {} : { check }),
+    ...(verify === undefined ? {} : { verify }),
   };
 }
 

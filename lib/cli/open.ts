@@ -5,24 +5,37 @@
  */
 import { BUNDLED } from "../bundled.ts";
 import { loadModel, type Model } from "../model/model.ts";
-import { loadSae } from "../sae/load.ts";
+import { loadSaes } from "../sae/load.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import type { RunRequest } from "./options.ts";
 import type { Screen } from "./output.ts";
 import { withProgress } from "./progress.ts";
 import { withDownloadProgress } from "./pull_progress.ts";
-import type { SaeRequest } from "./sae_options.ts";
+import { EVERY_LAYER, type SaeRequest } from "./sae_options.ts";
 
 /** A model and its SAEs, closed together. */
 export interface Opened extends AsyncDisposable {
   readonly model: Model;
   readonly saes: readonly Sae[];
+  /** By SAE, what it was asked for by; several where one source has the layers of a cross-layer transcoder. */
+  readonly requests: readonly SaeRequest[];
+}
+
+/** What a command runs on. */
+export interface OpenRequest extends Pick<RunRequest, "model" | "revision" | "device" | "threads"> {
+  readonly saes: readonly SaeRequest[];
+  /** Default `auto`. */
+  readonly weights?: RunRequest["weights"];
+  /** Bytes. */
+  readonly memoryLimit?: number;
+  /** Weights may stay in memory, if the user does not say otherwise. */
+  readonly manyPrompts?: boolean;
 }
 
 /** The same with a line on the terminal while it lasts, which tells of downloads how far they are. */
 export async function openShown(
-  request: RunRequest & { readonly saes: readonly SaeRequest[] },
+  request: OpenRequest,
   screen: Screen,
 ): Promise<Opened> {
   let isOpening = true;
@@ -39,21 +52,44 @@ export async function openShown(
 
 /** Opens a model and SAEs; nothing stays open if one of them fails. */
 export async function openAll(
-  { model: name, revision, device, threads, saes: requests }: RunRequest & { readonly saes: readonly SaeRequest[] },
+  request: OpenRequest,
   onProgress?: (progress: DownloadProgress) => void,
 ): Promise<Opened> {
+  const { model: name, saes: asked, device, threads, memoryLimit, revision, manyPrompts = false } = request;
+  const { weights: choice = "auto" } = request;
+  const weights = choice === "auto" && !manyPrompts ? "streamed" : choice;
   await using stack = new AsyncDisposableStack();
   const model = stack.use(
-    await withNames(name, Object.keys(BUNDLED), loadModel(name, { device, threads, revision, onProgress })),
+    await withNames(
+      name,
+      Object.keys(BUNDLED),
+      loadModel(name, { device, threads, weights, memoryLimit, revision, onProgress }),
+    ),
   );
   const bundledSaes = Object.values(BUNDLED).flatMap(({ saes }) => Object.keys(saes));
+  const requests = asked.flatMap((one) => everyLayer(one, model.architecture.config.nLayers));
   const saes: Sae[] = [];
-  for (const { source, hook, hookIn, normScalingFactor } of requests) {
-    const opening = loadSae(source, { hook, hookIn, normScalingFactor });
-    saes.push(stack.use(await withNames(source, bundledSaes, opening)));
+  const openedFor: SaeRequest[] = [];
+  for (const request of requests) {
+    const { source, hook, hookIn, normScalingFactor } = request;
+    const opening = loadSaes(source, { hook, hookIn, normScalingFactor });
+    for (const sae of await withNames(source, bundledSaes, opening)) {
+      saes.push(stack.use(sae));
+      openedFor.push(request);
+    }
+    if (openedFor[openedFor.length - 2] === request && request.explanations !== undefined) {
+      throw new RangeError(`${source} is a cross-layer transcoder: --explanations cannot say which layer it is about`);
+    }
   }
   const opened = stack.move();
-  return { model, saes, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { model, saes, requests: openedFor, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** An SAE whose name has `{layer}` in it is one for every layer. */
+function everyLayer(request: SaeRequest, nLayers: number): SaeRequest[] {
+  if (!request.source.includes(EVERY_LAYER)) return [request];
+  const layers = Array.from({ length: nLayers }, (_, layer) => String(layer));
+  return layers.map((layer) => ({ ...request, source: request.source.replaceAll(EVERY_LAYER, layer) }));
 }
 
 /** What is neither there nor a URL may be a misspelt name: the error then lists the bundled ones. */

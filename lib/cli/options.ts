@@ -5,6 +5,7 @@
  */
 import type { AttributionOptions } from "../attribution/attribution.ts";
 import { PROCESSING_CHOICES, type ProcessingChoice } from "../attribution/processing.ts";
+import { WEIGHT_CHOICES, type WeightChoice } from "../model/binding.ts";
 import { type Device, DEVICES } from "../runtime/runtime.ts";
 import type { OptionSpec, PositionalSpec } from "./args_spec.ts";
 import { UsageError } from "./args_values.ts";
@@ -85,6 +86,15 @@ export const EXCLUDE_OPTIONS = {
 export const DEVICE_OPTIONS = {
   device: { kind: "string", choices: DEVICES, placeholder: "D", default: "auto", help: "where the model runs" },
   threads: { kind: "integer", placeholder: "N", min: 1, max: 64, help: "processor threads to use" },
+  weights: {
+    kind: "string",
+    choices: WEIGHT_CHOICES,
+    placeholder: "W",
+    default: "auto",
+    help: "read the weights for every prompt (streamed) or keep them in memory (resident); " +
+      "auto: resident for many prompts, where memory allows",
+  },
+  "memory-limit": { kind: "number", placeholder: "GB", help: "memory that weights may take with --weights auto" },
   quiet: { kind: "boolean", help: "print nothing but the rows and errors" },
 } satisfies Record<string, OptionSpec>;
 
@@ -95,6 +105,9 @@ export interface RunRequest {
   readonly revision: string | undefined;
   readonly device: Device;
   readonly threads: number | undefined;
+  readonly weights: WeightChoice;
+  /** Bytes. */
+  readonly memoryLimit: number | undefined;
   readonly prependBos: boolean | undefined;
   readonly truncate: boolean;
   readonly processing: ProcessingChoice;
@@ -107,6 +120,8 @@ export function readRunRequest(values: {
   readonly revision: string | undefined;
   readonly device: string;
   readonly threads: number | undefined;
+  readonly weights: string;
+  readonly "memory-limit": number | undefined;
   readonly "prepend-bos": boolean | undefined;
   readonly truncate: boolean;
   readonly processing: string;
@@ -120,6 +135,8 @@ export function readRunRequest(values: {
     truncate,
     quiet,
     device: values.device as Device,
+    weights: values.weights as WeightChoice,
+    memoryLimit: values["memory-limit"] === undefined ? undefined : values["memory-limit"] * 1e9,
     prependBos: values["prepend-bos"],
     processing: values.processing as ProcessingChoice,
   };

@@ -4,6 +4,7 @@
  * @module
  */
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { CHAT_OPTIONS, type ChatRequest, readChat } from "./chat_options.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
 import { DEVICE_OPTIONS, MODEL_OPTIONS, PROMPT, readRunRequest, RUN_OPTIONS, type RunRequest } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
@@ -14,6 +15,7 @@ import { startEarly } from "./start_early.ts";
 /** Everything that the command line asks for. */
 export interface PredictRequest extends RunRequest {
   readonly prompt: PromptSource;
+  readonly chat: ChatRequest | undefined;
   /** They only decide about BOS and the form of the model. */
   readonly saes: readonly SaeRequest[];
   readonly top: number;
@@ -35,6 +37,7 @@ const spec = {
       help: "a single token as text; its row comes last where it is not among the top",
     },
     "answer-id": { kind: "integer", placeholder: "N", min: 0, help: "the same as --answer, by token id" },
+    ...CHAT_OPTIONS,
     ...RUN_OPTIONS,
     sae: { ...SAE_OPTION, help: "an SAE to attribute to later: decides about BOS and processing as in attribute" },
     ...FORMAT_OPTIONS,
@@ -78,6 +81,7 @@ function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>)
   return {
     ...readRunRequest(values),
     prompt: readPromptSource(positionals, values["token-ids"]),
+    chat: readChat(values),
     saes: readSaes(order, defaultSaes(values.model)),
     top: values.top,
     answer: values.answer ?? values["answer-id"],

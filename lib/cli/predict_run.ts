@@ -6,6 +6,7 @@
 import { type Prediction, type PromptTest, testPrompt } from "../attribution/predict.ts";
 import type { Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
+import { inChat } from "./chat_options.ts";
 import { leadingSpaceWarning } from "./leading_space.ts";
 import { openShown } from "./open.ts";
 import { printNote, stderrScreen, stdoutScreen } from "./output.ts";
@@ -20,10 +21,11 @@ import { writeTable } from "./write_table.ts";
 /** Predicts and writes what was asked for. */
 export async function predict(request: PredictRequest): Promise<void> {
   const { top: topK, answer, truncate, prependBos, processing, quiet, destination } = request;
-  const prompt = await readPrompt(request.prompt);
+  const given = await readPrompt(request.prompt);
   const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
+  const prompt = await inChat(model, given, request.chat);
   const options = { saes, truncate, prependBos, processing };
   const test = await withProgress(
     screen,

@@ -4,7 +4,7 @@
  * @module
  */
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
-import { ATTRIBUTION_OPTIONS, type AttributionRequest, noSaeError, readAttribution } from "./attribution_options.ts";
+import { ATTRIBUTION_OPTIONS, type AttributionRequest, readAttribution } from "./attribution_options.ts";
 import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
 import { startEarly } from "./start_early.ts";
@@ -73,7 +73,9 @@ export function parseRequest(args: readonly string[], isTerminal = false): Repor
 function readRequest(parsed: ParsedCommand<typeof spec>, args: readonly string[], isTerminal: boolean): ReportRequest {
   const { values } = parsed;
   const attribution = readAttribution(parsed);
-  if (attribution.saes.length === 0) throw noSaeError(values.model, "give --sae with a name or the directory of one");
+  if (attribution.saes.length === 0) {
+    throw new UsageError(`no SAE for ${values.model}: give --sae with a name or the directory of one`);
+  }
   if (values.output === "") throw new UsageError("--output is empty: give the name of a file");
   if (values.output === undefined && isTerminal) {
     throw new UsageError("a report is no text for a terminal: give --output report.html");

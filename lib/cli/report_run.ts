@@ -7,7 +7,7 @@ import { attributionHtml } from "../report/html.ts";
 import { processingWords } from "../report/words.ts";
 import { commandLine } from "../report/command.ts";
 import { writeFileAtomic } from "../table/write_file.ts";
-import { runAttribution, spaceWarnings } from "./attribution_run.ts";
+import { readBaselinePrompts, runAttribution, spaceWarnings } from "./attribution_run.ts";
 import { findExplanations } from "./explanations.ts";
 import { openShown } from "./open.ts";
 import { printData, printNote, stderrScreen } from "./output.ts";
@@ -21,11 +21,15 @@ const PREDICTIONS = 10;
 /** Runs an attribution and writes the report. */
 export async function report(request: ReportRequest): Promise<void> {
   const prompt = await readPrompt(request.prompt);
+  const baseline = await readBaselinePrompts(request.baseline);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
-  const found = await findExplanations(opened.saes, request.saes);
+  const found = await findExplanations(opened.saes, opened.requests);
   const html = await withProgress(screen, "attributing", async () => {
-    const result = await runAttribution(opened, prompt, request, { topPredictions: PREDICTIONS, diagnose: true });
+    const result = await runAttribution(opened, prompt, baseline, request, {
+      topPredictions: PREDICTIONS,
+      diagnose: true,
+    });
     return await attributionHtml(result, {
       explanations: found.explanations,
       predictions: PREDICTIONS,

@@ -18,6 +18,9 @@ export interface SaeRequest {
   readonly explanations?: readonly string[];
 }
 
+/** In an SAE's name: one for every layer. */
+export const EVERY_LAYER = "{layer}";
+
 /** The option. */
 export const SAE_OPTION = {
   kind: "string",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { findNative } from "../runtime/find_native.ts";
 import type { Device } from "../runtime/runtime.ts";
 import type { PromptSource } from "./prompt.ts";
 
@@ -23,13 +24,12 @@ export interface StartRequest {
  * the user says, else one for a short prompt, else undefined (what the runtime takes by default).
  */
 export function startEarly({ device, threads, prompt }: StartRequest): number | undefined {
+  if (device === "webgpu" || device === "native" || (device === "auto" && findNative())) return threads;
   const chosen = threads ?? (isShort(prompt) ? 1 : undefined);
-  if (device === "auto" || device === "wasm") {
-    // By a computed address: what is imported here is not waited for.
-    import(new URL("../runtime/wasm.ts", import.meta.url).href)
-      .then(({ startWasm }: typeof import("../runtime/wasm.ts")) => startWasm(chosen))
-      .catch(() => {}); // reported when the model is opened
-  }
+  // By a computed address: what is imported here is not waited for.
+  import(new URL("../runtime/wasm.ts", import.meta.url).href)
+    .then(({ startWasm }: typeof import("../runtime/wasm.ts")) => startWasm(chosen))
+    .catch(() => {}); // reported when the model is opened
   return chosen;
 }
 

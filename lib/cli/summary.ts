@@ -3,17 +3,20 @@
  *
  * @module
  */
-import type { CheckSummary } from "../attribution/check.ts";
+import type { CheckSummary, HookCheck } from "../attribution/check.ts";
 import type { Attribution } from "../attribution/result.ts";
+import type { VerifySummary } from "../attribution/verification.ts";
+import { count, percent, plain, signed } from "../report/figures.ts";
 import { printable } from "../table/terminal.ts";
 import type { AttributeRequest } from "./attribute.ts";
 import { excludedPositions } from "./exports.ts";
-import { count, percent, plain, signed } from "../report/figures.ts";
 import { detail, entry, heading, type Page } from "./summary_layout.ts";
 import { accounts, perPosition, quickList, strongest } from "./summary_sae.ts";
+import { verifyLines } from "./summary_verification.ts";
 import {
   directionWords,
   excludedWords,
+  methodWords,
   metricWords,
   oddsWords,
   placeWords,
@@ -32,6 +35,7 @@ export interface ReportInput {
   /** Names of the metric's tokens by id. */
   readonly tokenNames: ReadonlyMap<number, string>;
   readonly check: CheckSummary | undefined;
+  readonly verify?: VerifySummary;
   readonly warnings: readonly string[];
   /** Since the program started. */
   readonly seconds: number;
@@ -54,11 +58,14 @@ export function attributionReport(input: ReportInput, page: Page): string {
       ];
     }),
     [
+      entry("Method", methodWords(result), page),
+      ...baselineMetric(result, page),
       entry("Processing", processingWords(result, input.request).split(" "), page),
       ...excludedLines(result, page),
       ...saes.flatMap(([hook, sae]) => accounts(sae, saes.length > 1 ? printable(hook) : undefined, page)),
       ...trackedLines(result, page),
       ...checkLines(input.check, page),
+      ...verifyLines(input.verify, result.tokens, page),
       foot(input, page),
       ...input.warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
       ...saes.flatMap(([hook, sae]) => quickList(result.sae(hook), sae, metric.name)),
@@ -85,11 +92,12 @@ function head({ result, request, tokenNames }: ReportInput, page: Page): string[
 }
 
 function saeLine(result: Attribution, hook: string, page: Page): string {
-  const { config: { architecture, dSae }, source, hookIn } = result.sae(hook);
+  const { config: { architecture, dSae }, source, hookIn, hooksOut } = result.sae(hook);
   const { l0 } = result.fit[hook];
   const reads = hookIn === hook ? "" : `reads ${hookIn}, `;
+  const also = hooksOut.length === 1 ? "" : `writes ${count(hooksOut.length - 1, "later layer")} too, `;
   const last = result.tokens.length - 1;
-  const figures = `${reads}${architecture}, ${l0[last]} of ${count(dSae, "feature")} active at ` +
+  const figures = `${reads}${also}${architecture}, ${l0[last]} of ${count(dSae, "feature")} active at ` +
     `${tokenName(result.tokens[last])}, ${count(result.rows(hook).length, "row")} over all positions`;
   const name = [printable(source), ...(source.endsWith(hook) ? [] : ["at", printable(hook)])];
   return `${entry("SAE", name, page)}\n${detail(figures, page)}`;
@@ -100,6 +108,13 @@ function replaced({ parts: { includeErrorTerm, saes } }: Attribution, page: Page
   if (includeErrorTerm || saes.size === 0) return [];
   const them = saes.size === 1 ? "the SAE's reconstruction" : "the SAEs' reconstructions";
   return [detail(`no error term: the predictions and the metric are those with ${them} in place`, page)];
+}
+
+/** What the metric is after the prompt that is compared with. */
+function baselineMetric({ metric, parts: { baseline } }: Attribution, page: Page): string[] {
+  if (baseline?.metric === undefined) return [];
+  const [here, there, apart] = [metric, baseline.metric, metric - baseline.metric].map((x) => signed(x));
+  return [detail(`there the metric is ${there}, here ${here}: ${apart} apart`, page)];
 }
 
 function excludedLines(result: Attribution, page: Page): string[] {
@@ -116,14 +131,29 @@ function trackedLines(result: Attribution, page: Page): string[] {
 }
 
 function checkLines(check: CheckSummary | undefined, page: Page): string[] {
-  return (check?.hooks ?? []).map(({ hook, gradient_central_difference: gradient, joint_ablation: joint }) => {
-    const words = `${hook}: size of the gradient ${plain(gradient.analytic)}, by finite differences ` +
-      `${plain(gradient.numeric)} (${percent(gradient.relative_error)} apart); removing all features takes ` +
-      `${signed(joint.effect)} from the metric, where their attributions add up to ${
-        signed(joint.sum_of_attributions)
-      }`;
-    return entry("Check", words.split(" "), page);
-  });
+  return (check?.hooks ?? []).map((hook) => entry("Check", checkWords(hook).split(" "), page));
+}
+
+function checkWords(
+  { hook, gradient_central_difference: gradient, joint_ablation: joint, patching }: HookCheck,
+): string {
+  const derivative = gradient === null
+    ? ""
+    : `size of the gradient ${plain(gradient.analytic)}, by finite differences ${plain(gradient.numeric)} ` +
+      `(${percent(gradient.relative_error)} apart); `;
+  const effect = (
+    what: string,
+    { effect, sum_of_attributions: sum }: HookCheck["joint_ablation"],
+    of: string,
+  ): string => `${what} takes ${signed(effect)} from the metric, where ${of} add up to ${signed(sum)}`;
+  if (!patching) return `${hook}: ${derivative}${effect("removing all features", joint, "their attributions")}`;
+  const { whole_hook: whole, features } = patching;
+  const all = effect("all features as in the baseline", joint, "their attributions");
+  const everything = effect("the whole hook", whole, "features, bias and error");
+  const one = features.map(({ position, feature, attribution, effect }) =>
+    `${feature} at ${position}: ${signed(effect)} (attribution ${signed(attribution)})`
+  );
+  return `${hook}: ${derivative}${all}; ${everything}; the strongest features alone: ${one.join(", ")}`;
 }
 
 function foot({ result, seconds }: ReportInput, page: Page): string {

@@ -5,10 +5,12 @@
  */
 import { neuronpediaQuickList } from "../attribution/long_table.ts";
 import type { Attribution } from "../attribution/result.ts";
-import type { AttributionRow, SaeAttribution } from "../attribution/sae_attribution.ts";
+import type { AttributionRow, DirectEffect, SaeAttribution } from "../attribution/sae_attribution.ts";
+import type { Integration } from "../attribution/methods/integrated_gradients.ts";
 import type { Sae } from "../sae/sae.ts";
 import { displayWidth, printable } from "../table/terminal.ts";
-import { addsUpWords, errorWords, fitWords, tokenName } from "../report/words.ts";
+import { signed } from "../report/figures.ts";
+import { addsUpWords, errorWords, fitWords, methodTitle, tokenName } from "../report/words.ts";
 import { bars, detail, entry, heading, type Page } from "./summary_layout.ts";
 
 /** The strongest features that are shown. */
@@ -34,7 +36,8 @@ export function strongest(
     const gap = " ".repeat(width - displayWidth(places[i]) + 2);
     return { value: attribution, text: label === undefined ? places[i] : places[i] + gap + printable(label) };
   });
-  return `${heading(`${title}: activation × gradient`, page)}\n${bars(items, page)}`;
+  const what = methodTitle(result.parts.method, result.parts.baseline !== undefined);
+  return `${heading(`${title}: ${what}`, page)}\n${bars(items, page)}`;
 }
 
 function strongestRows(rows: readonly AttributionRow[]): AttributionRow[] {
@@ -75,7 +78,22 @@ export function accounts(sae: SaeAttribution, name: string | undefined, page: Pa
   return [
     ...(name === undefined ? [] : [detail(name, page)]),
     entry("Adds up", addsUpWords(sae).split(" "), page),
+    ...(sae.integration ? [entry("Integral", integrationWords(sae.integration).split(" "), page)] : []),
+    ...(sae.directEffect ? [entry("Direct", directWords(sae.directEffect).split(" "), page)] : []),
     entry("SAE fit", fitWords(sae.fit).split(" "), page),
     entry("SAE error", errorWords(sae).split(" "), page),
   ];
+}
+
+function integrationWords({ steps, rule, sum, difference, converged }: Integration): string {
+  const [s, d] = [sum, difference].map((value) => signed(value, Math.max(Math.abs(sum), Math.abs(difference))));
+  return `${steps} steps (${rule}); attributions add up to ${s}, removing all features at once takes ${d} from the ` +
+    `metric${converged ? "" : ": not converged"}`;
+}
+
+function directWords({ decomposition }: DirectEffect): string {
+  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+  const parts = [decomposition.features, decomposition.bias, decomposition.error, decomposition.total].map(sum);
+  const [f, b, e, t] = parts.map((value) => signed(value, Math.max(...parts.map(Math.abs))));
+  return `features ${f}, SAE bias ${b}, SAE error ${e}: together ${t} goes straight to the metric, past later blocks`;
 }

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { type Explanations, featureTable, longTable, positionTable } from "../attribution/long_table.ts";
+import { type Explanations, longTable } from "../attribution/long_table.ts";
 import type { Attribution } from "../attribution/result.ts";
+import { featureTable, positionTable } from "../attribution/sum_tables.ts";
 import type { Table } from "../table/table.ts";
 import type { RowsRequest } from "./row_options.ts";
 

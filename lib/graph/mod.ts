@@ -7,5 +7,5 @@ export * from "./value.ts";
 export * from "./ops.ts";
 export * from "./rewrite.ts";
 export * from "./vjp.ts";
-export { activationSecant, type Rule, RULES, unbroadcast } from "./rules.ts";
+export { activationSecant, halvedProduct, type Rule, RULES, unbroadcast } from "./rules.ts";
 export { type FloatType, type OnnxOptions, outputName, toOnnx } from "./onnx.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { create, DataType, type MessageInitShape, ModelProtoSchema, toBinary } from "../deps/onnx_buf.ts";
+import { create, DataLocation, DataType, type MessageInitShape, ModelProtoSchema, toBinary } from "../deps/onnx_buf.ts";
 import { add, constant, div, erf, exp, greater, mul, neg, sigmoid, tanh, where } from "./ops.ts";
 import {
   type ActivationName,
@@ -25,6 +25,11 @@ export interface OnnxOptions {
   readonly dtype: FloatType;
   /** Use ops of onnxruntime's own where its processor kernels have faster ones; float32 only. Default false. */
   readonly contribOps?: boolean;
+  /**
+   * Graph inputs that become initializers instead, by their dimensions; their float32 data lies outside, in a file of the
+   * input's name from its first byte on.
+   */
+  readonly external?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** onnxruntime's own ops. */
@@ -71,6 +76,7 @@ export function toOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
   for (const name of inputs.keys()) {
     if (/^$|^(c|i|out|v):/.test(name)) throw new TypeError(`A graph input cannot be named "${name}"`);
   }
+  const { external = {} } = options;
   const { encoder, nodes, initializers } = newEncoder(options);
   const outputs = Object.entries(graph).map(([name, value]) => {
     if (value.type !== "float") throw new TypeError(`Output "${name}" is of type ${value.type}, not float`);
@@ -84,12 +90,29 @@ export function toOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
     graph: {
       name: "graph",
       node: nodes,
-      initializer: initializers,
-      input: [...inputs].map(([name, value]) => valueInfo(name, value, options.dtype)),
+      initializer: [
+        ...initializers,
+        ...[...inputs.keys()].filter((name) => external[name]).map((name) => outside(name, external[name])),
+      ],
+      input: [...inputs].filter(([name]) => !external[name]).map(([name, value]) =>
+        valueInfo(name, value, options.dtype)
+      ),
       output: outputs,
     },
   });
   return toBinary(ModelProtoSchema, model);
+}
+
+/** An initializer whose data lies in a file of its name. */
+function outside(name: string, dims: readonly number[]): TensorInit {
+  const entry = (key: string, value: string | number): { key: string; value: string } => ({ key, value: `${value}` });
+  return {
+    name,
+    dims: dims.map(BigInt),
+    dataType: DataType.FLOAT,
+    dataLocation: DataLocation.EXTERNAL,
+    externalData: [entry("location", name), entry("offset", 0), entry("length", 4 * dims.reduce((a, b) => a * b, 1))],
+  };
 }
 
 /**
@@ -236,7 +259,9 @@ const LOWER: { readonly [K in Exclude<OpKind, "Input" | "Constant">]: Lower<K> }
   },
   Pad: ({ op, inputs: [x] }, e) => {
     const { axis, before, after } = op;
-    return e.emit("Pad", [e.name(x), e.ints([before, after]), "", e.ints([axis])]);
+    const at = axis < 0 ? axis + x.shape.length : axis;
+    const ends = [before, after].flatMap((amount) => x.shape.map((_, i) => i === at ? amount : 0));
+    return e.emit("Pad", [e.name(x), e.ints(ends)]); // with axes, the WebGPU provider fails
   },
   ScatterElementsLike: ({ inputs: [updates, indices, like] }, e) => {
     const value: AttributeInit = { name: "value", type: 4, t: { ...scalarTensor(0, e.dtype), dims: [1n] } as never };

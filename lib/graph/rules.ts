@@ -212,3 +212,25 @@ export function activationSecant(y: Node, g: Value): readonly [Value] {
   const secant = div(y, x);
   return [mul(g, where(greater(x, 0), secant, where(greater(0, x), secant, atZero)))];
 }
+
+/**
+ * Half of each factor's gradient in a product a · b: the rule of RelP (arXiv 2508.21258) for role `gate`, with which
+ * a · ∂/∂a + b · ∂/∂b is the product once, not twice.
+ *
+ * @throws {TypeError} if it is used for another op.
+ *
+ * @example
+ * ```ts
+ * import { input, mul, withRole } from "./ops.ts";
+ * import { halvedProduct } from "./rules.ts";
+ * import { vjp } from "./vjp.ts";
+ *
+ * const [a, b, g] = ["a", "b", "g"].map((name) => input(name, ["position"]));
+ * const [gradient] = vjp([withRole(mul(a, b), "gate")], [g], [a], { rules: { gate: halvedProduct } });
+ * console.assert(gradient?.shape.join() === "position"); // g · b / 2
+ * ```
+ */
+export function halvedProduct(y: Node, g: Value): readonly (Value | undefined)[] {
+  if (y.op.kind !== "Mul") throw new TypeError(`The rule of half a product is for Mul, not for ${y.op.kind}`);
+  return RULES.Mul(y as Node<"Mul">, mul(0.5, g));
+}

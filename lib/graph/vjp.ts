@@ -11,6 +11,8 @@ import { reachable, type Role, showShape, type Value } from "./value.ts";
 export interface VjpOptions {
   /** Values of these roles are constants: no gradient passes through them. */
   readonly stop?: readonly Role[];
+  /** These values are constants too. */
+  readonly stopAt?: readonly Value[];
   /** Other rules for values of these roles. */
   readonly rules?: Readonly<Partial<Record<Role, Rule>>>;
 }
@@ -48,7 +50,7 @@ export function vjp(
   if (gradients.length !== outputs.length) {
     throw new TypeError(`${gradients.length} gradients for ${outputs.length} outputs`);
   }
-  const stop = new Set(options.stop);
+  const stop = new Set<Role | Value>([...options.stop ?? [], ...options.stopAt ?? []]);
   const order = reachable(outputs);
   const dependent = dependents(order, wrt, stop);
   const adjoint = new Map<Value, Value>();
@@ -66,7 +68,7 @@ export function vjp(
   });
   for (const value of order.reverse()) {
     const gradient = adjoint.get(value);
-    if (!gradient || !dependent.has(value) || (value.role && stop.has(value.role))) continue;
+    if (!gradient || !dependent.has(value) || isStopped(value, stop)) continue;
     const rule = (value.role && options.rules?.[value.role]) ?? RULES[value.op.kind] as Rule;
     rule(value as Parameters<Rule>[0], gradient).forEach((g, i) => {
       if (g && dependent.has(value.inputs[i])) accumulate(value.inputs[i], g);
@@ -75,11 +77,17 @@ export function vjp(
   return wrt.map((value) => dependent.has(value) ? adjoint.get(value) : undefined);
 }
 
+type Stopped = ReadonlySet<Role | Value>;
+
+function isStopped(value: Value, stop: Stopped): boolean {
+  return stop.has(value) || (value.role !== undefined && stop.has(value.role));
+}
+
 /** The values whose gradient is needed: those that depend on a `wrt` value, not through a stopped one. */
-function dependents(order: readonly Value[], wrt: readonly Value[], stop: ReadonlySet<Role>): Set<Value> {
+function dependents(order: readonly Value[], wrt: readonly Value[], stop: Stopped): Set<Value> {
   const found = new Set<Value>(wrt);
   for (const value of order) {
-    if (value.role && stop.has(value.role)) continue;
+    if (isStopped(value, stop)) continue;
     if (value.inputs.some((input) => found.has(input))) found.add(value);
   }
   return found;

@@ -13,17 +13,20 @@ import { isPlace } from "../weights/place.ts";
 import type { Tensor } from "../runtime/tensor.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import { openSafetensors, type TensorStore } from "../weights/tensors.ts";
-import { Chain } from "./chain.ts";
+import { chooseBinding, type WeightChoice } from "./binding.ts";
+import { Chain, type WeightBinding } from "./chain.ts";
+import type { ChatMessage, ChatModule, ChatOptions, ChatPrompt, ChatTemplate } from "./chat_types.ts";
 import { readLayer } from "./layer_weights.ts";
+import { readTokenizer } from "./read_tokenizer.ts";
 import { renamedStore } from "./renamed_store.ts";
-import { createTokenizer, type ModelTokenizer } from "./tokenizer.ts";
+import type { ModelTokenizer } from "./tokenizer.ts";
 import { Unembedding } from "./unembedding.ts";
 
 /** A token of a prompt. */
 export interface Token {
   /** Its id in the vocabulary. */
   readonly id: number;
-  /** Decoded alone; empty when the model has no tokenizer. */
+  /** Decoded alone, parts of a character as `\xE2\x82`; empty when the model has no tokenizer. */
   readonly text: string;
   /** BOS, EOS, padding and the like. */
   readonly isSpecial: boolean;
@@ -58,6 +61,7 @@ export class Model implements AsyncDisposable {
   readonly #config: Readonly<Record<string, unknown>>;
   readonly #weightFiles: readonly string[];
   #tokenizer: Promise<ModelTokenizer | undefined> | undefined;
+  #chatTemplate: Promise<ChatTemplate> | undefined;
 
   /** Use {@linkcode loadModel}. */
   constructor(parts: ModelParts) {
@@ -70,11 +74,11 @@ export class Model implements AsyncDisposable {
     this.#source = parts.source;
     this.#config = parts.config;
     this.#weightFiles = [...new Set([...parts.store.tensors.values()].map(({ file }) => file))];
-    this.chain = new Chain(parts.architecture, parts.store, parts.runtime);
+    this.chain = new Chain(parts.architecture, parts.store, parts.runtime, parts.weights);
     const { config, unembedding, logitSoftCap } = parts.architecture;
     const { name } = unembedding.find((ref) => parts.store.tensors.has(ref.name))!;
     const centred = logitSoftCap === undefined;
-    this.unembedding = new Unembedding(config, parts.store, parts.runtime, name, centred, logitSoftCap);
+    this.unembedding = new Unembedding(config, parts.store, parts.runtime, name, centred, logitSoftCap, parts.weights);
   }
 
   /** Its directory or URL. */
@@ -118,6 +122,33 @@ export class Model implements AsyncDisposable {
     return [tokenizer.bosId, ...ids];
   }
 
+  /**
+   * A chat as the model was trained to read it, by the chat template of its tokenizer (`chat_template.jinja`, or
+   * `chat_template` in `tokenizer_config.json`): transformers' `apply_chat_template`. The tokens are a prompt for
+   * `calculateFeatureAttribution` and `testPrompt`. A template may write the date; the variable `date_string` or
+   * whatever it reads fixes it.
+   *
+   * @throws {TypeError} if the model has no tokenizer or no chat template
+   * @throws {RangeError} if the template refuses the messages
+   *
+   * @example
+   * ```ts
+   * import type { Model } from "./model.ts";
+   *
+   * async function ask(model: Model, question: string): Promise<number[]> {
+   *   const messages = [{ role: "user", content: question }];
+   *   return (await model.applyChatTemplate(messages, { assistantPrefix: "It is" })).tokens;
+   * }
+   * ```
+   */
+  async applyChatTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<ChatPrompt> {
+    const tokenizer = await this.requireTokenizer();
+    const { readChatTemplate, renderChat } = await import(new URL("./chat.ts", import.meta.url).href) as ChatModule;
+    this.#chatTemplate ??= readChatTemplate(this.name, this.#source, tokenizer);
+    const text = renderChat(await this.#chatTemplate, messages, options);
+    return { text, tokens: tokenizer.encode(text) };
+  }
+
   /** The tokenizer. @throws {TypeError} if the model has none */
   async requireTokenizer(): Promise<ModelTokenizer> {
     const tokenizer = await this.tokenizer();
@@ -130,7 +161,7 @@ export class Model implements AsyncDisposable {
     const tokenizer = await this.tokenizer();
     return ids.map((id) => ({
       id,
-      text: tokenizer?.tokenText(id) ?? "",
+      text: tokenizer?.displayText(id) ?? "",
       isSpecial: tokenizer?.specialIds.has(id) ?? false,
     }));
   }
@@ -175,6 +206,8 @@ export interface ModelParts {
   readonly store: TensorStore;
   /** What runs its graphs. */
   readonly runtime: Runtime;
+  /** How its weights come to the graphs. */
+  readonly weights: WeightBinding;
 }
 
 /**
@@ -203,7 +236,18 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
     ]);
     const named = renamedStore(store, architecture.weightPrefixes, architecture.embedding.tokens.name);
     checkWeights(architecture, named, name);
-    return new Model({ name, description, resolved, architecture, config, source: files, store: named, runtime });
+    const weights = chooseBinding(options.weights ?? "streamed", architecture, runtime.device, options.memoryLimit);
+    return new Model({
+      name,
+      description,
+      resolved,
+      architecture,
+      config,
+      source: files,
+      store: named,
+      runtime,
+      weights,
+    });
   } catch (error) {
     await files.close();
     throw error;
@@ -211,7 +255,15 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
 }
 
 /** Options of {@linkcode loadModel}. */
-export interface LoadModelOptions extends RuntimeOptions, OpenOptions {}
+export interface LoadModelOptions extends RuntimeOptions, OpenOptions {
+  /**
+   * Default `streamed`: read for every pass, two layers in memory. `resident` keeps them in the runtime's memory, for
+   * many prompts; `auto` does so if they fit.
+   */
+  readonly weights?: WeightChoice;
+  /** Bytes that weights may take with `auto`; default: half of the memory that is free. */
+  readonly memoryLimit?: number;
+}
 
 interface Located {
   readonly files: FileSource;
@@ -282,25 +334,4 @@ function checkWeights(architecture: Architecture, store: TensorStore, name: stri
       );
     }
   }
-}
-
-async function readTokenizer(
-  source: FileSource,
-  config: Readonly<Record<string, unknown>>,
-): Promise<ModelTokenizer | undefined> {
-  if (await source.size("tokenizer.json") === undefined) return undefined;
-  const hasConfig = await source.size("tokenizer_config.json") !== undefined;
-  const [tokenizerJson, tokenizerConfigJson] = await Promise.all([
-    source.readText("tokenizer.json"),
-    hasConfig ? source.readText("tokenizer_config.json") : undefined,
-  ]);
-  const id = (key: string): number | undefined => {
-    const value = Array.isArray(config[key]) ? config[key][0] : config[key];
-    return typeof value === "number" ? value : undefined;
-  };
-  return createTokenizer({ tokenizerJson, tokenizerConfigJson }, {
-    bosTokenId: id("bos_token_id"),
-    eosTokenId: id("eos_token_id"),
-    decoderStartTokenId: id("decoder_start_token_id"),
-  });
 }

@@ -62,18 +62,42 @@ export function selectionMatrix(rows: readonly number[], n: number): FloatTensor
   return { dims: [1, rows.length, n], data };
 }
 
-/** `[1, position, d]` at some positions: `[1, row, d]`. */
-export function gatherRows({ dims, data }: FloatTensor, rows: readonly number[]): FloatTensor {
-  const d = dims[dims.length - 1];
-  const out = new Float32Array(rows.length * d);
-  rows.forEach((row, i) => out.set(data.subarray(row * d, (row + 1) * d), i * d));
-  return { dims: [1, rows.length, d], data: out };
+/** `[batch, position, d]` at some positions of each prompt, one prompt after another: `[1, row, d]`. */
+export function gatherRows({ dims, data }: FloatTensor, rows: readonly (readonly number[])[]): FloatTensor {
+  const [, n, d] = dims;
+  const flat = rows.flatMap((ofPrompt, b) => ofPrompt.map((row) => (b * n + row) * d));
+  const out = new Float32Array(flat.length * d);
+  flat.forEach((from, i) => out.set(data.subarray(from, from + d), i * d));
+  return { dims: [1, flat.length, d], data: out };
 }
 
 /** The opposite of {@linkcode gatherRows}: zeros elsewhere. */
-export function scatterRows({ dims, data }: FloatTensor, rows: readonly number[], n: number): FloatTensor {
+export function scatterRows(
+  { dims, data }: FloatTensor,
+  rows: readonly (readonly number[])[],
+  n: number,
+): FloatTensor {
   const d = dims[dims.length - 1];
-  const out = new Float32Array(n * d);
-  rows.forEach((row, i) => out.set(data.subarray(i * d, (i + 1) * d), row * d));
-  return { dims: [1, n, d], data: out };
+  const out = new Float32Array(rows.length * n * d);
+  let at = 0;
+  rows.forEach((ofPrompt, b) => {
+    for (const row of ofPrompt) out.set(data.subarray(at * d, ++at * d), (b * n + row) * d);
+  });
+  return { dims: [rows.length, n, d], data: out };
+}
+
+/** Tensors `[1, …]` one after another: `[batch, …]`. */
+export function stack(parts: readonly FloatTensor[]): FloatTensor {
+  const [{ dims: [, ...rest], data: { length } }] = parts;
+  const data = new Float32Array(parts.length * length);
+  parts.forEach((part, i) => data.set(part.data, i * length));
+  return { dims: [parts.length, ...rest], data };
+}
+
+/** A batch repeated: `[copies · batch, …]`. */
+export function tile({ dims: [batch, ...rest], data }: FloatTensor, copies: number): FloatTensor {
+  if (copies === 1) return { dims: [batch, ...rest], data };
+  const out = new Float32Array(copies * data.length);
+  for (let i = 0; i < copies; i++) out.set(data, i * data.length);
+  return { dims: [copies * batch, ...rest], data: out };
 }

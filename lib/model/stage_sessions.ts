@@ -5,8 +5,9 @@
  * @module
  */
 import type { Architecture, Processing, StageGraph } from "../../models/family.ts";
-import { addDeltas, type Graph, input, type Value, vjp, type VjpOptions } from "../graph/mod.ts";
-import type { Runtime, Session } from "../runtime/runtime.ts";
+import { addDeltas, type Graph, input, type Value, vjp } from "../graph/mod.ts";
+import type { Constants, Runtime, Session } from "../runtime/runtime.ts";
+import type { BackwardOptions } from "./pass.ts";
 
 /** Which graph of a stage: everything that its sessions' keys depend on. */
 export interface StageKey {
@@ -22,12 +23,29 @@ export interface StageKey {
 /** The name of the graph input that is added at a hook. */
 export const deltaName = (hook: string): string => `delta:${hook}`;
 
+/** The graph input that is the gradient at a hook from which a backward pass begins. */
+export const seedName = (hook: string): string => `seed:${hook}`;
+
 /** The graph output that is the stage's result, and the one that is the gradient at its input. */
 export const OUTPUT = "output";
 /** The graph input that is the gradient at the stage's output. */
 export const GRADIENT = "gradient";
 /** The graph output that is the gradient at the stage's input. */
 export const INPUT_GRADIENT = "input_gradient";
+
+/** Where in a stage gradients come from, go to and end; hooks by their names within the stage. */
+export interface StageGradient {
+  /** Hooks whose gradients are wanted; not the stage's input. */
+  readonly wrt: readonly string[];
+  /** The gradient at the stage's input is wanted. */
+  readonly throughInput: boolean;
+  /** A gradient comes in at the stage's output. */
+  readonly fromOutput: boolean;
+  /** Hooks at which gradients come in. */
+  readonly seeds: readonly string[];
+  /** Hooks whose values are constants. */
+  readonly stopHooks: readonly string[];
+}
 
 /** A stage's graph; the embedding has no stream that comes in. */
 export type AnyStageGraph = Partial<StageGraph> & Omit<StageGraph, "input">;
@@ -61,23 +79,38 @@ export class StageSessions {
     return graph;
   }
 
+  /** What a runtime knows the weights of a stage by. */
+  weightsKey(stage: number): string {
+    return `model ${numberOf(this.#architecture)} stage ${stage}`;
+  }
+
   /** From the stage's input to its hooks (after the deltas) and, with `withOutput`, its output. */
-  forward(key: StageKey, reads: readonly string[], withOutput: boolean): Promise<Session> {
-    return this.#session(key, `forward ${withOutput} ${reads}`, () => {
+  forward(key: StageKey, reads: readonly string[], withOutput: boolean, weights?: Constants): Promise<Session> {
+    return this.#session(key, `forward ${withOutput} ${reads}`, weights, () => {
       const { output, hooks } = this.#shifted(key);
       return { ...pick(hooks, reads), ...(withOutput ? { [OUTPUT]: output } : {}) };
     });
   }
 
-  /** From the gradient at the stage's output to those at its hooks and, with `throughInput`, at its input. */
-  backward(key: StageKey, wrt: readonly string[], throughInput: boolean, options: VjpOptions = {}): Promise<Session> {
-    const rules = Object.entries(options.rules ?? {}).map(([role, rule]) => `${role}#${numberOf(rule)}`);
-    const method = `${[...options.stop ?? []].sort()} ${rules.sort()}`;
-    return this.#session(key, `backward ${throughInput} ${wrt} ${method}`, () => {
+  /** From gradients at the stage's output and at hooks to those at hooks and at its input. */
+  backward(
+    key: StageKey,
+    what: StageGradient,
+    { stop, rules }: BackwardOptions = {},
+    weights?: Constants,
+  ): Promise<Session> {
+    const { wrt, throughInput, fromOutput, seeds, stopHooks } = what;
+    const changed = Object.entries(rules ?? {}).map(([role, rule]) => `${role}#${numberOf(rule)}`);
+    const method = `${[...stop ?? []].sort()} ${changed.sort()} ${[...stopHooks].sort()}`;
+    return this.#session(key, `backward ${throughInput} ${fromOutput} ${seeds} ${wrt} ${method}`, weights, () => {
       const { input: stageInput, output, hooks } = this.#shifted(key);
+      const outputs = [...(fromOutput ? [output] : []), ...seeds.map((name) => hooks[name])];
+      const from = [...(fromOutput ? [GRADIENT] : []), ...seeds.map(seedName)];
       const names = throughInput ? [...wrt, INPUT_GRADIENT] : wrt;
       const values = names.map((name) => name === INPUT_GRADIENT ? stageInput! : hooks[name]);
-      const gradients = vjp([output], [input(GRADIENT, output.shape)], values, options);
+      const stopAt = stopHooks.map((name) => hooks[name]);
+      const given = outputs.map((value, i) => input(from[i], value.shape));
+      const gradients = vjp(outputs, given, values, { stop, rules, stopAt });
       const found = names.flatMap((name, i): [string, Value][] => gradients[i] ? [[name, gradients[i]]] : []);
       return Object.fromEntries(found);
     });
@@ -92,9 +125,9 @@ export class StageSessions {
     return { input: stageInput, output: shifted[OUTPUT], hooks: shifted };
   }
 
-  #session(key: StageKey, what: string, graph: () => Graph): Promise<Session> {
+  #session(key: StageKey, what: string, weights: Constants | undefined, graph: () => Graph): Promise<Session> {
     const model = numberOf(this.#architecture);
-    return this.#runtime.session(`model ${model} ${this.#kind(key)} [${key.deltas}] ${what}`, graph);
+    return this.#runtime.session(`model ${model} ${this.#kind(key)} [${key.deltas}] ${what}`, graph, weights);
   }
 
   /** Stages of one kind share one graph. */

@@ -10,6 +10,7 @@ import {
   SPECIAL_TOKEN_ROLES,
   type SpecialTokens,
 } from "./tokenizer_files.ts";
+import { byteNotation, escapeParts, tokenBytes } from "./token_bytes.ts";
 
 /** The longest text that `encode` takes, in UTF-16 code units. */
 const MAX_TEXT_LENGTH = 10_000_000;
@@ -83,6 +84,11 @@ export interface ModelTokenizer {
    */
   tokenText(id: number): string;
   /**
+   * The same for people: where a token is a part of a character, its bytes as `\xE2\x82` and not U+FFFD. That is what
+   * predictions, tables and reports show.
+   */
+  displayText(id: number): string;
+  /**
    * The id of a text that is exactly one token. Throws a RangeError that lists the pieces otherwise, with `hint` (the
    * name of the option that takes an id instead) in its advice.
    */
@@ -129,15 +135,24 @@ export function createTokenizer(files: TokenizerFiles, options: TokenizerOptions
     if (tokenizer.id_to_token(id) === undefined) return "";
     return tokenizer.decode([id], { skip_special_tokens: false, clean_up_tokenization_spaces: false });
   };
+  const notation = byteNotation((json.document as { decoder?: unknown }).decoder);
+  const added = tokenizer.get_added_tokens_decoder();
+  const displayText = (id: number): string => {
+    const text = tokenText(id);
+    // Of all tokens, only those that hold a part of a character decode to U+FFFD; added ones are written out.
+    if (notation === undefined || !text.includes("\ufffd") || added.has(id)) return text;
+    const bytes = tokenBytes(tokenizer.id_to_token(id)!, notation);
+    return bytes === undefined ? text : escapeParts(bytes) ?? text;
+  };
   const singleToken = (text: string, hint?: string): number => {
     const ids = encode(text);
     if (ids.length === 1) return ids[0];
     // A token without text of its own (the space that Llama strips) shows as the vocabulary spells it.
-    const pieces = ids.map((id) => tokenText(id) || (tokenizer.id_to_token(id) ?? ""));
+    const pieces = ids.map((id) => displayText(id) || (tokenizer.id_to_token(id) ?? ""));
     const other = [` ${text}`, text.trimStart()].find((t) => t !== "" && t !== text && encode(t).length === 1);
     throw new RangeError(notOneToken(text, pieces, other, hint));
   };
-  return { vocabSize: json.vocabSize, bosId, specialIds, encode, tokenText, singleToken };
+  return { vocabSize: json.vocabSize, bosId, specialIds, encode, tokenText, displayText, singleToken };
 }
 
 function build(document: object, config: object): Tokenizer {

@@ -5,11 +5,12 @@
  * @module
  */
 import type { ModelConfig } from "../../models/family.ts";
-import { input, matMul, swapLast } from "../graph/mod.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import { type Graph, input, matMul, swapLast } from "../graph/mod.ts";
+import type { Runtime, Session } from "../runtime/runtime.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import { readAhead } from "../weights/read_ahead.ts";
 import type { TensorStore } from "../weights/tensors.ts";
+import type { WeightBinding } from "./stages.ts";
 
 /** The most bytes of the unembedding that are in memory at once, twice (one slice read ahead). */
 const SLICE_BYTES = 24 * 2 ** 20;
@@ -22,12 +23,14 @@ export class Unembedding {
   readonly #tensor: string;
   readonly #centred: boolean;
   readonly #softCap: number | undefined;
+  readonly #resident: boolean;
 
   /**
    * The unembedding in a tensor of a store.
    *
    * @param centred logits have their mean over the vocabulary removed
    * @param softCap logits x become cap · tanh(x / cap); not together with centring
+   * @param binding whether the weight is read whenever it is used, or stays in the runtime's memory
    */
   constructor(
     config: ModelConfig,
@@ -36,6 +39,7 @@ export class Unembedding {
     tensorName: string,
     centred: boolean,
     softCap?: number,
+    binding: WeightBinding = "streamed",
   ) {
     this.#config = config;
     this.#store = store;
@@ -43,6 +47,7 @@ export class Unembedding {
     this.#tensor = tensorName;
     this.#centred = centred;
     this.#softCap = softCap;
+    this.#resident = binding === "resident";
   }
 
   /** Logits over the whole vocabulary, `[row, d_vocab]`, from `[1, row, d_model]`. */
@@ -69,11 +74,11 @@ export class Unembedding {
     visit: (logits: Float32Array, start: number, end: number) => void,
   ): Promise<void> {
     const { dModel } = this.#config;
-    const session = await this.#runtime.session("unembed", () => ({
+    const graph = (): Graph => ({
       logits: matMul(input("final", [1, "row", dModel]), swapLast(input("weight", ["vocab", dModel]))),
-    }));
-    await this.#slices(async (weight, start, end) => {
-      const { logits } = await session.run({ final, weight });
+    });
+    await this.#slices("unembed", graph, async (session, weight, start, end) => {
+      const { logits } = await session.run({ final, ...weight });
       visit(logits.data as Float32Array, start, end);
     });
   }
@@ -107,15 +112,15 @@ export class Unembedding {
     const g = this.#beforeSoftCap(logitGradient, logits);
     if (this.#centred) centreRows(g, rows, dVocab);
     const total = new Float32Array(rows * dModel);
-    const session = await this.#runtime.session("unembed gradient", () => ({
+    const graph = (): Graph => ({
       final: matMul(input("gradient", ["row", "vocab"]), input("weight", ["vocab", dModel])),
-    }));
-    await this.#slices(async (weight, start, end) => {
+    });
+    await this.#slices("unembed gradient", graph, async (session, weight, start, end) => {
       const gradient = new Float32Array(rows * (end - start));
       for (let r = 0; r < rows; r++) {
         gradient.set(g.subarray(r * dVocab + start, r * dVocab + end), r * (end - start));
       }
-      const { final } = await session.run({ gradient: { dims: [rows, end - start], data: gradient }, weight });
+      const { final } = await session.run({ gradient: { dims: [rows, end - start], data: gradient }, ...weight });
       final.data.forEach((x, i) => total[i] += x as number);
     });
     return { dims: [1, rows, dModel], data: total };
@@ -158,14 +163,34 @@ export class Unembedding {
     return tokens.map((id) => rows.subarray(unique.indexOf(id) * dModel, (unique.indexOf(id) + 1) * dModel));
   }
 
-  /** Visits the weight in slices, the next one read while the current one is used. */
-  #slices(visit: (weight: FloatTensor, start: number, end: number) => Promise<void>): Promise<void> {
+  /** Runs a graph on slices of the weight; where they are read, the next one while the current one is used. */
+  async #slices(
+    key: string,
+    graph: () => Graph,
+    visit: (session: Session, weight: { weight?: FloatTensor }, start: number, end: number) => Promise<void>,
+  ): Promise<void> {
     const { dModel, dVocab } = this.#config;
     const step = Math.max(1, Math.min(dVocab, Math.floor(SLICE_BYTES / 4 / dModel)));
-    return readAhead(dVocab, step, step * dModel, async (start, end, buffer) => {
+    const read = async (start: number, end: number, buffer?: Float32Array): Promise<FloatTensor> => {
       const data = await this.#store.readRowRange(this.#tensor, start, end, buffer);
       return { dims: [end - start, dModel], data };
-    }, visit);
+    };
+    if (!this.#resident) {
+      const session = await this.#runtime.session(key, graph);
+      return await readAhead(
+        dVocab,
+        step,
+        step * dModel,
+        read,
+        (weight, start, end) => visit(session, { weight }, start, end),
+      );
+    }
+    for (let start = 0; start < dVocab; start += step) {
+      const end = Math.min(dVocab, start + step);
+      const load = async (): Promise<Record<string, FloatTensor>> => ({ weight: await read(start, end) });
+      const session = await this.#runtime.session(key, graph, { key: `unembedding from ${start}`, load });
+      await visit(session, {}, start, end);
+    }
   }
 }
 

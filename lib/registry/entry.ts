@@ -67,7 +67,7 @@ export function toEntry(name: string, release: DirectoryRelease, sae: DirectoryS
     configOverrides: release.config_overrides ?? {},
     expectedL0: sae.l0,
     expectedVarianceExplained: sae.variance_explained,
-    ...support(loader),
+    ...supportPart(loader, repo),
   };
 }
 
@@ -80,7 +80,12 @@ export function hubEntry(name: string, { repo, revision, path = "" }: HubName, i
   return { name, repo, revision, path, loader, model, hook, hookIn, configOverrides: {}, ...support(loader), listedAs };
 }
 
-/** A loader that is supported may still have something to say about files that are not listed. */
+/** What is listed of a cross-layer transcoder are its layers, whose features write at other layers too. */
+function supportPart(loader: string, repo: string): Pick<SaeEntry, "supported" | "whyNot"> {
+  if (!Object.hasOwn(LOADERS, loader) || !LOADERS[loader].whole) return support(loader);
+  return { supported: false, whyNot: `it is one layer of a cross-layer transcoder: open all of it, hf:${repo}` };
+}
+
 function support(loader: string): Pick<SaeEntry, "supported" | "whyNot"> {
   const known = Object.hasOwn(LOADERS, loader) ? LOADERS[loader] : undefined;
   if (known?.format !== undefined) return { supported: true };

@@ -4,7 +4,7 @@
  * @module
  */
 import { PROCESSING_FLAGS } from "../attribution/processing.ts";
-import type { Attribution } from "../attribution/result.ts";
+import type { Attribution, AttributionParts } from "../attribution/result.ts";
 import type { Processing } from "../../models/family.ts";
 import type { Sae } from "../sae/sae.ts";
 
@@ -41,9 +41,10 @@ const METRICS: Readonly<Record<string, string>> = {
  * that was decided by default. Null where the metric is one that only a program can make.
  */
 export function commandOf({ parts, tokens, hooks }: Attribution): string | null {
+  const compared = baselineArgs(parts);
   const { model, metricName, grads: { resolvedMetric, rows, processing }, includeErrorTerm, saes } = parts;
   const { positive = [], negative = [] } = resolvedMetric;
-  if (!Object.hasOwn(METRICS, metricName) || hooks.length === 0) return null;
+  if (!Object.hasOwn(METRICS, metricName) || hooks.length === 0 || compared === null) return null;
   const [{ run: { excluded } }] = saes.values();
   const excludedIds = [...new Set([...excluded].map((position) => tokens[position].id))];
   const flags = Object.entries(PROCESSING_FLAGS).map(([key, name]) =>
@@ -58,6 +59,8 @@ export function commandOf({ parts, tokens, hooks }: Attribution): string | null 
     ...positive.flatMap((id) => ["--pos-id", String(id)]),
     ...negative.flatMap((id) => ["--neg-id", String(id)]),
     ...(metricName === "loss" ? [] : ["--metric-position", rows.join(",")]),
+    ...methodArgs(parts),
+    ...compared,
     "--model",
     model.name,
     ...[...saes.values()].flatMap(({ run: { sae } }) => saeArgs(sae)),
@@ -67,6 +70,23 @@ export function commandOf({ parts, tokens, hooks }: Attribution): string | null 
     "--output",
     "report.html",
   ]);
+}
+
+function methodArgs({ method, saes }: AttributionParts): string[] {
+  const [first] = saes.values();
+  return [
+    "--method",
+    method,
+    ...(first.integration === undefined ? [] : ["--steps", String(first.integration.steps)]),
+    ...(first.directEffect === undefined ? [] : ["--direct-effect"]),
+  ];
+}
+
+/** Null: over prompts that only the caller knows. */
+function baselineArgs({ baseline }: AttributionParts): string[] | null {
+  if (baseline === undefined) return [];
+  if (baseline.name === "mean of prompts") return null;
+  return ["--baseline", baseline.tokens === undefined ? baseline.name : `ids:${baseline.tokens.join(",")}`];
 }
 
 function saeArgs({ source, hookIn, hookOut, config: { normScalingFactor } }: Sae): string[] {

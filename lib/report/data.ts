@@ -10,7 +10,7 @@ import { VERSION } from "../version.ts";
 import type { FeatureCard } from "./cards.ts";
 import { commandOf } from "./command.ts";
 import { finite, predictionData, saeData } from "./data_parts.ts";
-import { metricWords, oddsWords, placeWords, tokenName } from "./words.ts";
+import { methodTitle, methodWords, metricWords, oddsWords, placeWords, tokenName } from "./words.ts";
 
 /** Everything that is shown of one run. Plain JSON: numbers are finite or null, texts are raw and not yet escaped. */
 export interface ReportData {
@@ -24,6 +24,8 @@ export interface ReportData {
   readonly metric: ReportMetric;
   /** The most probable next tokens, and then those of the metric's tokens that are not among them. */
   readonly predictions: readonly ReportPrediction[];
+  /** How attributions were made. */
+  readonly method: ReportMethod;
   /** With it the SAEs cannot change the output. */
   readonly errorTerm: boolean;
   /** One entry per SAE, in the order in which they run; empty while there is no result yet. */
@@ -86,6 +88,16 @@ export interface ReportMetric {
   readonly positiveTokens: readonly NamedToken[];
   /** Ids of the negative tokens, and their texts. */
   readonly negativeTokens: readonly NamedToken[];
+}
+
+/** The method of a report. */
+export interface ReportMethod {
+  /** In words, and what activations are compared with. */
+  readonly words: string;
+  /** What one attribution is: `activation × gradient`. */
+  readonly title: string;
+  /** Activations are compared with a baseline. */
+  readonly hasBaseline: boolean;
 }
 
 /** A token of the vocabulary. */
@@ -159,10 +171,14 @@ export interface ReportRows {
   readonly feature: readonly number[];
   /** Never 0. */
   readonly activation: readonly number[];
+  /** What the activation is compared with; where there is a baseline. */
+  readonly baseline?: readonly number[];
   /** ∂metric/∂activation */
   readonly gradient: readonly number[];
-  /** Activation × gradient, never 0. */
+  /** (Activation − baseline) × gradient, never 0. */
   readonly attribution: readonly number[];
+  /** What of it goes straight to the metric; where that was asked for. */
+  readonly directEffect?: readonly number[];
 }
 
 /** Options of {@linkcode reportData}. */
@@ -202,7 +218,7 @@ const PREDICTIONS = 10;
  * ```
  */
 export async function reportData(result: Attribution, options: ReportDataOptions = {}): Promise<ReportData> {
-  const { model, grads, includeErrorTerm } = result.parts;
+  const { model, grads, includeErrorTerm, method, baseline } = result.parts;
   const names = await metricTokens(result);
   const saes: ReportSae[] = [];
   for (const hook of result.hooks) saes.push(await saeData(result, hook, options));
@@ -224,6 +240,11 @@ export async function reportData(result: Attribution, options: ReportDataOptions
     })),
     metric: metricData(result, names),
     predictions: await predictionData(result, options.predictions ?? PREDICTIONS),
+    method: {
+      words: methodWords(result).join(" "),
+      title: methodTitle(method, baseline !== undefined),
+      hasBaseline: baseline !== undefined,
+    },
     errorTerm: includeErrorTerm,
     saes,
     warnings: [...result.warnings, ...options.warnings ?? []],

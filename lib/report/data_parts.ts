@@ -81,8 +81,10 @@ function columns(rows: readonly AttributionRow[]): ReportRows {
     position: rows.map(({ position }) => position),
     feature: rows.map(({ feature }) => feature),
     activation: rows.map(({ activation }) => short(activation)),
+    ...(rows[0]?.baseline === undefined ? {} : { baseline: rows.map(({ baseline }) => short(baseline!)) }),
     gradient: rows.map(({ gradient }) => short(gradient)),
     attribution: rows.map(({ attribution }) => short(attribution)),
+    ...(rows[0]?.directEffect === undefined ? {} : { directEffect: rows.map((row) => short(row.directEffect!)) }),
   };
 }
 

@@ -8,7 +8,8 @@ import { PROCESSING_FLAGS, type ProcessingChoice, showProcessing } from "../attr
 import type { Attribution } from "../attribution/result.ts";
 import type { Fit, SaeAttribution } from "../attribution/sae_attribution.ts";
 import type { Token } from "../model/model.ts";
-import { printable } from "../table/terminal.ts";
+import { findMethod, type MethodName } from "../attribution/methods/mod.ts";
+import { displayWidth, printable } from "../table/terminal.ts";
 import { count, percent, signed } from "./figures.ts";
 
 /** A token as people see it: spaces as dots, the id where it has no text. */
@@ -21,6 +22,9 @@ const MOST_TOKENS = 60;
 /** The most positions without SAEs that are shown. */
 const MOST_EXCLUDED = 8;
 
+/** The most lines of two prompts side by side. */
+const MOST_LINES = 100;
+
 /** A prompt's tokens, the middle left out where it is long. */
 export function promptWords(tokens: readonly Token[]): string[] {
   const names = tokens.map(tokenName);
@@ -29,6 +33,37 @@ export function promptWords(tokens: readonly Token[]): string[] {
   const half = MOST_TOKENS / 2;
   const left = `… ${count(names.length - MOST_TOKENS, "more token")} …`;
   return [...names.slice(0, half), left, ...names.slice(-half), ...legend];
+}
+
+/** Two prompts' tokens by position, the positions marked at which they differ. */
+export function sideBySide(prompt: readonly Token[], other: readonly Token[]): string[] {
+  const names = [["prompt", ...prompt.map(tokenName)], ["baseline", ...other.map(tokenName)]];
+  const width = Math.max(...names[0].map(displayWidth));
+  const length = Math.max(prompt.length, other.length);
+  const lines = Array.from({ length: Math.min(length, MOST_LINES) }, (_, p) => {
+    const [a = "", b = ""] = names.map((column) => column[p + 1]);
+    const mark = prompt[p]?.id === other[p]?.id ? " " : "*";
+    return `${String(p).padStart(8)} ${mark} ${a}${" ".repeat(width - displayWidth(a))}  ${b}`.trimEnd();
+  });
+  const head = `position   prompt${" ".repeat(Math.max(0, width - "prompt".length))}  baseline`;
+  return [head, ...lines, ...(length > MOST_LINES ? [`… ${count(length - MOST_LINES, "more position")}`] : [])];
+}
+
+/** How attributions were made: the method, and what activations are compared with. */
+export function methodWords({ parts: { method, baseline, saes }, baselineTokens }: Attribution): string[] {
+  const words = methodTitle(method).split(" ");
+  if ([...saes.values()].some(({ directEffect }) => directEffect)) words.push("and", "direct", "effect");
+  if (!baseline) return words;
+  words[words.length - 1] += ",";
+  if (baseline.name === "prompt") return [...words, "against", "the", "prompt", ...baselineTokens.map(tokenName)];
+  const over = baseline.name === "mean" ? "this prompt" : "other prompts";
+  return [...words, ...`against the mean over ${count(baseline.positions!, "position")} of ${over}`.split(" ")];
+}
+
+/** What one attribution is, under a baseline too. */
+export function methodTitle(method: MethodName, hasBaseline = false): string {
+  const { title } = findMethod(method);
+  return hasBaseline ? title.replace("activation", "(activation − baseline)") : title;
 }
 
 /** A metric and its two directions. */
@@ -173,10 +208,13 @@ export function errorWords({ decomposition: { features, bias, error }, errorShar
 }
 
 /** How features, bias and error add up over all positions. */
-export function addsUpWords({ decomposition: { features, bias, error, total, maxResidual } }: SaeAttribution): string {
+export function addsUpWords(
+  { decomposition: { features, bias, error, total, maxResidual }, baseline }: SaeAttribution,
+): string {
   const parts = [features, bias, error, total].map((values) => values.reduce((a, b) => a + b, 0));
   const largest = Math.max(...parts.map(Math.abs));
   const [f, b, e, t] = parts.map((value) => signed(value, largest));
-  return `features ${f}, SAE bias ${b}, SAE error ${e}: together ${t}, the gradient times the activation ` +
+  const what = baseline ? "what differs in the activation" : "the activation";
+  return `features ${f}, SAE bias ${b}, SAE error ${e}: together ${t}, the gradient times ${what} ` +
     `that the SAE reads (agrees to ${maxResidual.toExponential(0)})`;
 }

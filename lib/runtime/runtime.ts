@@ -5,7 +5,7 @@
  */
 import type { FloatType } from "../graph/onnx.ts";
 import type { Graph } from "../graph/value.ts";
-import type { Tensor } from "./tensor.ts";
+import type { DeviceTensor, Tensor } from "./tensor.ts";
 
 /** Where graphs run. `auto` is wasm today. */
 export type Device = "auto" | "wasm" | "webgpu" | "native";
@@ -17,26 +17,50 @@ export const DEVICES: readonly Device[] = ["auto", "wasm", "webgpu", "native"];
 export interface RuntimeOptions {
   /** Default `auto`. */
   readonly device?: Device;
-  /** Threads of the wasm provider; by default the processor's cores, at most 4. The first runtime of a process decides. */
+  /**
+   * Threads of the wasm and native providers; by default the processor's cores, at most 4 and 8. With wasm, the first
+   * runtime of a process decides.
+   */
   readonly threads?: number;
   /** Default `float32`; `float64` is for tests of derivatives. */
   readonly dtype?: FloatType;
 }
+
+/** Tensors by the name of the graph input that takes them. */
+export type Inputs = Readonly<Record<string, Tensor | DeviceTensor>>;
 
 /** A compiled graph. */
 export interface Session {
   /** The graph's inputs, all of which must be given. */
   readonly inputNames: readonly string[];
   /** Runs the graph. Outputs come back under the graph's own names. */
-  run(inputs: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
+  run(inputs: Inputs): Promise<Record<string, Tensor>>;
+  /** The same; outputs whose names are in `keep` may stay in the device's memory. */
+  run(inputs: Inputs, keep: readonly string[]): Promise<Record<string, Tensor | DeviceTensor>>;
+}
+
+/** Inputs of graphs that are the same in every run: weights of a model or SAE that stays loaded. */
+export interface Constants {
+  /** Tells them from all others of the runtime. */
+  readonly key: string;
+  /** Reads them. What a graph does not take is left out. */
+  load(): Promise<Readonly<Record<string, Tensor>>>;
 }
 
 /** A provider with the sessions that it has compiled. */
 export interface Runtime extends AsyncDisposable {
   /** Where it runs. */
   readonly device: Exclude<Device, "auto">;
-  /** The session with this key, compiled from the graph when it is first asked for. */
-  session(key: string, graph: () => Graph): Promise<Session>;
+  /** The package that runs the graphs, and its version. */
+  readonly version: readonly [name: string, version: string];
+  /**
+   * The session with this key, compiled from the graph when it is first asked for.
+   *
+   * @param constants some of its inputs, which stay in the runtime's memory and need not be given to `run`
+   */
+  session(key: string, graph: () => Graph, constants?: Constants): Promise<Session>;
+  /** Gives back constants whose key begins so, and what was compiled of them. */
+  forget(key: string): Promise<void>;
   /** Releases all sessions. */
   dispose(): Promise<void>;
 }
@@ -44,7 +68,10 @@ export interface Runtime extends AsyncDisposable {
 /**
  * Opens a runtime on a device.
  *
- * @throws {RangeError} if the device is unknown or not available yet.
+ * `auto` takes onnxruntime-node where it is installed, else WebAssembly.
+ *
+ * @throws {RangeError} if the device is unknown
+ * @throws {Error} if the device is not there
  *
  * @example Add two numbers
  * ```ts
@@ -58,17 +85,23 @@ export interface Runtime extends AsyncDisposable {
  * ```
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  const device = options.device ?? "auto";
+  const { device = "auto" } = options;
   switch (device) {
     case "auto":
-    case "wasm": {
-      const { createWasmRuntime } = await import("./wasm.ts");
-      return createWasmRuntime(options);
-    }
+      return await createRuntime({ ...options, device: await chooseDevice() });
+    case "wasm":
+      return (await import("./wasm.ts")).createWasmRuntime(options);
     case "webgpu":
+      return (await import("./webgpu.ts")).createWebgpuRuntime(options);
     case "native":
-      throw new RangeError(`Device "${device}" is not available in this version: use --device wasm`);
+      return (await import("./native.ts")).createNativeRuntime(options);
     default:
       throw new RangeError(`Unknown device "${device}": choose one of ${DEVICES.join(", ")}`);
   }
+}
+
+/** What `auto` stands for here. */
+export async function chooseDevice(): Promise<"native" | "wasm"> {
+  const { findNative } = await import("./find_native.ts");
+  return findNative() ? "native" : "wasm";
 }

@@ -18,6 +18,28 @@ export type TensorData = Float32Array | Float64Array | BigInt64Array;
 /** A tensor of float32 numbers: what all work is done in. */
 export type FloatTensor = Tensor<Float32Array>;
 
+/** A float32 tensor that lies in a device's memory. */
+export interface DeviceTensor {
+  /** Sizes of the axes, outermost first. */
+  readonly dims: readonly number[];
+  /** Tells it from a tensor in our memory. */
+  readonly onDevice: true;
+  /** Copies it into our memory. */
+  read(): Promise<FloatTensor>;
+  /** Gives its memory back; it must not be used again. */
+  release(): void;
+}
+
+/** Whether a tensor lies in a device's memory. */
+export function isOnDevice(tensor: Tensor | DeviceTensor): tensor is DeviceTensor {
+  return "onDevice" in tensor;
+}
+
+/** A tensor in our memory. */
+export function toHost(tensor: FloatTensor | DeviceTensor): Promise<FloatTensor> {
+  return isOnDevice(tensor) ? tensor.read() : Promise.resolve(tensor);
+}
+
 /**
  * A float32 tensor.
  *

@@ -4,12 +4,11 @@
  * @module
  */
 import { env, InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_web.ts";
-import { outputName, toOnnx } from "../graph/onnx.ts";
+import { toOnnx } from "../graph/onnx.ts";
 import { input, matMul } from "../graph/ops.ts";
 import type { Graph } from "../graph/value.ts";
-import { Mutex } from "./mutex.ts";
-import type { Runtime, RuntimeOptions, Session } from "./runtime.ts";
-import type { Tensor, TensorData } from "./tensor.ts";
+import { createOrtRuntime } from "./ort.ts";
+import type { Runtime, RuntimeOptions } from "./runtime.ts";
 
 const MAX_DEFAULT_THREADS = 4;
 
@@ -25,9 +24,6 @@ const SESSION_OPTIONS: InferenceSession.SessionOptions = {
   logSeverityLevel: 3,
   extra: { session: { disable_prepacking: "1" } },
 };
-
-/** onnxruntime-web's calls must not overlap: it answers a call with another's state. */
-const oneCall = new Mutex();
 
 /** A product, so that the engine begins to optimise its kernel before the first block needs it. */
 const WARM_UP: Graph = { y: matMul(input("x", [7, 512]), input("w", [512, 512])) };
@@ -104,52 +100,17 @@ function giveMemoryRoom(): () => void {
 }
 
 /** Opens the wasm provider. */
-export function createWasmRuntime({ threads, dtype = "float32" }: RuntimeOptions): Runtime {
-  startWasm(threads).catch(() => {}); // reported when a session is made
-  const sessions = new Map<string, Promise<InferenceSession>>();
-  const compile = async (graph: Graph): Promise<InferenceSession> => {
-    await startWasm(threads);
-    const bytes = toOnnx(graph, { dtype, contribOps: true });
-    return await oneCall.run(() => InferenceSession.create(bytes, SESSION_OPTIONS));
-  };
-  const dispose = async (): Promise<void> => {
-    const open = [...sessions.values()];
-    sessions.clear();
-    for (const result of await Promise.allSettled(open)) {
-      if (result.status === "fulfilled") await oneCall.run(() => result.value.release());
-    }
-  };
-  return {
+export function createWasmRuntime({ threads, dtype }: RuntimeOptions): Runtime {
+  return createOrtRuntime({
     device: "wasm",
-    async session(key, graph) {
-      if (!sessions.has(key)) {
-        const compiling = compile(graph());
-        sessions.set(key, compiling);
-        compiling.catch(() => sessions.delete(key)); // the next one tries again
-      }
-      return wrap(await sessions.get(key)!);
+    version: ["onnxruntime-web", env.versions.web!],
+    sessionOptions: SESSION_OPTIONS,
+    boundOptions: { extra: {} },
+    contribOps: true,
+    constants: "compiled",
+    async start() {
+      await startWasm(threads);
+      return { InferenceSession, Tensor: OrtTensor };
     },
-    dispose,
-    [Symbol.asyncDispose]: dispose,
-  };
-}
-
-function wrap(session: InferenceSession): Session {
-  return {
-    inputNames: session.inputNames,
-    async run(inputs) {
-      const feeds = Object.fromEntries(Object.entries(inputs).map(([name, t]) => [name, toOrt(t)]));
-      const outputs = await oneCall.run(() => session.run(feeds));
-      const prefix = outputName("").length;
-      return Object.fromEntries(
-        Object.entries(outputs).map(([name, t]) => [name.slice(prefix), { dims: t.dims, data: t.data as TensorData }]),
-      );
-    },
-  };
-}
-
-function toOrt({ dims, data }: Tensor): OrtTensor {
-  if (data instanceof Float32Array) return new OrtTensor("float32", data, dims);
-  if (data instanceof Float64Array) return new OrtTensor("float64", data, dims);
-  return new OrtTensor("int64", data, dims);
+  }, dtype);
 }

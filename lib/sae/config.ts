@@ -3,10 +3,11 @@
  *
  * @module
  */
+import type { PursuitSettings } from "./architectures/matching_pursuit.ts";
 import { findArchitecture } from "./architectures/mod.ts";
+import type { TemporalSettings } from "./architectures/temporal.ts";
+import { boolean, choice, type Json, record, size, text } from "./config_json.ts";
 import { type Normalization, NORMALIZATIONS } from "./normalization.ts";
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** What an SAE is, whatever file it came from; names as in SAELens. */
 export interface SaeConfig {
@@ -32,12 +33,18 @@ export interface SaeConfig {
   readonly k?: number;
   /** Top-k on activations times the norm of their decoder row. */
   readonly rescaleActsByDecoderNorm: boolean;
+  /** When the search of `matching_pursuit` ends. */
+  readonly pursuit?: PursuitSettings;
+  /** The attention of `temporal`. */
+  readonly temporal?: TemporalSettings;
   /** The hook that it reads. */
   readonly hookIn: string;
   /** The hook that it writes; the same unless it is a transcoder. */
   readonly hookOut: string;
   /** The one head that it reads and writes, of a hook with heads. */
   readonly hookHeadIndex?: number;
+  /** Of a cross-layer transcoder: which of its layers this is. */
+  readonly crossLayer?: CrossLayer;
   /** The model that it was trained on. */
   readonly modelName?: string;
   /** It was trained on prompts that begin with BOS. */
@@ -50,6 +57,19 @@ export interface SaeConfig {
   readonly modelFromPretrainedKwargs?: Readonly<Record<string, unknown>>;
   /** Special tokens (or these ids) were left out of its training. */
   readonly excludeSpecialTokens?: boolean | readonly number[];
+}
+
+/** One layer of a cross-layer transcoder: its features write here and at all later layers. */
+export interface CrossLayer {
+  /** Which one, from 0. */
+  readonly layer: number;
+  /** The hooks that the transcoder writes, one per layer. */
+  readonly hooksOut: readonly string[];
+}
+
+/** The hooks that an SAE's features write, `hookOut` first. */
+export function writtenHooks({ hookOut, crossLayer }: Pick<SaeConfig, "hookOut" | "crossLayer">): readonly string[] {
+  return crossLayer === undefined ? [hookOut] : crossLayer.hooksOut.slice(crossLayer.layer);
 }
 
 /** What the user says over what the file says. */
@@ -77,8 +97,6 @@ export interface ListedSettings {
 /** Settings that version 6 keeps under `metadata`. */
 const METADATA_KEYS = ["model_name", "hook_name", "hook_name_out", "dataset_path", "model_from_pretrained_kwargs"];
 
-const MAX_SIZE = 2 ** 31 - 1;
-
 /**
  * Reads a `cfg.json`.
  *
@@ -100,10 +118,13 @@ export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeC
   const cfg = overridden(upgrade(json as Json), overrides.listed?.configOverrides ?? {});
   const metadata = cfg.metadata as Json;
   const architecture = text(cfg, "architecture") ?? "standard";
-  const { transcoder = false, topK } = findArchitecture(architecture);
+  const { transcoder = false, topK, encode } = findArchitecture(architecture);
   const dIn = size(cfg, "d_in");
   const dSae = size(cfg, "d_sae");
   const normalizeActivations = choice(cfg, "normalize_activations", NORMALIZATIONS, "none");
+  if (encode && overrides.normScalingFactor !== undefined) {
+    throw new RangeError(`norm_scaling_factor has no meaning for ${architecture}: folding it changes what is found`);
+  }
   return {
     architecture,
     dIn,
@@ -112,11 +133,15 @@ export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeC
     applyBDecToInput: subtractsBias(cfg, transcoder),
     normalizeActivations,
     normScalingFactor: checkFactor(overrides.normScalingFactor, normalizeActivations) ??
-      (normalizeActivations === "expected_average_only_in" ? overrides.listed?.normScalingFactor : undefined),
+      (normalizeActivations === "expected_average_only_in" && !encode
+        ? overrides.listed?.normScalingFactor
+        : undefined),
     activationNormalizationFactor: factor(cfg, "activation_normalization_factor"),
     reshapeActivations: choice(cfg, "reshape_activations", ["none", "hook_z"] as const, "none"),
-    k: topK ? kept(cfg, dSae) : undefined,
+    k: topK ? kept(cfg, dSae) : architecture === "temporal" ? novelKept(cfg, dSae) : undefined,
     rescaleActsByDecoderNorm: topK !== undefined && (boolean(cfg, "rescale_acts_by_decoder_norm") ?? false),
+    ...(architecture === "matching_pursuit" ? { pursuit: pursuit(cfg, dIn) } : {}),
+    ...(architecture === "temporal" ? { temporal: temporal(cfg, dSae) } : {}),
     ...hooks(metadata, transcoder, overrides),
     hookHeadIndex: head(metadata, transcoder),
     modelName: text(metadata, "model_name"),
@@ -153,6 +178,44 @@ function subtractsBias(cfg: Json, transcoder: boolean): boolean {
     throw new RangeError('cfg.json: "apply_b_dec_to_input" is true, which makes no sense for a transcoder');
   }
   return subtracts;
+}
+
+/** When a search ends, with SAELens's defaults. */
+function pursuit(cfg: Json, dIn: number): PursuitSettings {
+  const residualThreshold = cfg.residual_threshold ?? 0.01;
+  if (typeof residualThreshold !== "number" || !Number.isFinite(residualThreshold)) {
+    throw new TypeError(`cfg.json: "residual_threshold" is ${JSON.stringify(residualThreshold)}, not a number`);
+  }
+  return {
+    residualThreshold,
+    maxIterations: (cfg.max_iterations ?? undefined) === undefined ? dIn : size(cfg, "max_iterations"),
+    stopOnDuplicateSupport: boolean(cfg, "stop_on_duplicate_support") ?? true,
+  };
+}
+
+/** A temporal SAE's attention, with SAELens's defaults. */
+function temporal(cfg: Json, dSae: number): TemporalSettings {
+  const or = (key: string, fallback: number): number =>
+    (cfg[key] ?? undefined) === undefined ? fallback : size(cfg, key);
+  const [nHeads, bottleneckFactor] = [or("n_heads", 8), or("bottleneck_factor", 64)];
+  if (dSae % (nHeads * bottleneckFactor) !== 0) {
+    throw new RangeError(
+      `cfg.json: ${dSae} features cannot be divided by n_heads ${nHeads} times bottleneck_factor ${bottleneckFactor}`,
+    );
+  }
+  return {
+    nHeads,
+    nAttnLayers: or("n_attn_layers", 1),
+    bottleneckFactor,
+    tiedWeights: boolean(cfg, "tied_weights") ?? true,
+  };
+}
+
+/** Of a temporal SAE's novel codes, how many stay; undefined: all. */
+function novelKept(cfg: Json, dSae: number): number | undefined {
+  const isTopK = choice(cfg, "sae_diff_type", ["relu", "topk"] as const, "topk") === "topk";
+  if (!isTopK || (cfg.kval_topk ?? undefined) === undefined) return undefined;
+  return kept({ k: cfg.kval_topk }, dSae);
 }
 
 /** A top-k architecture's k. */
@@ -208,46 +271,6 @@ function upgrade(json: Json): Json {
       prepend_bos: json.prepend_bos ?? true,
     },
   };
-}
-
-function size(json: Json, key: string): number {
-  const value = json[key];
-  if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > MAX_SIZE) {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not a size`);
-  }
-  return value;
-}
-
-function text(json: Json, key: string): string | undefined {
-  const value = json[key] ?? undefined;
-  if (value !== undefined && typeof value !== "string") {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not a text`);
-  }
-  return value;
-}
-
-function boolean(json: Json, key: string): boolean | undefined {
-  const value = json[key] ?? undefined;
-  if (value !== undefined && typeof value !== "boolean") {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not true or false`);
-  }
-  return value;
-}
-
-function choice<T extends string>(json: Json, key: string, choices: readonly T[], fallback: T): T {
-  const value = json[key] ?? fallback;
-  if (!choices.includes(value as T)) {
-    throw new RangeError(`cfg.json: "${key}" is ${JSON.stringify(value)}; supported are ${choices.join(", ")}`);
-  }
-  return value as T;
-}
-
-function record(json: Json, key: string): Json | undefined {
-  const value = json[key] ?? undefined;
-  if (value !== undefined && (typeof value !== "object" || Array.isArray(value))) {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not an object`);
-  }
-  return value as Json | undefined;
 }
 
 function excluded(value: unknown): boolean | readonly number[] | undefined {

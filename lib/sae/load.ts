@@ -9,7 +9,7 @@ import { isPlace } from "../weights/place.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import type { OpenOptions } from "../registry/open.ts";
 import type { SaeOverrides } from "./config.ts";
-import { openSae, SaeFiles } from "./formats/mod.ts";
+import { openSaes, SaeFiles } from "./formats/mod.ts";
 import { type Sae, TensorSae } from "./sae.ts";
 
 /**
@@ -29,23 +29,69 @@ import { type Sae, TensorSae } from "./sae.ts";
  * ```
  */
 export async function loadSae(source: string | URL, options: LoadSaeSettings = {}): Promise<Sae> {
-  const { revision, onProgress, ...settings } = options;
+  const saes = await loadSaes(source, options);
+  if (saes.length === 1) return saes[0];
+  await Promise.all(saes.map((sae) => sae.close()));
+  throw new RangeError(
+    `${source} is a cross-layer transcoder of ${saes.length} layers: open them together, with loadSaes`,
+  );
+}
+
+/**
+ * Opens everything that one source holds: an SAE as {@linkcode loadSae} does, or the layers of a cross-layer transcoder,
+ * lowest first. What a layer's features attribute to depends on all layers that they write at, so a run wants all of
+ * them. A cross-layer transcoder's `hook` and `hookIn`, where its files do not say them or something else, are names in a
+ * block: `hook_mlp_out`.
+ *
+ * @throws {RangeError} if its architecture, format or a setting is not supported, or an option is missing
+ * @throws {TypeError | SyntaxError} if a file is malformed or a tensor is missing or of the wrong shape
+ *
+ * @example
+ * ```ts
+ * import { loadSaes } from "./load.ts";
+ *
+ * const saes = await loadSaes("tiny-facts/blocks.3.hook_resid_pre");
+ * console.assert(saes.length === 1);
+ * await Promise.all(saes.map((sae) => sae.close()));
+ * ```
+ */
+export async function loadSaes(source: string | URL, options: LoadSaeSettings = {}): Promise<Sae[]> {
+  const { revision, onProgress, weights, ...settings } = options;
   const name = String(source);
   const { files, file, overrides, resolved } = await locate(source, { revision, onProgress });
   try {
     const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
-    const { config, store } = await openSae(new SaeFiles(files, file), { ...overrides, ...given });
-    return new TensorSae(config, store, name, () => readLabels(files), resolved);
+    const found = await openSaes(new SaeFiles(files, file), { ...overrides, ...given });
+    const labels = found.length > 1 ? undefined : () => readLabels(files);
+    const isResident = weights === "resident";
+    const close = closeWithLast(files, found.length);
+    return found.map(({ config, store }) =>
+      new TensorSae(config, store, name, { labels, resolved, isResident, close: close() })
+    );
   } catch (error) {
     await files.close();
     throw error;
   }
 }
 
+/** Makes as many closing functions: files that are shared close when the last of their users does. */
+function closeWithLast(files: FileSource, users: number): () => () => Promise<void> {
+  return () => {
+    let isOpen = true;
+    return async () => {
+      if (isOpen) users--;
+      isOpen = false;
+      if (users === 0) await files.close();
+    };
+  };
+}
+
 /** Options of {@linkcode loadSae}. */
 export interface LoadSaeSettings extends SaeOverrides, OpenOptions {
   /** Features kept per position, for a top-k SAE whose files do not say it. */
   readonly k?: number;
+  /** Default `streamed`: read whenever they are used. `resident` keeps them in memory, for many prompts. */
+  readonly weights?: "streamed" | "resident";
 }
 
 interface Located {

@@ -27,6 +27,8 @@ export const NORMALIZATIONS: readonly Normalization[] = [
 export interface Normalized {
   /** `[row, d_in]` */
   readonly input: Float32Array;
+  /** Per row: what the input was multiplied by. */
+  readonly factor: Float32Array;
   /** Per row: what the decoder's sum is multiplied by. */
   readonly scale: Float32Array;
   /** `[row, d_out]`: what is added then. */
@@ -47,7 +49,7 @@ export function normalize(x: Float32Array, bDec: Float32Array, config: SaeConfig
   const { transcoder } = findArchitecture(config.architecture);
   const rows = x.length / dIn;
   const input = new Float32Array(x.length);
-  const scale = new Float32Array(rows);
+  const [factors, scale] = [new Float32Array(rows), new Float32Array(rows)];
   const bias = new Float32Array(rows * dOut);
   for (let r = 0; r < rows; r++) {
     const row = x.subarray(r * dIn, (r + 1) * dIn);
@@ -55,10 +57,25 @@ export function normalize(x: Float32Array, bDec: Float32Array, config: SaeConfig
     for (let i = 0; i < dIn; i++) {
       input[r * dIn + i] = (row[i] - shift) * factor - (applyBDecToInput ? bDec[i] : 0);
     }
+    factors[r] = factor;
     scale[r] = transcoder ? 1 / folded : back;
     for (let i = 0; i < dOut; i++) bias[r * dOut + i] = bDec[i] * scale[r] + (transcoder ? 0 : shift);
   }
-  return { input, scale, bias };
+  return { input, factor: factors, scale, bias };
+}
+
+/**
+ * The gradient at a row of the input from that at the same row normalised, the row's norm or deviation held constant;
+ * the mean that `layer_norm` removes is not.
+ */
+export function inputGradient(
+  gradient: Float32Array,
+  row: number,
+  { factor }: Normalized,
+  { normalizeActivations }: SaeConfig,
+): Float32Array {
+  const mean = normalizeActivations === "layer_norm" ? gradient.reduce((a, b) => a + b, 0) / gradient.length : 0;
+  return gradient.map((g) => (g - mean) * factor[row]);
 }
 
 /** normalised = (x − shift) · factor, x̂ = normalised x̂ · back + shift. */

@@ -127,3 +127,56 @@ export function toDense({ rows, offsets, features, values }: SparseActivations, 
   }
   return { dims: [rows, width], data };
 }
+
+/** Two sparse matrices entry by entry. */
+export interface Differences extends SparseActivations {
+  /** a − b, which may be 0. */
+  readonly values: Float32Array;
+  /** a, 0 where only b has the entry. */
+  readonly minuend: Float32Array;
+  /** b, 0 where only a has the entry. */
+  readonly subtrahend: Float32Array;
+}
+
+/**
+ * a − b at every entry that either has.
+ *
+ * @param b of as many rows
+ *
+ * @example
+ * ```ts
+ * import { subtract } from "./sparse.ts";
+ *
+ * const one = (feature: number, value: number) => ({
+ *   rows: 1,
+ *   offsets: new Uint32Array([0, 1]),
+ *   features: new Uint32Array([feature]),
+ *   values: new Float32Array([value]),
+ * });
+ * console.assert(subtract(one(2, 5), one(7, 3)).values.join() === "5,-3");
+ * ```
+ */
+export function subtract(a: SparseActivations, b: SparseActivations): Differences {
+  if (b.values.length === 0) return { ...a, minuend: a.values, subtrahend: new Float32Array(a.values.length) };
+  const offsets = new Uint32Array(a.rows + 1);
+  const [features, minuend, subtrahend]: number[][] = [[], [], []];
+  for (let r = 0; r < a.rows; r++) {
+    let [i, j] = [a.offsets[r], b.offsets[r]];
+    const [endA, endB] = [a.offsets[r + 1], b.offsets[r + 1]];
+    while (i < endA || j < endB) {
+      const [fromA, fromB] = [i < endA ? a.features[i] : Infinity, j < endB ? b.features[j] : Infinity];
+      features.push(Math.min(fromA, fromB));
+      minuend.push(fromA <= fromB ? a.values[i++] : 0);
+      subtrahend.push(fromB <= fromA ? b.values[j++] : 0);
+    }
+    offsets[r + 1] = features.length;
+  }
+  return {
+    rows: a.rows,
+    offsets,
+    features: Uint32Array.from(features),
+    values: Float32Array.from(minuend, (x, i) => x - subtrahend[i]),
+    minuend: Float32Array.from(minuend),
+    subtrahend: Float32Array.from(subtrahend),
+  };
+}

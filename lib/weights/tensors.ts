@@ -21,7 +21,7 @@ export interface TensorStore {
    * On a local source every read is handed to the system before the call returns (up to 16 a file).
    */
   readMany(names: readonly string[], into?: Float32Array): Promise<Float32Array[]>;
-  /** A whole tensor, row-major. */
+  /** A whole tensor, row-major; a RangeError if it takes more than 4 GiB as float32 and `into` is not given. */
   read(name: string, into?: Float32Array): Promise<Float32Array>;
   /** Rows [start, end) of a tensor seen as [shape[0], rest]. */
   readRowRange(name: string, start: number, end: number, into?: Float32Array): Promise<Float32Array>;
@@ -243,9 +243,28 @@ function checkSpan({ name, shape }: TensorInfo, what: string, start: number, end
   );
 }
 
-/** The first `length` numbers of `into`, or a fresh array where there is none. */
+/** As much as WebAssembly can address. Nothing that runs needs more of a tensor at once. */
+const MAX_BYTES = 2 ** 32;
+
+/**
+ * The first `length` numbers of `into`, or a fresh array where there is none.
+ *
+ * @throws {RangeError} if they are too many at once
+ */
 function destinationFor(name: string, length: number, into?: Float32Array): Float32Array {
-  if (into === undefined) return new Float32Array(length);
+  if (into === undefined) {
+    const tooMuch = (limit: string): string =>
+      `Cannot read tensor ${name} at once: its ${length} numbers take ${
+        (length * 4 / 1e9).toFixed(1)
+      } GB as float32, ` +
+      `${limit}: read it in parts (readRowRange, readColumnRange, readRows)`;
+    if (length * 4 > MAX_BYTES) throw new RangeError(tooMuch("more than 4.3 GB"));
+    try {
+      return new Float32Array(length);
+    } catch (error) {
+      throw new RangeError(tooMuch("more than there is memory"), { cause: error });
+    }
+  }
   if (into.length < length) {
     throw new RangeError(`Cannot read tensor ${name}: ${length} numbers do not fit into an array of ${into.length}`);
   }

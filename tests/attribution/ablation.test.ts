@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
+import { ablateFeatures, calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
+import { pearson, slope, spearman } from "../../lib/attribution/statistics.ts";
 import { BUNDLED, DEFAULT_MODEL } from "../../lib/bundled.ts";
-import { ExactAblation, pearson, slope, spearman } from "./exact_ablation.ts";
 
 interface Prompt {
   readonly prompt: string;
@@ -27,12 +27,11 @@ async function compare(saeName: string): Promise<Figures[]> {
   const { prompts } = JSON.parse(await Deno.readTextFile(new URL("prompts.json", BUNDLED_URL)));
   await using model = await loadModel(DEFAULT_MODEL, { threads: 1 });
   await using sae = await loadSae(saeName);
-  const ablation = await ExactAblation.open(model, new URL(`${BUNDLED[DEFAULT_MODEL].directory}/`, BUNDLED_URL));
   const figures: Figures[] = [];
   for (const { prompt, pos_token, neg_token } of prompts as Prompt[]) {
     const result = await calculateFeatureAttribution(model, prompt, logitDiff(pos_token, neg_token), { saes: [sae] });
     const rows = result.rows(sae.hookOut).filter(({ position }) => position > 0);
-    const effects = await ablation.effects(result, sae.hookOut, rows);
+    const effects = (await ablateFeatures(result, sae.hookOut, rows)).map(({ effect }) => effect);
     const attributions = rows.map(({ attribution }) => attribution);
     const large = effects.flatMap((effect, i) => Math.abs(effect) > 0.01 * Math.abs(result.metric) ? [i] : []);
     figures.push({
@@ -45,7 +44,6 @@ async function compare(saeName: string): Promise<Figures[]> {
       agree: large.filter((i) => Math.sign(effects[i]) === Math.sign(attributions[i])).length,
     });
   }
-  await ablation.close();
   return figures;
 }
 

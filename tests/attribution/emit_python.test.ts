@@ -61,6 +61,14 @@ Deno.test("a script leaves out the tokens that the run left out, and folds what 
   assert.match(await script(logitDiff(364, 296), { saes: [sae, factor] }), /^print\("hook,position,feature/m);
 });
 
+Deno.test("a script has a transcoder's skip connection, and turns on the hook that it reads", async () => {
+  await using skip = await loadSae(new URL("saes/g-jskip-mlp0/", DATA));
+  const text = await script(logitDiff(364, 296), { saes: [skip] });
+  assert.match(text, /^model\.set_use_hook_mlp_in\(True\)$/m);
+  assert.match(text, /^ {4}out = out \+ \(sae\(x\)\.reshape\(value\.shape\) - out\)\.detach\(\) {2}# what/m);
+  assert.doesNotMatch(await script(logitDiff(364, 296)), /sae\(x\)|hook_mlp_in/);
+});
+
 Deno.test("a script has the metric in PyTorch", async () => {
   const cases: [Metric, string][] = [
     [logit(364), "logits[[9]][range(1), [364]].sum()"],
@@ -73,6 +81,8 @@ Deno.test("a script has the metric in PyTorch", async () => {
     const lines = (await script(metric)).split("\n");
     assert.ok(lines.includes(`metric = ${expression}`), `${metric.name}: ${lines.find((l) => l.startsWith("metric"))}`);
   }
+  const uneven = await script(weightedLogits([7, 364, 7], [0.5, 1, 0.25], { position: [-2, -1] }));
+  assert.ok(uneven.includes("metric = (logits[[8, 9]][:, [7, 364]] * torch.tensor([0.75, 1])).sum()\n"), uneven);
   assert.match(
     await script(loss()),
     /^metric = -logits\[\[0, 1, .*\.log_softmax\(-1\)\[range\(9\), .*\.sum\(\) \/ 9$/m,
@@ -81,7 +91,6 @@ Deno.test("a script has the metric in PyTorch", async () => {
 
 Deno.test("what has no counterpart is refused", async () => {
   await assert.rejects(script(klToClean(), { includeErrorTerm: false }), /kl_to_clean has no Python counterpart/);
-  await assert.rejects(script(weightedLogits([1], [1])), /do not add up to 0 have no Python counterpart/);
   const { dHead } = model.architecture.config;
   const checked = config({ d_in: dHead }, { hook_name: "blocks.1.attn.hook_z", hook_head_index: 1 });
   const head = new TensorSae(checked, functionStore(noiseTensors(checked)), "random");

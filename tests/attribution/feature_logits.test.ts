@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { NoDirectionError } from "../../lib/attribution/feature_directions.ts";
+import { featureDirections, NoDirectionError } from "../../lib/attribution/feature_directions.ts";
 import { featureLogits } from "../../lib/attribution/feature_logits.ts";
 import { loadModel, type Model } from "../../lib/model/model.ts";
-import { loadSae } from "../../lib/sae/load.ts";
+import { loadSae, loadSaes } from "../../lib/sae/load.ts";
 import { openSource } from "../../lib/weights/source.ts";
 import { openSafetensors } from "../../lib/weights/tensors.ts";
 import { bundledUrl } from "../../lib/bundled.ts";
@@ -92,6 +92,31 @@ Deno.test("the tokens that features raise and lower, against products straight f
         }
       }
     });
+  }
+});
+
+Deno.test("a cross-layer transcoder's feature adds to the stream what it writes to all layers", async () => {
+  await using model = await loadModel(new URL("models/gpt2/", DATA), { threads: 1 });
+  const saes = await loadSaes(new URL("cross_layer/clt-relu/", DATA));
+  try {
+    const sae = saes[1];
+    const d = sae.config.dOut;
+    const direction = await featureDirections(model, sae, [2]);
+    const store = await openSafetensors(openSource(new URL("cross_layer/clt-relu/", DATA)), {
+      file: "W_dec_1.safetensors",
+    });
+    const [name] = store.tensors.keys();
+    const [, layers] = store.tensors.get(name)!.shape;
+    const written = await store.readRows(name, [2]); // [layer, d_out]
+    assert.deepEqual([written.length, sae.hooksOut.length], [layers * d, layers]);
+    const sums = Array.from({ length: d }, (_, i) => {
+      let sum = 0;
+      for (let layer = 0; layer < layers; layer++) sum += written[layer * d + i];
+      return sum;
+    });
+    for (const [i, x] of direction.entries()) assert.ok(Math.abs(x - sums[i]) <= 1e-6);
+  } finally {
+    for (const sae of saes) await sae.close();
   }
 });
 

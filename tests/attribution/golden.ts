@@ -22,10 +22,14 @@ import { openSafetensors } from "../../lib/weights/tensors.ts";
 /** Where the goldens lie. */
 export const DATA = new URL("../data/", import.meta.url);
 
+/** What a case is about. */
+export type GoldenKind = "seed" | "sae_fit" | "contrast" | "relp";
+
 /** What a case's JSON says, as far as tests read it. */
 export interface GoldenCase {
   readonly name: string;
-  readonly kind?: "seed" | "sae_fit";
+  readonly kind?: GoldenKind;
+  readonly model: string;
   readonly saes: readonly {
     readonly hook: string;
     readonly hook_in?: string;
@@ -37,6 +41,7 @@ export interface GoldenCase {
   readonly prepend_bos: boolean;
   readonly prepend_bos_source?: string;
   readonly tokens: readonly number[];
+  readonly str_tokens: readonly string[];
   readonly metric: {
     readonly kind: "logit_diff" | "logprob" | "prob" | "weighted_logits" | "loss";
     readonly position: number;
@@ -52,7 +57,7 @@ export interface GoldenCase {
   readonly processing: { readonly center_unembed: boolean };
   readonly expected: {
     readonly metric: number;
-    readonly next_tokens: readonly { id: number; rank: number; logit: number; probability: number }[];
+    readonly next_tokens: readonly { id: number; token: string; rank: number; logit: number; probability: number }[];
     readonly saes: Readonly<Record<string, GoldenSae>>;
   };
 }
@@ -80,7 +85,7 @@ export interface GoldenFit {
 }
 
 /** All cases on disk, or those of one kind. */
-export function goldenCases(kind: "seed" | "sae_fit"): GoldenCase[] {
+export function goldenCases(kind: GoldenKind): GoldenCase[] {
   const directory = new URL("cases/", DATA);
   return [...Deno.readDirSync(directory)].map(({ name }) => name).filter((name) => name.endsWith(".json")).sort()
     .map((name) => JSON.parse(Deno.readTextFileSync(new URL(name, directory))) as GoldenCase)

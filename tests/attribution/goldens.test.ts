@@ -18,11 +18,12 @@ import {
   runGolden,
   worstDifference,
 } from "./golden.ts";
+import { openOptions } from "../runtime/open_options.ts";
 
 /** TransformerLens calls ln1 three times and keeps the gradient of the value path; ours is the whole gradient. */
 const OTHER_ON_PURPOSE = /\.ln1\.hook_(scale|normalized)$/;
 
-const model = await loadModel(new URL("models/gpt2/", DATA), { threads: 1 });
+const model = await loadModel(new URL("models/gpt2/", DATA), openOptions());
 const worst = new Map<string, { relative: number; name: string }>();
 const differentGradients = new Set<string>();
 
@@ -103,7 +104,12 @@ async function checkLogits(
   if (center_unembed) assertLogitsClose(want, tensors.get("logits")!, "the golden logits' mean");
   const { saeRuns, state, processing, modelOutput, rows } = result.parts.grads;
   const logits = async (replacements: readonly Replacement[] = []): Promise<Float32Array> => {
-    const { final } = await model.chain.forward({ tokens, processing, rows: [tokens.length - 1], replacements });
+    const { final } = await model.chain.forward({
+      prompts: [tokens],
+      processing,
+      rows: [[tokens.length - 1]],
+      replacements,
+    });
     return (await model.unembedding.logits(final)).data;
   };
   const at = rows.indexOf(tokens.length - 1);

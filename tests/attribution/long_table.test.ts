@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
 import { type Attribution, calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
 import {
-  featureTable,
   type LongRow,
   longRows,
   longTable,
   neuronpediaQuickList,
   neuronpediaUrl,
-  positionTable,
   sliceBounds,
 } from "../../lib/attribution/long_table.ts";
+import { featureTable, positionTable } from "../../lib/attribution/sum_tables.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
 import { config, functionStore, noiseTensors } from "../sae/fixtures.ts";
 import { DATA } from "./golden.ts";

@@ -2,9 +2,10 @@
  * The main job as one process, against PyTorch: `deno task bench [--tokens 7,64,128] [--rounds 5] [--python PYTHON]
  * [--notebook FILE]`. Makes a GPT-2-small-shaped model with random weights in `.bench` (650 MB, needs numpy); expert_torch.py
  * needs torch, transformers and safetensors; the notebook's own stack runs only with `--notebook FILE` (its text).
+ * `--shape llama-1b`: the same for a model of Llama 3.2 1B's shape (2.7 GB more in `.bench`).
  */
 import { parseArgs } from "node:util";
-import { measure, type Measured, median } from "./process.ts";
+import { compareRows, measure, type Measured, median } from "./process.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -16,6 +17,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "5" },
     python: { type: "string", default: "python3" },
     notebook: { type: "string" },
+    shape: { type: "string", default: "gpt2" },
     dir: { type: "string", default: `${ROOT}.bench` },
   },
 });
@@ -71,17 +73,9 @@ async function compareWithGolden(tokens: number): Promise<string> {
   if (golden === undefined) return "no reference";
   const output = await Deno.makeTempFile({ suffix: ".csv" });
   await measure(Deno.execPath(), attributeArgs(tokens, output));
-  const read = (text: string): Map<string, number> =>
-    new Map(
-      text.trim().split("\n").slice(1).map((line) => [line.replace(/,[^,]*$/, ""), Number(line.split(",").at(-1))]),
-    );
-  const [got, want] = [read(await Deno.readTextFile(output)), read(golden)];
+  const compared = compareRows(await Deno.readTextFile(output), golden);
   await Deno.remove(output);
-  const missing = [...want.keys()].filter((key) => !got.has(key)).length;
-  const largest = Math.max(...[...want.values()].map(Math.abs));
-  const worst = Math.max(...[...want].map(([key, value]) => Math.abs(value - (got.get(key) ?? Infinity)))) / largest;
-  return `${want.size - missing} of ${want.size} rows, ${got.size - want.size + missing} others, ` +
-    `worst difference ${worst.toExponential(1)} of the largest`;
+  return compared;
 }
 
 async function makeModel(): Promise<void> {
@@ -93,6 +87,12 @@ async function makeModel(): Promise<void> {
   }
 }
 
+if (options.shape === "llama-1b") {
+  const { benchLlama1b } = await import("./llama_1b.ts");
+  await benchLlama1b({ ...options, rounds: Number(options.rounds) });
+  Deno.exit();
+}
+if (options.shape !== "gpt2") throw new RangeError(`--shape is ${options.shape}: choose gpt2 or llama-1b`);
 await makeModel();
 for (const tokens of options.tokens.split(",").map(Number)) {
   console.log(`\n${tokens} tokens: ${await compareWithGolden(tokens)}`);

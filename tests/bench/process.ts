@@ -3,6 +3,8 @@ export interface Measured {
   readonly seconds: number;
   /** MiB; 0 where the system does not say. */
   readonly peakMemory: number;
+  /** Bytes that it read, from files and otherwise; 0 where the system does not say. */
+  readonly bytesRead: number;
   readonly stdout: string;
 }
 
@@ -12,15 +14,18 @@ const POLL_MS = 10;
 export async function measure(command: string, args: readonly string[]): Promise<Measured> {
   const started = performance.now();
   const child = new Deno.Command(command, { args: [...args], stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
-  let peak = 0;
-  const poll = setInterval(() => peak = Math.max(peak, residentPeak(child.pid)), POLL_MS);
+  let [peak, bytesRead] = [0, 0];
+  const poll = setInterval(() => {
+    peak = Math.max(peak, residentPeak(child.pid));
+    bytesRead = Math.max(bytesRead, readSoFar(child.pid));
+  }, POLL_MS);
   const { success, stdout, stderr } = await child.output();
   const seconds = (performance.now() - started) / 1000;
   clearInterval(poll);
   if (!success) {
     throw new Error(`${command} ${args.join(" ")} failed: ${new TextDecoder().decode(stderr).slice(-2000)}`);
   }
-  return { seconds, peakMemory: Math.round(peak / 1024), stdout: new TextDecoder().decode(stdout) };
+  return { seconds, peakMemory: Math.round(peak / 1024), bytesRead, stdout: new TextDecoder().decode(stdout) };
 }
 
 /** The kernel's own record of the largest resident set, in KiB. */
@@ -30,6 +35,31 @@ function residentPeak(pid: number): number {
   } catch {
     return 0; // it has just ended, or this is no Linux
   }
+}
+
+function readSoFar(pid: number): number {
+  try {
+    return Number(/rchar: (\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/io`))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** The rows of a CSV file of attributions by position and feature. */
+function readRows(text: string): Map<string, number> {
+  return new Map(
+    text.trim().split("\n").slice(1).map((line) => [line.replace(/,[^,]*$/, ""), Number(line.split(",").at(-1))]),
+  );
+}
+
+/** What attributions have in common with a reference's, in words. */
+export function compareRows(got: string, want: string): string {
+  const [computed, golden] = [readRows(got), readRows(want)];
+  const missing = [...golden.keys()].filter((key) => !computed.has(key)).length;
+  const largest = Math.max(...[...golden.values()].map(Math.abs));
+  const differences = [...golden].map(([key, value]) => Math.abs(value - (computed.get(key) ?? Infinity)));
+  return `${golden.size - missing} of ${golden.size} rows, ${computed.size - golden.size + missing} others, ` +
+    `worst difference ${(Math.max(...differences) / largest).toExponential(1)} of the largest`;
 }
 
 /** The middle value. */

@@ -49,6 +49,10 @@ Deno.test("bad input: prompts and tokens", async () => {
   const long = "golf ".repeat(80);
   const cases: [string[], RegExp][] = [
     [
+      [PROMPT, "--token-weight", " golfing=1"],
+      /^" golfing" is 3 tokens \(" golf", "in", "g"\): choose one, or give --id-weight$/,
+    ],
+    [
       [PROMPT, "--pos-token", " golfing"],
       /^" golfing" is 3 tokens \(" golf", "in", "g"\): choose one, or give --pos-id/,
     ],

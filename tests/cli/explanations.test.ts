@@ -81,7 +81,9 @@ Deno.test("explanations: files go before the SAE's labels, and must be about thi
   inDirectory(async (directory) => {
     const checked = config({ d_sae: 6 }, { neuronpedia_id: "gpt2-small/8-res-jb" });
     const own = new Map([[1, "own 1"], [2, "own 2"]]);
-    const sae = new TensorSae(checked, functionStore(noiseTensors(checked)), "random", () => Promise.resolve(own));
+    const sae = new TensorSae(checked, functionStore(noiseTensors(checked)), "random", {
+      labels: () => Promise.resolve(own),
+    });
     const file = async (name: string, content: unknown): Promise<string> => {
       await Deno.writeTextFile(`${directory}/${name}`, JSON.stringify(content));
       return `${directory}/${name}`;

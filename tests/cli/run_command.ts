@@ -2,7 +2,7 @@ import type { Outcome } from "./run_cli.ts";
 
 /** Runs one command's module in a process of its own, with an environment that owes nothing to this machine. */
 export async function runCommand(
-  command: "pull" | "cache",
+  command: "pull" | "cache" | "verify",
   args: readonly string[],
   env: Record<string, string>,
 ): Promise<Outcome> {

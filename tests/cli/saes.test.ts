@@ -60,9 +60,10 @@ Deno.test("saes: a column says what can be loaded, and why not", async () => {
     return [loadable, why_not];
   };
   assert.deepEqual(await row("gpt2-small-res-jb/blocks.10.hook_resid_pre"), [true, null]);
-  const [canLoad, format] = await row("temporal-sae-gemma-2-2b");
+  assert.deepEqual(await row("temporal-sae-gemma-2-2b"), [true, null]);
+  const [canLoad, why] = await row("mntss-gemma-2-2b-2.5m-clt-as-per-layer");
   assert.equal(canLoad, false);
-  assert.match(String(format), /temporal/);
+  assert.match(String(why), /one layer of a cross-layer transcoder: open all of it, hf:mntss/);
   const [canRun, model] = await row("gpt-oss-20b-andyrdt");
   assert.equal(canRun, false);
   assert.equal(model, "its model cannot be run: models of type gpt_oss are not supported");

@@ -11,6 +11,7 @@ import {
   exp,
   type Graph,
   greater,
+  halvedProduct,
   input,
   logSoftmax,
   matMul,
@@ -358,4 +359,23 @@ Deno.test("a number may stand for a gradient's part", () => {
   const x = input("x", []);
   const [gradient] = vjp([mul(x, x)], [constant(1)], [x]);
   assert.deepEqual(gradient?.shape, []);
+});
+
+Deno.test("halvedProduct is half of each factor's gradient, broadcast too", async () => {
+  await using runtime = await createRuntime({ dtype: "float64", threads: 1 });
+  const [a, b, g] = [input("a", [2, 3]), input("b", [3]), input("g", [2, 3])];
+  const y = withRole(mul(a, b), "gate");
+  const [toA, toB] = vjp([y], [g], [a, b], { rules: { gate: halvedProduct } }) as Value[];
+  const feeds = {
+    a: { dims: [2, 3], data: Float64Array.of(1, 2, 3, 4, 5, 6) },
+    b: { dims: [3], data: Float64Array.of(-1, 2, 4) },
+    g: { dims: [2, 3], data: Float64Array.of(1, 1, 1, 1, 3, 1) },
+  };
+  const found = await run(runtime, { toA, toB }, feeds);
+  assert.deepEqual([...found.toA.data], [-0.5, 1, 2, -0.5, 3, 2]);
+  assert.deepEqual([...found.toB.data], [2.5, 8.5, 4.5]);
+  assert.throws(() => vjp([withRole(exp(a), "gate")], [g], [a], { rules: { gate: halvedProduct } }), {
+    name: "TypeError",
+    message: "The rule of half a product is for Mul, not for Exp",
+  });
 });

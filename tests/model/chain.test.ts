@@ -179,7 +179,7 @@ Deno.test("every hook and the logits are those of an independent float64 forward
   let worst = 0;
   for (const [name, processing] of Object.entries(PROCESSINGS)) {
     const reads = allHooks(3);
-    const state = await opened.chain.forward({ tokens: TOKENS, processing, reads, rows: ALL_ROWS });
+    const state = await opened.chain.forward({ prompts: [TOKENS], processing, reads, rows: [ALL_ROWS] });
     const want = reference(processing);
     for (const hook of reads) {
       const error = relativeError(
@@ -199,10 +199,10 @@ Deno.test("hook values have TransformerLens's shapes, with a batch of 1", async 
   await using opened = await openChain();
   const reads = allHooks(3);
   const { values, final } = await opened.chain.forward({
-    tokens: TOKENS,
+    prompts: [TOKENS],
     processing: NO_PROCESSING,
     reads,
-    rows: [1, 4],
+    rows: [[1, 4]],
   });
   const dims = (name: string): number[] => [...values.get(name)!.dims];
   assert.deepEqual(dims("hook_embed"), [1, 6, 12]);
@@ -212,7 +212,7 @@ Deno.test("hook values have TransformerLens's shapes, with a batch of 1", async 
   assert.deepEqual(dims("blocks.1.mlp.hook_post"), [1, 6, 7]);
   assert.deepEqual(dims("ln_final.hook_normalized"), [1, 6, 12]);
   assert.deepEqual([...final.dims], [1, 2, 12]);
-  const all = await opened.chain.forward({ tokens: TOKENS, processing: NO_PROCESSING, rows: ALL_ROWS });
+  const all = await opened.chain.forward({ prompts: [TOKENS], processing: NO_PROCESSING, rows: [ALL_ROWS] });
   const rows = [1, 4].flatMap((row) => [...all.final.data.subarray(row * 12, (row + 1) * 12)]);
   assert.ok(relativeError(final.data, rows) <= 1e-6);
 });
@@ -238,7 +238,7 @@ Deno.test("the small GPT-2 from its files equals the same reference", async () =
   const tokens = [0, 5, 301, 77, 5];
   for (const processing of [PROCESSINGS["default"], NO_PROCESSING]) {
     const reads = allHooks(nLayers);
-    const state = await model.chain.forward({ tokens, processing, reads, rows: [4] });
+    const state = await model.chain.forward({ prompts: [tokens], processing, reads, rows: [[4]] });
     const values = new Map<string, Float64Array>();
     const want = runReference(settings, weights, processing, tokens, (name, value) => {
       values.set(name, value);
@@ -335,7 +335,13 @@ for (const name of ["default", "none"]) {
     const reads = allHooks(3);
     for (const [what, change] of Object.entries(changes)) {
       const replacements = change.map(asReplacement);
-      const state = await opened.chain.forward({ tokens: TOKENS, processing, reads, replacements, rows: ALL_ROWS });
+      const state = await opened.chain.forward({
+        prompts: [TOKENS],
+        processing,
+        reads,
+        replacements,
+        rows: [ALL_ROWS],
+      });
       const want = reference(processing, asEdits(change));
       // With folded norms these are one value under two names, and both show what goes on.
       const isTwoNames = processing.foldLn && change.some(({ hook }) => hook === "blocks.1.mlp.hook_in");
@@ -360,7 +366,7 @@ Deno.test("a replacement of the wrong size is refused", async () => {
     replace: () => Promise.resolve({ dims: [1, 6, 7], data: new Float32Array(42) }),
   };
   await assert.rejects(
-    opened.chain.forward({ tokens: TOKENS, processing: NO_PROCESSING, replacements: [replacement], rows: [5] }),
+    opened.chain.forward({ prompts: [TOKENS], processing: NO_PROCESSING, replacements: [replacement], rows: [[5]] }),
     { name: "RangeError", message: "The replacement at blocks.1.hook_mlp_out has 42 elements, not 72" },
   );
 });
@@ -418,7 +424,7 @@ Deno.test("gradients at every hook are the differences of the float64 reference,
   const hooks = allHooks(3);
   let worst = 0;
   for (const [name, processing] of Object.entries(PROCESSINGS)) {
-    const state = await opened.chain.forward({ tokens: TOKENS, processing, gradientsFrom: hooks, rows: ROWS });
+    const state = await opened.chain.forward({ prompts: [TOKENS], processing, gradientsFrom: hooks, rows: [ROWS] });
     const found = await gradients(opened.chain, state, hooks);
     for (const hook of hooks) {
       assert.deepEqual([...found.get(hook)!.dims], [...state.values.get(hook)!.dims]);
@@ -436,11 +442,11 @@ Deno.test("gradients with replacements elsewhere, and at the replaced hooks", as
   const hooks = allHooks(3);
   for (const [what, change] of Object.entries(CHANGES)) {
     const state = await opened.chain.forward({
-      tokens: TOKENS,
+      prompts: [TOKENS],
       processing,
       gradientsFrom: hooks,
       replacements: change.map(asReplacement),
-      rows: ROWS,
+      rows: [ROWS],
     });
     const found = await gradients(opened.chain, state, hooks);
     // What each replacement added, in the reference: constants of the backward pass.
@@ -465,7 +471,7 @@ Deno.test("gradients are the differences of the metric through the chain's own r
   await using opened = await openChain();
   const processing = PROCESSINGS["default"];
   const hooks = ["blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre", "blocks.1.attn.hook_z", "blocks.2.mlp.hook_post"];
-  const state = await opened.chain.forward({ tokens: TOKENS, processing, gradientsFrom: hooks, rows: ROWS });
+  const state = await opened.chain.forward({ prompts: [TOKENS], processing, gradientsFrom: hooks, rows: [ROWS] });
   const found = await gradients(opened.chain, state, hooks);
   for (const hook of hooks) {
     const gradient = found.get(hook)!.data;
@@ -480,10 +486,10 @@ Deno.test("gradients are the differences of the metric through the chain's own r
         },
       };
       const { final } = await opened.chain.forward({
-        tokens: TOKENS,
+        prompts: [TOKENS],
         processing,
         replacements: [replacement],
-        rows: ROWS,
+        rows: [ROWS],
       });
       return logitsOf(final, WEIGHTS["lm_head.weight"]).reduce((sum, x, i) => sum + METRIC[i] * x, 0);
     };
@@ -496,10 +502,10 @@ Deno.test("a hook that the metric does not depend on has a gradient of zeros", a
   await using opened = await openChain();
   const hooks = ["blocks.2.hook_resid_post", "blocks.2.hook_mlp_out"];
   const state = await opened.chain.forward({
-    tokens: TOKENS,
+    prompts: [TOKENS],
     processing: NO_PROCESSING,
     gradientsFrom: hooks,
-    rows: [2],
+    rows: [[2]],
   });
   const weights = METRIC.slice(0, 29);
   const found = await opened.chain.backward(state, finalGradient(weights, WEIGHTS["lm_head.weight"]), hooks);
@@ -517,7 +523,7 @@ Deno.test("a last block at few rows gives what the whole block gives, forward an
   const hooks = ["blocks.0.hook_mlp_out", "blocks.2.hook_resid_pre"];
   for (const [name, processing] of Object.entries(PROCESSINGS)) {
     for (const rows of [[39], [0], [5, 17, 38]]) {
-      const request = { tokens, processing, gradientsFrom: hooks, rows };
+      const request = { prompts: [tokens], processing, gradientsFrom: hooks, rows: [rows] };
       const few = await opened.chain.forward(request);
       const whole = await opened.chain.forward({ ...request, reads: ["blocks.2.hook_mlp_out"] });
       assert.deepEqual([few.selectRows, whole.selectRows], [true, false], `${name} ${rows}`);
@@ -543,7 +549,12 @@ Deno.test("few rows with a replacement at the last block's input", async () => {
   const tokens = Array.from({ length: 36 }, () => Math.floor(29 * random()));
   const change = [noise("blocks.2.hook_resid_pre", 3)];
   const processing = PROCESSINGS["default"];
-  const state = await opened.chain.forward({ tokens, processing, replacements: change.map(asReplacement), rows: [35] });
+  const state = await opened.chain.forward({
+    prompts: [tokens],
+    processing,
+    replacements: change.map(asReplacement),
+    rows: [[35]],
+  });
   assert.equal(state.selectRows, true);
   const want = reference(processing, asEdits(change), tokens).logits.slice(35 * 29);
   assert.ok(relativeError(logitsOf(state.final, WEIGHTS["lm_head.weight"]), want) <= VALUES);
@@ -565,7 +576,7 @@ Deno.test("NaN and infinite weights: the message names the stage and the positio
     damage(data);
     await using opened = await openChain({ ...WEIGHTS, [name]: { shape: WEIGHTS[name].shape, data } });
     await assert.rejects(
-      opened.chain.forward({ tokens: TOKENS, processing: PROCESSINGS["default"], rows: ALL_ROWS }),
+      opened.chain.forward({ prompts: [TOKENS], processing: PROCESSINGS["default"], rows: [ALL_ROWS] }),
       (error: Error) => {
         assert.match(error.message, message);
         assert.match(error.message, /: its weights are damaged or overflow$/);
@@ -578,7 +589,7 @@ Deno.test("NaN and infinite weights: the message names the stage and the positio
 Deno.test("prompts and hooks that the model does not have are RangeErrors", async () => {
   await using opened = await openChain();
   const run = (tokens: readonly number[], hook?: string): Promise<ForwardState> =>
-    opened.chain.forward({ tokens, processing: NO_PROCESSING, reads: hook ? [hook] : [], rows: [0] });
+    opened.chain.forward({ prompts: [tokens], processing: NO_PROCESSING, reads: hook ? [hook] : [], rows: [[0]] });
   const cases: [Promise<ForwardState>, string][] = [
     [run([]), "The prompt has no tokens: give some text, or prepend BOS"],
     [run(new Array(49).fill(0)), "49 tokens do not fit the model's context of 48"],
@@ -597,9 +608,9 @@ Deno.test("prompts and hooks that the model does not have are RangeErrors", asyn
 Deno.test("a prompt of one token, and the same prompt twice", async () => {
   await using opened = await openChain();
   const processing = PROCESSINGS["default"];
-  const first = await opened.chain.forward({ tokens: [7], processing, rows: [0] });
+  const first = await opened.chain.forward({ prompts: [[7]], processing, rows: [[0]] });
   const { logits } = reference(processing, {}, [7]);
   assert.ok(relativeError(logitsOf(first.final, WEIGHTS["lm_head.weight"]), logits) <= VALUES);
-  const second = await opened.chain.forward({ tokens: [7], processing, rows: [0] });
+  const second = await opened.chain.forward({ prompts: [[7]], processing, rows: [[0]] });
   assert.deepEqual(second.final.data, first.final.data);
 });

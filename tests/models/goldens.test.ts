@@ -12,6 +12,7 @@ import {
   type GoldenSae,
   runGolden,
 } from "../attribution/golden.ts";
+import { openOptions } from "../runtime/open_options.ts";
 import { DATA } from "./open.ts";
 
 type FamilyCase = GoldenCase & { readonly model: string; readonly default_prepend_bos: boolean };
@@ -38,7 +39,7 @@ Deno.test.afterAll(async () => {
 });
 
 function openModel(name: string): Promise<Model> {
-  if (!models.has(name)) models.set(name, loadModel(new URL(`${name}/`, DATA), { threads: 1 }));
+  if (!models.has(name)) models.set(name, loadModel(new URL(`${name}/`, DATA), openOptions()));
   return models.get(name)!;
 }
 
@@ -88,9 +89,9 @@ async function checkLogits(model: Model, result: Attribution, tensors: Tensors, 
   const want = tensors.get("logits")!;
   const { state, processing } = result.parts.grads;
   const run = await model.chain.forward({
-    tokens: golden.tokens,
+    prompts: [golden.tokens],
     processing,
-    rows: [golden.tokens.length - 1],
+    rows: [[golden.tokens.length - 1]],
     replacements: golden.include_error_term ? [] : state.request.replacements,
   });
   assertLogitsClose((await model.unembedding.logits(run.final)).data, comparable(model, want), "logits");

@@ -32,9 +32,9 @@ async function checkHooks(model: Opened, golden: TensorStore, name: string, proc
   const tokens = [...await golden.read("tokens")];
   const hooks = hookNames(model.architecture);
   const state = await model.chain.forward({
-    tokens,
+    prompts: [tokens],
     processing,
-    rows: [tokens.length - 3, tokens.length - 1],
+    rows: [[tokens.length - 3, tokens.length - 1]],
     reads: hooks,
     gradientsFrom: hooks,
   });
@@ -88,7 +88,7 @@ for (const [name, { model, changes, tokens, logits }] of Object.entries(variants
   Deno.test(`other settings: ${name}`, async () => {
     await using opened = await open(model, changes);
     const processing = opened.architecture.defaultProcessing;
-    const { final } = await opened.chain.forward({ tokens, processing, rows: [tokens.length - 1] });
+    const { final } = await opened.chain.forward({ prompts: [tokens], processing, rows: [[tokens.length - 1]] });
     const error = relativeError((await opened.unembedding.logits(final)).data, logits);
     assert.ok(error <= VALUES, `${error}`);
   });

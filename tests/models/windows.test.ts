@@ -7,7 +7,8 @@ import { MODELS, open, type Opened } from "./open.ts";
 const TOKENS = [5, 60, 7, 310, 42, 8, 99, 200, 13, 77, 3, 250, 180, 31, 16];
 
 const lastFinal = async ({ architecture, chain }: Opened, tokens: readonly number[]): Promise<Float32Array> =>
-  (await chain.forward({ tokens, processing: architecture.defaultProcessing, rows: [tokens.length - 1] })).final.data;
+  (await chain.forward({ prompts: [tokens], processing: architecture.defaultProcessing, rows: [[tokens.length - 1]] }))
+    .final.data;
 
 // [model, settings, how far back the last position sees: layers · (window − 1) with a window everywhere]
 const SIGHTS: readonly [string, Record<string, unknown>, number][] = [
@@ -49,10 +50,10 @@ for (const name of MODELS) {
     const { nLayers } = architecture.config;
     const hook = `blocks.${nLayers - 1}.hook_resid_pre`;
     const tokens = [...TOKENS, ...TOKENS, ...TOKENS];
-    const request = { tokens, processing: architecture.defaultProcessing, gradientsFrom: [hook] };
+    const request = { prompts: [tokens], processing: architecture.defaultProcessing, gradientsFrom: [hook] };
     const [few, all] = await Promise.all([
-      chain.forward({ ...request, rows: [9, 44] }),
-      chain.forward({ ...request, rows: [9, 44], reads: [`blocks.${nLayers - 1}.hook_resid_post`] }),
+      chain.forward({ ...request, rows: [[9, 44]] }),
+      chain.forward({ ...request, rows: [[9, 44]], reads: [`blocks.${nLayers - 1}.hook_resid_post`] }),
     ]);
     assert.deepEqual([few.selectRows, all.selectRows], [true, false]);
     assert.ok(relativeError(few.final.data, all.final.data) <= 2e-6);

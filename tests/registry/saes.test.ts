@@ -61,7 +61,8 @@ Deno.test("findSae: an id with slashes, factors, integer paths", async () => {
   const crossLayer = await findSae("mntss-gemma-2-2b-2.5m-clt-as-per-layer/layer_3");
   assert.equal(crossLayer.path, "3");
   assert.equal(crossLayer.supported, false);
-  assert.match(crossLayer.whyNot!, /cross-layer/);
+  assert.match(crossLayer.whyNot!, /one layer of a cross-layer transcoder.* hf:mntss\/clt-gemma-2-2b-2\.5M/);
+  assert.equal((await findSae("hf:mntss/clt-gemma-2-2b-2.5M")).supported, true);
 });
 
 Deno.test("findSae: Neuronpedia ids", async () => {
@@ -156,7 +157,7 @@ Deno.test("every listed SAE has a model, a loader and a hook that are known", as
   for (const { name, model, loader, hook, repo, supported } of all) {
     assert.ok(index.find(model!), name);
     assert.ok(Object.hasOwn(LOADERS, loader), name);
-    assert.equal(supported, LOADERS[loader].format !== undefined, name);
+    assert.equal(supported, LOADERS[loader].format !== undefined && !LOADERS[loader].whole, name);
     assert.ok(hook !== undefined || loader === "mntss_clt_layer_transcoder", name);
     assert.equal(loaders.get(repo) ?? loader, loader, `${repo} has one format`);
     loaders.set(repo, loader);

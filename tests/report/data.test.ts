@@ -113,14 +113,37 @@ Deno.test("hooks beside the residual stream, other metrics, few rows", async (t)
     const kept = data.saes[0].rows.attribution.map(Math.abs).sort((a, b) => b - a);
     assert.deepEqual(kept.map((x) => x.toPrecision(8)), sizes.slice(0, 7).map((x) => x.toPrecision(8)));
   });
+  await t.step("a baseline and direct effects", async () => {
+    await using sae = await loadSae(new URL("saes/g-std-pre2/", DATA));
+    const result = await calculateFeatureAttribution(model, PROMPT, logit(" golf"), {
+      saes: [sae],
+      baseline: "mean",
+      directEffect: true,
+    });
+    const data = await reportData(result, { cards: 0 });
+    assert.deepEqual(data.method.hasBaseline, true);
+    assert.match(data.method.title, /\(activation − baseline\)/);
+    const { activation, baseline, gradient, attribution } = data.saes[0].rows;
+    const largest = Math.max(...attribution.map(Math.abs));
+    for (const [i, x] of attribution.entries()) {
+      assert.ok(Math.abs((activation[i] - baseline![i]) * gradient[i] - x) <= 1e-6 * largest);
+    }
+    const columns = ["position", "token", "feature", "activation", "baseline", "gradient", "attribution"] as const;
+    const table = await longTable(result, { columns: [...columns, "direct_effect", "label"] });
+    assert.equal(toCsvText(data), toCsv(table));
+    assert.match(commandOf(result)!, / --method gradient --direct-effect --baseline mean /);
+  });
   await t.step("a command that makes the same run again", async () => {
+    const [bos, , ...rest] = await model.toTokens(PROMPT, { prependBos: true });
     for (const metric of [logit(" golf", { position: [-2, -1] }), loss()]) {
-      const result = await calculateFeatureAttribution(model, PROMPT, metric, { saes: [z], includeErrorTerm: false });
+      const options = { saes: [z], includeErrorTerm: false, baseline: { prompt: [bos, 7, ...rest] } };
+      const result = await calculateFeatureAttribution(model, PROMPT, metric, options);
       const command = commandOf(result)!;
       const args = command.split(" ").slice(4).map((word) => word.replace(/^'(.*)'$/, "$1"));
       const request = parseRequest(args.slice(1));
       assert.deepEqual([args[0], request.includeErrorTerm], ["report", false]);
       assert.deepEqual(request.prompt, result.tokens.map(({ id }) => id));
+      assert.deepEqual(request.baseline, { prompt: result.baselineTokens.map(({ id }) => id) });
       assert.deepEqual(request.metric.positions, metric.name === "loss" ? [-1] : result.parts.grads.rows);
       assert.deepEqual(request.saes, [{ source: z.source, hook: z.hookOut }]);
       assert.deepEqual({ ...request.processingFlags }, { ...result.parts.grads.processing });

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
-import { add, type Graph, input, mul } from "../../lib/graph/mod.ts";
-import { createRuntime, type Device, DEVICES } from "../../lib/runtime/runtime.ts";
-import { firstNonFinite, tensor } from "../../lib/runtime/tensor.ts";
+import { add, type Graph, input, matMul, mul } from "../../lib/graph/mod.ts";
+import { type Constants, createRuntime, type Device, DEVICES } from "../../lib/runtime/runtime.ts";
+import {
+  type DeviceTensor,
+  firstNonFinite,
+  type FloatTensor,
+  isOnDevice,
+  type Tensor,
+  tensor,
+  toHost,
+} from "../../lib/runtime/tensor.ts";
+import { NATIVE, WEBGPU } from "./devices.ts";
 
 const sum = (): Graph => ({ sum: add(input("x", ["n"]), input("y", ["n"])) });
 
@@ -11,7 +20,7 @@ const vector = (...numbers: number[]): { dims: number[]; data: Float32Array } =>
 });
 
 Deno.test("a graph runs under the names that it has", async () => {
-  await using runtime = await createRuntime({ threads: 1 });
+  await using runtime = await createRuntime({ device: "wasm", threads: 1 });
   assert.equal(runtime.device, "wasm");
   const session = await runtime.session("sum", sum);
   assert.deepEqual([...session.inputNames].sort(), ["x", "y"]);
@@ -26,7 +35,7 @@ Deno.test("a graph runs under the names that it has", async () => {
 });
 
 Deno.test("one key is compiled once, asked for at once or later", async () => {
-  await using runtime = await createRuntime({ threads: 1 });
+  await using runtime = await createRuntime({ device: "wasm", threads: 1 });
   let built = 0;
   const graph = (): Graph => {
     built++;
@@ -37,13 +46,13 @@ Deno.test("one key is compiled once, asked for at once or later", async () => {
   assert.equal(built, 1);
   await runtime.session("b", graph);
   assert.equal(built, 2);
-  await using other = await createRuntime({ threads: 1 });
+  await using other = await createRuntime({ device: "wasm", threads: 1 });
   await other.session("a", graph);
   assert.equal(built, 3, "runtimes keep their own sessions");
 });
 
 Deno.test("a graph that cannot be built is reported, and its key stays free", async () => {
-  await using runtime = await createRuntime({ threads: 1 });
+  await using runtime = await createRuntime({ device: "wasm", threads: 1 });
   await assert.rejects(
     runtime.session("broken", () => ({ y: mul(input("x", [2]), input("y", [3])) })),
     { name: "TypeError", message: "Cannot broadcast [2] with [3]: 2 against 3" },
@@ -52,7 +61,7 @@ Deno.test("a graph that cannot be built is reported, and its key stays free", as
 });
 
 Deno.test("disposed: sessions are released, twice does no harm, and a new one is compiled", async () => {
-  const runtime = await createRuntime({ threads: 1 });
+  const runtime = await createRuntime({ device: "wasm", threads: 1 });
   const session = await runtime.session("sum", sum);
   await runtime.dispose();
   await runtime.dispose();
@@ -62,26 +71,95 @@ Deno.test("disposed: sessions are released, twice does no harm, and a new one is
   await runtime[Symbol.asyncDispose]();
 });
 
-Deno.test("devices: auto is wasm, the others say what to do", async () => {
+Deno.test("devices that are not there say what to do", async () => {
   assert.deepEqual(DEVICES, ["auto", "wasm", "webgpu", "native"]);
-  for (const device of ["auto", "wasm"] as const) {
-    await using runtime = await createRuntime({ device, threads: 1 });
-    assert.equal(runtime.device, "wasm");
-  }
-  for (const device of ["webgpu", "native"] as const) {
-    await assert.rejects(createRuntime({ device }), {
-      name: "RangeError",
-      message: `Device "${device}" is not available in this version: use --device wasm`,
-    });
-  }
   await assert.rejects(createRuntime({ device: "gpu" as Device }), {
     name: "RangeError",
     message: 'Unknown device "gpu": choose one of auto, wasm, webgpu, native',
   });
+  await assert.rejects(createRuntime({ device: "webgpu", dtype: "float64" }), {
+    name: "RangeError",
+    message: "WebGPU has no float64: use another device",
+  });
+  // In an empty directory nothing is installed.
+  const empty = await Deno.makeTempDir();
+  const script = `
+    const { createRuntime } = await import(${JSON.stringify(new URL("../../lib/runtime/runtime.ts", import.meta.url))});
+    await using runtime = await createRuntime({ threads: 1 });
+    console.log(runtime.device);
+    await createRuntime({ device: "native" }).catch(({ message }) => console.log(message));`;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-lock", script],
+    cwd: empty,
+    env: { NODE_PATH: "" },
+  }).output();
+  assert.deepEqual(new TextDecoder().decode(stdout).trimEnd().split("\n"), [
+    "wasm",
+    'Device "native" needs onnxruntime-node, which is not installed here: npm install onnxruntime-node@1.30.0',
+  ]);
 });
 
+const HERE: readonly Device[] = [
+  "wasm",
+  ...(NATIVE ? ["native"] as const : []),
+  ...(WEBGPU ? ["webgpu"] as const : []),
+];
+
+for (const device of HERE) {
+  Deno.test(`${device}: constants are read once, and stay until they are disposed of`, async () => {
+    const runtime = await createRuntime({ device, threads: 1 });
+    assert.equal(runtime.device, device);
+    assert.match(runtime.version.join(" "), /^onnxruntime-(web|node) 1\.30\.\d+$/);
+    const loads: string[] = [];
+    const constants = (key: string, ...numbers: number[]): Constants => ({
+      key,
+      load: () => {
+        loads.push(key);
+        return Promise.resolve({ w: { dims: [2, 2], data: Float32Array.from(numbers) }, unused: vector(7) });
+      },
+    });
+    const graph = (): Graph => ({ y: matMul(input("x", ["n", 2]), input("w", [2, 2])) });
+    const run = async (given: Constants, ...x: number[]): Promise<number[]> => {
+      const session = await runtime.session("product", graph, given);
+      assert.deepEqual(session.inputNames, ["x"]);
+      const { y } = await session.run({ x: { dims: [x.length / 2, 2], data: Float32Array.from(x) } });
+      return [...y.data as Float32Array];
+    };
+    const [identity, double] = [constants("identity", 1, 0, 0, 1), constants("double", 2, 0, 0, 2)];
+    assert.deepEqual(await run(identity, 3, 4), [3, 4]);
+    assert.deepEqual(await run(double, 3, 4), [6, 8]);
+    assert.deepEqual(await run(identity, 5, 6, 7, 8), [5, 6, 7, 8]);
+    assert.deepEqual(loads, ["identity", "double"]);
+    const free = await runtime.session("product", graph);
+    assert.deepEqual([...free.inputNames].sort(), ["w", "x"], "the same graph, all of it fed");
+    await runtime.dispose();
+    assert.deepEqual(await run(identity, 1, 2), [1, 2]);
+    assert.equal(loads.length, 3);
+    await runtime.dispose();
+  });
+
+  Deno.test(`${device}: outputs may stay where they are, and go in again`, async () => {
+    await using runtime = await createRuntime({ device, threads: 1 });
+    const session = await runtime.session("double", () => {
+      const x = input("x", ["n"]);
+      return { twice: mul(x, 2), thrice: mul(x, 3) };
+    });
+    let x: Tensor | DeviceTensor = vector(1, -2);
+    for (let i = 0; i < 5; i++) {
+      const { twice, thrice }: Record<string, Tensor | DeviceTensor> = await session.run({ x }, ["twice"]);
+      assert.equal(isOnDevice(twice), device === "webgpu");
+      assert.ok(!isOnDevice(thrice));
+      if (isOnDevice(x)) x.release();
+      x = twice;
+    }
+    assert.deepEqual([...x.dims], [2]);
+    const { data } = await toHost(x as FloatTensor | DeviceTensor);
+    assert.deepEqual([...data], [32, -64]);
+  });
+}
+
 Deno.test("inputs that are missing or of another kind are errors that name them", async () => {
-  await using runtime = await createRuntime({ threads: 1 });
+  await using runtime = await createRuntime({ device: "wasm", threads: 1 });
   const session = await runtime.session("sum", sum);
   await assert.rejects(session.run({ x: vector(1) }), /'y'/);
   await assert.rejects(session.run({}), /'x'/);

@@ -121,8 +121,52 @@ Deno.test("a factor is for expected_average_only_in alone", () => {
   assert.equal(readSaeConfig(scalar).activationNormalizationFactor, 2);
 });
 
+Deno.test("when the search of matching pursuit ends, with SAELens's defaults", () => {
+  const settings = {
+    architecture: "matching_pursuit",
+    d_in: 8,
+    d_sae: 9,
+    metadata: { hook_name: "blocks.0.hook_resid_pre" },
+  };
+  assert.deepEqual(readSaeConfig(settings).pursuit, {
+    residualThreshold: 0.01,
+    maxIterations: 8,
+    stopOnDuplicateSupport: true,
+  });
+  const others = { residual_threshold: 2, max_iterations: 3, stop_on_duplicate_support: false };
+  assert.deepEqual(readSaeConfig({ ...settings, ...others }).pursuit, {
+    residualThreshold: 2,
+    maxIterations: 3,
+    stopOnDuplicateSupport: false,
+  });
+  assert.throws(
+    () => readSaeConfig({ ...settings, residual_threshold: "1" }),
+    /"residual_threshold" is "1", not a number/,
+  );
+  assert.throws(() => readSaeConfig({ ...settings, max_iterations: 0 }), /"max_iterations" is 0, not a size/);
+  const averaged = { ...settings, normalize_activations: "expected_average_only_in" };
+  assert.throws(() => readSaeConfig(averaged, { normScalingFactor: 2 }), /no meaning for matching_pursuit/);
+});
+
+Deno.test("the attention of temporal SAEs, with SAELens's defaults", () => {
+  const settings = {
+    architecture: "temporal",
+    d_in: 8,
+    d_sae: 1024,
+    metadata: { hook_name: "blocks.0.hook_resid_pre" },
+  };
+  const config = readSaeConfig(settings);
+  assert.deepEqual(config.temporal, { nHeads: 8, nAttnLayers: 1, bottleneckFactor: 64, tiedWeights: true });
+  assert.equal(config.k, undefined);
+  assert.equal(readSaeConfig({ ...settings, kval_topk: 5 }).k, 5);
+  assert.equal(readSaeConfig({ ...settings, kval_topk: 5, sae_diff_type: "relu" }).k, undefined);
+  assert.throws(() => readSaeConfig({ ...settings, n_heads: 3 }), /1024 features cannot be divided by n_heads 3/);
+  assert.throws(() => readSaeConfig({ ...settings, kval_topk: 2000 }), /"k" is 2000, more than the 1024 features/);
+  assert.throws(() => readSaeConfig({ ...settings, sae_diff_type: "gated" }), /supported are relu, topk/);
+});
+
 Deno.test("what is not supported says so", () => {
-  for (const name of ["matching_pursuit", "temporal", "batchtopk", "matryoshka_batchtopk", "crosscoder"]) {
+  for (const name of ["batchtopk", "matryoshka_batchtopk", "crosscoder"]) {
     assert.throws(
       () => readSaeConfig({ ...V6, architecture: name }),
       new RegExp(`"${name}" is not supported.*standard`),

@@ -86,6 +86,24 @@ Deno.test("decoding and gradients are the formulas' on all features", async () =
   }
 });
 
+Deno.test("matching pursuit takes away what it finds, also of features beyond the first slice", async () => {
+  const dIn = 16;
+  const dSae = 2 ** 19 + 5; // a slice has 24 MB of W_dec
+  const rows: Record<number, number[]> = { 3: [0, 1], [dSae - 1]: [1, 0], 7: [0.6, 0.8], 9: [-1, 0] };
+  const settings = config({ architecture: "matching_pursuit", d_in: dIn, d_sae: dSae, max_iterations: 3 });
+  const W_dec = { shape: [dSae, dIn], at: (r: number, c: number) => rows[r]?.[c] ?? 0 };
+  const b_dec = { shape: [dIn], at: () => 0 };
+  const sae = new TensorSae(settings, functionStore({ W_dec, b_dec }), "test");
+  const x = new Float32Array(2 * dIn);
+  x.set([5, 1], 0);
+  x.set([-2, -1], dIn);
+  const { activations: { offsets, features, values } } = await sae.encode(runtime, x);
+  assert.deepEqual([...offsets], [0, 2, 3]);
+  assert.deepEqual([...features], [3, dSae - 1, 9]);
+  assert.deepEqual([...values], [1, 5, 2]);
+  assert.throws(() => sae.foldWDecNorm(), /cannot be folded into matching_pursuit/);
+});
+
 Deno.test("nothing active: x̂ is the bias, and there are no gradients", async () => {
   const settings = config({});
   const tensors = { ...noiseTensors(settings), b_enc: { shape: [6], at: () => -100 } };

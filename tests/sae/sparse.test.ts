@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { type Selection, type SparseActivations, SparseBuilder, toDense, withoutRows } from "../../lib/sae/sparse.ts";
+import {
+  type Selection,
+  type SparseActivations,
+  SparseBuilder,
+  subtract,
+  toDense,
+  withoutRows,
+} from "../../lib/sae/sparse.ts";
 import { noise } from "./fixtures.ts";
 
 /** Builds from a dense matrix in slices of some width. */
@@ -73,4 +80,18 @@ Deno.test("rows can be emptied", () => {
   const sparse = build([[1, 2], [3, 4], [0, 5]], 2);
   assert.deepEqual(entries(withoutRows(sparse, new Set([1]))), [[[0, 1], [1, 2]], [], [[1, 5]]]);
   assert.deepEqual(entries(withoutRows(sparse, new Set([0, 1, 2]))), [[], [], []]);
+});
+
+Deno.test("subtract: every entry of either, row by row", () => {
+  const [a, b] = [[[0, 1, 2, 0], [0, 0, 0, 0], [4, 0, 0, 5]], [[3, 1, 0, 0], [7, 0, 0, 8], [0, 0, 0, 0]]];
+  const difference = subtract(build(a, 4), build(b, 4));
+  assert.deepEqual([...difference.offsets], [0, 3, 5, 7]);
+  assert.deepEqual([...difference.features], [0, 1, 2, 0, 3, 0, 3]);
+  assert.deepEqual([...difference.minuend], [0, 1, 2, 0, 0, 4, 5]);
+  assert.deepEqual([...difference.subtrahend], [3, 1, 0, 7, 8, 0, 0]);
+  assert.deepEqual([...difference.values], [-3, 0, 2, -7, -8, 4, 5]);
+  const nothing = build(a.map((row) => row.map(() => 0)), 4);
+  const same = subtract(build(a, 4), nothing);
+  assert.deepEqual([[...same.values], [...same.minuend]], [[1, 2, 4, 5], [1, 2, 4, 5]]);
+  assert.ok(same.subtrahend.every((x) => x === 0));
 });

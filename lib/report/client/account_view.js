@@ -1,18 +1,19 @@
 /** How features, bias and error add up, and how well the SAE fits, in figures and words. */
 import { h } from "./dom.js";
 import { largestOf } from "./figures.js";
-import { showSigned } from "./format.js";
+import { showSigned, showText } from "./format.js";
 import { bar, sideOf } from "./pieces.js";
 
 /** Decomposition, fit and error share. */
 export function renderAccount(container, data, { sae = 0 } = {}) {
   const { decomposition, words } = data.saes[sae];
+  const read = data.method.hasBaseline ? "what differs in the activation" : "the activation";
   const sum = (values) => values.reduce((a, b) => a + b, 0);
   const parts = [
     ["Features", sum(decomposition.features), "the sum of all attributions"],
     ["SAE bias", sum(decomposition.bias), "what the SAE writes without any feature"],
     ["SAE error", sum(decomposition.error), "what the SAE does not explain"],
-    ["Together", sum(decomposition.total), "the gradient times the activation that the SAE reads"],
+    ["Together", sum(decomposition.total), `the gradient times ${read} that the SAE reads`],
   ];
   const largest = largestOf(parts.map(([, value]) => value));
   const rows = parts.map(([name, value, meaning], i) =>
@@ -39,8 +40,15 @@ export function renderAccount(container, data, { sae = 0 } = {}) {
       h(
         "dd",
         {},
-        "Gradient × activation is a first-order guess of what removing a feature would do. That the parts add up is arithmetic; only removing the features shows whether the guess is right.",
+        meaningWords(data.method),
       ),
     ),
   );
+}
+
+function meaningWords({ words, title, hasBaseline }) {
+  const removing = hasBaseline ? "setting a feature to its baseline" : "removing a feature";
+  const first = `${title.charAt(0).toUpperCase()}${title.slice(1)}`;
+  return `${first} is a guess of what ${removing} would do to the metric. That the parts add up is arithmetic; only ` +
+    `doing it shows whether the guess is right. Method: ${showText(words)}.`;
 }

@@ -58,23 +58,33 @@ function inThisPrompt(data, { rows }, feature) {
 }
 
 function placesTable(data, rows, found) {
-  const [activations, gradients, attributions] = [rows.activation, rows.gradient, rows.attribution]
-    .map((column) => found.map((i) => column[i]));
-  const [a, g, largest] = [activations, gradients, attributions].map(largestOf);
+  const attributions = found.map((i) => rows.attribution[i]);
+  const columns = [
+    ["Activation", rows.activation, showNumber],
+    ...(rows.baseline === undefined ? [] : [["− baseline", rows.baseline, showNumber]]),
+    ["× gradient", rows.gradient, showSigned],
+    ["= attribution", rows.attribution, showSigned],
+  ];
+  const sizes = columns.map(([, values]) => largestOf(found.map((i) => values[i])));
+  const largest = largestOf(attributions);
   const both = attributions.some((x) => x < 0) && attributions.some((x) => x > 0);
-  const lines = found.map((i, n) =>
+  const cell = (i) => ([, values, show], n) => {
+    const colour = values === rows.attribution ? ` ${sideOf(values[i])}-text` : "";
+    return h("td", { class: `number${colour}` }, show(values[i], sizes[n]));
+  };
+  const lines = found.map((i) =>
     h(
       "tr",
       {},
       tokenHead(data, rows.position[i]),
-      h("td", { class: "number" }, showNumber(activations[n], a)),
-      h("td", { class: "number" }, showSigned(gradients[n], g)),
-      h("td", { class: `number ${sideOf(attributions[n])}-text` }, showSigned(attributions[n], largest)),
-      h("td", { class: "wide" }, bar(attributions[n], largest, both)),
+      columns.map(cell(i)),
+      h("td", { class: "wide" }, bar(rows.attribution[i], largest, both)),
     )
   );
-  const titles = ["Token", "Activation", "× gradient", "= attribution"];
-  const heads = titles.map((title, i) => h("th", { scope: "col", class: i === 0 ? "" : "number" }, title));
+  const heads = [
+    h("th", { scope: "col" }, "Token"),
+    ...columns.map(([title]) => h("th", { scope: "col", class: "number" }, title)),
+  ];
   const head = h("thead", {}, h("tr", {}, heads, h("td", { class: "wide" })));
   return h("table", { class: "places" }, head, h("tbody", {}, lines));
 }

@@ -36,8 +36,10 @@ const CELLS = {
   token: (data, sae, i) => data.tokens[sae.rows.position[i]].text,
   feature: (_data, sae, i) => sae.rows.feature[i],
   activation: (_data, sae, i) => sae.rows.activation[i],
+  baseline: (_data, sae, i) => sae.rows.baseline?.[i] ?? 0,
   gradient: (_data, sae, i) => sae.rows.gradient[i],
   attribution: (_data, sae, i) => sae.rows.attribution[i],
+  direct_effect: (_data, sae, i) => sae.rows.directEffect?.[i] ?? null,
   label: (_data, sae, i) => sae.labels[sae.rows.feature[i]] ?? null,
   neuronpedia_url: (_data, sae, i) => neuronpediaAddress(sae, sae.rows.feature[i], false),
 };
@@ -45,12 +47,24 @@ const CELLS = {
 /** The columns of a download, besides `hook` where there are several SAEs. */
 export const DOWNLOAD_COLUMNS = ["position", "token", "feature", "activation", "gradient", "attribution", "label"];
 
+/** The columns of a download: the hook where there are several SAEs, baselines and direct effects where there are some. */
+export function downloadColumns({ saes }) {
+  const has = (column) => saes.some(({ rows }) => rows[column] !== undefined);
+  return [
+    ...(saes.length > 1 ? ["hook"] : []),
+    ...DOWNLOAD_COLUMNS.flatMap((name) => {
+      if (name === "gradient" && has("baseline")) return ["baseline", name];
+      return name === "attribution" && has("directEffect") ? [name, "direct_effect"] : [name];
+    }),
+  ];
+}
+
 /**
  * The long table of all SAEs as CSV: what `attribute --columns …` writes, largest attribution first.
  *
- * @param columns names of columns; default: those of `DOWNLOAD_COLUMNS`, after the hook where there are several
+ * @param columns names of columns; default: those of `downloadColumns`
  */
-export function toCsvText(data, columns = [...(data.saes.length > 1 ? ["hook"] : []), ...DOWNLOAD_COLUMNS]) {
+export function toCsvText(data, columns = downloadColumns(data)) {
   const rows = data.saes.flatMap((sae) => sae.rows.feature.map((_, i) => [sae, i]));
   const at = ([sae, i]) => [-sae.rows.attribution[i], sae.hook, sae.rows.position[i], sae.rows.feature[i]];
   if (data.saes.length > 1) rows.sort((a, b) => compareLists(at(a), at(b)));

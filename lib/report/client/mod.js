@@ -17,5 +17,5 @@ export { renderRows } from "./rows_view.js";
 export { renderFeatureCard } from "./card_view.js";
 export { renderAccount } from "./account_view.js";
 export { downloadText, questionOf, renderDownloads, renderResult } from "./result_view.js";
-export { DOWNLOAD_COLUMNS, featureTotals, toCsvText } from "./figures.js";
+export { DOWNLOAD_COLUMNS, downloadColumns, featureTotals, toCsvText } from "./figures.js";
 export { showNumber, showPercent, showSigned, showToken } from "./format.js";

@@ -9,12 +9,14 @@ import { gated } from "./gated.ts";
 import { jumprelu } from "./jumprelu.ts";
 import { jumpreluSkipTranscoder } from "./jumprelu_skip_transcoder.ts";
 import { jumpreluTranscoder } from "./jumprelu_transcoder.ts";
+import { matchingPursuit } from "./matching_pursuit.ts";
 import { skipTranscoder } from "./skip_transcoder.ts";
 import { standard } from "./standard.ts";
+import { temporal } from "./temporal.ts";
 import { topk } from "./topk.ts";
 import { transcoder } from "./transcoder.ts";
 
-export type { SaeArchitecture } from "./architecture.ts";
+export type { OwnEncoded, OwnEncoding, SaeArchitecture } from "./architecture.ts";
 
 /** Architectures by SAELens's name. */
 export const ARCHITECTURES: Readonly<Record<string, SaeArchitecture>> = {
@@ -27,6 +29,8 @@ export const ARCHITECTURES: Readonly<Record<string, SaeArchitecture>> = {
   skip_transcoder: skipTranscoder,
   jumprelu_transcoder: jumpreluTranscoder,
   jumprelu_skip_transcoder: jumpreluSkipTranscoder,
+  matching_pursuit: matchingPursuit,
+  temporal,
 };
 
 /** Why some known names are not among them. */
@@ -34,8 +38,6 @@ const TRAINING_ONLY = "a form for training only: save it for inference with SAEL
 const REASONS: Readonly<Record<string, string>> = {
   batchtopk: TRAINING_ONLY,
   matryoshka_batchtopk: TRAINING_ONLY,
-  matching_pursuit: "its activations come from a search that goes back and forth between encoder and decoder",
-  temporal: "its activations at a position depend on other positions",
 };
 
 /**

@@ -2,6 +2,7 @@ import { hasAll, need } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberIn, type Settings } from "./settings.ts";
 import { same, transposed, viewStore } from "./view.ts";
+import { scalarIn } from "./yaml.ts";
 
 /**
  * Transcoders for circuit-tracer (Hanna et al.; mwhanna, mntss): `layer_0.safetensors`, … one file for each layer, and a
@@ -42,10 +43,3 @@ export const circuitTracer: SaeFormat = {
     return { config: makeConfig(settings, files, options), store };
   },
 };
-
-/** A text at the top level of a YAML file: all that is needed of it. */
-function scalarIn(yaml: string, key: string): string | undefined {
-  const value = new RegExp(`^${key}:[ \\t]*(?:"([^"\\n]*)"|'([^'\\n]*)'|([^\\s#'"][^\\s#]*))[ \\t]*(?:#.*)?$`, "m")
-    .exec(yaml);
-  return value?.slice(1).find((text) => text !== undefined);
-}

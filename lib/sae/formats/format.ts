@@ -25,10 +25,10 @@ export interface SaeFormat {
   readonly name: string;
   /**
    * Opens an SAE of this format; undefined if the files are of another one, which is found out from which files there
-   * are and what tensors are in them.
+   * are and what tensors are in them. A cross-layer transcoder is one for each of its layers, lowest first.
    *
    * @throws {SyntaxError | TypeError | RangeError} if a file is malformed, or says what is not supported, or the format
    * leaves something open that the options do not say
    */
-  open(files: SaeFiles, options: LoadSaeOptions): Promise<FoundSae | undefined>;
+  open(files: SaeFiles, options: LoadSaeOptions): Promise<FoundSae | readonly FoundSae[] | undefined>;
 }

@@ -1,4 +1,3 @@
-import { notYet } from "./cross_layer.ts";
 import { hasAll, need, type SaeFiles } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberIn, type Settings, textIn } from "./settings.ts";
@@ -14,7 +13,6 @@ export const gemmaScope2: SaeFormat = {
     if (file === undefined) return undefined;
     const tensors = await files.tensors(file);
     if (!hasAll(tensors, ["w_enc", "w_dec", "threshold"])) return undefined;
-    if (tensors.get("w_dec")!.shape.length === 3) throw notYet(files.location);
     const [wEnc, wDec] = [need(tensors, "w_enc", 2), need(tensors, "w_dec", 2)];
     const skip = tensors.has("affine_skip_connection") ? need(tensors, "affine_skip_connection", 2) : undefined;
     const json = await files.json("config.json");

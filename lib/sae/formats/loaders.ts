@@ -8,18 +8,18 @@
 export interface LoaderSupport {
   /** The format's name; undefined: not supported. */
   readonly format?: string;
-  /** What is missing, where something is. */
+  /** Why they are not supported. */
   readonly why?: string;
+  /** What a release lists are parts of one thing, which is opened only as a whole: its repository. */
+  readonly whole?: boolean;
 }
-
-const CROSS_LAYER = "cross-layer transcoders are not supported yet";
 
 /** Every loader that SAELens 6.54.12 registers, by its name there (`conversion_func` of a release). */
 export const LOADERS: Readonly<Record<string, LoaderSupport>> = {
   sae_lens: { format: "SAELens" },
   connor_rob_hook_z: { format: "hook_z (Kissane, Krzyzanowski)" },
   gemma_2: { format: "Gemma Scope" },
-  gemma_3: { format: "Gemma Scope 2", why: `without those in clt/: ${CROSS_LAYER}` },
+  gemma_3: { format: "Gemma Scope 2" },
   llama_scope: { format: "Llama Scope" },
   llama_scope_r1_distill: { format: "Llama Scope R1 Distill" },
   dictionary_learning_1: { format: "dictionary_learning" },
@@ -28,7 +28,7 @@ export const LOADERS: Readonly<Record<string, LoaderSupport>> = {
   sparsify: { format: "sparsify" },
   gemma_2_transcoder: { format: "Gemma Scope" },
   mwhanna_transcoder: { format: "circuit-tracer transcoder" },
-  mntss_clt_layer_transcoder: { why: CROSS_LAYER },
-  temporal: { why: "temporal SAEs are not supported: their activations at a position depend on other positions" },
+  mntss_clt_layer_transcoder: { format: "cross-layer transcoder", whole: true },
+  temporal: { format: "temporal SAE" },
   goodfire: { format: "Goodfire" },
 };

@@ -4,7 +4,7 @@
  * @module
  */
 import { circuitTracer } from "./circuit_tracer.ts";
-import { crossLayer } from "./cross_layer.ts";
+import { crossLayer, gemmaScope2CrossLayer } from "./cross_layer.ts";
 import { dictionaryLearning } from "./dictionary_learning.ts";
 import type { SaeFiles } from "./files.ts";
 import type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
@@ -23,6 +23,7 @@ export type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
 export const FORMATS: readonly SaeFormat[] = [
   saeLens,
   gemmaScope,
+  gemmaScope2CrossLayer,
   gemmaScope2,
   llamaScope,
   llamaScopeR1,
@@ -38,14 +39,14 @@ export const FORMATS: readonly SaeFormat[] = [
 ];
 
 /**
- * Opens an SAE of whatever format.
+ * Opens an SAE of whatever format; of a cross-layer transcoder, every layer.
  *
  * @throws {Deno.errors.NotFound} if it is of none that is known
  */
-export async function openSae(files: SaeFiles, options: LoadSaeOptions): Promise<FoundSae> {
+export async function openSaes(files: SaeFiles, options: LoadSaeOptions): Promise<readonly FoundSae[]> {
   for (const format of FORMATS) {
     const found = await format.open(files, options);
-    if (found) return found;
+    if (found) return [found].flat();
   }
   throw await unknown(files);
 }

@@ -26,6 +26,8 @@ export interface Settings {
   readonly modelName?: string;
   readonly contextSize?: number;
   readonly modelFromPretrainedKwargs?: Readonly<Record<string, unknown>>;
+  /** Settings that only its architecture has, under SAELens's names. */
+  readonly own?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -46,6 +48,7 @@ export function makeConfig(settings: Settings, files: SaeFiles, options: LoadSae
     throw new RangeError(`${files.location} does not say which hook it belongs to: give it (--sae PATH@HOOK)`);
   }
   const json = {
+    ...settings.own,
     architecture: settings.architecture,
     d_in: settings.dIn,
     d_sae: settings.dSae,

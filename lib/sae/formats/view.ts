@@ -25,6 +25,8 @@ export interface View {
   readonly shape: readonly number[];
   /** The matrix in the file has this one's rows as columns. */
   readonly transposed: boolean;
+  /** Numbers at the beginning of each row in the file that are not part of it. */
+  readonly skipped?: number;
   /** What is done with each number when it is read. */
   readonly each?: (value: number) => number;
   /** The file in the directory that it comes from. */
@@ -40,6 +42,13 @@ export function same(stored: Stored, each?: (value: number) => number): View {
 export function transposed(stored: Stored, each?: (value: number) => number): View {
   if (stored.shape.length !== 2) return same(stored, each);
   return { stored, shape: [...stored.shape].reverse(), transposed: true, each, path: stored.path };
+}
+
+/** A tensor of more dimensions as a matrix: all but the first side by side, without some columns at the beginning. */
+export function flattened(stored: Stored, skipped: number = 0): View {
+  const [rows, ...rest] = stored.shape;
+  const shape = [rows, rest.reduce((product, size) => product * size, 1) - skipped];
+  return { stored, shape, transposed: false, skipped, path: stored.path };
 }
 
 /** A vector of one number. */
@@ -152,19 +161,23 @@ function isTurned({ order, shape }: Stored, transposed: boolean): boolean {
 }
 
 /** The parts of a file that hold the wanted part of a matrix whose rows lie one after another. */
-function partsOf({ rows, width }: Found, offset: number, dtype: FloatDtype, wanted: Wanted): ByteRange[] {
+function partsOf({ rows, width, view }: Found, offset: number, dtype: FloatDtype, wanted: Wanted): ByteRange[] {
   const bytes = FLOAT_BYTES[dtype];
+  const { skipped = 0 } = view;
+  const begin = (row: number): number => row * (width + skipped) + skipped;
   const part = (first: number, length: number): ByteRange => ({
     offset: offset + first * bytes,
     length: length * bytes,
   });
   switch (wanted.kind) {
     case "rows":
-      return [part(wanted.start * width, (wanted.end - wanted.start) * width)];
+      return skipped === 0
+        ? [part(wanted.start * width, (wanted.end - wanted.start) * width)]
+        : Array.from({ length: wanted.end - wanted.start }, (_, i) => part(begin(wanted.start + i), width));
     case "columns":
-      return Array.from({ length: rows }, (_, r) => part(r * width + wanted.start, wanted.end - wanted.start));
+      return Array.from({ length: rows }, (_, r) => part(begin(r) + wanted.start, wanted.end - wanted.start));
     case "list":
-      return Array.from(wanted.list, (row) => part(row * width, width));
+      return Array.from(wanted.list, (row) => part(begin(row), width));
   }
 }
 

@@ -92,6 +92,8 @@ def check(name: str, loader: str, repo: str, folder: str, path: str, factor: flo
     sae = SAE.from_pretrained(repo, folder, converter=convert)
     metadata = sae.cfg.metadata
     x = inputs(len(CASES), sae.cfg.reshape_activations == "hook_z")
+    if loader == "temporal":
+        x = x[None]  # one prompt
     with torch.no_grad():
         acts, out = sae.encode(x), sae(x)
         if "transcoder" in sae.cfg.architecture():
@@ -155,9 +157,6 @@ def gemma_scope_2() -> None:
                 }
             (directory(path) / "config.json").write_text(json.dumps(config))
         check(name, "gemma_3", repo, folder, path)
-    clt = gemma_keys(weights(19))
-    clt["w_dec"] = torch.randn(D_SAE, 3, D_IN)
-    save_file(clt, directory("gemma-scope-2-270m-pt/clt/width_262k_l0_big") / "params_layer_1.safetensors")
 
 
 def linear(w: dict[str, torch.Tensor], encoder: str = "encoder", decoder: str = "decoder") -> dict[str, torch.Tensor]:
@@ -297,13 +296,23 @@ def transcoders() -> None:
     (path / "wandb-config.yaml").write_text("".join(f"{k}:\n  value: {v}\n" for k, v in sizes.items()))
     check("mwhanna_transcoder", "mwhanna_transcoder", repo, "layer_1.safetensors", f"{path.name}/layer_1.safetensors")
 
-    path = directory("clt-gemma-2-2b-2.5M")
-    save_file({"W_enc_0": w["W_enc"].T.contiguous(), "b_enc_0": w["b_enc"], "b_dec_0": w["b_dec"]},
-              path / "W_enc_0.safetensors")  # fmt: skip
-    save_file({"W_dec_0": torch.randn(D_SAE, 3, D_IN)}, path / "W_dec_0.safetensors")
-    path = directory("temporalSAEs", "gemma-2-2B", "layer_12", "temporal")
-    (path / "conf.yaml").write_text("llm:\n  dimin: 16\n")
-    save_file({"D": w["W_dec"]}, path / "latest_ckpt.safetensors")
+
+
+def temporal() -> None:
+    repo, folder = "canrager/temporalSAEs", "gemma-2-2B/layer_1/temporal"
+    w = weights(70)
+    tensors = {"D": w["W_dec"], "b": w["b_dec"]}
+    for name, size in {"k_ctx": D_SAE // 4, "q_target": D_SAE // 4, "v_ctx": D_SAE, "c_proj": D_SAE}.items():
+        tensors[f"attn_layers.0.{name}.weight"] = torch.randn(size, D_SAE)
+        tensors[f"attn_layers.0.{name}.bias"] = torch.randn(size) * 0.1
+    path = directory(f"temporalSAEs/{folder}")
+    save_file(tensors, path / "latest_ckpt.safetensors")
+    (path / "conf.yaml").write_text(
+        f"# tiny\ndata:\n  dtype: float32\nllm:\n  dimin: {D_IN}\nsae:\n  sae_diff_type: topk\n  kval_topk: {K}\n"
+        f"  n_heads: 2\n  n_attn_layers: 1 # one\n  bottleneck_factor: 4\n  exp_factor: {D_SAE / D_IN}\n"
+        "  tied_weights: True\n  scaling_factor: 0.4\nseed: 1\n"
+    )
+    check("temporal", "temporal", repo, folder, f"temporalSAEs/{folder}")
 
 
 def npy_version(path: Path, array: np.ndarray, version: tuple[int, int]) -> None:
@@ -347,7 +356,7 @@ if __name__ == "__main__":
     for child in HERE.iterdir():
         if child.is_dir():
             shutil.rmtree(child)
-    for step in [gemma_scope, gemma_scope_2, llama_scope, dictionary_learning, sparsify, torch_files, transcoders, arrays]:
+    for step in [gemma_scope, gemma_scope_2, llama_scope, dictionary_learning, sparsify, torch_files, transcoders, temporal, arrays]:
         step()
     (HERE / "cases.json").write_text(json.dumps(CASES, indent=1) + "\n")
     save_file(EXPECTED, HERE / "expected.safetensors")

@@ -47,6 +47,53 @@ CASES = {
     "skip_transcoder-constant_norm": ("skip_transcoder", {"normalize_activations": "constant_norm_rescale"}, None),
     "jumprelu_transcoder": ("jumprelu_transcoder", {}, None),
     "jumprelu_skip_transcoder": ("jumprelu_skip_transcoder", {}, None),
+    "matching_pursuit": ("matching_pursuit", {}, None),
+    "matching_pursuit-threshold": ("matching_pursuit", {"residual_threshold": 3.0, "max_iterations": 6}, None),
+    "matching_pursuit-repeated": (
+        "matching_pursuit",
+        {
+            "residual_threshold": 0.0,
+            "max_iterations": 25,
+            "stop_on_duplicate_support": False,
+            "apply_b_dec_to_input": False,
+            "normalize_activations": "layer_norm",
+        },
+        None,
+    ),
+    "temporal": (
+        "temporal",
+        {
+            "n_heads": 2,
+            "bottleneck_factor": 4,
+            "kval_topk": 6,
+            "normalize_activations": "constant_scalar_rescale",
+            "activation_normalization_factor": 0.4,
+        },
+        None,
+    ),
+    "temporal-untied": (
+        "temporal",
+        {
+            "n_heads": 4,
+            "n_attn_layers": 2,
+            "bottleneck_factor": 2,
+            "sae_diff_type": "relu",
+            "tied_weights": False,
+            "apply_b_dec_to_input": False,
+        },
+        None,
+    ),
+    "temporal-no_b_dec": (
+        "temporal",
+        {
+            "n_heads": 1,
+            "bottleneck_factor": 8,
+            "kval_topk": 5,
+            "apply_b_dec_to_input": False,
+            "normalize_activations": "layer_norm",
+        },
+        None,
+    ),
 }
 
 
@@ -69,14 +116,22 @@ def make(name: str, architecture: str, settings: dict, factor: float | None, see
     )
     with torch.no_grad():
         for key, value in sae.named_parameters():
+            if key.startswith("attn_layers"):  # as large as they are initialised, but for what attends
+                value *= 60 if "k_ctx" in key or "q_target" in key else 1
+                continue
             scale = {"W_enc": 0.3, "W_skip": 0.2, "threshold": 0.5, "r_mag": 0.3}.get(key, 0.5)
             value.copy_(torch.randn_like(value) * scale)
             if key == "threshold":
                 value.abs_()
-        sae.W_dec *= torch.rand(D_SAE, 1) * 2 + 0.2
+        if architecture == "matching_pursuit":
+            sae.W_dec /= sae.W_dec.norm(dim=1, keepdim=True)
+        else:
+            sae.W_dec *= torch.rand(D_SAE, 1) * 2 + 0.2
     directory = HERE / name
     sae.save_model(directory)
     x = torch.randn(ROWS, D_IN) * 1.5 + 0.3
+    if architecture == "temporal":
+        x = x[None]  # one prompt
     if hook_z:
         x = x.reshape(ROWS, 4, D_IN // 4)
     if factor is not None:

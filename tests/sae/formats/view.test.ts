@@ -1,6 +1,6 @@
 /** Views of tensors: what they give, and how much of a file they read for it. */
 import assert from "node:assert/strict";
-import { filled, same, type Stored, transposed, viewStore } from "../../../lib/sae/formats/view.ts";
+import { filled, flattened, same, type Stored, transposed, viewStore } from "../../../lib/sae/formats/view.ts";
 import type { FileSource } from "../../../lib/weights/source.ts";
 import { FLOAT_BYTES, type FloatDtype } from "../../../lib/weights/widen.ts";
 import { makeRandom, memorySource } from "../../weights/fixtures.ts";
@@ -33,6 +33,18 @@ function encode(numbers: readonly number[], dtype: FloatDtype): Uint8Array {
   });
   return new Uint8Array(half.buffer);
 }
+
+Deno.test("a tensor of more dimensions as a matrix, without its first columns", async () => {
+  const flat = matrix(6, 20, "F32", "C");
+  const store = viewStore(flat.from, { W_dec: flattened({ ...flat, shape: [6, 4, 5] }, 5) });
+  const block = (rows: readonly number[], start = 0, end = 15): number[] =>
+    rows.flatMap((r) => Array.from({ length: end - start }, (_, c) => at(r, 5 + start + c)));
+  assert.deepEqual(store.tensors.get("W_dec")?.shape, [6, 15]);
+  assert.deepEqual([...await store.read("W_dec")], block([0, 1, 2, 3, 4, 5]));
+  assert.deepEqual([...await store.readRowRange("W_dec", 2, 4)], block([2, 3]));
+  assert.deepEqual([...await store.readRows("W_dec", [0, 5])], block([0, 5]));
+  assert.deepEqual([...await store.readColumnRange("W_dec", 3, 9)], block([0, 1, 2, 3, 4, 5], 3, 9));
+});
 
 const ROWS = 37;
 const COLUMNS = 53;

@@ -52,6 +52,8 @@ export class FakeHub implements AsyncDisposable {
   readonly files = new Map<string, FakeFile>();
   /** The repositories that there are. */
   repo = "owner/name";
+  /** Others, with the same files. */
+  readonly otherRepos: string[] = [];
   /** The branch's commit. */
   commit = COMMIT;
   /** Names besides commits. */
@@ -120,8 +122,10 @@ export class FakeHub implements AsyncDisposable {
   }
 
   #answerHub(request: Request, path: string): Response {
-    const api = `/api/models/${this.repo}/revision/`;
-    const resolve = `/${this.repo}/resolve/`;
+    const isIn = (repo: string): boolean => path.startsWith(`/api/models/${repo}/`) || path.startsWith(`/${repo}/`);
+    const repo = this.otherRepos.find(isIn) ?? this.repo;
+    const api = `/api/models/${repo}/revision/`;
+    const resolve = `/${repo}/resolve/`;
     const rest = path.startsWith(api) ? path.slice(api.length) : path.slice(resolve.length);
     if (!path.startsWith(api) && !path.startsWith(resolve)) return refuse(this.token ? 401 : 404, "RepoNotFound");
     const given = request.headers.get("authorization");

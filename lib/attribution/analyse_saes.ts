@@ -1,0 +1,43 @@
+/**
+ * From a run's gradients to every SAE's attributions, by the method.
+ *
+ * @module
+ */
+import { type SaeRun, seenBy, sideBySide } from "./apply.ts";
+import type { AttributionGrads, AttributionOptions } from "./attribution.ts";
+import type { BaselineRun } from "./baseline.ts";
+import { changesOf } from "./contributions.ts";
+import { integrate } from "./methods/integrated_gradients.ts";
+import { findMethod } from "./methods/mod.ts";
+import { analyseSae, entriesOf, type SaeAttribution, type SaeGradients } from "./sae_attribution.ts";
+import type { RunParts } from "./variants.ts";
+
+/** By the hook that an SAE writes, its attributions. */
+export async function analyseSaes(
+  parts: RunParts,
+  compared: BaselineRun | undefined,
+  { method = "gradient", integration }: AttributionOptions,
+): Promise<Map<string, SaeAttribution>> {
+  const { grads, includeErrorTerm } = parts;
+  const saes = new Map<string, SaeAttribution>();
+  for (const [hook, run] of grads.saeRuns) {
+    const baseline = compared?.saes.get(hook);
+    const integrated = findMethod(method).integrate
+      ? await integrate(parts, run, changesOf(entriesOf(run, baseline)), integration)
+      : undefined;
+    saes.set(hook, await analyseSae(run, { ...gradientsAt(run, grads), baseline, ...integrated }, includeErrorTerm));
+  }
+  return saes;
+}
+
+/** The gradients at the hooks that an SAE's features write. */
+function gradientsAt({ sae }: SaeRun, { gradients, directGradient }: AttributionGrads): SaeGradients {
+  const everywhere = (written: readonly Float32Array[]): Float32Array => sideBySide(written, sae.config.dOut);
+  const direct = directGradient?.data as Float32Array | undefined;
+  return {
+    gradient: seenBy(sae, gradients.get(sae.hookOut)!),
+    writtenGradient: everywhere(sae.hooksOut.map((hook) => seenBy(sae, gradients.get(hook)!))),
+    directGradient: direct,
+    writtenDirectGradient: direct && everywhere(sae.hooksOut.map(() => direct)), // one stream
+  };
+}

@@ -1,0 +1,40 @@
+/**
+ * The methods of attribution by name. A method is one file, which names its paper, its formula, and what it is not.
+ *
+ * @module
+ */
+import { frozenPattern } from "./frozen_pattern.ts";
+import { gradient } from "./gradient.ts";
+import { integratedGradients } from "./integrated_gradients.ts";
+import type { Method } from "./method.ts";
+import { METHOD_NAMES, type MethodName } from "./names.ts";
+import { relp } from "./relp.ts";
+
+export type { Method } from "./method.ts";
+export { METHOD_NAMES, type MethodName } from "./names.ts";
+
+const METHODS: Readonly<Record<MethodName, Method>> = {
+  gradient,
+  "frozen-pattern": frozenPattern,
+  relp,
+  "integrated-gradients": integratedGradients,
+};
+
+/**
+ * The method of a name.
+ *
+ * @throws {RangeError} if there is none
+ *
+ * @example
+ * ```ts
+ * import { findMethod } from "./mod.ts";
+ *
+ * console.assert(findMethod("relp").vjp.stop?.includes("attention_pattern"));
+ * ```
+ */
+export function findMethod(name: MethodName): Method {
+  if (!Object.hasOwn(METHODS, name)) {
+    throw new RangeError(`Unknown method "${name}": choose one of ${METHOD_NAMES.join(", ")}`);
+  }
+  return METHODS[name];
+}

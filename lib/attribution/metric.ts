@@ -1,0 +1,144 @@
+/**
+ * What a metric is, and what metrics are made of; {@linkcode ./metrics.ts} has them.
+ *
+ * @module
+ */
+import { gatherElements, input, mul, neg, reduceMean, reduceSum, type Value } from "../graph/mod.ts";
+import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
+
+/** A token by its text (a single token, leading space included) or its id. */
+export type TokenRef = string | number;
+
+/** One token, or several whose mean is meant. */
+export type TokenSet = TokenRef | readonly TokenRef[];
+
+/** What a metric may ask when its tokens are looked up. */
+export interface MetricContext {
+  /** The tokens of the run: the prompt's, and what the metric appended. */
+  readonly tokens: readonly number[];
+  /** Size of the vocabulary. */
+  readonly dVocab: number;
+  /** The id of a token. @throws {RangeError} if the text is not one token, or the id not in the vocabulary */
+  tokenId(token: TokenRef): Promise<number>;
+  /** A token's text, for messages. */
+  tokenText(id: number): Promise<string>;
+  /** The ids of a text, without BOS. */
+  encode(text: string): Promise<number[]>;
+  /** All logits at the metric's rows, `[row, d_vocab]`. */
+  logits(): Promise<FloatTensor>;
+  /** The same of the model without SAEs. @throws {RangeError} if the SAEs cannot change the output */
+  cleanLogits(): Promise<FloatTensor>;
+}
+
+/** A metric whose tokens are known. */
+export interface ResolvedMetric {
+  /** For example `logits[-1, 13126] - logits[-1, 20790]`. */
+  readonly formula: string;
+  /** The tokens whose logits it reads; undefined: the whole vocabulary. */
+  readonly columns?: readonly number[];
+  /** The tokens that it is about, for reports. */
+  readonly positive?: readonly number[];
+  /** Those on the other side. */
+  readonly negative?: readonly number[];
+  /** Something that the user should know about how it was chosen. */
+  readonly note?: string;
+  /** Further inputs of its graph. */
+  readonly feeds: Readonly<Record<string, Tensor>>;
+  /** From logits `[row, column]` to a scalar. The same for all metrics of one name. */
+  build(logits: Value): Value;
+}
+
+/** A function of the logits. */
+export interface Metric {
+  /** Metrics of one name have one graph. */
+  readonly name: string;
+  /** Tokens that it adds to the prompt, such as a continuation whose probability it is. */
+  append?(context: Pick<MetricContext, "encode">): Promise<number[]>;
+  /**
+   * The positions whose logits it reads, ascending.
+   *
+   * @param tokens how many tokens the run has
+   * @param appended how many of them the metric added
+   * @throws {RangeError} if there is no such position
+   */
+  rows(tokens: number, appended: number): number[];
+  /** Looks up its tokens. @throws {RangeError} if one is not a single token */
+  resolve(context: MetricContext): Promise<ResolvedMetric>;
+}
+
+/** Where a metric reads. */
+export interface MetricOptions {
+  /** The position of the logits, counted from the end when negative; of several, the sum is meant. Default −1. */
+  readonly position?: number | readonly number[];
+}
+
+/** One position, or several that are added up. */
+export type Position = NonNullable<MetricOptions["position"]>;
+
+/** The rows that positions stand for, ascending. @throws {RangeError} if there is no such position */
+export function atPositions(position: Position): (tokens: number) => number[] {
+  return (tokens) => {
+    const rows = [position].flat().map((at) => {
+      const row = at < 0 ? tokens + at : at;
+      if (!Number.isInteger(row) || row < 0 || row >= tokens) {
+        throw new RangeError(`The metric's position ${at} is not in a prompt of ${tokens} tokens`);
+      }
+      return row;
+    });
+    if (rows.length === 0 || new Set(rows).size < rows.length) {
+      throw new RangeError(`The metric's positions [${[position].flat().join(", ")}] are empty or name one twice`);
+    }
+    return rows.sort((a, b) => a - b);
+  };
+}
+
+/** The formula of what is added up over positions, as NumPy would write it. */
+export function showSum(position: Position, formula: (logits: string, axis: string) => string): string {
+  if (typeof position === "number") return formula(`logits[${position}`, "");
+  return position.length === 1
+    ? formula(`logits[${position[0]}`, "")
+    : `sum(${formula(`logits[[${position.join(", ")}]`, ", 1")})`;
+}
+
+/** `logits[-1, id]`, of several ids the mean. */
+export function showLogit(position: Position, ids: readonly number[]): string {
+  return showSum(position, (at, axis) => {
+    if (ids.length === 1) return `${at}, ${ids[0]}]`;
+    return axis === "" ? `mean(${at}, [${ids.join(", ")}]])` : `mean(${at}][:, [${ids.join(", ")}]]${axis})`;
+  });
+}
+
+/** Σ weights · logits over the columns. */
+export function weightedSum(weights: readonly number[]): Pick<ResolvedMetric, "feeds" | "build"> {
+  return {
+    feeds: { weights: { dims: [1, weights.length], data: Float32Array.from(weights) } },
+    build: (logits) => {
+      const columns = logits.shape[1];
+      return reduceSum(mul(logits, input("weights", [1, columns])), [0, 1], false);
+    },
+  };
+}
+
+/** One element of each row after a function of the whole row, added up. */
+export function pickedAfter(
+  token: number,
+  rows: number,
+  f: (x: Value) => Value,
+): Pick<ResolvedMetric, "feeds" | "build"> {
+  return pickedEach(new Array<number>(rows).fill(token), f, "sum");
+}
+
+/** For each row its own token's element. */
+export function pickedEach(
+  tokens: readonly number[],
+  f: (logits: Value) => Value,
+  how: "sum" | "negative mean",
+): Pick<ResolvedMetric, "feeds" | "build"> {
+  return {
+    feeds: { picked: { dims: [tokens.length, 1], data: BigInt64Array.from(tokens, BigInt) } },
+    build: (logits) => {
+      const elements = gatherElements(f(logits), input("picked", [logits.shape[0], 1], "int64"));
+      return how === "sum" ? reduceSum(elements, [0, 1], false) : neg(reduceMean(elements, [0, 1], false));
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * The attribution that several commands begin with, and what they say about it.
+ *
+ * @module
+ */
+import { calculateFeatureAttribution } from "../attribution/attribution.ts";
+import type { Attribution } from "../attribution/result.ts";
+import { printable } from "../table/terminal.ts";
+import { inChat } from "./chat_options.ts";
+import type { ExplainRequest } from "./explain_options.ts";
+import { makeMetric } from "./metric.ts";
+import type { Opened } from "./open.ts";
+import { signed } from "../report/figures.ts";
+import { detail, entry, heading, type Page } from "./summary_layout.ts";
+import { methodWords, metricWords, placeWords, promptWords, tokenName } from "../report/words.ts";
+
+/** Attributes as a request says. */
+export async function explain(
+  { model, saes }: Opened,
+  given: string | readonly number[],
+  request: ExplainRequest,
+): Promise<Attribution> {
+  const prompt = await inChat(model, given, request.chat);
+  const { includeErrorTerm, prependBos, truncate, processing, processingFlags, excludeSpecialTokens, quiet } = request;
+  return await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
+    saes,
+    method: request.method,
+    integration: request.integration,
+    includeErrorTerm,
+    prependBos,
+    truncate,
+    processing,
+    processingFlags,
+    excludeSpecialTokens,
+    diagnose: !quiet,
+  });
+}
+
+/** Model, prompt, metric and SAEs, for people. */
+export async function explainedWords(result: Attribution, request: ExplainRequest, page: Page): Promise<string> {
+  const { model, metricName, grads: { rows, resolvedMetric } } = result.parts;
+  const ids = [...resolvedMetric.positive ?? [], ...resolvedMetric.negative ?? []];
+  const names = (await model.describeTokens(ids)).map((token): [number, string] => [token.id, tokenName(token)]);
+  const appended = metricName === "target_logprob" ? rows.length : 0;
+  const words = `${metricWords(result, new Map(names)).name} ${placeWords(result)} = ${signed(result.metric)}`;
+  const saes = result.hooks.map((hook) => {
+    const { source } = result.sae(hook);
+    return entry("SAE", [printable(source), ...(source.endsWith(hook) ? [] : ["at", printable(hook)])], page);
+  });
+  return [
+    heading(printable(model.description), page) + "\n",
+    entry("Prompt", promptWords(result.tokens.slice(0, result.tokens.length - appended)), page),
+    entry("Metric", words.split(" "), page),
+    detail(`${resolvedMetric.formula}; ${request.metric.chosenFrom}`, page),
+    ...saes,
+    entry("Method", methodWords(result), page),
+    ...(request.includeErrorTerm ? [] : [detail("no error term: the SAEs' reconstructions are in place", page)]),
+    ...result.warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
+  ].join("\n");
+}

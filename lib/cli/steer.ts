@@ -1,0 +1,144 @@
+/**
+ * `steer PROMPT`: what the model says with other activations of features.
+ *
+ * @module
+ */
+import type { DownstreamError } from "../attribution/downstream_error.ts";
+import type { Intervention } from "../attribution/interventions.ts";
+import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { quote } from "./args_values.ts";
+import { EXPLAIN_OPTIONS, type ExplainRequest, readExplain } from "./explain_options.ts";
+import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
+import { METRIC_OPTIONS, type MetricRequest } from "./metric_options.ts";
+import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
+import { printData, stdoutScreen } from "./output.ts";
+import { startEarly } from "./start_early.ts";
+import { DOWNSTREAM_OPTIONS, readDownstreamError } from "./ablation_options.ts";
+
+/** Everything that the command line asks for. */
+export interface SteerRequest extends Omit<ExplainRequest, "metric"> {
+  /** In the order in which they were given. */
+  readonly interventions: readonly Intervention[];
+  /** A number to compare before and after. */
+  readonly metric: MetricRequest | undefined;
+  readonly top: number;
+  readonly position: number;
+  readonly downstreamError: DownstreamError;
+  readonly destination: Destination;
+}
+
+/** How the options write an intervention. */
+const PLACEHOLDER = "[HOOK:]F@P=V";
+
+const spec = {
+  name: "steer",
+  summary:
+    "Run the model as it is and with other activations of features of sparse autoencoders (SAEs): rows of next\n" +
+    "tokens before and after on standard output.",
+  usage: "PROMPT --set F@P=V|--add F@P=V|--scale F@P=V... [--model M] [--sae S]... [options]",
+  positionals: [PROMPT],
+  options: {
+    set: {
+      kind: "string",
+      multiple: true,
+      placeholder: PLACEHOLDER,
+      help: "give feature F at position P (from the end when negative; *: at all) the activation V; " +
+        "HOOK is where its SAE writes, needed where there are several",
+    },
+    add: { kind: "string", multiple: true, placeholder: PLACEHOLDER, help: "add V to the activation" },
+    scale: { kind: "string", multiple: true, placeholder: PLACEHOLDER, help: "multiply the activation by V" },
+    top: { kind: "integer", placeholder: "K", min: 1, default: "10", help: "next tokens, of those before and after" },
+    position: {
+      kind: "integer",
+      placeholder: "P",
+      default: "-1",
+      help: "position whose next token is shown, from the end when negative",
+    },
+    ...EXPLAIN_OPTIONS,
+    ...DOWNSTREAM_OPTIONS,
+    ...FORMAT_OPTIONS,
+    ...DEVICE_OPTIONS,
+  },
+  examples: [
+    'steer " Tiger Woods plays the sport of" --set 189@-1=0',
+    'steer " The capital of France is" --scale 12@*=3 --add 7@-1=10 --pos-token " Paris" --neg-token " Rome"',
+  ],
+} satisfies CommandSpec;
+
+/** What `steer_run.ts` exports. */
+interface RunModule {
+  steerAndWrite(request: SteerRequest): Promise<void>;
+}
+
+/** Runs the command. */
+export async function run(args: readonly string[]): Promise<void> {
+  const parsed = parseCommand(spec, args);
+  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
+  const request = readRequest(parsed);
+  const threads = startEarly(request);
+  // By a computed address, so that help and usage errors do not wait for what only a run needs.
+  const { steerAndWrite } = await import(new URL("./steer_run.ts", import.meta.url).href) as RunModule;
+  await steerAndWrite({ ...request, threads });
+}
+
+/**
+ * What a command line asks for.
+ *
+ * @throws {UsageError} if it cannot be understood
+ */
+export function parseRequest(args: readonly string[]): SteerRequest {
+  return readRequest(parseCommand(spec, args));
+}
+
+function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): SteerRequest {
+  const interventions = order.flatMap(([name, value]) =>
+    name === "set" || name === "add" || name === "scale" ? [readIntervention(name, String(value))] : []
+  );
+  if (interventions.length === 0) {
+    throw new UsageError("nothing is to be changed: give --set, --add or --scale with FEATURE@POSITION=VALUE");
+  }
+  const { metric, ...explained } = readExplain(positionals, values, order);
+  const asksForMetric = order.some(([name]) => Object.hasOwn(METRIC_OPTIONS, name));
+  return {
+    ...explained,
+    interventions,
+    metric: asksForMetric ? metric : undefined,
+    top: values.top,
+    position: values.position,
+    downstreamError: readDownstreamError(values),
+    destination: readDestination(values, stdoutScreen().isTerminal),
+  };
+}
+
+const INTERVENTION = /^(?:([A-Za-z_][\w.]*):)?(\d{1,9})@(\*|[+-]?\d{1,9})=([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/i;
+
+/**
+ * `[HOOK:]FEATURE@POSITION=VALUE`.
+ *
+ * @throws {UsageError} if it is something else
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readIntervention } from "./steer.ts";
+ *
+ * assert.deepEqual(readIntervention("set", "12@-1=0.5"), { feature: 12, position: -1, how: "set", value: 0.5 });
+ * assert.equal(readIntervention("scale", "blocks.3.hook_resid_pre:12@*=2").hook, "blocks.3.hook_resid_pre");
+ * ```
+ */
+export function readIntervention(how: Intervention["how"], text: string): Intervention {
+  const [, hook, feature, position, value] = INTERVENTION.exec(text) ?? [];
+  if (value === undefined || !Number.isFinite(Number(value))) {
+    throw new UsageError(
+      `--${how} is ${quote(text)}: write FEATURE@POSITION=VALUE, such as 12@-1=0.5 or 12@*=0, ` +
+        "after HOOK: where there are several SAEs",
+    );
+  }
+  return {
+    ...(hook === undefined ? {} : { hook }),
+    feature: Number(feature),
+    position: position === "*" ? "all" : Number(position),
+    how,
+    value: Number(value),
+  };
+}

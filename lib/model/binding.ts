@@ -1,0 +1,46 @@
+/**
+ * Whether a model's weights stay in memory.
+ *
+ * @module
+ */
+import type { Architecture } from "../../models/family.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { WeightBinding } from "./stages.ts";
+
+/** How weights come to the graphs; `auto`: resident where memory allows. */
+export type WeightChoice = "auto" | WeightBinding;
+
+/** The choices by name. */
+export const WEIGHT_CHOICES: readonly WeightChoice[] = ["auto", "streamed", "resident"];
+
+/** WebAssembly has 4 GiB of addresses, and activations need some. */
+const WASM_BYTES = 2.5 * 2 ** 30;
+
+/** Weights that are packed for wasm's kernels are there twice, for the forward and the backward pass. */
+const COPIES: Readonly<Record<Runtime["device"], number>> = { wasm: 2, native: 1, webgpu: 1 };
+
+/** Bytes of all weights as float32, the embedding and unembedding included. */
+export function weightBytes(architecture: Architecture): number {
+  const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+  const refs = [architecture.embedding.tokens, ...Object.values(architecture.finalWeights())];
+  for (let layer = 0; layer < architecture.config.nLayers; layer++) {
+    refs.push(...Object.values(architecture.blockWeights(layer)));
+  }
+  return 4 * refs.reduce((sum, { shape }) => sum + size(shape), 0);
+}
+
+/**
+ * What `auto` comes to: resident if the weights fit.
+ *
+ * @param memoryLimit bytes that weights may take; default: half of the memory that is free
+ */
+export function chooseBinding(
+  choice: WeightChoice,
+  architecture: Architecture,
+  device: Runtime["device"],
+  memoryLimit: number = Deno.systemMemoryInfo().available / 2,
+): WeightBinding {
+  if (choice !== "auto") return choice;
+  const bytes = COPIES[device] * weightBytes(architecture);
+  return bytes <= memoryLimit && (device !== "wasm" || bytes <= WASM_BYTES) ? "resident" : "streamed";
+}

@@ -1,0 +1,105 @@
+/**
+ * Tokens that hold a part of a character: their bytes, readable.
+ *
+ * A character outside ASCII takes two to four bytes in UTF-8, and a tokenizer that works on bytes may spread them over
+ * several tokens. No such part is text; shown as U+FFFD all parts of all characters would look the same.
+ *
+ * @module
+ */
+
+/** The characters that stand for themselves in a byte-level vocabulary: the visible ones of Latin-1. */
+const VISIBLE: readonly (readonly [first: number, last: number])[] = [[0x21, 0x7e], [0xa1, 0xac], [0xae, 0xff]];
+
+/** GPT-2's alphabet of bytes: visible ones by their own character, the others, in order, from U+0100 on. */
+const byteOfCharacter: ReadonlyMap<string, number> = new Map(
+  (() => {
+    let next = 0x100;
+    return Array.from({ length: 256 }, (_, byte): [string, number] => {
+      const isVisible = VISIBLE.some(([first, last]) => byte >= first && byte <= last);
+      return [String.fromCharCode(isVisible ? byte : next++), byte];
+    });
+  })(),
+);
+
+/** How a vocabulary writes bytes: as characters of GPT-2's alphabet, or `<0xE2>` where it has no better token. */
+export type ByteNotation = "byte-level" | "byte-fallback";
+
+/**
+ * How the vocabulary of a `tokenizer.json` writes bytes, from its decoder; undefined where it has none.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { byteNotation } from "./token_bytes.ts";
+ *
+ * assert.equal(byteNotation({ type: "Sequence", decoders: [{ type: "ByteFallback" }] }), "byte-fallback");
+ * ```
+ */
+export function byteNotation(decoder: unknown): ByteNotation | undefined {
+  if (typeof decoder !== "object" || decoder === null) return undefined;
+  const { type, decoders } = decoder as { type?: unknown; decoders?: unknown };
+  if (type === "ByteLevel") return "byte-level";
+  if (type === "ByteFallback") return "byte-fallback";
+  if (!Array.isArray(decoders)) return undefined;
+  return decoders.map(byteNotation).find((notation) => notation !== undefined);
+}
+
+/**
+ * The bytes of a token as the vocabulary spells it; undefined where the spelling is no bytes.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { tokenBytes } from "./token_bytes.ts";
+ *
+ * assert.deepEqual(tokenBytes("Ġâ", "byte-level"), new Uint8Array([0x20, 0xe2]));
+ * assert.deepEqual(tokenBytes("<0xE2>", "byte-fallback"), new Uint8Array([0xe2]));
+ * ```
+ */
+export function tokenBytes(spelling: string, notation: ByteNotation): Uint8Array | undefined {
+  if (notation === "byte-fallback") {
+    const hex = /^<0x([0-9A-Fa-f]{2})>$/.exec(spelling)?.[1];
+    return hex === undefined ? undefined : new Uint8Array([parseInt(hex, 16)]);
+  }
+  const bytes = [...spelling].map((character) => byteOfCharacter.get(character));
+  return bytes.includes(undefined) ? undefined : Uint8Array.from(bytes as number[]);
+}
+
+/**
+ * Bytes as text, whole characters as they are and every other byte as `\xE2`; undefined where all is whole.
+ *
+ * @example The first two of the three bytes of €, after a space
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { escapeParts } from "./token_bytes.ts";
+ *
+ * assert.equal(escapeParts(new Uint8Array([0x20, 0xe2, 0x82])), " \\xE2\\x82");
+ * assert.equal(escapeParts(new Uint8Array([0x20, 0xe2, 0x82, 0xac])), undefined);
+ * ```
+ */
+export function escapeParts(bytes: Uint8Array): string | undefined {
+  let text = "";
+  let isWhole = true;
+  for (let at = 0; at < bytes.length;) {
+    const character = characterAt(bytes, at);
+    if (character === undefined) {
+      text += `\\x${bytes[at].toString(16).toUpperCase().padStart(2, "0")}`;
+      isWhole = false;
+    } else text += character;
+    at += character === undefined ? 1 : new TextEncoder().encode(character).length;
+  }
+  return isWhole ? undefined : text;
+}
+
+/** The whole character that begins at a byte. */
+function characterAt(bytes: Uint8Array, at: number): string | undefined {
+  const lead = bytes[at];
+  const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (at + length > bytes.length) return undefined;
+  try {
+    // ignoreBOM: U+FEFF is a character like others.
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(at, at + length));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * A runtime on any provider of onnxruntime: the sessions that it has compiled, and what is fed to them.
+ *
+ * @module
+ */
+import type { InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_web.ts";
+import { type FloatType, outputName, toOnnx } from "../graph/onnx.ts";
+import { type Graph, graphInputs } from "../graph/value.ts";
+import { Mutex } from "./mutex.ts";
+import type { Constants, Inputs, Runtime, Session } from "./runtime.ts";
+import type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./tensor.ts";
+
+/** What of onnxruntime's module is used. */
+export interface Ort {
+  readonly InferenceSession: typeof InferenceSession;
+  readonly Tensor: typeof OrtTensor;
+}
+
+/** The package that a provider is of, and its version. */
+export type EngineVersion = readonly [name: string, version: string];
+
+/** What differs among providers. */
+export interface Engine {
+  /** Where it runs. */
+  readonly device: Runtime["device"];
+  /** The package that it is of. */
+  readonly version: EngineVersion;
+  /** How sessions are made. */
+  readonly sessionOptions: InferenceSession.SessionOptions;
+  /** The same, for sessions whose constants are compiled in. */
+  readonly boundOptions?: InferenceSession.SessionOptions;
+  /** Whether onnxruntime's own ops for processors are there. */
+  readonly contribOps: boolean;
+  /**
+   * What becomes of constants: `compiled` into a session of their own, where onnxruntime packs them for its kernels
+   * once; `placed` once and fed to a session that others share.
+   */
+  readonly constants: "compiled" | "placed";
+  /** Loads onnxruntime, once. */
+  start(): Promise<Ort>;
+  /** Puts a constant where it is used from; by default it stays in our memory. */
+  place?(ort: Ort, tensor: Tensor): Promise<PlacedTensor>;
+}
+
+/** A constant where it is used from. */
+export interface PlacedTensor {
+  readonly tensor: OrtTensor;
+  /** Gives its memory back. */
+  release(): void;
+}
+
+/** onnxruntime-web's calls must not overlap: it answers a call with another's state. */
+const oneCall = new Mutex();
+
+/** A tensor in a device's memory, as onnxruntime has it. */
+class OrtDeviceTensor implements DeviceTensor {
+  readonly onDevice = true;
+  readonly ort: OrtTensor;
+
+  constructor(ort: OrtTensor) {
+    this.ort = ort;
+  }
+
+  get dims(): readonly number[] {
+    return this.ort.dims;
+  }
+
+  async read(): Promise<FloatTensor> {
+    const data = await oneCall.run(() => this.ort.getData()) as Float32Array;
+    return { dims: this.ort.dims, data };
+  }
+
+  release(): void {
+    this.ort.dispose();
+  }
+}
+
+interface Placed {
+  readonly feeds: Readonly<Record<string, OrtTensor>>;
+  release(): void;
+}
+
+/** Opens a runtime on a provider. */
+export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): Runtime {
+  engine.start().catch(() => {}); // reported when a session is made
+  const sessions = new Map<string, Promise<Session & { release(): Promise<void> }>>();
+  const placed = new Map<string, Promise<Placed>>();
+
+  const compile = async (graph: Graph, constants?: Constants): Promise<CompiledSession> => {
+    const ort = await engine.start();
+    const taken = graphInputs(graph);
+    const bound = constants && engine.constants === "compiled"
+      ? Object.fromEntries(Object.entries(await constants.load()).filter(([name]) => taken.has(name)))
+      : {};
+    const bytes = toOnnx(graph, { dtype, contribOps: engine.contribOps, external: dimsOf(bound) });
+    const options = constants ? { ...engine.sessionOptions, ...engine.boundOptions } : engine.sessionOptions;
+    const externalData = Object.entries(bound).map(([path, { data }]) => ({ path, data: bytesOf(data) }));
+    const session = await oneCall.run(() =>
+      ort.InferenceSession.create(bytes, externalData.length > 0 ? { ...options, externalData } : options)
+    );
+    return new CompiledSession(ort, session);
+  };
+
+  const keep = <T>(map: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> => {
+    const kept = map.get(key);
+    if (kept) return kept;
+    const making = make();
+    map.set(key, making);
+    making.catch(() => map.delete(key)); // the next one tries again
+    return making;
+  };
+
+  const place = async (constants: Constants): Promise<Placed> => {
+    const [ort, tensors] = [await engine.start(), await constants.load()];
+    const entries: [string, PlacedTensor][] = [];
+    for (const [name, tensor] of Object.entries(tensors)) {
+      const here = { tensor: toOrt(ort, tensor), release: () => {} };
+      entries.push([name, engine.place ? await engine.place(ort, tensor) : here]);
+    }
+    return {
+      feeds: Object.fromEntries(entries.map(([name, { tensor }]) => [name, tensor])),
+      release: () => entries.forEach(([, { release }]) => release()),
+    };
+  };
+
+  const forget = async (key: string): Promise<void> => {
+    for (const [name, session] of sessions) {
+      if (!name.includes(` of ${key}`)) continue;
+      sessions.delete(name);
+      await (await session).release();
+    }
+    for (const [name, constants] of placed) {
+      if (!name.startsWith(key)) continue;
+      placed.delete(name);
+      (await constants).release();
+    }
+  };
+
+  const dispose = async (): Promise<void> => {
+    const open = [...sessions.values()];
+    const constants = [...placed.values()];
+    sessions.clear();
+    placed.clear();
+    for (const result of await Promise.allSettled(open)) {
+      if (result.status === "fulfilled") await result.value.release();
+    }
+    for (const result of await Promise.allSettled(constants)) if (result.status === "fulfilled") result.value.release();
+  };
+
+  return {
+    device: engine.device,
+    version: engine.version,
+    async session(key, graph, constants) {
+      if (!constants) return await keep(sessions, key, () => compile(graph()));
+      if (engine.constants === "compiled") {
+        return await keep(sessions, `${key} of ${constants.key}`, () => compile(graph(), constants));
+      }
+      const session = await keep(sessions, key, () => compile(graph())) as CompiledSession;
+      return session.with(await keep(placed, constants.key, () => place(constants)));
+    },
+    forget,
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+class CompiledSession implements Session {
+  readonly #ort: Ort;
+  readonly #session: InferenceSession;
+  readonly #fixed: Readonly<Record<string, OrtTensor>>;
+  readonly inputNames: readonly string[];
+
+  constructor(ort: Ort, session: InferenceSession, fixed: Readonly<Record<string, OrtTensor>> = {}) {
+    this.#ort = ort;
+    this.#session = session;
+    const names = session.inputNames;
+    this.#fixed = Object.fromEntries(names.filter((name) => fixed[name]).map((name) => [name, fixed[name]]));
+    this.inputNames = names.filter((name) => !fixed[name]);
+  }
+
+  /** The same session with some of its inputs given. */
+  with({ feeds }: Placed): CompiledSession {
+    return new CompiledSession(this.#ort, this.#session, feeds);
+  }
+
+  run(inputs: Inputs): Promise<Record<string, Tensor>>;
+  run(inputs: Inputs, keep: readonly string[]): Promise<Record<string, Tensor | DeviceTensor>>;
+  async run(inputs: Inputs, keep: readonly string[] = []): Promise<Record<string, Tensor | DeviceTensor>> {
+    const feeds: Record<string, OrtTensor> = { ...this.#fixed };
+    for (const [name, tensor] of Object.entries(inputs)) {
+      feeds[name] = tensor instanceof OrtDeviceTensor ? tensor.ort : toOrt(this.#ort, tensor as Tensor);
+    }
+    return await oneCall.run(async () => {
+      const outputs = Object.entries(await this.#session.run(feeds)) as [string, OrtTensor][];
+      const prefix = outputName("").length;
+      const found: Record<string, Tensor | DeviceTensor> = {};
+      for (const [outName, tensor] of outputs) {
+        const name = outName.slice(prefix);
+        found[name] = tensor.location === "cpu"
+          ? { dims: tensor.dims, data: tensor.data as TensorData }
+          : keep.includes(name)
+          ? new OrtDeviceTensor(tensor)
+          : { dims: tensor.dims, data: await tensor.getData(true) as TensorData };
+      }
+      return found;
+    });
+  }
+
+  /** Gives its memory back. */
+  release(): Promise<void> {
+    return oneCall.run(() => this.#session.release());
+  }
+}
+
+function toOrt({ Tensor }: Ort, { dims, data }: Tensor): OrtTensor {
+  if (data instanceof Float32Array) return new Tensor("float32", data, dims);
+  if (data instanceof Float64Array) return new Tensor("float64", data, dims);
+  return new Tensor("int64", data, dims);
+}
+
+function dimsOf(tensors: Readonly<Record<string, Tensor>>): Record<string, readonly number[]> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, { dims }]) => [name, dims]));
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: TensorData): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

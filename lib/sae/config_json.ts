@@ -1,0 +1,55 @@
+/**
+ * Values of a `cfg.json`, checked; errors name the setting.
+ *
+ * @module
+ */
+
+/** A JSON object. */
+export type Json = Readonly<Record<string, unknown>>;
+
+const MAX_SIZE = 2 ** 31 - 1;
+
+/** A whole number from 1. @throws {TypeError} if it is none, or missing */
+export function size(json: Json, key: string): number {
+  const value = json[key];
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > MAX_SIZE) {
+    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not a size`);
+  }
+  return value;
+}
+
+/** A text; undefined where there is none. @throws {TypeError} if it is something else */
+export function text(json: Json, key: string): string | undefined {
+  const value = json[key] ?? undefined;
+  if (value !== undefined && typeof value !== "string") {
+    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not a text`);
+  }
+  return value;
+}
+
+/** True or false; undefined where there is none. @throws {TypeError} if it is something else */
+export function boolean(json: Json, key: string): boolean | undefined {
+  const value = json[key] ?? undefined;
+  if (value !== undefined && typeof value !== "boolean") {
+    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not true or false`);
+  }
+  return value;
+}
+
+/** One of some texts. @throws {RangeError} if it is another */
+export function choice<T extends string>(json: Json, key: string, choices: readonly T[], fallback: T): T {
+  const value = json[key] ?? fallback;
+  if (!choices.includes(value as T)) {
+    throw new RangeError(`cfg.json: "${key}" is ${JSON.stringify(value)}; supported are ${choices.join(", ")}`);
+  }
+  return value as T;
+}
+
+/** An object; undefined where there is none. @throws {TypeError} if it is something else */
+export function record(json: Json, key: string): Json | undefined {
+  const value = json[key] ?? undefined;
+  if (value !== undefined && (typeof value !== "object" || Array.isArray(value))) {
+    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not an object`);
+  }
+  return value as Json | undefined;
+}
