@@ -42,9 +42,9 @@ Deno.test("report: from standard input, with explanations; nothing half-written"
   await inDirectory(async (directory) => {
     const on = ["--model", MODEL, "--sae", SAE, "--threads", "1", "--cards", "3"];
     await t.step("the prompt and the explanations are in it, and the command has the prompt", async () => {
-      const explanations = `${directory}/texts.csv`;
-      const features = Array.from({ length: 96 }, (_, i) => `${i},"<i>number ${i}</i>"`);
-      await Deno.writeTextFile(explanations, ["feature,label", ...features].join("\n"));
+      const explanations = `${directory}/texts.json`; // in JSON: reading CSV would write its package into deno.lock
+      const features = Array.from({ length: 96 }, (_, feature) => ({ feature, label: `<i>number ${feature}</i>` }));
+      await Deno.writeTextFile(explanations, JSON.stringify(features));
       const file = `${directory}/it's a report.html`;
       const args = ["report", "-", ...on, "--explanations", explanations, "--output", file];
       const { code, stdout, stderr } = await runCli(args, { stdin: `${PROMPT}\n` });
@@ -74,7 +74,7 @@ Deno.test("report: from standard input, with explanations; nothing half-written"
       assert.equal(wrong.code, 1);
       assert.deepEqual([...Deno.readDirSync(directory)].map(({ name }) => name).sort(), [
         "it's a report.html",
-        "texts.csv",
+        "texts.json",
       ]);
     });
   });
