@@ -29,7 +29,8 @@ export interface Choice {
 /** What the page begins with. */
 export function offeredAtStart({ model, saes, hub }: Offered): Readonly<Record<string, unknown>> {
   const own = Object.hasOwn(BUNDLED, model) ? [BUNDLED[model].default_sae] : [];
-  return { program: `sae-attribution ${VERSION}`, model, saes: saes.length > 0 ? saes : own, hub };
+  const bundled = Object.hasOwn(BUNDLED, model);
+  return { program: `sae-attribution ${VERSION}`, model, bundled, saes: saes.length > 0 ? saes : own, hub };
 }
 
 /** Models, those that are here first. */

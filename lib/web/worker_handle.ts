@@ -10,6 +10,9 @@ import type { Performer } from "./queue.ts";
 /** A job that nobody wants any more may run on for so long; then the worker is ended, and the next job has a new one. */
 const MERCY_MS = 5000;
 
+/** The Web's: onnxruntime puts Node's in its place in a process that opens a model itself. */
+const WebWorker = globalThis.Worker;
+
 /** Does jobs in a Worker, where a run does not block the server. */
 export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
   readonly #options: WorkerOptions;
@@ -61,7 +64,7 @@ export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
 
   #start(): Worker {
     this.restarts++;
-    const worker = new Worker(new URL("./worker.ts", import.meta.url).href, { type: "module" });
+    const worker = new WebWorker(new URL("./worker.ts", import.meta.url).href, { type: "module" });
     worker.postMessage({ options: this.#options });
     return worker;
   }
