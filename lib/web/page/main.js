@@ -1,0 +1,225 @@
+/** The local page: what the user chooses becomes a request, its answer becomes the view. */
+import { h, questionOf, renderDownloads, renderResult } from "../../report/client/mod.js";
+import { connectOther, showPrediction, withAnswer } from "./answers.js";
+import { getJson, runJob } from "./api.js";
+import { connectQuestion, firstSae } from "./ask.js";
+import { forgetAll, readHistory, remember } from "./history.js";
+import { attributeBody, NOTHING, predictBody, readState, writeState } from "./state.js";
+import { complain, eventWords, say } from "./status.js";
+
+/** A model that answers in this time answers while one types; others wait for the button. */
+const LIVE_MS = 1500;
+const TYPING_MS = 350;
+/** So many features per SAE get their tokens and contexts at once. */
+const CARDS = 150;
+/** What an empty address begins with. */
+const EXAMPLE = { prompt: " Tiger Woods plays the sport of" };
+
+const find = (id) => document.getElementById(id);
+
+let state = { ...NOTHING };
+let server;
+let prediction;
+/** Rows of tokens that are not among the predictions, by id. */
+const known = new Map();
+/** How long the last run took, by model. */
+const took = new Map();
+let running = new AbortController();
+let timer;
+
+const question = connectQuestion((part) => change(part));
+connectOther(lookUp, (id, side) => change(withAnswer(state, id, side)));
+start().catch((error) => complain(error.message));
+
+async function start() {
+  server = await getJson("/api/status");
+  find("program").textContent = server.program;
+  addEventListener("hashchange", () => restore(location.hash));
+  addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
+  });
+  find("ask").addEventListener("submit", submit);
+  find("cancel").addEventListener("click", () => {
+    running.abort();
+    say("Cancelled.");
+  });
+  find("forget").addEventListener("click", () => {
+    forgetAll();
+    showHistory();
+  });
+  find("copy-command").addEventListener("click", ({ target }) => copy(shown.command, target));
+  find("copy-link").addEventListener("click", ({ target }) => copy(location.href, target));
+  showHistory();
+  restore(location.hash);
+}
+
+/** Takes up a state from an address, and runs it where that costs little. */
+function restore(hash) {
+  const read = readState(hash);
+  const isEmpty = read.prompt === "";
+  state = { ...read, ...(isEmpty ? EXAMPLE : {}) };
+  if (state.model === "") state = { ...state, model: server.model };
+  if (state.saes.length === 0 && state.model === server.model) state = { ...state, saes: server.saes };
+  prediction = undefined;
+  question.show(state);
+  // A link must not make this machine download a model.
+  if (isLive() || took.has(state.model)) run();
+  else say("Press Explain to run this.");
+}
+
+function isLive() {
+  const last = took.get(state.model);
+  return last === undefined ? state.model === server.model && server.bundled : last < LIVE_MS;
+}
+
+/** The user chose something. */
+function change(part) {
+  const isOtherModel = part.model !== undefined && part.model !== state.model;
+  const isOtherRun = ["prompt", "model", "saes", "bos", "processing", "position", "top"].some((key) => key in part);
+  state = { ...state, ...part, view: { ...NOTHING.view, sae: state.view.sae } };
+  writeAddress();
+  question.show(state);
+  if (isOtherRun && prediction !== undefined && part.position === undefined) prediction = undefined;
+  showPrediction(prediction, state, known, change);
+  if (isOtherModel) {
+    known.clear();
+    firstSae(state.model).then((saes) => saes.length > 0 && change({ saes }), () => {});
+  }
+  clearTimeout(timer);
+  running.abort();
+  if (isLive()) timer = setTimeout(run, "prompt" in part ? TYPING_MS : 0);
+  else say("Press Explain to run this.");
+}
+
+function writeAddress() {
+  history.replaceState(null, "", writeState(state));
+}
+
+function submit(event) {
+  event.preventDefault();
+  clearTimeout(timer);
+  run();
+}
+
+/** Predicts and attributes; a run before it is given up. */
+async function run() {
+  running.abort();
+  const mine = running = new AbortController();
+  complain("");
+  if (state.prompt === "") return say("Type a prompt.");
+  find("cancel").hidden = false;
+  find("result").setAttribute("aria-busy", "true");
+  try {
+    await runAll(state, mine.signal);
+  } catch (error) {
+    if (mine.signal.aborted) return;
+    say("");
+    complain(error.message);
+  } finally {
+    if (running === mine) {
+      find("cancel").hidden = true;
+      find("result").removeAttribute("aria-busy");
+    }
+  }
+}
+
+async function runAll(asked, signal) {
+  const started = performance.now();
+  const onEvent = (event) => {
+    const words = eventWords(event);
+    if (words !== undefined) say(words);
+  };
+  ({ prediction } = await runJob("/api/predict", predictBody(asked), { signal, onEvent }));
+  showPrediction(prediction, state, known, change);
+  if (asked.saes.length === 0) return say("Add an SAE to explain the prediction.");
+  if (asked.positive.length === 0 && asked.negative.length > 0) return say("Choose with + the answer to explain.");
+  let isShown = false;
+  const onReport = (event) => {
+    onEvent(event);
+    if (event.type !== "report" || isShown) return;
+    isShown = true;
+    showReport(event.report, asked);
+  };
+  const body = { ...attributeBody(asked), cards: CARDS };
+  const { report } = await runJob("/api/attribute", body, { signal, onEvent: onReport });
+  const seconds = (performance.now() - started) / 1000;
+  took.set(asked.model, 1000 * seconds);
+  addCards(report);
+  say(`Done in ${seconds.toFixed(2)} s.`);
+}
+
+/** The report on the page; its cards may still be missing. */
+let shown;
+
+function showReport(report, asked) {
+  shown = report;
+  for (const sae of report.saes) sae.noLogits ??= "Still being computed: close the card and open it again.";
+  keepAnswers(report.metric, report.predictions);
+  const { sae, position, feature } = state.view;
+  const at = report.saes[sae] === undefined ? 0 : sae;
+  renderResult(find("view"), report, {
+    state: {
+      sae: at,
+      position: position !== null && position < report.tokens.length ? position : null,
+      feature: feature !== null && feature < report.saes[at].dSae ? feature : null,
+    },
+    onState: (view) => {
+      state = { ...state, view };
+      writeAddress();
+    },
+  });
+  find("downloads").hidden = false;
+  renderDownloads(find("download-buttons"), report);
+  document.title = `${questionOf(report)} sae-attribution`;
+  const hash = writeState({ ...asked, view: NOTHING.view });
+  remember({ hash, title: questionOf(report), note: asked.prompt });
+  showHistory();
+}
+
+/** Answers given as texts become ids, and the table shows those that are not among the first. */
+function keepAnswers({ positiveTokens, negativeTokens }, predictions) {
+  for (const row of predictions) known.set(row.id, row);
+  const [positive, negative] = [[state.positive, positiveTokens], [state.negative, negativeTokens]]
+    .map(([chosen, tokens]) => chosen.length === 0 ? chosen : tokens.map(({ id }) => id));
+  state = { ...state, positive, negative };
+  showPrediction(prediction, state, known, change);
+}
+
+/** The first report of a run comes without cards, the second one brings them. */
+function addCards(report) {
+  report.saes.forEach(({ cards, noLogits }, i) => Object.assign(shown.saes[i], { cards, noLogits }));
+}
+
+/** A token by its text, with its place among the predictions. */
+async function lookUp(text) {
+  complain("");
+  try {
+    const body = { ...predictBody(state), answer: text };
+    const { prediction: found } = await runJob("/api/predict", body, { signal: running.signal, onEvent: () => {} });
+    known.set(found.answer.id, found.answer);
+    return found.answer;
+  } catch (error) {
+    complain(error.message);
+  }
+}
+
+function showHistory() {
+  const entries = readHistory();
+  find("history").hidden = entries.length === 0;
+  find("history-list").replaceChildren(
+    ...entries.map(({ hash, title, note }) =>
+      h("li", {}, h("a", { href: hash }, h("bdi", {}, title)), " ", h("bdi", { class: "note" }, note))
+    ),
+  );
+}
+
+async function copy(text, button) {
+  const words = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Copying is not allowed here";
+  }
+  setTimeout(() => button.textContent = words, 2000);
+}
