@@ -13,6 +13,7 @@ import { isPlace } from "../weights/place.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import { openSafetensors, type TensorStore } from "../weights/tensors.ts";
 import { Chain } from "./chain.ts";
+import { readLayer, type Weights } from "./layer_weights.ts";
 import { renamedStore } from "./renamed_store.ts";
 import { createTokenizer, type ModelTokenizer } from "./tokenizer.ts";
 import { Unembedding } from "./unembedding.ts";
@@ -51,6 +52,7 @@ export class Model implements AsyncDisposable {
   readonly chain: Chain;
   /** From the final norm's output to logits. */
   readonly unembedding: Unembedding;
+  readonly #store: TensorStore;
   readonly #source: FileSource;
   readonly #config: Readonly<Record<string, unknown>>;
   readonly #weightFiles: readonly string[];
@@ -63,6 +65,7 @@ export class Model implements AsyncDisposable {
     this.resolved = parts.resolved;
     this.architecture = parts.architecture;
     this.runtime = parts.runtime;
+    this.#store = parts.store;
     this.#source = parts.source;
     this.#config = parts.config;
     this.#weightFiles = [...new Set([...parts.store.tensors.values()].map(({ file }) => file))];
@@ -129,6 +132,11 @@ export class Model implements AsyncDisposable {
       text: tokenizer?.tokenText(id) ?? "",
       isSpecial: tokenizer?.specialIds.has(id) ?? false,
     }));
+  }
+
+  /** The weights of the final norm, by the name of their graph input. */
+  finalWeights(): Promise<Weights> {
+    return readLayer(this.#store, this.architecture.finalWeights()).loading;
   }
 
   /** SHA-256 of the configuration and weight files by path; null where they are not local. */

@@ -48,21 +48,34 @@ export class Unembedding {
   /** Logits over the whole vocabulary, `[row, d_vocab]`, from `[1, row, d_model]`. */
   async logits(final: FloatTensor): Promise<FloatTensor> {
     const rows = final.dims[1];
-    const { dModel, dVocab } = this.#config;
+    const { dVocab } = this.#config;
     const data = new Float32Array(rows * dVocab);
-    const session = await this.#runtime.session("unembed", () => ({
-      logits: matMul(input("final", [1, "row", dModel]), swapLast(input("weight", ["vocab", dModel]))),
-    }));
-    await this.#slices(async (weight, start, end) => {
-      const { logits } = await session.run({ final, weight });
+    await this.visitLogits(final, (logits, start, end) => {
       for (let r = 0; r < rows; r++) {
-        const part = (logits.data as Float32Array).subarray(r * (end - start), (r + 1) * (end - start));
-        data.set(part, r * dVocab + start);
+        data.set(logits.subarray(r * (end - start), (r + 1) * (end - start)), r * dVocab + start);
       }
     });
     if (this.#centred) centreRows(data, rows, dVocab);
     if (this.#softCap !== undefined) softCap(data, this.#softCap);
     return { dims: [rows, dVocab], data };
+  }
+
+  /**
+   * Products with the unembedding, in slices of the vocabulary, never all at once: `visit` gets `[row, end − start]` of
+   * the tokens from `start` to before `end`, without their mean removed and without the soft cap.
+   */
+  async visitLogits(
+    final: FloatTensor,
+    visit: (logits: Float32Array, start: number, end: number) => void,
+  ): Promise<void> {
+    const { dModel } = this.#config;
+    const session = await this.#runtime.session("unembed", () => ({
+      logits: matMul(input("final", [1, "row", dModel]), swapLast(input("weight", ["vocab", dModel]))),
+    }));
+    await this.#slices(async (weight, start, end) => {
+      const { logits } = await session.run({ final, weight });
+      visit(logits.data as Float32Array, start, end);
+    });
   }
 
   /**

@@ -3,7 +3,11 @@
  *
  * @module
  */
+import { type FeatureLogits, featureLogits, writesToStream } from "../attribution/feature_logits.ts";
 import type { Attribution } from "../attribution/result.ts";
+import type { AttributionRow } from "../attribution/sae_attribution.ts";
+import type { Model } from "../model/model.ts";
+import { bundledActivities, type FeatureActivity } from "./bundled_contexts.ts";
 
 /** A feature's local dashboard; what is not known is absent. */
 export interface FeatureCard {
@@ -40,7 +44,85 @@ export interface FeatureCards {
   readonly noLogits: string | null;
 }
 
-/** Makes the cards of the `most` strongest features. */
-export function featureCards(_result: Attribution, _hook: string, _most: number): Promise<FeatureCards> {
-  return Promise.resolve({ cards: {}, noLogits: "not computed yet" });
+/** Tokens at either end. */
+const TOKENS = 10;
+
+/** Makes the cards of the `most` strongest features, over all positions and at each of them. */
+export async function featureCards(result: Attribution, hook: string, most: number): Promise<FeatureCards> {
+  const { model } = result.parts;
+  const sae = result.sae(hook);
+  const features = strongestFeatures(result.rows(hook), most);
+  const logits = new Map(
+    writesToStream(sae)
+      ? (await featureLogits(model, sae, features, { top: TOKENS })).map((found) => [found.feature, found])
+      : [],
+  );
+  const activities = await bundledActivities(model, sae);
+  const texts = await textsOf(model, [...logits.values()], features.flatMap((feature) => activities[feature] ?? []));
+  const named = (tokens: readonly { id: number; logit: number }[]): TokenLogit[] =>
+    tokens.map(({ id, logit }) => [texts.get(id)!, Number(logit.toPrecision(4))]);
+  const cards = features.map((feature): [number, FeatureCard] => {
+    const found = logits.get(feature);
+    return [feature, {
+      ...(found === undefined ? {} : { raised: named(found.raised), lowered: named(found.lowered) }),
+      ...activityCard(activities[feature], texts),
+    }];
+  });
+  return { cards: Object.fromEntries(cards), noLogits: writesToStream(sae) ? null : noLogitsWords(sae.hookOut) };
+}
+
+function noLogitsWords(hook: string): string {
+  return `The SAE writes at ${hook}, which is not the residual stream: its features reach the logits only through ` +
+    "the rest of their block.";
+}
+
+function activityCard(activity: FeatureActivity | undefined, texts: ReadonlyMap<number, string>): FeatureCard {
+  if (activity === undefined) return {};
+  const { density, largest, histogram, contexts } = activity;
+  return {
+    density,
+    largest,
+    histogram,
+    contexts: contexts.map(([ids, levels, activation]) => ({
+      tokens: ids.map((id) => texts.get(id)!),
+      levels,
+      activation,
+    })),
+  };
+}
+
+async function textsOf(
+  model: Model,
+  logits: readonly FeatureLogits[],
+  activities: readonly FeatureActivity[],
+): Promise<ReadonlyMap<number, string>> {
+  const ids = new Set([
+    ...logits.flatMap(({ raised, lowered }) => [...raised, ...lowered].map(({ id }) => id)),
+    ...activities.flatMap(({ contexts }) => contexts.flatMap(([tokens]) => tokens)),
+  ]);
+  return new Map((await model.describeTokens([...ids])).map(({ id, text }) => [id, text === "" ? `#${id}` : text]));
+}
+
+/**
+ * Features by their best rank in any list that a report may show: by the sum of their attributions, and by their
+ * attribution at each position.
+ */
+export function strongestFeatures(rows: readonly AttributionRow[], most: number): number[] {
+  const lists = new Map<number, Map<number, number>>(); // −1: all positions
+  for (const { position, feature, attribution } of rows) {
+    for (const list of [-1, position]) {
+      const sums = lists.get(list) ?? new Map<number, number>();
+      lists.set(list, sums.set(feature, (sums.get(feature) ?? 0) + attribution));
+    }
+  }
+  const best = new Map<number, number>();
+  for (const sums of lists.values()) {
+    const order = [...sums].sort(([f, a], [g, b]) => Math.abs(b) - Math.abs(a) || f - g);
+    order.forEach(([feature], rank) => best.set(feature, Math.min(rank, best.get(feature) ?? Infinity)));
+  }
+  const overall = lists.get(-1) ?? new Map<number, number>();
+  const size = (feature: number): number => Math.abs(overall.get(feature)!);
+  return [...best].sort(([f, a], [g, b]) => a - b || size(g) - size(f) || f - g).slice(0, most).map(([feature]) =>
+    feature
+  );
 }

@@ -1,0 +1,242 @@
+/** One feature: where it is active here, the tokens that it raises and lowers, contexts, Neuronpedia. */
+import { h, s } from "./dom.js";
+import { largestOf, neuronpediaAddress } from "./figures.js";
+import { showCount, showNumber, showPercent, showSigned, showText, showToken } from "./format.js";
+import { bar, sideOf } from "./prompt_view.js";
+
+/** One feature's card. Nothing is loaded from Neuronpedia until its part is opened. */
+export function renderFeatureCard(container, data, { sae = 0, feature, onClose }) {
+  const of = data.saes[sae];
+  const card = of.cards[feature] ?? {};
+  const label = of.labels[feature];
+  container.replaceChildren(
+    h(
+      "header",
+      { class: "card-head" },
+      h(
+        "div",
+        {},
+        h("p", { class: "eyebrow" }, label === undefined ? of.hook : `Feature ${feature} · ${of.hook}`),
+        h("h2", { id: "card-title", tabindex: "-1" }, label === undefined ? `Feature ${feature}` : showText(label)),
+      ),
+      onClose === undefined
+        ? null
+        : h("button", { type: "button", class: "close", "aria-label": "Close", onclick: onClose }, "×"),
+    ),
+    inThisPrompt(data, of, feature),
+    card.raised === undefined ? noLogits(of) : logitLists(card),
+    card.contexts === undefined ? "" : activity(card),
+    neuronpediaPart(of, feature),
+  );
+}
+
+function inThisPrompt(data, { rows }, feature) {
+  const found = [];
+  for (let i = 0; i < rows.feature.length; i++) if (rows.feature[i] === feature) found.push(i);
+  found.sort((i, k) => rows.position[i] - rows.position[k]);
+  const total = found.reduce((sum, i) => sum + rows.attribution[i], 0);
+  const largest = largestOf(found.map((i) => rows.attribution[i]));
+  const size = {
+    activation: largestOf(found.map((i) => rows.activation[i])),
+    gradient: largestOf(found.map((i) => rows.gradient[i])),
+  };
+  const lines = found.map((i) => {
+    const { id, text } = data.tokens[rows.position[i]];
+    return h(
+      "tr",
+      {},
+      h(
+        "th",
+        { scope: "row" },
+        h("bdi", { class: "token-text" }, showToken(text, id)),
+        h("sub", {}, String(rows.position[i])),
+      ),
+      h("td", { class: "number" }, showNumber(rows.activation[i], size.activation)),
+      h("td", { class: "number" }, showSigned(rows.gradient[i], size.gradient)),
+      h("td", { class: `number ${sideOf(rows.attribution[i])}-text` }, showSigned(rows.attribution[i], largest)),
+      h(
+        "td",
+        { class: "wide" },
+        bar(
+          rows.attribution[i],
+          largest,
+          found.some((k) => rows.attribution[k] < 0) && found.some((k) => rows.attribution[k] > 0),
+        ),
+      ),
+    );
+  });
+  const side = total > 0 ? data.metric.positive : data.metric.negative;
+  return h(
+    "section",
+    {},
+    h("h3", {}, "In this prompt"),
+    h(
+      "p",
+      {},
+      "Speaks ",
+      h("strong", { class: `${sideOf(total)}-text` }, side),
+      " with ",
+      h("strong", {}, showSigned(total)),
+      found.length > 1 ? `, at ${showCount(found.length, "position")}.` : ".",
+    ),
+    h(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Attributions of this feature" },
+      h(
+        "table",
+        { class: "places" },
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            ["Token", "Activation", "× gradient", "= attribution"].map((title, i) =>
+              h("th", { scope: "col", class: i === 0 ? "" : "number" }, title)
+            ),
+            h("td", {}),
+          ),
+        ),
+        h("tbody", {}, lines),
+      ),
+    ),
+  );
+}
+
+function noLogits({ noLogits: reason }) {
+  const words = reason ?? "Only the strongest features of the report have their tokens in it.";
+  return h("section", {}, h("h3", {}, "Tokens that it raises and lowers"), h("p", { class: "muted" }, words));
+}
+
+function logitLists({ raised, lowered }) {
+  const largest = largestOf([...raised, ...lowered].map(([, logit]) => logit));
+  const list = (title, items) =>
+    h(
+      "div",
+      {},
+      h("h4", {}, title),
+      h(
+        "ol",
+        { class: "logits" },
+        items.map(([token, logit]) =>
+          h(
+            "li",
+            {},
+            h("bdi", { class: "token-text" }, showToken(token, "?")),
+            bar(logit, largest),
+            h("span", { class: "number" }, showSigned(logit, largest)),
+          )
+        ),
+      ),
+    );
+  return h(
+    "section",
+    {},
+    h("h3", {}, "Tokens that it raises and lowers"),
+    h(
+      "p",
+      { class: "muted" },
+      "What one unit of activation adds to each token’s logit directly, past the layers between, before the final norm’s scale.",
+    ),
+    h("div", { class: "sides" }, list("Raises", raised), list("Lowers", lowered)),
+  );
+}
+
+function activity({ density, largest, histogram, contexts }) {
+  return h(
+    "section",
+    {},
+    h("h3", {}, "Where it is active"),
+    h(
+      "p",
+      { class: "muted" },
+      `At ${showPercent(density)} of the tokens of the texts that it was labelled on; strongest ${
+        showNumber(largest)
+      }.`,
+    ),
+    histogramFigure(histogram, largest),
+    h(
+      "ol",
+      { class: "contexts" },
+      contexts.map(({ tokens, levels, activation }) =>
+        h(
+          "li",
+          {},
+          h("span", { class: "number muted" }, showNumber(activation, largest)),
+          h(
+            "p",
+            {},
+            tokens.map((token, i) =>
+              h(
+                "span",
+                { class: "context-token", style: { "--level": String((levels[i] ?? 0) / 100) } },
+                contextText(token),
+              )
+            ),
+          ),
+        )
+      ),
+    ),
+  );
+}
+
+/** Spaces stay spaces in running text, what is invisible is shown. */
+function contextText(token) {
+  return showText(token);
+}
+
+/** Counts on a logarithmic scale: rare strong activations are what a feature is about. */
+function histogramFigure(counts, largest) {
+  const [width, height] = [360, 72];
+  const most = Math.log1p(Math.max(...counts));
+  const step = width / counts.length;
+  const bars = counts.map((n, i) => {
+    const size = most === 0 ? 0 : (height * Math.log1p(n)) / most;
+    return s("rect", {
+      x: (i * step + 0.75).toFixed(2),
+      y: (height - size).toFixed(2),
+      width: (step - 1.5).toFixed(2),
+      height: size.toFixed(2),
+    });
+  });
+  const words = `Histogram of ${showCount(counts.reduce((a, b) => a + b, 0), "activation")} from 0 to ${
+    showNumber(largest)
+  }`;
+  return h(
+    "figure",
+    { class: "histogram" },
+    s(
+      "svg",
+      { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words, preserveAspectRatio: "none" },
+      bars,
+    ),
+    h(
+      "figcaption",
+      {},
+      h("span", {}, "0"),
+      h("span", {}, "activation (counts on a logarithmic scale)"),
+      h("span", {}, showNumber(largest)),
+    ),
+  );
+}
+
+function neuronpediaPart(of, feature) {
+  const address = neuronpediaAddress(of, feature, false);
+  if (address === null) return "";
+  const details = h(
+    "details",
+    { class: "neuronpedia" },
+    h("summary", {}, "Neuronpedia dashboard ", h("span", { class: "muted" }, "(loads from neuronpedia.org)")),
+    h("p", {}, h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, "Open its page")),
+  );
+  details.addEventListener("toggle", () => {
+    if (!details.open || details.querySelector("iframe") !== null) return;
+    details.append(h("iframe", {
+      src: neuronpediaAddress(of, feature, true),
+      title: `Neuronpedia’s dashboard of feature ${feature}`,
+      referrerpolicy: "no-referrer",
+      sandbox: "allow-scripts allow-same-origin allow-popups",
+    }));
+  });
+  return details;
+}

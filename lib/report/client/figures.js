@@ -1,0 +1,82 @@
+/** Figures that several parts need, worked out from `ReportData`; and the long table as CSV. */
+import { exactNumber } from "./format.js";
+
+/** Sums of attributions per feature, over all positions (null) or at one; largest first. */
+export function featureTotals({ rows }, position = null) {
+  const totals = new Map();
+  for (let i = 0; i < rows.feature.length; i++) {
+    if (position !== null && rows.position[i] !== position) continue;
+    const feature = rows.feature[i];
+    const total = totals.get(feature) ?? { feature, sum: 0, places: [] };
+    total.sum += rows.attribution[i];
+    total.places.push({ position: rows.position[i], attribution: rows.attribution[i], activation: rows.activation[i] });
+    totals.set(feature, total);
+  }
+  const byPosition = (a, b) => a.position - b.position;
+  for (const { places } of totals.values()) places.sort(byPosition);
+  return [...totals.values()].sort((a, b) => b.sum - a.sum || a.feature - b.feature);
+}
+
+/** The largest magnitude of some numbers, 0 for none. */
+export function largestOf(values) {
+  return values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+}
+
+/** The page of a feature on Neuronpedia, with or without its embedded form; null where the SAE has none. */
+export function neuronpediaAddress({ neuronpediaId }, feature, embedded) {
+  if (neuronpediaId === null) return null;
+  const [model, sae] = neuronpediaId.split("/").map(encodeURIComponent);
+  const query = "?embed=true&embedexplanation=true&embedplots=true&embedtest=true&height=300";
+  return `https://neuronpedia.org/${model}/${sae}/${feature}${embedded ? query : ""}`;
+}
+
+const CELLS = {
+  hook: (_data, sae) => sae.hook,
+  position: (_data, sae, i) => sae.rows.position[i],
+  token: (data, sae, i) => data.tokens[sae.rows.position[i]].text,
+  feature: (_data, sae, i) => sae.rows.feature[i],
+  activation: (_data, sae, i) => sae.rows.activation[i],
+  gradient: (_data, sae, i) => sae.rows.gradient[i],
+  attribution: (_data, sae, i) => sae.rows.attribution[i],
+  label: (_data, sae, i) => sae.labels[sae.rows.feature[i]] ?? null,
+  neuronpedia_url: (_data, sae, i) => neuronpediaAddress(sae, sae.rows.feature[i], false),
+};
+
+/** The columns of a download, besides `hook` where there are several SAEs. */
+export const DOWNLOAD_COLUMNS = ["position", "token", "feature", "activation", "gradient", "attribution", "label"];
+
+/**
+ * The long table of all SAEs as CSV: what `attribute --columns …` writes, largest attribution first.
+ *
+ * @param columns names of columns; default: those of `DOWNLOAD_COLUMNS`, after the hook where there are several
+ */
+export function toCsvText(data, columns = [...(data.saes.length > 1 ? ["hook"] : []), ...DOWNLOAD_COLUMNS]) {
+  const rows = data.saes.flatMap((sae) => sae.rows.feature.map((_, i) => [sae, i]));
+  const at = ([sae, i]) => [-sae.rows.attribution[i], sae.hook, sae.rows.position[i], sae.rows.feature[i]];
+  if (data.saes.length > 1) rows.sort((a, b) => compareLists(at(a), at(b)));
+  const lines = rows.map(([sae, i]) => columns.map((name) => csvField(CELLS[name](data, sae, i))).join(","));
+  return [columns.join(","), ...lines].join("\n") + "\n";
+}
+
+function compareLists(a, b) {
+  const i = a.findIndex((x, k) => x !== b[k]);
+  return i < 0 ? 0 : a[i] < b[i] ? -1 : 1;
+}
+
+/** An absent value is an empty cell, the empty text `""`; a text with spaces at its ends is quoted too. */
+function csvField(cell) {
+  if (cell === null) return "";
+  if (typeof cell === "number") return exactNumber(cell);
+  return /^$|^\s|\s$|[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+}
+
+/** Round numbers between two values, zero among them. */
+export function niceTicks(low, high, count) {
+  const span = high - low || 1;
+  const rough = span / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((x) => x >= rough);
+  const ticks = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) ticks.push(k * step);
+  return ticks.length > 1 ? ticks : [0, step];
+}

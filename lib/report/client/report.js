@@ -1,0 +1,35 @@
+/** The report's page: the result, and what belongs to a file that is passed on. */
+import { h } from "./dom.js";
+import { showText } from "./format.js";
+import { renderDownloads, renderResult } from "./result_view.js";
+
+/** Reads the data that lies in the page and shows it. */
+export function startReport() {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const main = document.getElementById("result");
+  const place = /^#position=(\d+)$/.exec(location.hash);
+  const position = place !== null && Number(place[1]) < data.tokens.length ? Number(place[1]) : null;
+  renderResult(main, data, { state: { position } });
+  renderDownloads(document.getElementById("downloads"), data);
+  renderCommand(document.getElementById("command"), data);
+}
+
+function renderCommand(container, { command, model, program }) {
+  const form = `Model in this form: ${model.processing}${
+    model.revision === null ? "" : `; revision ${model.revision}`
+  }. Made by ${program}.`;
+  if (command === null) return container.replaceChildren(h("p", { class: "muted" }, showText(form)));
+  const copy = h("button", {
+    type: "button",
+    onclick: async () => {
+      await navigator.clipboard.writeText(command).catch(() => getSelection().selectAllChildren(code));
+      copy.textContent = "Copied";
+    },
+  }, "Copy");
+  const code = h("code", {}, command);
+  container.replaceChildren(
+    h("p", { class: "hint" }, "This command makes it again."),
+    h("div", { class: "command" }, h("pre", { tabindex: "0", role: "region", "aria-label": "Command" }, code), copy),
+    h("p", { class: "muted" }, showText(form)),
+  );
+}
