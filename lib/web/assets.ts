@@ -4,6 +4,8 @@
  * @module
  */
 
+import { CLIENT_MODULES } from "../report/client.ts";
+
 /** A file as it is sent. */
 export interface Asset {
   readonly type: string;
@@ -13,11 +15,13 @@ export interface Asset {
 const SCRIPT = "text/javascript; charset=utf-8";
 const STYLE = "text/css; charset=utf-8";
 
-/** The page's own modules and those that it shares with the report, at the places that they have to each other here. */
+/** The page's own modules. */
+const PAGE_MODULES = ["main.js", "ask.js", "answers.js", "api.js", "history.js", "state.js", "status.js"];
+
+/** Modules at the places that they have to each other here: they import each other. */
 const SCRIPTS = [
-  "web/page/main.js",
-  "report/client/mod.js",
-  "report/client/dom.js",
+  ...PAGE_MODULES.map((name) => `web/page/${name}`),
+  ...[...CLIENT_MODULES, "mod.js"].filter((name) => name !== "report.js").map((name) => `report/client/${name}`),
 ];
 
 /** By path: where the file is from here, and its type. */
@@ -29,6 +33,7 @@ const ASSETS: ReadonlyMap<string, readonly [place: string, type: string]> = new 
   ["/icon.svg", ["./page/icon.svg", "image/svg+xml"]],
   ["/api/openapi.json", ["./openapi.json", "application/json"]],
   ["/web/page/page.css", ["./page/page.css", STYLE]],
+  ["/report/client/style.css", ["../report/client/style.css", STYLE]],
   ...SCRIPTS.map((path) => [`/${path}`, [`../${path}`, SCRIPT]] as const),
 ]);
 

@@ -20,9 +20,14 @@ export function questionOf({ metric: { name, words, positiveTokens, negativeToke
  * Shows a result.
  *
  * @param options.state what is chosen at first: `{ sae, position, feature }`, all optional
+ * @param options.predictions whether the next-token table is shown, too
  * @param options.onState called with the new state whenever the user chooses something
  */
-export function renderResult(container, data, { state: initial = {}, onState, headings = true } = {}) {
+export function renderResult(
+  container,
+  data,
+  { state: initial = {}, onState, headings = true, predictions = true } = {},
+) {
   const state = { sae: 0, position: null, feature: null, ...initial };
   const parts = Object.fromEntries(
     ["tokens", "predictions", "positions", "features", "rows", "account"].map((
@@ -82,12 +87,14 @@ export function renderResult(container, data, { state: initial = {}, onState, he
       parts.tokens,
       scope,
     ),
-    h(
-      "div",
-      { class: "two" },
-      section("Attribution by position", null, parts.positions),
-      section("Next token", null, parts.predictions),
-    ),
+    predictions
+      ? h(
+        "div",
+        { class: "two" },
+        section("Attribution by position", null, parts.positions),
+        section("Next token", null, parts.predictions),
+      )
+      : section("Attribution by position", null, parts.positions),
     section(
       "Features",
       "The strongest, with what they stand for where that is known. Choose one to open its card.",

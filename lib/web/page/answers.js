@@ -3,16 +3,48 @@ import { h, renderPredictions, renderTokens, showToken } from "../../report/clie
 
 const find = (id) => document.getElementById(id);
 
+/** Shift held at the click that comes next: one more answer instead of another. */
+let isAdding = false;
+addEventListener("click", (event) => isAdding = event.shiftKey, { capture: true });
+
+/**
+ * The answers that are explained: the chosen ones, else the model's first against its second.
+ *
+ * @returns `{ positive, negative, isImplied }`
+ */
+export function answersOf({ positive, negative, metric }, prediction) {
+  if (metric === "loss") return { positive: [], negative: [], isImplied: false };
+  const isAlone = metric !== "";
+  if (positive.length + negative.length > 0) {
+    return { positive, negative: isAlone ? [] : negative, isImplied: false };
+  }
+  const [first, second] = prediction.predictions;
+  return { positive: [first.id], negative: isAlone || second === undefined ? [] : [second.id], isImplied: true };
+}
+
+/** The answers after a click: another token on that side, one more with Shift, none if it was there. */
+export function withAnswer(answers, id, side, isMore = isAdding) {
+  const other = side === "positive" ? "negative" : "positive";
+  const isThere = answers[side].includes(id);
+  const without = (tokens) => tokens.filter((token) => token !== id);
+  const mine = isThere ? without(answers[side]) : isMore ? [...answers[side], id] : [id];
+  // The implied opponent, chosen itself, changes places with what it was compared with.
+  const isSwap = answers.isImplied && answers[other].includes(id);
+  return { [side]: mine, [other]: isSwap ? answers[side] : without(answers[other]) };
+}
+
 /**
  * Shows a prediction.
  *
- * @param prediction the server's answer, and those of the metric's tokens that were looked up, by id, in `known`
+ * @param prediction the server's answer
+ * @param known rows of tokens that are not among its first, by id
  * @param choose `choose(part of the state)`
  */
 export function showPrediction(prediction, state, known, choose) {
   find("tokens-panel").hidden = find("answers-panel").hidden = prediction === undefined;
   if (prediction === undefined) return;
-  const data = viewOf(prediction, state, known);
+  const answers = answersOf(state, prediction);
+  const data = viewOf(prediction, answers, known);
   const key = document.activeElement?.dataset?.key;
   const form = find("ask");
   const last = prediction.tokens.length - 1;
@@ -25,8 +57,8 @@ export function showPrediction(prediction, state, known, choose) {
     "Next token after ",
     h("bdi", { class: "token-text" }, showToken(at.text, at.id)),
   );
-  renderPredictions(find("predictions"), data, { onAnswer: (id, side) => choose(withAnswer(state, id, side)) });
-  showPicked(data, state, choose);
+  renderPredictions(find("predictions"), data, { onAnswer: (id, side) => choose(withAnswer(answers, id, side)) });
+  showPicked(data, state, answers, choose);
   if (key !== undefined) form.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
 }
 
@@ -42,39 +74,32 @@ function viewOf({ tokens, predictions }, { positive, negative }, known) {
   };
 }
 
-/** The state's part with a token on one side; once more takes it away. */
-export function withAnswer({ positive, negative }, id, side) {
-  const isThere = (side === "positive" ? positive : negative).includes(id);
-  const [pos, neg] = [positive, negative].map((tokens) => tokens.filter((other) => other !== id));
-  if (isThere) return { positive: pos, negative: neg };
-  return side === "positive" ? { positive: [...pos, id], negative: neg } : { positive: pos, negative: [...neg, id] };
-}
-
-/** The answers as they are, each with a button that takes it away. */
-function showPicked(data, { positive, negative }, choose) {
+/** The answers in one line; chosen ones can be taken away. */
+function showPicked(data, { metric }, { positive, negative, isImplied }, choose) {
   const names = new Map(data.predictions.map(({ id, token }) => [id, token]));
   const nameOf = (token) =>
     typeof token === "string" ? showToken(token, "?") : showToken(names.get(token) ?? "", token);
+  const take = (token) => () => {
+    const without = (tokens) => tokens.filter((other) => other !== token);
+    choose({ positive: without(positive), negative: without(negative) });
+  };
   const chip = (side, sign) => (token) =>
     h(
       "span",
-      { class: `answer ${side}` },
+      { class: `answer ${side}${isImplied ? " implied" : ""}` },
       `${sign} `,
       h("bdi", {}, nameOf(token)),
-      h("button", {
+      isImplied ? null : h("button", {
         type: "button",
         "aria-label": `Remove the ${side} answer ${nameOf(token)}`,
-        onclick: () => {
-          const without = (tokens) => tokens.filter((other) => other !== token);
-          choose({ positive: without(positive), negative: without(negative) });
-        },
+        onclick: take(token),
       }, "×"),
     );
-  const isChosen = positive.length + negative.length > 0;
+  const note = metric === "loss" ? "The loss needs no answers." : isImplied ? "the model’s own first choices" : "";
   find("picked-answers").replaceChildren(
-    ...(isChosen
-      ? [...positive.map(chip("positive", "+")), ...negative.map(chip("negative", "−"))]
-      : [h("p", { class: "note" }, "The first against the second, unless you choose: + for, − against.")]),
+    ...positive.map(chip("positive", "+")),
+    ...negative.map(chip("negative", "−")),
+    ...(note === "" ? [] : [h("span", { class: "note" }, note)]),
   );
 }
 

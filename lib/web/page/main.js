@@ -1,6 +1,6 @@
 /** The local page: what the user chooses becomes a request, its answer becomes the view. */
-import { h, questionOf, renderDownloads, renderResult } from "../../report/client/mod.js";
-import { connectOther, showPrediction, withAnswer } from "./answers.js";
+import { h, questionOf, renderDownloads, renderFeatureCard, renderResult } from "../../report/client/mod.js";
+import { answersOf, connectOther, showPrediction, withAnswer } from "./answers.js";
 import { getJson, runJob } from "./api.js";
 import { connectQuestion, firstSae } from "./ask.js";
 import { forgetAll, readHistory, remember } from "./history.js";
@@ -8,7 +8,7 @@ import { attributeBody, NOTHING, predictBody, readState, writeState } from "./st
 import { complain, eventWords, say } from "./status.js";
 
 /** A model that answers in this time answers while one types; others wait for the button. */
-const LIVE_MS = 1500;
+const LIVE_MS = 2500;
 const TYPING_MS = 350;
 /** So many features per SAE get their tokens and contexts at once. */
 const CARDS = 150;
@@ -28,12 +28,11 @@ let running = new AbortController();
 let timer;
 
 const question = connectQuestion((part) => change(part));
-connectOther(lookUp, (id, side) => change(withAnswer(state, id, side)));
+connectOther(lookUp, (id, side) => change(withAnswer(answersOf(state, prediction), id, side)));
 start().catch((error) => complain(error.message));
 
 async function start() {
   server = await getJson("/api/status");
-  find("program").textContent = server.program;
   addEventListener("hashchange", () => restore(location.hash));
   addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
@@ -63,13 +62,12 @@ function restore(hash) {
   prediction = undefined;
   question.show(state);
   // A link must not make this machine download a model.
-  if (isLive() || took.has(state.model)) run();
+  if (isLive()) run();
   else say("Press Explain to run this.");
 }
 
 function isLive() {
-  const last = took.get(state.model);
-  return last === undefined ? state.model === server.model && server.bundled : last < LIVE_MS;
+  return (server.bundled && state.model === server.model) || took.get(state.model) < LIVE_MS;
 }
 
 /** The user chose something. */
@@ -95,10 +93,13 @@ function writeAddress() {
   history.replaceState(null, "", writeState(state));
 }
 
-function submit(event) {
+async function submit(event) {
   event.preventDefault();
   clearTimeout(timer);
-  run();
+  await run();
+  // On a phone the result is below the question.
+  const { top } = find("result").getBoundingClientRect();
+  if (top > 0.6 * innerHeight && shown !== undefined) find("result").scrollIntoView({ behavior: "smooth" });
 }
 
 /** Predicts and attributes; a run before it is given up. */
@@ -125,43 +126,46 @@ async function run() {
 
 async function runAll(asked, signal) {
   const started = performance.now();
+  let ranSince;
   const onEvent = (event) => {
     const words = eventWords(event);
     if (words !== undefined) say(words);
+    if (event.type === "running") ranSince ??= performance.now();
   };
   ({ prediction } = await runJob("/api/predict", predictBody(asked), { signal, onEvent }));
   showPrediction(prediction, state, known, change);
+  const answers = answersOf(asked, prediction);
   if (asked.saes.length === 0) return say("Add an SAE to explain the prediction.");
-  if (asked.positive.length === 0 && asked.negative.length > 0) return say("Choose with + the answer to explain.");
+  if (asked.metric !== "loss" && answers.positive.length === 0) return say("Choose with + the answer to explain.");
   let isShown = false;
   const onReport = (event) => {
     onEvent(event);
     if (event.type !== "report" || isShown) return;
     isShown = true;
-    showReport(event.report, asked);
+    showReport(event.report, asked, answers);
   };
-  const body = { ...attributeBody(asked), cards: CARDS };
+  const body = { ...attributeBody(asked, answers), cards: CARDS };
   const { report } = await runJob("/api/attribute", body, { signal, onEvent: onReport });
-  const seconds = (performance.now() - started) / 1000;
-  took.set(asked.model, 1000 * seconds);
+  took.set(asked.model, performance.now() - ranSince);
   addCards(report);
-  say(`Done in ${seconds.toFixed(2)} s.`);
+  say(`Done in ${((performance.now() - started) / 1000).toFixed(2)} s.`);
 }
 
 /** The report on the page; its cards may still be missing. */
 let shown;
 
-function showReport(report, asked) {
+function showReport(report, asked, { isImplied }) {
   shown = report;
-  for (const sae of report.saes) sae.noLogits ??= "Still being computed: close the card and open it again.";
-  keepAnswers(report.metric, report.predictions);
+  for (const sae of report.saes) sae.noLogits ??= "Still being computed …";
+  if (!isImplied) keepAnswers(report.metric, report.predictions);
   const { sae, position, feature } = state.view;
   const at = report.saes[sae] === undefined ? 0 : sae;
   renderResult(find("view"), report, {
+    predictions: false, // they stand beside the question
     state: {
       sae: at,
       position: position !== null && position < report.tokens.length ? position : null,
-      feature: feature !== null && feature < report.saes[at].dSae ? feature : null,
+      feature: report.saes[at].rows.feature.includes(feature) ? feature : null,
     },
     onState: (view) => {
       state = { ...state, view };
@@ -171,7 +175,10 @@ function showReport(report, asked) {
   find("downloads").hidden = false;
   renderDownloads(find("download-buttons"), report);
   document.title = `${questionOf(report)} sae-attribution`;
-  const hash = writeState({ ...asked, view: NOTHING.view });
+  const idsOf = (tokens) => tokens.map(({ id }) => id);
+  const { positiveTokens, negativeTokens } = report.metric;
+  const chosen = { positive: idsOf(positiveTokens), negative: idsOf(negativeTokens) };
+  const hash = writeState({ ...asked, ...chosen, view: NOTHING.view });
   remember({ hash, title: questionOf(report), note: asked.prompt });
   showHistory();
 }
@@ -188,6 +195,12 @@ function keepAnswers({ positiveTokens, negativeTokens }, predictions) {
 /** The first report of a run comes without cards, the second one brings them. */
 function addCards(report) {
   report.saes.forEach(({ cards, noLogits }, i) => Object.assign(shown.saes[i], { cards, noLogits }));
+  const dialog = find("view").querySelector("dialog[open]");
+  const { sae, feature } = state.view;
+  if (dialog === null || feature === null) return;
+  const isFocused = document.activeElement?.id === "card-title";
+  renderFeatureCard(dialog.firstElementChild, shown, { sae, feature, onClose: () => dialog.close() });
+  if (isFocused) find("card-title").focus({ preventScroll: true });
 }
 
 /** A token by its text, with its place among the predictions. */

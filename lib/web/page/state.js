@@ -102,14 +102,14 @@ export function predictBody(state) {
   return { ...runFields(state), top: state.top, ...(state.position === null ? {} : { position: state.position }) };
 }
 
-/** The body of an attribution. */
-export function attributeBody(state) {
-  const { metric: name, positive, negative, position, special, errorTerm } = state;
-  const isLoss = name === "loss";
+/** The body of an attribution to some answers. */
+export function attributeBody(state, { positive, negative }) {
+  const { metric: name, position, special, errorTerm } = state;
   const metric = {
     ...(name === "" ? {} : { name }),
-    ...(isLoss ? {} : { positive, negative: name === "" ? negative : [] }),
-    ...(isLoss || position === null ? {} : { position }),
+    positive,
+    negative,
+    ...(name === "loss" || position === null ? {} : { position }),
   };
   return {
     ...runFields(state),
