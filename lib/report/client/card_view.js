@@ -94,7 +94,7 @@ function inThisPrompt(data, { rows }, feature) {
             ["Token", "Activation", "× gradient", "= attribution"].map((title, i) =>
               h("th", { scope: "col", class: i === 0 ? "" : "number" }, title)
             ),
-            h("td", {}),
+            h("td", { class: "wide" }),
           ),
         ),
         h("tbody", {}, lines),

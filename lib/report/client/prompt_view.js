@@ -1,7 +1,7 @@
 /** The prompt's tokens, the next tokens, and the bar chart per position. */
 import { h } from "./dom.js";
 import { largestOf, niceTicks } from "./figures.js";
-import { showNumber, showPercent, showSigned, showToken } from "./format.js";
+import { showPercent, showSigned, showToken } from "./format.js";
 
 /** The prompt's tokens as buttons, coloured by their summed attribution (plain while data.saes is empty). */
 export function renderTokens(container, data, { sae = 0, position = null, onPosition } = {}) {
@@ -67,7 +67,11 @@ export function renderPredictions(container, data, { onAnswer } = {}) {
         h("span", { class: "bar neutral", "aria-hidden": "true" }, probabilityBar(probability, most)),
       ),
       h("td", { class: "number" }, showPercent(probability)),
-      h("td", { class: "number muted" }, logit === null ? "–" : (logit < 0 ? "−" : "") + Math.abs(logit).toFixed(2)),
+      h(
+        "td",
+        { class: "number muted logit" },
+        logit === null ? "–" : (logit < 0 ? "−" : "") + Math.abs(logit).toFixed(2),
+      ),
       onAnswer === undefined ? null : h(
         "td",
         { class: "choose" },

@@ -122,10 +122,9 @@ function resultHead(data) {
     h(
       "p",
       { class: "metric" },
-      showText(`${metric.words} ${metric.place} = `),
+      showText(`${metric.words.replaceAll(" - ", " − ")} ${metric.place} = `),
       h("strong", {}, metric.value === null ? "not finite" : showSigned(metric.value)),
-      metric.odds === null ? null : h("span", { class: "odds" }, showText(`: ${metric.odds}`)),
-      ".",
+      metric.odds === null ? null : showText(`: ${metric.odds.replace(/^that is, /, "")}`),
     ),
     data.errorTerm || data.saes.length === 0 ? null : h(
       "p",
