@@ -11,6 +11,7 @@ const SETTINGS = {
   processing: "processing",
   special: "special",
   errorTerm: "error-term",
+  truncate: "truncate",
 };
 
 /** So many names are offered while one is typed. */

@@ -1,5 +1,13 @@
 /** The local page: what the user chooses becomes a request, its answer becomes the view. */
-import { h, questionOf, renderDownloads, renderFeatureCard, renderResult } from "../../report/client/mod.js";
+import {
+  DOWNLOAD_COLUMNS,
+  downloadText,
+  h,
+  questionOf,
+  renderDownloads,
+  renderFeatureCard,
+  renderResult,
+} from "../../report/client/mod.js";
 import { answersOf, connectOther, showPrediction, withAnswer } from "./answers.js";
 import { getJson, runJob } from "./api.js";
 import { connectQuestion, firstSae } from "./ask.js";
@@ -73,7 +81,9 @@ function isLive() {
 /** The user chose something. */
 function change(part) {
   const isOtherModel = part.model !== undefined && part.model !== state.model;
-  const isOtherRun = ["prompt", "model", "saes", "bos", "processing", "position", "top"].some((key) => key in part);
+  const isOtherRun = ["prompt", "model", "saes", "bos", "processing", "truncate", "position", "top"].some((key) =>
+    key in part
+  );
   state = { ...state, ...part, view: { ...NOTHING.view, sae: state.view.sae } };
   writeAddress();
   question.show(state);
@@ -154,10 +164,10 @@ async function runAll(asked, signal) {
 /** The report on the page; its cards may still be missing. */
 let shown;
 
-function showReport(report, asked, { isImplied }) {
+function showReport(report, asked, answers) {
   shown = report;
   for (const sae of report.saes) sae.noLogits ??= "Still being computed …";
-  if (!isImplied) keepAnswers(report.metric, report.predictions);
+  if (!answers.isImplied) keepAnswers(report.metric, report.predictions);
   const { sae, position, feature } = state.view;
   const at = report.saes[sae] === undefined ? 0 : sae;
   renderResult(find("view"), report, {
@@ -174,6 +184,10 @@ function showReport(report, asked, { isImplied }) {
   });
   find("downloads").hidden = false;
   renderDownloads(find("download-buttons"), report);
+  if (report.saes.some(({ rowsLeftOut }) => rowsLeftOut > 0)) {
+    const onclick = ({ target }) => downloadAll(target, asked, answers);
+    find("download-buttons").append(h("button", { type: "button", onclick }, "Download all rows as CSV"));
+  }
   document.title = `${questionOf(report)} sae-attribution`;
   const idsOf = (tokens) => tokens.map(({ id }) => id);
   const { positiveTokens, negativeTokens } = report.metric;
@@ -181,6 +195,21 @@ function showReport(report, asked, { isImplied }) {
   const hash = writeState({ ...asked, ...chosen, view: NOTHING.view });
   remember({ hash, title: questionOf(report), note: asked.prompt });
   showHistory();
+}
+
+/** The page has the strongest rows only; the server writes all of them. */
+async function downloadAll(button, asked, answers) {
+  button.disabled = true;
+  try {
+    const columns = [...(asked.saes.length > 1 ? ["hook"] : []), ...DOWNLOAD_COLUMNS];
+    const body = { ...attributeBody(asked, answers), format: "csv", columns };
+    const { text } = await runJob("/api/attribute", body, { signal: new AbortController().signal, onEvent: () => {} });
+    downloadText("attribution.csv", "text/csv", text);
+  } catch (error) {
+    complain(error.message);
+  } finally {
+    button.disabled = false;
+  }
 }
 
 /** Answers given as texts become ids, and the table shows those that are not among the first. */

@@ -25,6 +25,8 @@ export const NOTHING = {
   special: "",
   /** "", "no" */
   errorTerm: "",
+  /** "", "yes" */
+  truncate: "",
   /** What is looked at in the result. */
   view: { sae: 0, position: null, feature: null },
 };
@@ -35,9 +37,17 @@ const CHOICES = {
   processing: ["default", "none"],
   special: ["yes", "no"],
   errorTerm: ["no"],
+  truncate: ["yes"],
 };
 
-const KEYS = { metric: "metric", bos: "bos", processing: "processing", special: "special", errorTerm: "error-term" };
+const KEYS = {
+  metric: "metric",
+  bos: "bos",
+  processing: "processing",
+  special: "special",
+  errorTerm: "error-term",
+  truncate: "truncate",
+};
 
 /** The state in an address's hash; what is not understood is left out. */
 export function readState(hash) {
@@ -87,13 +97,14 @@ export function writeState(state) {
 }
 
 /** The part of a request that says on what it runs. */
-export function runFields({ prompt, model, saes, bos, processing }) {
+export function runFields({ prompt, model, saes, bos, processing, truncate }) {
   return {
     prompt,
     ...(model === "" ? {} : { model }),
     ...(saes.length === 0 ? {} : { saes }),
     ...(bos === "" ? {} : { prepend_bos: bos === "yes" }),
     ...(processing === "" ? {} : { processing }),
+    ...(truncate === "" ? {} : { truncate: true }),
   };
 }
 
