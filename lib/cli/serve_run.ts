@@ -55,6 +55,7 @@ const reasons: Readonly<Record<string, string>> = {
   EADDRINUSE: "another program does; give another --port",
   EACCES: "that is not allowed; give a --port from 1024 up",
   EADDRNOTAVAIL: "this machine has no such address; leave out --host",
+  EINVAL: "this machine has no such address; leave out --host",
   ENOTFOUND: "there is no such address; leave out --host",
 };
 

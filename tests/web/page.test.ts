@@ -254,7 +254,7 @@ browserTest(
       assert.match(await page.title(), /^Why ·golf/);
       await checkPage(opened);
       await page.getByRole("dialog").getByText("Neuronpedia dashboard").click();
-      await page.waitForRequest(/neuronpedia\.org/);
+      for (let tries = 0; tries < 100 && opened.elsewhere().length === 0; tries++) await page.waitForTimeout(50);
       assert.match(opened.elsewhere()[0], /^https:\/\/neuronpedia\.org\/tiny\/3-%3Cb%3Etest\/\d+\?embed=true/);
     } finally {
       await Deno.remove(directory, { recursive: true });
