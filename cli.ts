@@ -20,6 +20,7 @@ interface CommandModule {
 const COMMANDS: Readonly<Record<string, string>> = {
   predict: "show what the model predicts next",
   attribute: "attribute a prediction to the features of sparse autoencoders",
+  report: "the same as one HTML file, to look at and to pass on",
   serve: "serve a page on this machine, to see it in a browser",
   evals: "evaluate sparse autoencoders on prompts, in SAELens's figures",
   models: "list the models that are known by name",

@@ -90,6 +90,23 @@ export { toCsv } from "./lib/table/csv.ts";
 export { toJson, toJsonLines } from "./lib/table/json.ts";
 export type { Cell, Table } from "./lib/table/table.ts";
 
+// What it shows.
+export { toHtml } from "./lib/report/to_html.ts";
+export { displayed, type MediaBundle } from "./lib/report/jupyter.ts";
+export type {
+  NamedToken,
+  ReportData,
+  ReportDataOptions,
+  ReportMetric,
+  ReportModel,
+  ReportPrediction,
+  ReportRows,
+  ReportSae,
+  ReportToken,
+} from "./lib/report/data.ts";
+export type { FeatureCard, FeatureContext, NamedLogit } from "./lib/report/cards.ts";
+export { type FeatureLogits, featureLogits, type TokenLogit } from "./lib/attribution/feature_logits.ts";
+
 // What it is built from, for metrics and tools of one's own.
 export * from "./lib/graph/mod.ts";
 export type { ProcessingChoice } from "./lib/attribution/processing.ts";

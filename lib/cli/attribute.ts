@@ -4,37 +4,15 @@
  * @module
  */
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { ATTRIBUTION_OPTIONS, type AttributionRequest, noSaeError, readAttribution } from "./attribution_options.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
-import { METRIC_OPTIONS, type MetricRequest, readMetric } from "./metric_options.ts";
-import {
-  DEVICE_OPTIONS,
-  EXCLUDE_OPTIONS,
-  FLAG_OPTIONS,
-  MODEL_OPTIONS,
-  type ProcessingFlags,
-  PROMPT,
-  readExcluded,
-  readFlags,
-  readRunRequest,
-  RUN_OPTIONS,
-  type RunRequest,
-} from "./options.ts";
+import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
-import { type PromptSource, readPromptSource } from "./prompt.ts";
 import { readRows, ROW_OPTIONS, type RowsRequest } from "./row_options.ts";
-import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 import { startEarly } from "./start_early.ts";
 
 /** Everything that the command line asks for. */
-export interface AttributeRequest extends RunRequest {
-  readonly prompt: PromptSource;
-  readonly saes: readonly SaeRequest[];
-  readonly metric: MetricRequest;
-  readonly includeErrorTerm: boolean;
-  /** Single flags over what `processing` gives. */
-  readonly processingFlags: ProcessingFlags;
-  /** Undefined: as the SAEs were trained. */
-  readonly excludeSpecialTokens: boolean | readonly number[] | undefined;
+export interface AttributeRequest extends AttributionRequest {
   readonly trackHookPoints: readonly string[];
   readonly rows: RowsRequest;
   readonly destination: Destination;
@@ -54,14 +32,7 @@ const spec = {
   usage: "PROMPT [--pos-token T] [--neg-token T] [--model M] [--sae S]... [options]",
   positionals: [PROMPT],
   options: {
-    ...METRIC_OPTIONS,
-    ...MODEL_OPTIONS,
-    sae: SAE_OPTION,
-    ...SAE_DETAILS,
-    ...RUN_OPTIONS,
-    ...FLAG_OPTIONS,
-    ...EXCLUDE_OPTIONS,
-    "no-error-term": { kind: "boolean", help: "let the SAE replace the activation, without what it does not explain" },
+    ...ATTRIBUTION_OPTIONS,
     track: {
       kind: "string",
       multiple: true,
@@ -116,24 +87,17 @@ export function parseRequest(args: readonly string[]): AttributeRequest {
   return readRequest(parseCommand(spec, args));
 }
 
-function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): AttributeRequest {
-  const saes = readSaes(order, defaultSaes(values.model));
-  if (saes.length === 0 && values.track.length === 0) {
-    throw new UsageError(
-      `no SAE for ${values.model}: give --sae with the directory of one, or a hook to --track`,
-    );
+function readRequest(parsed: ParsedCommand<typeof spec>): AttributeRequest {
+  const { values } = parsed;
+  const attribution = readAttribution(parsed);
+  if (attribution.saes.length === 0 && values.track.length === 0) {
+    throw noSaeError(values.model, "give --sae with the directory of one, or a hook to --track");
   }
   for (const name of ["summary", "save-tensors", "emit-python"] as const) {
     if (values[name] === "") throw new UsageError(`--${name} is empty: give the name of a file`);
   }
   return {
-    ...readRunRequest(values),
-    prompt: readPromptSource(positionals, values["token-ids"]),
-    saes,
-    metric: readMetric(values),
-    includeErrorTerm: !values["no-error-term"],
-    processingFlags: readFlags(values),
-    excludeSpecialTokens: readExcluded(values),
+    ...attribution,
     trackHookPoints: [...new Set(values.track)],
     rows: readRows(values),
     destination: readDestination(values, stdoutScreen().isTerminal),

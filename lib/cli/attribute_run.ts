@@ -3,17 +3,12 @@
  *
  * @module
  */
-import { calculateFeatureAttribution } from "../attribution/attribution.ts";
 import type { CheckSummary } from "../attribution/check.ts";
-import { predictionOf } from "../attribution/predict.ts";
 import type { Attribution } from "../attribution/result.ts";
-import type { Model } from "../model/model.ts";
 import type { AttributeRequest } from "./attribute.ts";
+import { runAttribution, spaceWarnings } from "./attribution_run.ts";
 import { writeExports } from "./exports.ts";
 import { findExplanations, type FoundExplanations } from "./explanations.ts";
-import { leadingSpaceWarning } from "./leading_space.ts";
-import { makeMetric } from "./metric.ts";
-import type { MetricRequest } from "./metric_options.ts";
 import { type Opened, openShown } from "./open.ts";
 import { printNote, type Screen, stderrScreen, stdoutScreen } from "./output.ts";
 import { withProgress } from "./progress.ts";
@@ -41,26 +36,19 @@ export async function attribute(request: AttributeRequest): Promise<void> {
 }
 
 async function runAll(
-  { model, saes }: Opened,
+  opened: Opened,
   prompt: string | readonly number[],
   request: AttributeRequest,
 ): Promise<{ result: Attribution; check: CheckSummary | undefined }> {
-  const { trackHookPoints, includeErrorTerm, prependBos, truncate, processing, quiet } = request;
-  const result = await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
-    saes,
+  const { trackHookPoints, quiet } = request;
+  const result = await runAttribution(opened, prompt, request, {
     trackHookPoints,
-    includeErrorTerm,
-    prependBos,
-    truncate,
-    processing,
-    processingFlags: request.processingFlags,
-    excludeSpecialTokens: request.excludeSpecialTokens,
     topPredictions: quiet ? 0 : TOP_PREDICTIONS,
     diagnose: !quiet || request.summary !== undefined,
   });
   if (!request.check) return { result, check: undefined };
   const { checkAttribution } = await import("../attribution/check.ts");
-  return { result, check: await checkAttribution(model, result) };
+  return { result, check: await checkAttribution(opened.model, result) };
 }
 
 async function makeReport(
@@ -76,28 +64,13 @@ async function makeReport(
   const warnings = [
     ...result.warnings,
     ...found.warnings,
-    ...await spaceWarnings(model, result, request.metric),
+    ...await spaceWarnings(result, request.metric),
   ];
   const seconds = performance.now() / 1000;
   return attributionReport(
     { result, request, labels: found.explanations, tokenNames: new Map(names), check, warnings, seconds },
     screen,
   );
-}
-
-async function spaceWarnings(model: Model, result: Attribution, metric: MetricRequest): Promise<string[]> {
-  const { grads } = result.parts;
-  const place = async (id: number): ReturnType<typeof predictionOf> =>
-    predictionOf(model, await grads.modelOutput(), grads.rows.length - 1, id);
-  const warnings: string[] = [];
-  const option = metric.kind === "weighted" ? "--token-weight" : "--pos-token";
-  for (const [name, tokens] of [[option, metric.positive], ["--neg-token", metric.negative]] as const) {
-    for (const token of tokens) {
-      const warning = await leadingSpaceWarning(model, name, token, place);
-      if (warning !== undefined) warnings.push(warning);
-    }
-  }
-  return warnings;
 }
 
 /** On a terminal the summary comes last, where the eye is; elsewhere it comes before rows that `| head` may cut. */

@@ -10,10 +10,11 @@ import { createRuntime, type Runtime, type RuntimeOptions } from "../runtime/run
 import { hashFiles } from "../weights/hash.ts";
 import type { OpenOptions } from "../registry/open.ts";
 import { isPlace } from "../weights/place.ts";
+import type { Tensor } from "../runtime/tensor.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import { openSafetensors, type TensorStore } from "../weights/tensors.ts";
 import { Chain } from "./chain.ts";
-import { readLayer, type Weights } from "./layer_weights.ts";
+import { readLayer } from "./layer_weights.ts";
 import { renamedStore } from "./renamed_store.ts";
 import { createTokenizer, type ModelTokenizer } from "./tokenizer.ts";
 import { Unembedding } from "./unembedding.ts";
@@ -135,7 +136,7 @@ export class Model implements AsyncDisposable {
   }
 
   /** The weights of the final norm, by the name of their graph input. */
-  finalWeights(): Promise<Weights> {
+  finalWeights(): Promise<Readonly<Record<string, Tensor>>> {
     return readLayer(this.#store, this.architecture.finalWeights()).loading;
   }
 

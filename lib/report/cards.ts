@@ -12,9 +12,9 @@ import { bundledActivities, type FeatureActivity } from "./bundled_contexts.ts";
 /** A feature's local dashboard; what is not known is absent. */
 export interface FeatureCard {
   /** The tokens whose logits it raises most, and how much per unit of its activation; largest first. */
-  readonly raised?: readonly TokenLogit[];
+  readonly raised?: readonly NamedLogit[];
   /** The tokens whose logits it lowers most; the lowest first. */
-  readonly lowered?: readonly TokenLogit[];
+  readonly lowered?: readonly NamedLogit[];
   /** The share of tokens at which it is active at all, in the texts that its contexts are from. */
   readonly density?: number;
   /** Its largest activation in those texts. */
@@ -26,10 +26,11 @@ export interface FeatureCard {
 }
 
 /** A token and a logit. */
-export type TokenLogit = readonly [token: string, logit: number];
+export type NamedLogit = readonly [token: string, logit: number];
 
 /** A piece of text in which a feature is active. */
 export interface FeatureContext {
+  /** Decoded one by one. */
   readonly tokens: readonly string[];
   /** Its activation at each token, in hundredths of `largest`; the last zeros may be missing. */
   readonly levels: readonly number[];
@@ -59,7 +60,7 @@ export async function featureCards(result: Attribution, hook: string, most: numb
   );
   const activities = await bundledActivities(model, sae);
   const texts = await textsOf(model, [...logits.values()], features.flatMap((feature) => activities[feature] ?? []));
-  const named = (tokens: readonly { id: number; logit: number }[]): TokenLogit[] =>
+  const named = (tokens: readonly { id: number; logit: number }[]): NamedLogit[] =>
     tokens.map(({ id, logit }) => [texts.get(id)!, Number(logit.toPrecision(4))]);
   const cards = features.map((feature): [number, FeatureCard] => {
     const found = logits.get(feature);

@@ -9,7 +9,8 @@ import type { Attribution } from "../attribution/result.ts";
 import type { AttributionRow, SaeAttribution } from "../attribution/sae_attribution.ts";
 import { showProcessing } from "../attribution/processing.ts";
 import { VERSION } from "../version.ts";
-import type { FeatureCard } from "./cards.ts";
+import { type FeatureCard, featureCards } from "./cards.ts";
+import { commandOf } from "./command.ts";
 import { addsUpWords, errorWords, fitWords, metricWords, oddsWords, placeWords, tokenName } from "./words.ts";
 
 /** Everything that is shown of one run. Plain JSON: numbers are finite or null, texts are raw and not yet escaped. */
@@ -38,8 +39,11 @@ export interface ReportData {
 
 /** The model of a report. */
 export interface ReportModel {
+  /** What it was opened by. */
   readonly name: string;
+  /** What outputs call it. */
   readonly description: string;
+  /** `gpt2`, `llama` … */
   readonly family: string;
   /** The commit, of a model from the hub. */
   readonly revision: string | null;
@@ -49,9 +53,11 @@ export interface ReportModel {
 
 /** One token of the prompt. */
 export interface ReportToken {
+  /** Its id in the vocabulary. */
   readonly id: number;
   /** Decoded alone; empty where the model has no tokenizer. */
   readonly text: string;
+  /** BOS, EOS, padding and the like. */
   readonly special: boolean;
   /** The SAEs were left out here. */
   readonly excluded: boolean;
@@ -71,6 +77,7 @@ export interface ReportMetric {
   readonly place: string;
   /** As NumPy would write it. */
   readonly formula: string;
+  /** Null where it is not finite. */
   readonly value: number | null;
   /** A logit difference as odds, in words. */
   readonly odds: string | null;
@@ -84,18 +91,23 @@ export interface ReportMetric {
 
 /** A token of the vocabulary. */
 export interface NamedToken {
+  /** Its id. */
   readonly id: number;
+  /** Decoded alone. */
   readonly text: string;
 }
 
 /** One next token. */
 export interface ReportPrediction {
+  /** Its token id. */
   readonly id: number;
+  /** Its text, decoded alone. */
   readonly token: string;
   /** 0 is the most probable. */
   readonly rank: number;
   /** Logit minus the vocabulary's mean. */
   readonly logit: number | null;
+  /** Softmax over the vocabulary. */
   readonly probability: number;
   /** On which side of the metric it stands. */
   readonly side: "positive" | "negative" | null;
@@ -109,7 +121,9 @@ export interface ReportSae {
   readonly hookIn: string;
   /** What it was opened by. */
   readonly source: string;
+  /** SAELens's name. */
   readonly architecture: string;
+  /** How many features it has. */
   readonly dSae: number;
   /** `model/sae` on Neuronpedia; null where the SAE does not say. */
   readonly neuronpediaId: string | null;
@@ -140,8 +154,11 @@ export interface ReportSae {
 
 /** The long table by column; all columns have the same length. */
 export interface ReportRows {
+  /** The token, counted from 0. */
   readonly position: readonly number[];
+  /** The feature's index in the SAE. */
   readonly feature: readonly number[];
+  /** Never 0. */
   readonly activation: readonly number[];
   /** ∂metric/∂activation */
   readonly gradient: readonly number[];
@@ -155,7 +172,7 @@ export interface ReportDataOptions {
   readonly explanations?: Explanations;
   /** How many predictions. Default 10. */
   readonly predictions?: number;
-  /** The command line that makes the same run again. */
+  /** The command line that makes the same run again; default: worked out from the result. */
   readonly command?: string;
   /** The form of the model in words, and why; default: its flags. */
   readonly processing?: string;
@@ -213,7 +230,7 @@ export async function reportData(result: Attribution, options: ReportDataOptions
     errorTerm: includeErrorTerm,
     saes,
     warnings: [...result.warnings, ...options.warnings ?? []],
-    command: options.command ?? null,
+    command: options.command ?? commandOf(result),
     program: `sae-attribution ${VERSION}`,
   };
 }
@@ -269,7 +286,6 @@ async function saeData(result: Attribution, hook: string, options: ReportDataOpt
   const { features, bias, error, total } = sae.decomposition;
   const rows = largestRows(sae, options.rows ?? ROWS);
   const labels = options.explanations?.get(hook) ?? await sae.run.sae.labels();
-  const { featureCards } = await import(new URL("./cards.ts", import.meta.url).href) as typeof import("./cards.ts");
   const { cards, noLogits } = await featureCards(result, hook, options.cards ?? CARDS);
   const labelled = [...new Set(rows.map(({ feature }) => feature))].filter((feature) => labels.has(feature));
   return {

@@ -163,7 +163,12 @@ export function renderPositions(container, data, { sae = 0, position = null, onP
           "aria-label": `Position ${i}, token ${name}: ${words}`,
           onclick: () => onPosition?.(position === i ? null : i),
         },
-        h("span", { class: "plot" }, column(features[i], "features"), column(error[i], "error")),
+        h(
+          "span",
+          { class: "plot" },
+          column(token.excluded ? 0 : features[i], "features"),
+          column(token.excluded ? 0 : error[i], "error"),
+        ),
         h("span", { class: "label" }, h("bdi", {}, name)),
       ),
     );

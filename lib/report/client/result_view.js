@@ -7,6 +7,9 @@ import { toCsvText } from "./figures.js";
 import { showNumber, showSigned, showText, showToken } from "./format.js";
 import { renderPositions, renderPredictions, renderTokens } from "./prompt_view.js";
 
+/** From here on the chart takes the whole width. */
+const MANY_TOKENS = 24;
+
 /** The question as a title. */
 export function questionOf({ metric: { name, words, positiveTokens, negativeTokens } }) {
   const names = (tokens) => tokens.map(({ text, id }) => showToken(text, id)).join(", ");
@@ -90,7 +93,7 @@ export function renderResult(
     predictions
       ? h(
         "div",
-        { class: "two" },
+        { class: data.tokens.length > MANY_TOKENS ? "two long" : "two" },
         section("Attribution by position", null, parts.positions),
         section("Next token", null, parts.predictions),
       )

@@ -16,7 +16,7 @@ export function readHistory() {
 
 function isEntry(entry) {
   return typeof entry === "object" && entry !== null &&
-    ["hash", "title", "note"].every((key) => typeof entry[key] === "string");
+    ["hash", "title", "note"].every((key) => typeof entry[key] === "string") && entry.hash.startsWith("#");
 }
 
 /** Puts a run first; the same question takes the place of its older self. */

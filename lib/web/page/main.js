@@ -27,7 +27,9 @@ const find = (id) => document.getElementById(id);
 
 let state = { ...NOTHING };
 let server;
+/** The last prediction, and the request that it is the answer to. */
 let prediction;
+let predictedFor;
 /** Rows of tokens that are not among the predictions, by id. */
 const known = new Map();
 /** How long the last run took, by model. */
@@ -36,7 +38,7 @@ let running = new AbortController();
 let timer;
 
 const question = connectQuestion((part) => change(part));
-connectOther(lookUp, (id, side) => change(withAnswer(answersOf(state, prediction), id, side)));
+connectOther(lookUp, (id, side) => prediction && change(withAnswer(answersOf(state, prediction), id, side)));
 start().catch((error) => complain(error.message));
 
 async function start() {
@@ -78,28 +80,39 @@ function isLive() {
   return (server.bundled && state.model === server.model) || took.get(state.model) < LIVE_MS;
 }
 
+/** After a change of these, what was looked at in the old result means nothing. */
+const OTHER_TOKENS = ["prompt", "model", "saes", "bos", "truncate"];
+
 /** The user chose something. */
 function change(part) {
   const isOtherModel = part.model !== undefined && part.model !== state.model;
-  const isOtherRun = ["prompt", "model", "saes", "bos", "processing", "truncate", "position", "top"].some((key) =>
-    key in part
-  );
-  state = { ...state, ...part, view: { ...NOTHING.view, sae: state.view.sae } };
-  writeAddress();
+  const isOtherResult = OTHER_TOKENS.some((key) => key in part);
+  const view = isOtherResult ? NOTHING.view : { ...state.view, feature: null };
+  state = { ...state, ...part, view };
+  writeAddressSoon();
   question.show(state);
-  if (isOtherRun && prediction !== undefined && part.position === undefined) prediction = undefined;
-  showPrediction(prediction, state, known, change);
   if (isOtherModel) {
+    prediction = undefined;
     known.clear();
     firstSae(state.model).then((saes) => saes.length > 0 && change({ saes }), () => {});
   }
+  showPrediction(prediction, state, known, change);
   clearTimeout(timer);
   running.abort();
   if (isLive()) timer = setTimeout(run, "prompt" in part ? TYPING_MS : 0);
   else say("Press Explain to run this.");
 }
 
+let addressTimer;
+
+/** Browsers do not like an address that changes with every letter. */
+function writeAddressSoon() {
+  clearTimeout(addressTimer);
+  addressTimer = setTimeout(writeAddress, TYPING_MS);
+}
+
 function writeAddress() {
+  clearTimeout(addressTimer);
   history.replaceState(null, "", writeState(state));
 }
 
@@ -117,6 +130,7 @@ async function run() {
   running.abort();
   const mine = running = new AbortController();
   complain("");
+  writeAddress();
   if (state.prompt === "") return say("Type a prompt.");
   find("cancel").hidden = false;
   find("result").setAttribute("aria-busy", "true");
@@ -142,7 +156,11 @@ async function runAll(asked, signal) {
     if (words !== undefined) say(words);
     if (event.type === "running") ranSince ??= performance.now();
   };
-  ({ prediction } = await runJob("/api/predict", predictBody(asked), { signal, onEvent }));
+  const wanted = JSON.stringify(predictBody(asked));
+  if (prediction === undefined || predictedFor !== wanted) {
+    ({ prediction } = await runJob("/api/predict", predictBody(asked), { signal, onEvent }));
+    predictedFor = wanted;
+  }
   showPrediction(prediction, state, known, change);
   const answers = answersOf(asked, prediction);
   if (asked.saes.length === 0) return say("Add an SAE to explain the prediction.");
@@ -179,7 +197,7 @@ function showReport(report, asked, answers) {
     },
     onState: (view) => {
       state = { ...state, view };
-      writeAddress();
+      writeAddressSoon();
     },
   });
   find("downloads").hidden = false;
@@ -237,7 +255,10 @@ async function lookUp(text) {
   complain("");
   try {
     const body = { ...predictBody(state), answer: text };
-    const { prediction: found } = await runJob("/api/predict", body, { signal: running.signal, onEvent: () => {} });
+    const { prediction: found } = await runJob("/api/predict", body, {
+      signal: new AbortController().signal,
+      onEvent: () => {},
+    });
     known.set(found.answer.id, found.answer);
     return found.answer;
   } catch (error) {

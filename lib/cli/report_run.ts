@@ -1,0 +1,48 @@
+/**
+ * What `report` does once its command line is understood.
+ *
+ * @module
+ */
+import { attributionHtml } from "../report/html.ts";
+import { processingWords } from "../report/words.ts";
+import { commandLine } from "../report/command.ts";
+import { writeFileAtomic } from "../table/write_file.ts";
+import { runAttribution, spaceWarnings } from "./attribution_run.ts";
+import { findExplanations } from "./explanations.ts";
+import { openShown } from "./open.ts";
+import { printData, printNote, stderrScreen } from "./output.ts";
+import { withProgress } from "./progress.ts";
+import { readPrompt } from "./prompt.ts";
+import type { ReportRequest } from "./report.ts";
+
+/** In the next-token table. */
+const PREDICTIONS = 10;
+
+/** Runs an attribution and writes the report. */
+export async function report(request: ReportRequest): Promise<void> {
+  const prompt = await readPrompt(request.prompt);
+  const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  await using opened = await openShown(request, screen);
+  const found = await findExplanations(opened.saes, request.saes);
+  const html = await withProgress(screen, "attributing", async () => {
+    const result = await runAttribution(opened, prompt, request, { topPredictions: PREDICTIONS, diagnose: true });
+    return await attributionHtml(result, {
+      explanations: found.explanations,
+      predictions: PREDICTIONS,
+      cards: request.cards,
+      command: commandLine(["report", ...withPrompt(request.args, prompt)]),
+      processing: processingWords(result, request),
+      warnings: [...found.warnings, ...await spaceWarnings(result, request.metric)],
+    });
+  });
+  if (request.output === undefined) return await printData([html]);
+  await writeFileAtomic(request.output, [html]);
+  if (!request.quiet) {
+    await printNote(`${request.output}: ${Math.ceil(html.length / 1000)} KB, to be opened in a browser\n`);
+  }
+}
+
+/** A prompt from standard input is written out, so that the command can be run again. */
+function withPrompt(args: readonly string[], prompt: string | readonly number[]): readonly string[] {
+  return args.map((arg) => arg === "-" && typeof prompt === "string" ? prompt : arg);
+}

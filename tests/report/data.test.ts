@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import {
+  calculateFeatureAttribution,
+  featureTable,
+  loadModel,
+  loadSae,
+  logit,
+  LONG_COLUMNS,
+  type LongColumn,
+  longTable,
+  loss,
+  targetText,
+  testPrompt,
+  toCsv,
+} from "../../mod.ts";
+import { parseRequest } from "../../lib/cli/report.ts";
+import { strongestFeatures } from "../../lib/report/cards.ts";
+import { DOWNLOAD_COLUMNS, featureTotals, niceTicks, toCsvText } from "../../lib/report/client/figures.js";
+import { showNumber, showPercent, showSigned, showToken } from "../../lib/report/client/format.js";
+import { commandOf } from "../../lib/report/command.ts";
+import { reportData } from "../../lib/report/data.ts";
+import { percent, signed } from "../../lib/report/figures.ts";
+import { printable } from "../../lib/table/terminal.ts";
+import { PROMPT, TINY_SAES, tinyData, withTinyFacts } from "./reports.ts";
+
+const DATA = new URL("../data/", import.meta.url);
+
+Deno.test("the data of a report say what the result and the next-token table say", async () => {
+  const { data, features } = await withTinyFacts([TINY_SAES[1]], async (result) => ({
+    data: await reportData(result, { predictions: 4, cards: 5, warnings: ["look here"] }),
+    features: await featureTable(result),
+  }));
+  await using model = await loadModel("tiny-facts", { threads: 1 });
+  const { predictions } = await testPrompt(model, PROMPT, { topK: 4 });
+  assert.deepEqual(data.predictions.map(({ id, rank }) => [id, rank]), predictions.map(({ id, rank }) => [id, rank]));
+  assert.deepEqual(data.predictions.map(({ side }) => side), ["positive", "negative", null, null]);
+  assert.equal(data.metric.odds, "that is, ·golf is 17 times as probable as ·tennis");
+  assert.deepEqual([data.metric.positive, data.metric.negative], ["for ·golf", "for ·tennis"]);
+  assert.deepEqual(data.tokens.map(({ excluded }) => excluded), [true, false, false, false, false, false, false]);
+  assert.deepEqual(data.warnings, ["look here"]);
+  const [sae] = data.saes;
+  assert.equal(Object.keys(sae.cards).length, 5);
+  for (const [feature, { raised, lowered, contexts, histogram, density, largest }] of Object.entries(sae.cards)) {
+    assert.deepEqual([raised?.length, lowered?.length, histogram?.length], [10, 10, 24]);
+    assert.ok(contexts!.length > 0 && density! > 0 && sae.labels[feature] !== undefined);
+    for (const { tokens, levels, activation } of contexts!) {
+      assert.ok(levels.length <= tokens.length && Math.max(...levels) <= 100);
+      assert.ok(Math.abs(activation / largest! - Math.max(...levels) / 100) <= 0.5, "the strongest token is in it");
+    }
+  }
+  // The sums that the browser shows are those of the feature table.
+  const sums = featureTotals(sae).map(({ feature, sum }: { feature: number; sum: number }) => [feature, sum]);
+  assert.equal(sums.length, [...features.rows].length);
+  for (const [i, row] of [...features.rows].entries()) {
+    assert.equal(sums[i][0], row[0]);
+    assert.ok(Math.abs(sums[i][1] - Number(row[1])) <= 1e-7);
+  }
+});
+
+Deno.test("activations in the bundled contexts are those of a run on the same tokens", async () => {
+  const { cards } = (await tinyData(40)).saes[0];
+  await using model = await loadModel("tiny-facts", { threads: 1 });
+  await using sae = await loadSae(TINY_SAES[1]);
+  // The first token of a context that begins a text stands after BOS there: only those can be run again as they were.
+  const starts = Object.entries(cards).flatMap(([feature, { contexts = [], largest }]) =>
+    contexts.filter(({ tokens }) => tokens.length < 10).map((context) => ({
+      feature: Number(feature),
+      largest,
+      ...context,
+    }))
+  );
+  assert.ok(starts.length > 0);
+  const { activations } = await (async () => {
+    const { tokens } = starts[0];
+    const result = await calculateFeatureAttribution(model, tokens.join(""), loss(), { saes: [sae] });
+    return { activations: await result.saeFeatureActivations(sae.hookOut) };
+  })();
+  const { feature, largest, levels } = starts[0];
+  for (const [i, level] of levels.entries()) {
+    const activation = activations.data[(i + 1) * sae.config.dSae + feature];
+    assert.ok(Math.abs(activation / largest! - level / 100) <= 0.006, `${activation} is not ${level} % of ${largest}`);
+  }
+});
+
+Deno.test("the CSV of a report is the command line's, for one SAE and for several", async () => {
+  for (const saes of [TINY_SAES.slice(1, 2), TINY_SAES]) {
+    const { data, csv, all } = await withTinyFacts(saes, async (result) => {
+      const hook: LongColumn[] = saes.length > 1 ? ["hook"] : [];
+      const all = LONG_COLUMNS.filter((name) => name !== "kind" && name !== "is_special");
+      return {
+        data: await reportData(result, { cards: 0 }),
+        csv: toCsv(await longTable(result, { columns: [...hook, ...DOWNLOAD_COLUMNS as LongColumn[]] })),
+        all: [all, toCsv(await longTable(result, { columns: all }))] as const,
+      };
+    });
+    assert.equal(toCsvText(data), csv);
+    assert.equal(toCsvText(data, [...all[0]]), all[1]);
+  }
+});
+
+Deno.test("hooks beside the residual stream, other metrics, few rows", async (t) => {
+  await using model = await loadModel(new URL("models/gpt2/", DATA), { threads: 1 });
+  await using z = await loadSae(new URL("saes/g-std-z1/", DATA));
+  await t.step("an SAE whose features have no logits of their own", async () => {
+    const result = await calculateFeatureAttribution(model, PROMPT, logit(" golf"), { saes: [z] });
+    const data = await reportData(result, { cards: 3, rows: 7 });
+    assert.match(data.saes[0].noLogits!, /writes at blocks\.1\.attn\.hook_z/);
+    assert.equal(Object.values(data.saes[0].cards)[0].raised, undefined);
+    assert.equal(data.saes[0].rows.feature.length, 7);
+    assert.equal(data.saes[0].rowsLeftOut, result.rows(z.hookOut).length - 7);
+    const least = Math.min(...data.saes[0].rows.attribution.map(Math.abs));
+    assert.equal(result.rows(z.hookOut).filter(({ attribution }) => Math.abs(attribution) > least).length, 6);
+  });
+  await t.step("a command that makes the same run again", async () => {
+    for (const metric of [logit(" golf", { position: [-2, -1] }), loss()]) {
+      const result = await calculateFeatureAttribution(model, PROMPT, metric, { saes: [z], includeErrorTerm: false });
+      const command = commandOf(result)!;
+      const args = command.split(" ").slice(4).map((word) => word.replace(/^'(.*)'$/, "$1"));
+      const request = parseRequest(args.slice(1));
+      assert.deepEqual([args[0], request.includeErrorTerm], ["report", false]);
+      assert.deepEqual(request.prompt, result.tokens.map(({ id }) => id));
+      assert.deepEqual(request.metric.positions, metric.name === "loss" ? [-1] : result.parts.grads.rows);
+      assert.deepEqual(request.saes, [{ source: z.source, hook: z.hookOut }]);
+      assert.deepEqual({ ...request.processingFlags }, { ...result.parts.grads.processing });
+    }
+    const result = await calculateFeatureAttribution(model, PROMPT, targetText(" golf"), { saes: [z] });
+    assert.equal(commandOf(result), null);
+  });
+});
+
+Deno.test("cards go to the features that lists show first", () => {
+  const row = (position: number, feature: number, attribution: number) => ({
+    position,
+    feature,
+    attribution,
+    activation: 1,
+    gradient: attribution,
+  });
+  const rows = [row(0, 1, 9), row(0, 2, 8), row(0, 3, 7), row(1, 4, -0.1), row(1, 2, 0.05), row(2, 5, 0.01)];
+  // 1 leads overall (and at 0), 4 and 5 lead their positions; then the seconds: 2 overall and at 0 and 1; 3 is third.
+  assert.deepEqual(strongestFeatures(rows, 10), [1, 4, 5, 2, 3]);
+  assert.deepEqual(strongestFeatures(rows, 2), [1, 4]);
+  assert.deepEqual(strongestFeatures([], 2), []);
+});
+
+Deno.test("the browser writes numbers and tokens as the terminal does", () => {
+  const minus = (text: string): string => text.replace("-", "−");
+  for (const [value, largest] of [[0.25, 2], [-12.3456, 12.3456], [1.5e-7, 1.5e-7], [0, 3], [2e6, 2e6]]) {
+    assert.equal(showSigned(value, largest), minus(signed(value, largest)).replace("e−", "e-"));
+  }
+  assert.equal(showNumber(-0.00001, 1), "−1e-5");
+  for (const share of [0.9173, 0.0004, 1e-9, 0, 1]) assert.equal(showPercent(share), percent(share));
+  for (const text of [" golf", "a\nb", "\x1b[2J", "\u202eabc", "日本", " x "]) {
+    assert.equal(showToken(text, 1), printable(text));
+  }
+  assert.equal(showToken("", 7), "#7");
+  assert.deepEqual(niceTicks(-0.1, 0.12, 6), [-0.1, -0.05, 0, 0.05, 0.1]);
+  assert.deepEqual(niceTicks(0, 0, 4).length, 2);
+});
