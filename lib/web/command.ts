@@ -4,6 +4,7 @@
  * @module
  */
 import { DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
+import { commandLine } from "../report/command.ts";
 import type { AttributeJob } from "./jobs.ts";
 
 /**
@@ -32,7 +33,7 @@ export function attributeCommand(
     // What looks like an option stands after all of them.
     ...(first.length === 0 ? ["--", prompt as string] : []),
   ];
-  return `deno run -A cli.ts attribute ${words.map(shellWord).join(" ")}`;
+  return commandLine(["attribute", ...words]);
 }
 
 function metricWords({ name, positive, negative, position, text }: AttributeJob["metric"], spell: Spell): string[] {
@@ -56,8 +57,4 @@ type Spell = (id: number) => string | undefined;
 
 function flagWords(name: string, value: boolean | undefined): string[] {
   return value === undefined ? [] : [value ? `--${name}` : `--no-${name}`];
-}
-
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

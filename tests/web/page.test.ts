@@ -43,9 +43,9 @@ async function checkPage(opened: Opened): Promise<void> {
 
 /** The text of a file that a button downloads. */
 async function download({ page }: Opened, name: string): Promise<string> {
-  const waiting = page.waitForEvent("download");
-  await page.getByRole("button", { name, exact: true }).click();
-  return await Deno.readTextFile(await (await waiting).path());
+  const button = page.getByRole("button", { name, exact: true });
+  const [file] = await Promise.all([page.waitForEvent("download"), button.click()]);
+  return await Deno.readTextFile(await file.path());
 }
 
 /** Runs the command that the page shows, for rows with these columns. */
@@ -67,7 +67,7 @@ browserTest(
     const { page } = opened;
     await t.step("it begins with an example", () => opened.done("Why ·golf and not ·tennis?"));
     await t.step("a prompt is answered while it is typed", async () => {
-      await page.getByLabel("Prompt").fill(" The capital of France is");
+      await page.getByLabel("Prompt", { exact: true }).fill(" The capital of France is");
       await opened.done("Why ·Paris and not ·Brussels?");
     });
     await t.step("a chip chooses the position, and once more the last", async () => {
@@ -121,13 +121,13 @@ browserTest(
     await t.step("the address holds it all", async () => {
       await page.reload();
       await opened.done("Why ·Paris and not ·Rome?");
-      assert.equal(await page.getByLabel("Prompt").inputValue(), " The capital of France is");
+      assert.equal(await page.getByLabel("Prompt", { exact: true }).inputValue(), " The capital of France is");
     });
     await t.step("history", async () => {
       await page.getByText("History", { exact: true }).click();
       await page.getByRole("link", { name: "Why ·golf and not ·tennis?" }).click();
       await opened.done("Why ·golf and not ·tennis?");
-      assert.equal(await page.getByLabel("Prompt").inputValue(), PROMPT);
+      assert.equal(await page.getByLabel("Prompt", { exact: true }).inputValue(), PROMPT);
       await page.getByRole("button", { name: "Forget all" }).click();
       assert.equal(await page.locator("#history").isVisible(), false);
     });
@@ -183,9 +183,8 @@ browserTest("by keyboard alone", async (browser) => {
   await page.keyboard.press("Escape");
   assert.equal(await page.getByRole("dialog").isVisible(), false);
   await tabTo(/^Download CSV$/);
-  const waiting = page.waitForEvent("download");
-  await page.keyboard.press("Enter");
-  assert.match(await Deno.readTextFile(await (await waiting).path()), /^position,token,feature/);
+  const [file] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")]);
+  assert.match(await Deno.readTextFile(await file.path()), /^position,token,feature/);
   await checkPage(opened);
 });
 
@@ -204,7 +203,7 @@ for (
     const { page } = opened;
     await opened.done("Why ·golf and not ·tennis?");
     await checkPage(opened);
-    await page.getByLabel("Prompt").fill(" The capital of France is");
+    await page.getByLabel("Prompt", { exact: true }).fill(" The capital of France is");
     await opened.done("Why ·Paris and not ·Brussels?");
     await page.getByRole("button", { name: "·Rome as the negative answer" }).click();
     await opened.done("Why ·Paris and not ·Rome?");
@@ -271,9 +270,10 @@ browserTest("a link does not start what costs a download, and a closed page leav
   );
   await opened.page.getByText("Press Explain to run this.").waitFor();
   assert.ok(opened.requests.every((url) => !/\/api\/(predict|attribute)/.test(url)));
-  const asking = opened.page.waitForRequest(/\/api\/predict/);
-  await opened.page.goto(`http://${opened.host}/#prompt=+a`);
-  await asking;
+  await Promise.all([
+    opened.page.waitForRequest(/\/api\/predict/),
+    opened.page.goto(`http://${opened.host}/#prompt=+a`),
+  ]);
   await opened.page.close();
   for (let tries = 0;; tries++) {
     const { busy, waiting } = await (await fetch(`http://${opened.host}/api/status`)).json();
