@@ -26,11 +26,19 @@ export interface Choice {
   readonly local: boolean;
 }
 
-/** What the page begins with. */
+/** What the page begins with, and what costs no download. */
 export function offeredAtStart({ model, saes, hub }: Offered): Readonly<Record<string, unknown>> {
   const own = Object.hasOwn(BUNDLED, model) ? [BUNDLED[model].default_sae] : [];
-  const bundled = Object.hasOwn(BUNDLED, model);
-  return { program: `sae-attribution ${VERSION}`, model, bundled, saes: saes.length > 0 ? saes : own, hub };
+  const bundled = Object.keys(BUNDLED);
+  const bundledSaes = Object.values(BUNDLED).flatMap((entry) => Object.keys(entry.saes));
+  return {
+    program: `sae-attribution ${VERSION}`,
+    model,
+    saes: saes.length > 0 ? saes : own,
+    bundled,
+    local: [...new Set([...bundled, model, ...bundledSaes, ...saes])],
+    hub,
+  };
 }
 
 /** Models, those that are here first. */

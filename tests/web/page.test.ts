@@ -269,6 +269,9 @@ browserTest("a link does not start what costs a download, and a closed page leav
     "#prompt=+a&model=gpt2&sae=gpt2-small-res-jb/blocks.10.hook_resid_pre",
   );
   await opened.page.getByText("Press Explain to run this.").waitFor();
+  await opened.page.goto(`http://${opened.host}/#prompt=+b&sae=gpt2-small-res-jb/blocks.10.hook_resid_pre`);
+  await opened.page.locator("#saes", { hasText: "blocks.10" }).waitFor();
+  await opened.page.getByText("Press Explain to run this.").waitFor();
   assert.ok(opened.requests.every((url) => !/\/api\/(predict|attribute)/.test(url)));
   await Promise.all([
     opened.page.waitForRequest(/\/api\/predict/),
@@ -281,4 +284,19 @@ browserTest("a link does not start what costs a download, and a closed page leav
     assert.ok(tries < 100, "the server is still busy");
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+});
+
+browserTest("a model and an SAE of one's own, named when the server is started", async (browser) => {
+  const offered = { model: `${ROOT}tests/data/models/gpt2`, saes: [`${ROOT}tests/data/saes/g-std-pre2`], hub: false };
+  await using opened = await openPage(browser, {}, { offered });
+  const { page } = opened;
+  await page.locator("#status", { hasText: /^Done/ }).waitFor();
+  await page.getByRole("button", { name: / as the negative answer/ }).nth(4).click();
+  await page.getByRole("button", { name: "Explain" }).click(); // this model may be too slow to answer by itself
+  await page.locator("main:not([data-stale])").waitFor();
+  await page.locator("#status", { hasText: /^Done/ }).waitFor();
+  const csv = await download(opened, "Download CSV");
+  const { command } = JSON.parse(await download(opened, "Download JSON"));
+  assert.equal(csv, await runShown(command, csv.split("\n", 1)[0]));
+  await checkPage(opened);
 });

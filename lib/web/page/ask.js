@@ -100,13 +100,16 @@ function showSaes(saes, onChange) {
 
 function connectAddedSae(onChange) {
   const input = find("add-sae");
+  const isOffered = () => [...find("sae-choices").options].some(({ value }) => value === input.value);
   const add = () => {
     const name = input.value.trim();
     if (name === "") return;
     input.value = "";
     if (!chosenSaes.includes(name)) onChange({ saes: [...chosenSaes, name] });
   };
-  input.addEventListener("change", add);
+  // What is half typed stays; a name that was picked from the list is meant.
+  input.addEventListener("input", ({ inputType }) => inputType === "insertReplacementText" && isOffered() && add());
+  input.addEventListener("change", () => isOffered() && add());
   input.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.ctrlKey || event.metaKey) return;
     event.preventDefault();

@@ -32,6 +32,8 @@ let prediction;
 let predictedFor;
 /** Rows of tokens that are not among the predictions, by id. */
 const known = new Map();
+/** Models and SAEs that are here, or have been used. */
+const atHand = new Set();
 /** How long the last run took, by model. */
 const took = new Map();
 let running = new AbortController();
@@ -43,6 +45,7 @@ start().catch((error) => complain(error.message));
 
 async function start() {
   server = await getJson("/api/status");
+  for (const name of server.local) atHand.add(name);
   addEventListener("hashchange", () => restore(location.hash));
   addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
@@ -76,8 +79,11 @@ function restore(hash) {
   else say("Press Explain to run this.");
 }
 
+/** A run that downloads nothing, and does not take long as far as is known. */
 function isLive() {
-  return (server.bundled && state.model === server.model) || took.get(state.model) < LIVE_MS;
+  const { model, saes } = state;
+  return [model, ...saes].every((name) => atHand.has(name)) &&
+    (server.bundled.includes(model) || !(took.get(model) >= LIVE_MS));
 }
 
 /** After a change of these, what was looked at in the old result means nothing. */
@@ -97,6 +103,7 @@ function change(part) {
     firstSae(state.model).then((saes) => saes.length > 0 && change({ saes }), () => {});
   }
   showPrediction(prediction, state, known, change);
+  find("result").dataset.stale = "yes"; // what is shown answers another question
   clearTimeout(timer);
   running.abort();
   if (isLive()) timer = setTimeout(run, "prompt" in part ? TYPING_MS : 0);
@@ -175,6 +182,7 @@ async function runAll(asked, signal) {
   const body = { ...attributeBody(asked, answers), cards: CARDS };
   const { report } = await runJob("/api/attribute", body, { signal, onEvent: onReport });
   took.set(asked.model, performance.now() - ranSince);
+  for (const name of [asked.model, ...asked.saes]) atHand.add(name);
   addCards(report);
   say(`Done in ${((performance.now() - started) / 1000).toFixed(2)} s.`);
 }
@@ -200,6 +208,7 @@ function showReport(report, asked, answers) {
       writeAddressSoon();
     },
   });
+  delete find("result").dataset.stale;
   find("downloads").hidden = false;
   renderDownloads(find("download-buttons"), report);
   if (report.saes.some(({ rowsLeftOut }) => rowsLeftOut > 0)) {
