@@ -8,6 +8,7 @@ import type { Graph, Value } from "../graph/mod.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
+import { featureDirections } from "./feature_directions.ts";
 import { NO_PROCESSING } from "../../models/family.ts";
 
 /** A token and what a feature adds to its logit. */
@@ -28,21 +29,15 @@ export interface FeatureLogits {
   readonly lowered: readonly TokenLogit[];
 }
 
-/** Hooks whose value is added to, or is, the residual stream. */
-const RESIDUAL = /^(hook_embed|hook_pos_embed|blocks\.\d+\.hook_(resid_pre|resid_mid|resid_post|attn_out|mlp_out))$/;
-
-/** Whether what an SAE writes goes into the residual stream as it is, so that its features have logits of their own. */
-export function writesToStream(sae: Sae): boolean {
-  return RESIDUAL.test(sae.hookOut) && sae.config.hookHeadIndex === undefined;
-}
-
 /**
- * The tokens whose logits features raise and lower most: `W_dec[f] · L · W_U`, minus its mean over the vocabulary, with L
+ * The tokens whose logits features raise and lower most: `d · L · W_U` with d what the feature adds to the residual stream
+ * (W_dec[f]; of SAEs at `hook_z` and `hook_post`, times the output weights), minus its mean over the vocabulary, with L
  * the final norm without its division (centring, for LayerNorm, and the norm's weights). A final soft cap, which keeps
  * the order, is left out. The unembedding is read in slices of the vocabulary, once for all features.
  *
  * @param features indices of features, each once
- * @throws {RangeError} if the SAE does not write to the residual stream, or has no such feature
+ * @throws {RangeError} if the SAE has no such feature, or its features reach the residual stream only through a norm or
+ * other things that are not linear
  *
  * @example
  * ```ts
@@ -62,15 +57,10 @@ export async function featureLogits(
   features: readonly number[],
   { top = 10 }: { readonly top?: number } = {},
 ): Promise<FeatureLogits[]> {
-  if (!writesToStream(sae)) {
-    throw new RangeError(
-      `The SAE at ${sae.hookOut} does not write to the residual stream: its features have no logits`,
-    );
-  }
   const beyond = features.find((feature) => !Number.isInteger(feature) || feature < 0 || feature >= sae.config.dSae);
   if (beyond !== undefined) throw new RangeError(`There is no feature ${beyond}: the SAE has ${sae.config.dSae}`);
   if (features.length === 0) return [];
-  const directions = await throughFinalNorm(model, await decoderRows(sae, features));
+  const directions = await throughFinalNorm(model, await featureDirections(model, sae, features));
   const n = features.length;
   const ends = Array.from({ length: n }, () => ({ raised: new Largest(top), lowered: new Largest(top) }));
   const sums = new Float64Array(n);
@@ -96,24 +86,6 @@ export async function featureLogits(
   });
 }
 
-/** Rows of W_dec, `[feature, d_out]`: what the SAE writes for a single feature that is 1. */
-function decoderRows(sae: Sae, features: readonly number[]): Promise<Float32Array> {
-  const n = features.length;
-  return sae.decode({
-    activations: {
-      rows: n,
-      offsets: Uint32Array.from({ length: n + 1 }, (_, i) => i),
-      features: Uint32Array.from(features),
-      values: new Float32Array(n).fill(1),
-    },
-    normalized: {
-      input: new Float32Array(),
-      scale: new Float32Array(n).fill(1),
-      bias: new Float32Array(n * sae.config.dOut),
-    },
-  });
-}
-
 /**
  * The final norm's linear part, `[1, row, d_model]`. Its output is (L x) / scale(x) + b, so that L x is what is left of
  * it without b, the output for 0, times the scale.
@@ -124,7 +96,7 @@ async function throughFinalNorm(model: Model, rows: Float32Array): Promise<Float
   const data = new Float32Array((n + 1) * dModel);
   data.set(rows, dModel); // row 0 stays 0
   const session = await model.runtime.session("final norm and scale", () => finalGraph(model));
-  const weights = await model.finalWeights();
+  const weights = await model.readWeights(model.architecture.finalWeights());
   const { output, scale } = await session.run({ resid: { dims: [1, n + 1, dModel], data }, ...weights });
   const [out, scales] = [output.data as Float32Array, scale.data as Float32Array];
   const linear = new Float32Array(n * dModel);

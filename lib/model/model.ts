@@ -135,9 +135,9 @@ export class Model implements AsyncDisposable {
     }));
   }
 
-  /** The weights of the final norm, by the name of their graph input. */
-  finalWeights(): Promise<Readonly<Record<string, Tensor>>> {
-    return readLayer(this.#store, this.architecture.finalWeights()).loading;
+  /** Reads weights by the names and shapes that the architecture gives them. */
+  readWeights(refs: Readonly<Record<string, WeightRef>>): Promise<Readonly<Record<string, Tensor>>> {
+    return readLayer(this.#store, refs).loading;
   }
 
   /** SHA-256 of the configuration and weight files by path; null where they are not local. */

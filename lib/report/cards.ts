@@ -3,10 +3,12 @@
  *
  * @module
  */
-import { type FeatureLogits, featureLogits, writesToStream } from "../attribution/feature_logits.ts";
+import { NoDirectionError } from "../attribution/feature_directions.ts";
+import { type FeatureLogits, featureLogits } from "../attribution/feature_logits.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { AttributionRow } from "../attribution/sae_attribution.ts";
 import type { Model } from "../model/model.ts";
+import type { Sae } from "../sae/sae.ts";
 import { bundledActivities, type FeatureActivity } from "./bundled_contexts.ts";
 
 /** A feature's local dashboard; what is not known is absent. */
@@ -53,11 +55,7 @@ export async function featureCards(result: Attribution, hook: string, most: numb
   const { model } = result.parts;
   const sae = result.sae(hook);
   const features = strongestFeatures(result.rows(hook), most);
-  const logits = new Map(
-    writesToStream(sae)
-      ? (await featureLogits(model, sae, features, { top: TOKENS })).map((found) => [found.feature, found])
-      : [],
-  );
+  const { logits, noLogits } = await logitsOf(model, sae, features);
   const activities = await bundledActivities(model, sae);
   const texts = await textsOf(model, [...logits.values()], features.flatMap((feature) => activities[feature] ?? []));
   const named = (tokens: readonly { id: number; logit: number }[]): NamedLogit[] =>
@@ -69,12 +67,21 @@ export async function featureCards(result: Attribution, hook: string, most: numb
       ...activityCard(activities[feature], texts),
     }];
   });
-  return { cards: Object.fromEntries(cards), noLogits: writesToStream(sae) ? null : noLogitsWords(sae.hookOut) };
+  return { cards: Object.fromEntries(cards), noLogits };
 }
 
-function noLogitsWords(hook: string): string {
-  return `The SAE writes at ${hook}, which is not the residual stream: its features reach the logits only through ` +
-    "the rest of their block.";
+async function logitsOf(
+  model: Model,
+  sae: Sae,
+  features: readonly number[],
+): Promise<{ logits: ReadonlyMap<number, FeatureLogits>; noLogits: string | null }> {
+  try {
+    const found = await featureLogits(model, sae, features, { top: TOKENS });
+    return { logits: new Map(found.map((one) => [one.feature, one])), noLogits: null };
+  } catch (error) {
+    if (!(error instanceof NoDirectionError)) throw error;
+    return { logits: new Map(), noLogits: `${error.message}.` };
+  }
 }
 
 function activityCard(activity: FeatureActivity | undefined, texts: ReadonlyMap<number, string>): FeatureCard {

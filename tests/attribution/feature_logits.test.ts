@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { featureLogits, writesToStream } from "../../lib/attribution/feature_logits.ts";
+import { NoDirectionError } from "../../lib/attribution/feature_directions.ts";
+import { featureLogits } from "../../lib/attribution/feature_logits.ts";
 import { loadModel, type Model } from "../../lib/model/model.ts";
 import { loadSae } from "../../lib/sae/load.ts";
 import { openSource } from "../../lib/weights/source.ts";
@@ -14,17 +15,17 @@ async function byHand(
   sae: URL,
   feature: number,
   norm: "LayerNorm" | "RMSNorm" | "RMSNorm, weight + 1",
-  names: { norm: string; unembedding: string },
+  names: { norm: string; unembedding: string; output?: string },
 ): Promise<number[]> {
   await using modelFiles = openSource(model);
   await using saeFiles = openSource(sae);
   const store = await openSafetensors(modelFiles);
-  const decoder = await (await openSafetensors(saeFiles, { file: "sae_weights.safetensors" })).readRows("W_dec", [
-    feature,
-  ]);
+  const saeStore = await openSafetensors(saeFiles, { file: "sae_weights.safetensors" });
+  const row = await saeStore.readRows("W_dec", [feature]);
+  const decoder = names.output === undefined ? [...row] : times(row, await store.read(names.output));
   const mean = norm === "LayerNorm" ? decoder.reduce((a, b) => a + b, 0) / decoder.length : 0;
   const gain = await store.read(names.norm);
-  const direction = [...decoder].map((x, i) => (x - mean) * (gain[i] + (norm === "RMSNorm, weight + 1" ? 1 : 0)));
+  const direction = decoder.map((x, i) => (x - mean) * (gain[i] + (norm === "RMSNorm, weight + 1" ? 1 : 0)));
   const [vocabulary, d] = store.tensors.get(names.unembedding)!.shape;
   const unembedding = await store.read(names.unembedding);
   const logits = Array.from({ length: vocabulary }, (_, token) => {
@@ -34,6 +35,12 @@ async function byHand(
   });
   const average = logits.reduce((a, b) => a + b, 0) / vocabulary;
   return logits.map((x) => x - average);
+}
+
+/** A row times a matrix `[in, out]`. */
+function times(row: Float32Array, matrix: Float32Array): number[] {
+  const width = matrix.length / row.length;
+  return Array.from({ length: width }, (_, i) => row.reduce((sum, x, k) => sum + x * matrix[k * width + i], 0));
 }
 
 const CASES = [
@@ -55,11 +62,21 @@ const CASES = [
     norm: "RMSNorm, weight + 1",
     names: { norm: "model.norm.weight", unembedding: "model.embed_tokens.weight" },
   },
+  {
+    model: new URL("models/gpt2/", DATA),
+    sae: new URL("saes/g-std-z1/", DATA),
+    norm: "LayerNorm",
+    names: {
+      norm: "transformer.ln_f.weight",
+      unembedding: "transformer.wte.weight",
+      output: "transformer.h.1.attn.c_proj.weight",
+    },
+  },
 ] as const;
 
 Deno.test("the tokens that features raise and lower, against products straight from the files", async (t) => {
   for (const { model: modelUrl, sae: saeUrl, norm, names } of CASES) {
-    await t.step(norm, async () => {
+    await t.step(`${norm}, ${saeUrl.pathname.split("/").at(-2)}`, async () => {
       await using model: Model = await loadModel(modelUrl, { threads: 1 });
       await using sae = await loadSae(saeUrl);
       const found = await featureLogits(model, sae, [5, 0, 17], { top: 6 });
@@ -80,9 +97,15 @@ Deno.test("the tokens that features raise and lower, against products straight f
 
 Deno.test("features without logits of their own, and features that do not exist, are refused", async () => {
   await using model = await loadModel(new URL("models/gpt2/", DATA), { threads: 1 });
-  await using z = await loadSae(new URL("saes/g-std-z1/", DATA));
-  assert.ok(!writesToStream(z));
-  await assert.rejects(featureLogits(model, z, [0]), /blocks\.1\.attn\.hook_z does not write to the residual stream/);
+  const beforeMlp = { hook: "blocks.2.mlp.hook_in" };
+  await using inside = await loadSae(new URL("saes/g-std-pre2/", DATA), beforeMlp);
+  await assert.rejects(featureLogits(model, inside, [0]), (error) => {
+    return error instanceof NoDirectionError && error.message.startsWith("The SAE writes at blocks.2.mlp.hook_in");
+  });
+  // Gemma normalises what its attention writes: no direction goes through that.
+  await using gemma = await loadModel(new URL("models/gemma2/", DATA), { threads: 1 });
+  await using z = await loadSae(new URL("saes/gemma2-std-mlp1/", DATA), { hook: "blocks.1.attn.hook_z" });
+  await assert.rejects(featureLogits(gemma, z, [0, 1]), NoDirectionError);
   await using sae = await loadSae(new URL("saes/g-std-pre2/", DATA));
   await assert.rejects(featureLogits(model, sae, [sae.config.dSae]), /There is no feature/);
   assert.deepEqual(await featureLogits(model, sae, []), []);

@@ -57,6 +57,11 @@ Deno.test("mod.ts and cli.ts work when imported over http from another directory
     assert.equal(command.code, 0, command.stderr);
     assert.equal(command.stdout, `position,feature,attribution\n${imported.stdout}`);
     assert.ok(imported.stdout.split("\n").length > 10);
+    const reported = await run([...common, `${base}/cli.ts`, "report", PROMPT, "--threads", "1", "--quiet"], {
+      cwd: directory,
+    });
+    assert.equal(reported.code, 0, reported.stderr);
+    assert.match(reported.stdout, /^<!DOCTYPE html>[^]*function startReport\(\)[^]*<\/html>\n$/);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

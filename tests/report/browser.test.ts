@@ -11,7 +11,7 @@ import {
 } from "../browser/browser.ts";
 import { runCli } from "../cli/run_cli.ts";
 import { dataHtml, embeddedJson, escapeHtml } from "../../lib/report/html.ts";
-import { clientScript } from "../../lib/report/client.ts";
+import { CLIENT_MODULES, clientFile, clientScript } from "../../lib/report/client.ts";
 import { type ReportData, reportData } from "../../lib/report/data.ts";
 import { HOSTILE, hostileData, largeData, PROMPT, TINY_SAES, tinyData, withTinyFacts } from "./reports.ts";
 
@@ -168,7 +168,7 @@ browserTest("nothing is loaded from Neuronpedia until its dashboard is opened", 
   await page.locator(".feature").first().click();
   assert.equal(await page.locator("dialog a").getAttribute("href"), "https://neuronpedia.org/gpt2-small/10-res-jb/189");
   assert.deepEqual(requests, []);
-  const asked = page.waitForRequest(/neuronpedia/);
+  const asked = page.waitForEvent("requestfailed"); // the test lets nothing through
   await page.locator("dialog summary").click();
   await asked;
   assert.deepEqual(requests, [
@@ -217,7 +217,16 @@ Deno.test("JSON and text inside HTML, modules as one script", async () => {
   assert.deepEqual(JSON.parse(embeddedJson({ text: HOSTILE })), { text: HOSTILE });
   assert.doesNotMatch(embeddedJson({ text: HOSTILE }), /[<>&\u2028]/);
   assert.equal(escapeHtml(`<a href="x">&'`), "&#60;a href=&#34;x&#34;&#62;&#38;&#39;");
+  const files = [...Deno.readDirSync(new URL("../../lib/report/client/", import.meta.url))].map(({ name }) => name);
+  assert.deepEqual([...CLIENT_MODULES, "mod.js", "style.css"].toSorted(), files.toSorted());
+  for (const [i, name] of CLIENT_MODULES.entries()) {
+    const imported = [...(await clientFile(name)).matchAll(/^import .* from "\.\/(.*)";$/gm)].map(([, other]) => other);
+    const before: readonly string[] = CLIENT_MODULES.slice(0, i);
+    assert.deepEqual(imported.filter((other) => !before.includes(other)), [], `${name} stands after what it imports`);
+  }
   const script = await clientScript();
+  const names = [...script.matchAll(/^(?:async )?(?:function|const|let|class) (\w+)/gm)].map(([, name]) => name);
+  assert.equal(new Set(names).size, names.length, "names are unique over all modules");
   assert.doesNotMatch(script, /^(import|export) /m);
   assert.doesNotMatch(script, /<\/|<!--/);
 });

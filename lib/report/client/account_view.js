@@ -2,7 +2,7 @@
 import { h } from "./dom.js";
 import { largestOf } from "./figures.js";
 import { showSigned } from "./format.js";
-import { bar, sideOf } from "./prompt_view.js";
+import { bar, sideOf } from "./pieces.js";
 
 /** Decomposition, fit and error share. */
 export function renderAccount(container, data, { sae = 0 } = {}) {

@@ -2,7 +2,7 @@
 import { h, s } from "./dom.js";
 import { largestOf, neuronpediaAddress } from "./figures.js";
 import { showCount, showNumber, showPercent, showSigned, showText, showToken } from "./format.js";
-import { bar, sideOf } from "./prompt_view.js";
+import { bar, sideOf, tokenHead } from "./pieces.js";
 
 /** One feature's card. Nothing is loaded from Neuronpedia until its part is opened. */
 export function renderFeatureCard(container, data, { sae = 0, feature, onClose }) {
@@ -35,36 +35,6 @@ function inThisPrompt(data, { rows }, feature) {
   for (let i = 0; i < rows.feature.length; i++) if (rows.feature[i] === feature) found.push(i);
   found.sort((i, k) => rows.position[i] - rows.position[k]);
   const total = found.reduce((sum, i) => sum + rows.attribution[i], 0);
-  const largest = largestOf(found.map((i) => rows.attribution[i]));
-  const size = {
-    activation: largestOf(found.map((i) => rows.activation[i])),
-    gradient: largestOf(found.map((i) => rows.gradient[i])),
-  };
-  const lines = found.map((i) => {
-    const { id, text } = data.tokens[rows.position[i]];
-    return h(
-      "tr",
-      {},
-      h(
-        "th",
-        { scope: "row" },
-        h("bdi", { class: "token-text" }, showToken(text, id)),
-        h("sub", {}, String(rows.position[i])),
-      ),
-      h("td", { class: "number" }, showNumber(rows.activation[i], size.activation)),
-      h("td", { class: "number" }, showSigned(rows.gradient[i], size.gradient)),
-      h("td", { class: `number ${sideOf(rows.attribution[i])}-text` }, showSigned(rows.attribution[i], largest)),
-      h(
-        "td",
-        { class: "wide" },
-        bar(
-          rows.attribution[i],
-          largest,
-          found.some((k) => rows.attribution[k] < 0) && found.some((k) => rows.attribution[k] > 0),
-        ),
-      ),
-    );
-  });
   const side = total > 0 ? data.metric.positive : data.metric.negative;
   return h(
     "section",
@@ -82,25 +52,31 @@ function inThisPrompt(data, { rows }, feature) {
     h(
       "div",
       { class: "scroll", tabindex: "0", role: "region", "aria-label": "Attributions of this feature" },
-      h(
-        "table",
-        { class: "places" },
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            ["Token", "Activation", "× gradient", "= attribution"].map((title, i) =>
-              h("th", { scope: "col", class: i === 0 ? "" : "number" }, title)
-            ),
-            h("td", { class: "wide" }),
-          ),
-        ),
-        h("tbody", {}, lines),
-      ),
+      placesTable(data, rows, found),
     ),
   );
+}
+
+function placesTable(data, rows, found) {
+  const [activations, gradients, attributions] = [rows.activation, rows.gradient, rows.attribution]
+    .map((column) => found.map((i) => column[i]));
+  const [a, g, largest] = [activations, gradients, attributions].map(largestOf);
+  const both = attributions.some((x) => x < 0) && attributions.some((x) => x > 0);
+  const lines = found.map((i, n) =>
+    h(
+      "tr",
+      {},
+      tokenHead(data, rows.position[i]),
+      h("td", { class: "number" }, showNumber(activations[n], a)),
+      h("td", { class: "number" }, showSigned(gradients[n], g)),
+      h("td", { class: `number ${sideOf(attributions[n])}-text` }, showSigned(attributions[n], largest)),
+      h("td", { class: "wide" }, bar(attributions[n], largest, both)),
+    )
+  );
+  const titles = ["Token", "Activation", "× gradient", "= attribution"];
+  const heads = titles.map((title, i) => h("th", { scope: "col", class: i === 0 ? "" : "number" }, title));
+  const head = h("thead", {}, h("tr", {}, heads, h("td", { class: "wide" })));
+  return h("table", { class: "places" }, head, h("tbody", {}, lines));
 }
 
 function noLogits({ noLogits: reason }) {
@@ -170,7 +146,7 @@ function activity({ density, largest, histogram, contexts }) {
               h(
                 "span",
                 { class: "context-token", style: { "--level": String((levels[i] ?? 0) / 100) } },
-                contextText(token),
+                showText(token),
               )
             ),
           ),
@@ -178,11 +154,6 @@ function activity({ density, largest, histogram, contexts }) {
       ),
     ),
   );
-}
-
-/** Spaces stay spaces in running text, what is invisible is shown. */
-function contextText(token) {
-  return showText(token);
 }
 
 /** Counts on a logarithmic scale: rare strong activations are what a feature is about. */

@@ -9,8 +9,11 @@
  * focus is given back.
  */
 export { h, s } from "./dom.js";
-export { renderPositions, renderPredictions, renderTokens } from "./prompt_view.js";
-export { renderRows, renderTopFeatures } from "./features_view.js";
+export { renderTokens } from "./prompt_view.js";
+export { renderPredictions } from "./predictions_view.js";
+export { renderPositions } from "./chart_view.js";
+export { renderTopFeatures } from "./features_view.js";
+export { renderRows } from "./rows_view.js";
 export { renderFeatureCard } from "./card_view.js";
 export { renderAccount } from "./account_view.js";
 export { downloadText, questionOf, renderDownloads, renderResult } from "./result_view.js";

@@ -1,11 +1,14 @@
 /** The whole result: all parts, the choice of SAE and position, and the feature card as a dialog. */
 import { renderAccount } from "./account_view.js";
 import { renderFeatureCard } from "./card_view.js";
+import { renderPositions } from "./chart_view.js";
 import { h } from "./dom.js";
-import { renderRows, renderTopFeatures } from "./features_view.js";
+import { renderTopFeatures } from "./features_view.js";
 import { toCsvText } from "./figures.js";
-import { showNumber, showSigned, showText, showToken } from "./format.js";
-import { renderPositions, renderPredictions, renderTokens } from "./prompt_view.js";
+import { showSigned, showText, showToken } from "./format.js";
+import { renderPredictions } from "./predictions_view.js";
+import { renderTokens } from "./prompt_view.js";
+import { renderRows } from "./rows_view.js";
 
 /** From here on the chart takes the whole width. */
 const MANY_TOKENS = 24;
@@ -23,81 +26,54 @@ export function questionOf({ metric: { name, words, positiveTokens, negativeToke
  * Shows a result.
  *
  * @param options.state what is chosen at first: `{ sae, position, feature }`, all optional
- * @param options.predictions whether the next-token table is shown, too
+ * @param options.headings whether the question stands above it
+ * @param options.predictions whether the next-token table is among the parts
  * @param options.onState called with the new state whenever the user chooses something
  */
-export function renderResult(
-  container,
-  data,
-  { state: initial = {}, onState, headings = true, predictions = true } = {},
-) {
-  const state = { sae: 0, position: null, feature: null, ...initial };
-  const parts = Object.fromEntries(
-    ["tokens", "predictions", "positions", "features", "rows", "account"].map((
-      name,
-    ) => [name, h("div", { class: "part" })]),
-  );
-  const scope = h("p", { class: "scope", role: "status" });
-  const card = h("div", { class: "card" });
-  const dialog = h("dialog", {
-    "aria-labelledby": "card-title",
-    onclick: (event) => event.target === dialog && dialog.close(),
-  }, card);
-  dialog.addEventListener("close", () => change({ feature: null }));
+export function renderResult(container, data, options = {}) {
+  const { onState, headings = true, predictions = true } = options;
+  const state = { sae: 0, position: null, feature: null, ...options.state };
+  const names = ["tokens", "scope", "predictions", "positions", "features", "rows", "account"];
+  const parts = Object.fromEntries(names.map((name) => [name, h("div", { class: "part" })]));
   const change = (next) => {
     Object.assign(state, next);
     onState?.({ ...state });
   };
-  const onPosition = (position) => {
-    change({ position });
+  const choose = (next) => {
+    change(next);
     draw();
   };
+  const card = cardDialog(() => change({ feature: null }));
   const onFeature = (feature) => {
     change({ feature });
-    renderFeatureCard(card, data, { sae: state.sae, feature, onClose: () => dialog.close() });
-    dialog.showModal();
-    card.scrollTop = 0;
-    card.querySelector("h2").focus({ preventScroll: true });
+    card.show(data, { sae: state.sae, feature });
   };
-  const draw = () => {
-    const key = document.activeElement?.dataset?.key;
-    const options = { ...state, onPosition, onFeature };
-    renderTokens(parts.tokens, data, options);
-    if (data.saes.length > 0) {
-      renderPositions(parts.positions, data, options);
-      renderTopFeatures(parts.features, data, options);
-      renderRows(parts.rows, data, options);
-      renderAccount(parts.account, data, options);
-    }
-    renderScope(scope, data, state.position, () => onPosition(null));
-    if (key !== undefined) container.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
-  };
-  renderPredictions(parts.predictions, data, {});
-  const chooseSae = (sae) => {
-    change({ sae });
-    draw();
-    for (const button of container.querySelectorAll(".saes button")) {
-      button.setAttribute("aria-pressed", String(Number(button.dataset.sae) === sae));
-    }
-  };
+  const draw = () => keepingFocus(container, () => drawParts(parts, data, state, { choose, onFeature }));
   container.replaceChildren(
     ...(headings ? [resultHead(data)] : []),
     warningsOf(data),
-    section(
-      "Prompt",
-      "Each token in the colour of its features’ summed attribution. Choose one to look at it alone.",
-      saeChoice(data, state, chooseSae),
-      parts.tokens,
-      scope,
-    ),
-    predictions
-      ? h(
-        "div",
-        { class: data.tokens.length > MANY_TOKENS ? "two long" : "two" },
-        section("Attribution by position", null, parts.positions),
-        section("Next token", null, parts.predictions),
-      )
-      : section("Attribution by position", null, parts.positions),
+    ...resultSections(parts, data, predictions),
+    card.dialog,
+  );
+  renderPredictions(parts.predictions, data, {});
+  draw();
+  if (state.feature !== null) onFeature(state.feature);
+}
+
+function resultSections(parts, data, predictions) {
+  const prompt = section(
+    "Prompt",
+    "Each token in the colour of its features’ summed attribution. Choose one to look at it alone.",
+    parts.tokens,
+    parts.scope,
+  );
+  const next = predictions ? [section("Next token", null, parts.predictions)] : [];
+  if (data.saes.length === 0) return [prompt, ...next];
+  const positions = section("Attribution by position", null, parts.positions);
+  const layout = data.tokens.length > MANY_TOKENS ? "two long" : "two";
+  return [
+    prompt,
+    predictions ? h("div", { class: layout }, positions, next) : positions,
     section(
       "Features",
       "The strongest, with what they stand for where that is known. Choose one to open its card.",
@@ -105,10 +81,41 @@ export function renderResult(
     ),
     section("All rows", null, parts.rows),
     section("Does it add up?", null, parts.account),
-    dialog,
-  );
+  ];
+}
+
+function drawParts(parts, data, state, { choose, onFeature }) {
+  const options = { ...state, onPosition: (position) => choose({ position }), onFeature };
+  const tokens = h("div");
+  renderTokens(tokens, data, options);
+  parts.tokens.replaceChildren(saeChoice(data, state, (sae) => choose({ sae })), tokens);
+  renderScope(parts.scope, data, state.position, () => choose({ position: null }));
+  if (data.saes.length === 0) return;
+  renderPositions(parts.positions, data, options);
+  renderTopFeatures(parts.features, data, options);
+  renderRows(parts.rows, data, options);
+  renderAccount(parts.account, data, options);
+}
+
+/** Draws, and gives focus to what takes the place of the focused button. */
+function keepingFocus(container, draw) {
+  const key = document.activeElement?.dataset?.key;
   draw();
-  if (state.feature !== null) onFeature(state.feature);
+  if (key !== undefined) container.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+}
+
+/** The feature card as a dialog beside the page. */
+function cardDialog(onClose) {
+  const card = h("div", { class: "card" });
+  const onclick = (event) => event.target === dialog && dialog.close();
+  const dialog = h("dialog", { "aria-labelledby": "card-title", onclick, onclose: onClose }, card);
+  const show = (data, options) => {
+    renderFeatureCard(card, data, { ...options, onClose: () => dialog.close() });
+    if (!dialog.open) dialog.showModal();
+    dialog.scrollTop = 0;
+    card.querySelector("h2").focus({ preventScroll: true });
+  };
+  return { dialog, show };
 }
 
 function section(title, hint, ...content) {
@@ -147,21 +154,21 @@ function warningsOf({ warnings }) {
 }
 
 function saeChoice({ saes }, state, choose) {
-  if (saes.length === 0) return null;
+  if (saes.length === 0) return "";
   if (saes.length === 1) return h("p", { class: "sae-name" }, saeWords(saes[0]));
-  return h(
-    "div",
-    { class: "saes", role: "group", "aria-label": "SAE" },
-    saes.map((sae, i) =>
-      h("button", {
+  const button = (sae, i) =>
+    h(
+      "button",
+      {
         type: "button",
-        "data-sae": String(i),
+        "data-key": `sae ${i}`,
         "aria-pressed": String(i === state.sae),
         title: saeWords(sae),
         onclick: () => choose(i),
-      }, showText(sae.hook))
-    ),
-  );
+      },
+      showText(sae.hook),
+    );
+  return h("div", { class: "saes", role: "group", "aria-label": "SAE" }, saes.map(button));
 }
 
 function saeWords({ source, hook, hookIn, architecture, dSae }) {
@@ -174,16 +181,17 @@ function saeWords({ source, hook, hookIn, architecture, dSae }) {
 }
 
 function renderScope(container, { tokens }, position, onAll) {
-  if (position === null) return container.replaceChildren("Showing all positions.");
-  const { text, id } = tokens[position];
-  container.replaceChildren(
-    "Showing position ",
-    h("strong", {}, String(position)),
-    " ",
-    h("bdi", { class: "token-text" }, showToken(text, id)),
-    " ",
-    h("button", { type: "button", class: "link", onclick: onAll }, "Show all"),
-  );
+  const words = () => {
+    if (position === null) return ["Showing all positions."];
+    const { text, id } = tokens[position];
+    return [
+      `Showing position ${position} `,
+      h("bdi", { class: "token-text" }, showToken(text, id)),
+      " ",
+      h("button", { type: "button", class: "link", onclick: onAll }, "Show all"),
+    ];
+  };
+  container.replaceChildren(h("p", { class: "scope", role: "status" }, words()));
 }
 
 /** Offers a text as a file. */
@@ -206,9 +214,4 @@ export function renderDownloads(container, data) {
       onclick: () => downloadText("attribution.json", "application/json", JSON.stringify(data)),
     }, "Download JSON"),
   );
-}
-
-/** The metric's value for a narrow place. */
-export function metricShort({ metric }) {
-  return `${showText(metric.words)} = ${metric.value === null ? "not finite" : showNumber(metric.value)}`;
 }
