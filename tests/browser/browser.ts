@@ -86,6 +86,11 @@ async function openPage(browser: Browser, options: PageOptions): Promise<Watched
 /** Violations of serious or critical impact that axe-core finds, one line each. */
 export async function axeViolations({ page }: Watched): Promise<string[]> {
   const { axe } = await import("./deps.ts");
+  // What comes in half transparent has less contrast than it will have.
+  await page.evaluate(async () => {
+    const { document } = globalThis as unknown as { document: { getAnimations(): { finished: Promise<unknown> }[] } };
+    await Promise.all(document.getAnimations().map(({ finished }) => finished));
+  });
   // Evaluated over the debugging protocol, which a page's Content-Security-Policy does not concern.
   await page.evaluate(axe.source);
   const found = await page.evaluate(async () => {

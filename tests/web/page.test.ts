@@ -35,10 +35,6 @@ async function openPage(browser: TestBrowser, options: PageOptions = {}, serve: 
 
 /** Nothing went wrong, nothing was fetched from elsewhere, everybody can use it. */
 async function checkPage(opened: Opened): Promise<void> {
-  await opened.page.evaluate(async () => {
-    const { document } = globalThis as unknown as { document: { getAnimations(): { finished: Promise<unknown> }[] } };
-    await Promise.all(document.getAnimations().map(({ finished }) => finished)); // a card comes in half transparent
-  });
   assert.deepEqual(await axeViolations(opened), []);
   assert.equal(await overflows(opened), false);
   assert.deepEqual(opened.errors, []);
