@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   steer: "set features and see what the model says then",
   graph: "make an attribution graph of transcoder features, as circuit-tracer does",
   edges: "trace what makes SAE features: direct effects of features further down",
+  serve: "serve a page on this machine, to see it in a browser",
   evals: "evaluate sparse autoencoders on prompts, in SAELens's figures",
   models: "list the models that are known by name",
   saes: "list the public SAEs, and which of them can be loaded",

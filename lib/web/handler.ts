@@ -1,0 +1,119 @@
+/**
+ * The local page's requests and their answers.
+ *
+ * @module
+ */
+import { ApiError, errorBody } from "./api_error.ts";
+import { findAsset } from "./assets.ts";
+import { readBody } from "./body.ts";
+import { listModels, type ListQuery, listSaes, offeredAtStart } from "./catalog.ts";
+import { checkRequest, hostTest, SECURITY_HEADERS } from "./guard.ts";
+import { type Body, readAttribute, readPredict } from "./job_requests.ts";
+import type { Job, JobEvent } from "./jobs.ts";
+import type { ClientInfo, Handler } from "./node_http.ts";
+import { checkOffered, defaultSaes, type Offered } from "./offered.ts";
+import type { JobQueue } from "./queue.ts";
+import { jobResponse, jobStream } from "./answers.ts";
+
+/** What a handler works with. */
+export interface HandlerParts {
+  readonly queue: JobQueue<Job, JobEvent>;
+  readonly offered: Offered;
+  /** What the server listens on. */
+  readonly hostname: string;
+  /** Further names that it may be asked for by. */
+  readonly allowedHosts: readonly string[];
+}
+
+/** Answers everything; no request makes it throw. */
+export function makeHandler(parts: HandlerParts): Handler {
+  const isOurHost = hostTest(parts.hostname, parts.allowedHosts);
+  return async (request, client) => {
+    const response = await answer(parts, isOurHost, request, client).catch(errorResponse);
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.headers.set(name, value);
+    return response;
+  };
+}
+
+function errorResponse(error: unknown): Response {
+  const known = error instanceof ApiError;
+  const status = known ? error.status : 500;
+  const message = error instanceof Error ? error.message : String(error);
+  const retry: Record<string, string> = known && error.retryAfter !== undefined
+    ? { "retry-after": String(error.retryAfter) }
+    : {};
+  // What is left of a refused body is not read.
+  const close: Record<string, string> = status === 413 ? { connection: "close" } : {};
+  return Response.json(errorBody({ status, message }), { status, headers: { ...retry, ...close } });
+}
+
+async function answer(
+  parts: HandlerParts,
+  isOurHost: (host: string) => boolean,
+  request: Request,
+  client: ClientInfo,
+): Promise<Response> {
+  checkRequest(request, isOurHost);
+  const { pathname, searchParams } = new URL(request.url);
+  const asset = findAsset(pathname);
+  const list = Object.hasOwn(LISTS, pathname) ? LISTS[pathname] : undefined;
+  const read = Object.hasOwn(JOBS, pathname) ? JOBS[pathname] : undefined;
+  if (!asset && !list && !read) throw new ApiError(404, `There is no ${pathname.slice(0, 100)} here`);
+  const methods = read ? ["POST"] : ["GET", "HEAD"];
+  if (!methods.includes(request.method)) throw new ApiError(405, `${pathname} takes ${methods.join(" and ")} only`);
+  if (asset) {
+    const { bytes, type } = await asset;
+    return new Response(bytes, { headers: { "content-type": type } });
+  }
+  if (list) return Response.json(await list(parts, searchParams));
+  const job = read!(await readBody(request), parts.offered);
+  await checkOffered(job, parts.offered);
+  return await doJob(parts, job, request, client);
+}
+
+const LISTS: Readonly<Record<string, (parts: HandlerParts, query: URLSearchParams) => unknown>> = {
+  "/api/status": ({ queue, offered }) => ({
+    ...offeredAtStart(offered),
+    busy: queue.isBusy,
+    waiting: queue.waiting,
+  }),
+  "/api/models": ({ offered }, query) => listModels(readQuery(query), offered),
+  "/api/saes": ({ offered }, query) => listSaes(readQuery(query), offered),
+};
+
+function readQuery(query: URLSearchParams): ListQuery {
+  const limit = Number(query.get("limit") ?? 50);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+    throw new ApiError(400, '"limit" is no whole number from 1 to 1000');
+  }
+  return {
+    search: (query.get("search") ?? "").slice(0, 200),
+    model: query.get("model")?.slice(0, 200) || undefined,
+    limit,
+  };
+}
+
+const JOBS: Readonly<Record<string, (body: Body, offered: Offered) => Job>> = {
+  "/api/predict": (body, offered) => readPredict(body, defaultSaes(offered)),
+  "/api/attribute": (body, offered) => readAttribute(body, defaultSaes(offered)),
+};
+
+/** The paths of all requests that are not files. */
+export function apiPaths(): string[] {
+  return [...Object.keys(LISTS), ...Object.keys(JOBS)];
+}
+
+/** Several pages of one machine are clients of their own: each names itself in a header. */
+const CLIENT_HEADER = "x-client";
+
+function doJob(
+  { queue }: HandlerParts,
+  job: Job,
+  request: Request,
+  { address, signal }: ClientInfo,
+): Promise<Response> {
+  const client = `${address} ${(request.headers.get(CLIENT_HEADER) ?? "").slice(0, 64)}`;
+  const submission = { job, client, signal };
+  const isStream = /\bapplication\/x-ndjson\b/.test(request.headers.get("accept") ?? "");
+  return isStream ? jobStream(queue, submission) : jobResponse(queue, submission);
+}

@@ -1,0 +1,101 @@
+/**
+ * What the server asks of its worker, and what the worker answers: plain data that can be posted.
+ *
+ * @module
+ */
+import type { LongColumn } from "../attribution/long_table.ts";
+import type { ProcessingChoice } from "../attribution/processing.ts";
+import type { Device } from "../runtime/runtime.ts";
+
+/** How the worker runs. */
+export interface WorkerOptions {
+  /** Where the model runs. */
+  readonly device: Device;
+  /** Processor threads; undefined: what the runtime takes by default. */
+  readonly threads: number | undefined;
+}
+
+/** An SAE as asked for. */
+export interface SaeChoice {
+  /** What it is opened by. */
+  readonly source: string;
+  /** The hook, where it is not the SAE's own. */
+  readonly hook?: string;
+}
+
+/** Which prompt, on which model. */
+export interface RunChoice {
+  /** What the model is opened by. */
+  readonly model: string;
+  /** They decide about BOS and the model's form, too. */
+  readonly saes: readonly SaeChoice[];
+  /** Text, or token ids used exactly as given. */
+  readonly prompt: string | readonly number[];
+  readonly prependBos: boolean | undefined;
+  readonly truncate: boolean;
+  readonly processing: ProcessingChoice;
+}
+
+/** The names of the metrics. */
+export const METRICS = ["top-two", "logit-diff", "logit", "logprob", "prob", "loss", "target-text"] as const;
+
+/** The number to explain. */
+export interface MetricChoice {
+  readonly name: typeof METRICS[number];
+  readonly positive: readonly (string | number)[];
+  readonly negative: readonly (string | number)[];
+  /** From the end when negative. */
+  readonly position: number;
+  /** The continuation of `target-text`. */
+  readonly text: string | undefined;
+}
+
+/** The next-token table. */
+export interface PredictJob extends RunChoice {
+  readonly kind: "predict";
+  /** After which token, from the end when negative. */
+  readonly position: number;
+  readonly top: number;
+  /** A token whose place is wanted wherever it is. */
+  readonly answer: string | number | undefined;
+}
+
+/** How an attribution is answered: with everything that a page shows, or with the command line's rows. */
+export const RESULT_FORMATS = ["report", "csv", "json", "jsonl"] as const;
+
+/** Feature attribution. */
+export interface AttributeJob extends RunChoice {
+  readonly kind: "attribute";
+  readonly metric: MetricChoice;
+  readonly includeErrorTerm: boolean;
+  readonly excludeSpecialTokens: boolean | undefined;
+  readonly format: typeof RESULT_FORMATS[number];
+  /** Of a report: how many features per SAE get a card, which comes after the rest. */
+  readonly cards: number;
+  /** Of the rows, those with the largest |attribution|. */
+  readonly top: number | undefined;
+  /** Of the rows. */
+  readonly columns: readonly LongColumn[] | undefined;
+  /** Rows of the SAE's bias and error too. */
+  readonly includeError: boolean;
+}
+
+/** A job of any kind. */
+export type Job = PredictJob | AttributeJob;
+
+/** What a job tells, as JSON has it: progress while it lasts, its answer at the end. */
+export type JobEvent =
+  | { readonly type: "opening"; readonly name: string }
+  | { readonly type: "downloading"; readonly done: number; readonly total: number | null; readonly path: string }
+  | { readonly type: "running" }
+  | { readonly type: "prediction"; readonly prediction: unknown }
+  | { readonly type: "report"; readonly report: unknown }
+  | { readonly type: "rows"; readonly text: string };
+
+/** What is posted to the worker. */
+export type WorkerRequest = { readonly options: WorkerOptions } | { readonly id: number; readonly job: Job };
+
+/** What the worker posts. */
+export type WorkerAnswer =
+  | { readonly id: number; readonly kind: "event" | "done"; readonly event: JobEvent }
+  | { readonly id: number; readonly kind: "error"; readonly status: number; readonly message: string };

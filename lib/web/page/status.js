@@ -1,0 +1,38 @@
+/** What the page says of itself: progress, and what went wrong. */
+
+const find = (id) => document.getElementById(id);
+
+/** An event of a job in words; undefined where nothing is to be said. */
+export function eventWords(event) {
+  switch (event.type) {
+    case "busy":
+      return "The server is busy: trying again …";
+    case "waiting":
+      return event.ahead === 0 ? "Running …" : `Waiting: ${event.ahead} before this …`;
+    case "opening":
+      return `Opening ${event.name} …`;
+    case "downloading": {
+      const megabytes = (bytes) => (bytes / 1e6).toLocaleString("en-US", { maximumFractionDigits: 0 });
+      const total = event.total === null ? "" : ` of ${megabytes(event.total)}`;
+      return `Downloading ${event.path}: ${megabytes(event.done)}${total} MB …`;
+    }
+    case "running":
+      return "Running …";
+    case "report":
+      return "Looking up what the features do …";
+    default:
+      return undefined;
+  }
+}
+
+/** Says something in the status line. */
+export function say(text) {
+  find("status").textContent = text;
+}
+
+/** Says what went wrong; the empty text takes it away. */
+export function complain(text) {
+  const error = find("error");
+  error.textContent = text;
+  error.hidden = text === "";
+}

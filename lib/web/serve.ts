@@ -1,0 +1,62 @@
+/**
+ * The local page's server.
+ *
+ * @module
+ */
+import { makeHandler } from "./handler.ts";
+import type { Job, JobEvent, WorkerOptions } from "./jobs.ts";
+import { type HttpServer, serveHttp } from "./node_http.ts";
+import { DEFAULT_OFFER, type Offered } from "./offered.ts";
+import { DEFAULT_LIMITS, JobQueue, type QueueLimits } from "./queue.ts";
+import { WorkerHandle } from "./worker_handle.ts";
+
+/** How the page is served. */
+export interface ServeOptions {
+  /** Default 127.0.0.1: only this machine can reach it. */
+  readonly hostname?: string;
+  /** Default 0: any that is free. */
+  readonly port?: number;
+  /** Names under which it may be asked for, besides its own address. */
+  readonly allowedHosts?: readonly string[];
+  /** What may be opened. Default: the bundled models and public ones. */
+  readonly offered?: Offered;
+  /** How the model runs. */
+  readonly worker?: WorkerOptions;
+  /** How many requests may wait. */
+  readonly limits?: QueueLimits;
+  /** How long a run goes on that nobody waits for. */
+  readonly mercyMs?: number;
+}
+
+/** A running server. */
+export interface PageServer extends HttpServer {
+  /** How many workers it has started: one, and one more after each run that had to be ended. */
+  workersStarted(): number;
+}
+
+/**
+ * Serves the page until it is closed.
+ *
+ * @throws {Error} with the code `EADDRINUSE`, `EACCES` or `EADDRNOTAVAIL` if it cannot listen there
+ *
+ * @example
+ * ```ts
+ * import { servePage } from "./serve.ts";
+ *
+ * await using server = await servePage();
+ * const response = await fetch(`http://127.0.0.1:${server.port}/api/status`);
+ * console.assert((await response.json()).model === "tiny-facts");
+ * ```
+ */
+export async function servePage(options: ServeOptions = {}): Promise<PageServer> {
+  const { hostname = "127.0.0.1", port = 0, allowedHosts = [], offered = DEFAULT_OFFER, limits = DEFAULT_LIMITS } =
+    options;
+  const worker = new WorkerHandle(options.worker ?? { device: "auto", threads: undefined }, options.mercyMs);
+  const queue = new JobQueue<Job, JobEvent>(worker, limits);
+  const server = await serveHttp(makeHandler({ queue, offered, hostname, allowedHosts }), { hostname, port });
+  const close = async (): Promise<void> => {
+    worker[Symbol.dispose]();
+    await server.close();
+  };
+  return { port: server.port, close, workersStarted: () => worker.restarts, [Symbol.asyncDispose]: close };
+}

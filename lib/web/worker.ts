@@ -1,0 +1,38 @@
+/**
+ * The worker of the local page: the model lives here, because a run blocks the event loop.
+ *
+ * @module
+ */
+import { Engine } from "./engine.ts";
+import type { WorkerAnswer, WorkerRequest } from "./jobs.ts";
+
+/** A worker's own scope, as far as it is used here. */
+interface Scope {
+  onmessage: ((message: MessageEvent<WorkerRequest>) => void) | null;
+  postMessage(answer: WorkerAnswer): void;
+}
+
+const scope = globalThis as unknown as Scope;
+let engine: Engine | undefined;
+
+scope.onmessage = ({ data }) => {
+  if ("options" in data) engine = new Engine(data.options);
+  else void answer(data);
+};
+
+async function answer({ id, job }: Extract<WorkerRequest, { id: number }>): Promise<void> {
+  try {
+    const event = await engine!.perform(job, (event) => scope.postMessage({ id, kind: "event", event }));
+    scope.postMessage({ id, kind: "done", event });
+  } catch (error) {
+    scope.postMessage({ id, kind: "error", ...describe(error) });
+  }
+}
+
+/** What was asked for was wrong, or cannot be had; or it is our fault. */
+function describe(error: unknown): { status: number; message: string } {
+  const message = error instanceof Error ? error.message || error.name : String(error);
+  if (error instanceof Deno.errors.NotFound) return { status: 404, message };
+  const isTheirs = error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError;
+  return { status: isTheirs ? 400 : 500, message };
+}

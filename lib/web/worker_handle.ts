@@ -1,0 +1,81 @@
+/**
+ * The worker with the model, seen from outside: jobs go in, events come out.
+ *
+ * @module
+ */
+import { ApiError } from "./api_error.ts";
+import type { Job, JobEvent, WorkerAnswer, WorkerOptions } from "./jobs.ts";
+import type { Performer } from "./queue.ts";
+
+/** A job that nobody wants any more may run on for so long; then the worker is ended, and the next job has a new one. */
+const MERCY_MS = 5000;
+
+/** The Web's: onnxruntime puts Node's in its place in a process that opens a model itself. */
+const WebWorker = globalThis.Worker;
+
+/** Does jobs in a Worker, where a run does not block the server. */
+export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
+  readonly #options: WorkerOptions;
+  readonly #mercyMs: number;
+  #worker: Worker | undefined;
+  #lastId = 0;
+
+  constructor(options: WorkerOptions, mercyMs: number = MERCY_MS) {
+    this.#options = options;
+    this.#mercyMs = mercyMs;
+  }
+
+  /** How many workers there have been. */
+  restarts = 0;
+
+  /** Does one job. It must not be called again before it has returned. */
+  async perform(job: Job, onEvent: (event: JobEvent) => void, signal: AbortSignal): Promise<JobEvent> {
+    const worker = this.#worker ??= this.#start();
+    const id = ++this.#lastId;
+    const done = Promise.withResolvers<JobEvent>();
+    const listening = new AbortController();
+    const end = (reason: ApiError): void => {
+      this.#end();
+      done.reject(reason);
+    };
+    worker.addEventListener("message", ({ data }: MessageEvent<WorkerAnswer>) => {
+      if (data.id !== id) return;
+      if (data.kind === "error") done.reject(new ApiError(data.status, data.message));
+      else if (data.kind === "done") done.resolve(data.event);
+      else onEvent(data.event);
+    }, { signal: listening.signal });
+    worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      end(new ApiError(500, `The run ended unexpectedly: ${event.message}`));
+    }, { signal: listening.signal });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const giveUp = (): void => {
+      timer = setTimeout(() => end(new ApiError(499, "Nobody waits for this run any more")), this.#mercyMs);
+    };
+    signal.addEventListener("abort", giveUp, { signal: listening.signal });
+    try {
+      worker.postMessage({ id, job });
+      return await done.promise;
+    } finally {
+      clearTimeout(timer);
+      listening.abort();
+    }
+  }
+
+  #start(): Worker {
+    this.restarts++;
+    const worker = new WebWorker(new URL("./worker.ts", import.meta.url).href, { type: "module" });
+    worker.postMessage({ options: this.#options });
+    return worker;
+  }
+
+  #end(): void {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+  }
+
+  /** Ends the worker. */
+  [Symbol.dispose](): void {
+    this.#end();
+  }
+}

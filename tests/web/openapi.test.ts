@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { assetPaths } from "../../lib/web/assets.ts";
+import { apiPaths } from "../../lib/web/handler.ts";
+import { readAttribute, readPredict } from "../../lib/web/job_requests.ts";
+import api from "../../lib/web/openapi.json" with { type: "json" };
+import { post, startServer } from "./ask.ts";
+import { Ajv2020 } from "./deps.ts";
+
+/** A test of a value against one of the description's schemas. */
+async function schemaTest(): Promise<(name: string, value: unknown) => void> {
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  ajv.addSchema({ $id: "api", ...api });
+  return await Promise.resolve((name, value) => {
+    const validate = ajv.compile({ $ref: `api#/components/schemas/${name}` });
+    assert.ok(validate(value), `${name}: ${ajv.errorsText(validate.errors)}`);
+  });
+}
+
+Deno.test("the description has the paths that there are", () => {
+  const described = Object.keys(api.paths).sort();
+  assert.deepEqual(described, [...apiPaths(), ...assetPaths().filter((path) => path.startsWith("/api/"))].sort());
+});
+
+Deno.test("the fields that are described are those that are read", () => {
+  const { PredictRequest, AttributeRequest } = api.components.schemas;
+  const cases = [[PredictRequest, readPredict], [AttributeRequest, readAttribute]] as const;
+  for (const [schema, read] of cases) {
+    const asked = new Set<string>();
+    const fields: Record<string, unknown> = { prompt: "a" };
+    const watched = new Proxy(fields, {
+      getOwnPropertyDescriptor(target, name) {
+        asked.add(String(name));
+        return Reflect.getOwnPropertyDescriptor(target, name);
+      },
+    });
+    read(watched, () => [{ source: "an SAE" }]);
+    assert.deepEqual([...asked].sort(), Object.keys(schema.properties).sort());
+  }
+});
+
+Deno.test("answers are as described", async () => {
+  await using server = await startServer();
+  const check = await schemaTest();
+  const get = async (path: string) => await (await fetch(`http://127.0.0.1:${server.port}${path}`)).json();
+  check("Status", await get("/api/status"));
+  for (const choice of (await get("/api/models?limit=5")).models) check("Choice", choice);
+  for (const choice of (await get("/api/saes?limit=5")).saes) check("Choice", choice);
+  const examples = [
+    ["/api/predict", "PredictRequest", "Prediction"],
+    ["/api/attribute", "AttributeRequest", "Report"],
+  ] as const;
+  for (const [path, request, answer] of examples) {
+    const { example } = api.paths[path].post.requestBody.content["application/json"];
+    check(request, example);
+    const response = await post(server, path, example);
+    assert.equal(response.status, 200);
+    check(answer, await response.json());
+    const stream = await post(server, path, example, { headers: { accept: "application/x-ndjson" } });
+    for (const line of (await stream.text()).trimEnd().split("\n")) check("Event", JSON.parse(line));
+  }
+  check("Error", await (await post(server, "/api/predict", {})).json());
+});
