@@ -27,6 +27,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   graph: "make an attribution graph of transcoder features, as circuit-tracer does",
   edges: "trace what makes SAE features: direct effects of features further down",
   serve: "serve a page on this machine, to see it in a browser",
+  batch: "attribute the predictions for many prompts, from a file to files",
+  worker: "work on the prompts that batch has put into a queue",
   evals: "evaluate sparse autoencoders on prompts, in SAELens's figures",
   models: "list the models that are known by name",
   saes: "list the public SAEs, and which of them can be loaded",

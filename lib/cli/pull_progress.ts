@@ -74,7 +74,8 @@ export function formatBytes(bytes: number): string {
   return `${power === 0 || bytes >= 9.95 ? Math.round(bytes) : bytes.toFixed(1)} ${units[power]}`;
 }
 
-function formatTime(seconds: number): string {
+/** Seconds in words. */
+export function formatTime(seconds: number): string {
   const whole = Math.ceil(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;

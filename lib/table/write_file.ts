@@ -22,7 +22,10 @@ import { dirname, join, resolve } from "node:path";
  * await Deno.remove(directory, { recursive: true });
  * ```
  */
-export async function writeFileAtomic(path: string, chunks: Iterable<string | Uint8Array>): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  chunks: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
+): Promise<void> {
   if (path === "") throw new RangeError("Cannot write a file: its name is empty, give one");
   const existing = await clearly(path, () => statOrUndefined(path));
   if (existing?.isDirectory) throw new Deno.errors.IsADirectory(`Cannot write ${path}: it is a directory, give a file`);
@@ -62,12 +65,12 @@ async function statOrUndefined(path: string): Promise<Deno.FileInfo | undefined>
 async function writeAll(
   path: string,
   file: string,
-  chunks: Iterable<string | Uint8Array>,
+  chunks: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
   options: { append?: boolean; createNew?: boolean },
 ): Promise<void> {
   const encoder = new TextEncoder();
   using handle = await clearly(path, () => Deno.open(file, { write: true, ...options }));
-  for (const chunk of chunks) {
+  for await (const chunk of chunks) {
     let rest = typeof chunk === "string" ? encoder.encode(chunk) : chunk;
     while (rest.length > 0) {
       const written = await clearly(path, () => handle.write(rest));

@@ -1,0 +1,30 @@
+/**
+ * Opening what a run needs, from its settings alone.
+ *
+ * @module
+ */
+import { loadModel, type LoadModelOptions, type Model } from "../model/model.ts";
+import { loadSae } from "../sae/load.ts";
+import type { Sae } from "../sae/sae.ts";
+import type { BatchSettings } from "./settings.ts";
+
+/** A model and its SAEs, closed together. */
+export interface OpenRun extends AsyncDisposable {
+  /** The model. */
+  readonly model: Model;
+  /** In the order of the settings. */
+  readonly saes: readonly Sae[];
+}
+
+/** Opens the model and the SAEs; nothing stays open if one of them fails. */
+export async function openRun(
+  { model: name, revision, saes: wanted }: Pick<BatchSettings, "model" | "revision" | "saes">,
+  options: Pick<LoadModelOptions, "device" | "threads"> = {},
+): Promise<OpenRun> {
+  await using stack = new AsyncDisposableStack();
+  const model = stack.use(await loadModel(name, { ...options, revision }));
+  const saes: Sae[] = [];
+  for (const { source, ...settings } of wanted) saes.push(stack.use(await loadSae(source, settings)));
+  const opened = stack.move();
+  return { model, saes, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}

@@ -1,0 +1,81 @@
+/**
+ * Prompts from a file or standard input.
+ *
+ * @module
+ */
+import { isRecord } from "../weights/json.ts";
+import { type Line, readLines, withoutReturn } from "./lines.ts";
+import { readCsv } from "./read_csv.ts";
+import { type InputRecord, toRecord } from "./record.ts";
+
+/** The formats of data sets; `txt` has one prompt a line. */
+export type InputFormat = "csv" | "jsonl" | "parquet" | "txt";
+
+/** Where prompts come from. */
+export interface InputSource {
+  /** A file; undefined: standard input. */
+  readonly path: string | undefined;
+  /** How to read it. */
+  readonly format: InputFormat;
+}
+
+/** What `read_parquet.ts` exports. */
+type ParquetModule = typeof import("./read_parquet.ts");
+
+/**
+ * The prompts in their order; what cannot be read as a prompt is a record that says why.
+ *
+ * @throws {Deno.errors.NotFound} if there is no such file
+ * @throws {SyntaxError} if the whole input cannot be read: no header, no Parquet file
+ */
+export async function* readRecords({ path, format }: InputSource): AsyncGenerator<InputRecord> {
+  const name = path ?? "standard input";
+  try {
+    if (format === "parquet") {
+      if (path === undefined) throw new SyntaxError("Parquet has its index at the end: give a file");
+      // By a computed address: the package is downloaded when it is needed.
+      const { readParquet } = await import(new URL("./read_parquet.ts", import.meta.url).href) as ParquetModule;
+      return yield* readParquet(path);
+    }
+    const stream = path === undefined ? Deno.stdin.readable : (await Deno.open(path)).readable;
+    yield* { csv: readCsv, jsonl: readJsonLines, txt: readText }[format](readLines(stream));
+  } catch (error) {
+    const why = (text: string): string => `Cannot read prompts from ${name}: ${text}`;
+    if (error instanceof Deno.errors.NotFound) throw new Deno.errors.NotFound(why("there is no such file"));
+    if (error instanceof Deno.errors.IsADirectory) {
+      throw new Deno.errors.IsADirectory(why("it is a directory, give a file"));
+    }
+    if (error instanceof SyntaxError) throw new SyntaxError(why(error.message), { cause: error });
+    throw error;
+  }
+}
+
+async function* readJsonLines(lines: AsyncIterable<Line>): AsyncGenerator<InputRecord> {
+  let number = 0;
+  for await (const { number: line, text, problem } of lines) {
+    if (problem === undefined && text.trim() === "") continue;
+    number++;
+    const fields = problem === undefined ? parseObject(text) : undefined;
+    if (fields !== undefined) yield toRecord(fields, line, number);
+    else yield { line, id: String(number), error: problem ?? "The line is no JSON object" };
+  }
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function* readText(lines: AsyncIterable<Line>): AsyncGenerator<InputRecord> {
+  let number = 0;
+  for await (const { number: line, text, problem } of lines) {
+    const prompt = withoutReturn(text);
+    if (problem === undefined && prompt === "") continue;
+    number++;
+    yield problem === undefined ? toRecord({ prompt }, line, number) : { line, id: String(number), error: problem };
+  }
+}

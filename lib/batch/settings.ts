@@ -1,0 +1,98 @@
+/**
+ * What a run over a data set is asked for: plain data, so that another process or machine can work on the same run.
+ *
+ * @module
+ */
+import type { AttributionOptions } from "../attribution/attribution.ts";
+import type { LongColumn, Slice } from "../attribution/long_table.ts";
+import type { TokenRef } from "../attribution/metrics.ts";
+import type { ProcessingChoice } from "../attribution/processing.ts";
+
+/** An SAE by what it is opened with. */
+export interface SaeSettings {
+  /** A bundled or public name, a directory or a URL. */
+  readonly source: string;
+  /** Overrides where it writes. */
+  readonly hook?: string;
+  /** Overrides where it reads. */
+  readonly hookIn?: string;
+  /** Activation norm scaling factor. */
+  readonly normScalingFactor?: number;
+}
+
+/** The metrics by name. */
+export type MetricKind = "logit-diff" | "logit" | "logprob" | "prob" | "loss" | "kl";
+
+/** The metric, as far as the prompts' own tokens do not decide it. */
+export interface MetricSettings {
+  /** Undefined: a logit difference, or the logit where there is one positive token only. */
+  readonly kind?: MetricKind;
+  /** For prompts without positive tokens of their own. */
+  readonly positive: readonly TokenRef[];
+  /** For prompts without negative tokens of their own. */
+  readonly negative: readonly TokenRef[];
+  /** Where it reads, from the end when negative. */
+  readonly positions: readonly number[];
+  /** The log-probability of this continuation instead. */
+  readonly targetText?: string;
+  /** Σ weights · logits instead. */
+  readonly weighted?: { readonly tokens: readonly TokenRef[]; readonly weights: readonly number[] };
+}
+
+/** The formats of tables. */
+export type RowFormat = "csv" | "jsonl" | "parquet";
+
+/** Everything that decides what comes out, and nothing else. */
+export interface BatchSettings {
+  /** A bundled or public name, a directory or a URL. */
+  readonly model: string;
+  /** Of a model from the hub. */
+  readonly revision?: string;
+  /** At least one. */
+  readonly saes: readonly SaeSettings[];
+  /** What is explained. */
+  readonly metric: MetricSettings;
+  /** With it the SAEs cannot change the output. */
+  readonly includeErrorTerm: boolean;
+  /** Default: the SAEs' setting, else the family's. */
+  readonly prependBos?: boolean;
+  /** Cut prompts that are too long, instead of reporting them. */
+  readonly truncate: boolean;
+  /** The form of the model. */
+  readonly processing: ProcessingChoice;
+  /** Single flags over what `processing` gives. */
+  readonly processingFlags: NonNullable<AttributionOptions["processingFlags"]>;
+  /** Default: as the SAEs were trained. */
+  readonly excludeSpecialTokens?: boolean | readonly number[];
+  /** Which rows are written, and their columns after `prompt_id`. */
+  readonly rows: RowSettings;
+  /** How tables are written. */
+  readonly format: RowFormat;
+  /** Prompts of a shard. */
+  readonly shardSize: number;
+}
+
+/** Which rows of each prompt are written. */
+export interface RowSettings {
+  /** Rows, and what is added up by feature, at these positions. */
+  readonly positions?: Slice;
+  /** Rows, and what is added up, of these features. */
+  readonly features?: readonly number[];
+  /** Of each prompt, the rows with the largest |attribution|; what is added up by feature counts all. */
+  readonly top?: number;
+  /** Rows of the SAE's bias and error too. */
+  readonly includeError?: boolean;
+  /** Default: position, feature, attribution; the hook and the kind where there are several. */
+  readonly columns?: readonly LongColumn[];
+}
+
+/** The columns of the rows, after `prompt_id`. */
+export function rowColumns({ saes, rows }: Pick<BatchSettings, "saes" | "rows">): readonly LongColumn[] {
+  return rows.columns ?? [
+    ...(saes.length > 1 ? ["hook"] as const : []),
+    ...(rows.includeError ? ["kind"] as const : []),
+    "position",
+    "feature",
+    "attribution",
+  ];
+}

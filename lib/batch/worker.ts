@@ -1,0 +1,43 @@
+/**
+ * A Worker that does shards: opens the model once, then answers one message after another.
+ *
+ * @module
+ */
+import { firstDifference, identify } from "./manifest.ts";
+import { openRun } from "./open.ts";
+import type { WorkerAnswer, WorkerStart } from "./runners.ts";
+import { runShard, type ShardContext } from "./shard.ts";
+import { directoryStore } from "./store.ts";
+
+/** The part of a Worker's scope that is used here. */
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<WorkerStart | { readonly shard: number }>) => void) | null;
+  postMessage(answer: WorkerAnswer): void;
+}
+
+const scope = self as unknown as WorkerScope;
+let context: ShardContext | undefined;
+
+scope.onmessage = ({ data }) => {
+  answer(data).then(
+    (result) => scope.postMessage(result),
+    (error: unknown) => {
+      const { name, message } = error instanceof Error ? error : { name: "Error", message: String(error) };
+      scope.postMessage({ kind: "failed", name, message });
+    },
+  );
+};
+
+async function answer(message: WorkerStart | { readonly shard: number }): Promise<WorkerAnswer> {
+  if ("shard" in message) return { kind: "done", report: await runShard(context!, message.shard) };
+  const { manifest, directory, device, threads, verify } = message;
+  const { model, saes } = await openRun(manifest.settings, { device, threads });
+  if (verify) {
+    const { model: m, saes: s, processing, prepend_bos, versions } = manifest;
+    const now = await identify(model, saes, manifest.settings);
+    const difference = firstDifference({ model: m, saes: s, processing, prepend_bos, versions }, now);
+    if (difference !== undefined) throw new RangeError(`The files here are not those of the run: ${difference}`);
+  }
+  context = { model, saes, settings: manifest.settings, store: directoryStore(directory) };
+  return { kind: "ready" };
+}

@@ -1,0 +1,60 @@
+/**
+ * `worker --queue URL`: does the shards of data sets that `batch --queue` has put into a queue.
+ *
+ * @module
+ */
+import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { readQueue } from "./batch.ts";
+import { DEVICE_OPTIONS } from "./options.ts";
+import { printData, stdoutScreen } from "./output.ts";
+import type { Device } from "../runtime/runtime.ts";
+
+/** Everything that the command line asks for. */
+export interface WorkerRequest {
+  readonly queue: string;
+  readonly directory: string | undefined;
+  readonly device: Device;
+  readonly threads: number;
+  readonly quiet: boolean;
+}
+
+const spec = {
+  name: "worker",
+  summary:
+    "Work on the data sets that `batch --queue` has put into a queue, until Ctrl-C, which lets the shard at hand\n" +
+    "be finished. Start as many as there are processors, on as many machines as there are.",
+  usage: "--queue URL [options]",
+  positionals: [],
+  options: {
+    queue: { kind: "string", placeholder: "URL", help: "the address of the Redis, such as redis://localhost:6379" },
+    directory: {
+      kind: "string",
+      placeholder: "DIR",
+      help: "where this machine sees the run's directory, where it has another name here",
+    },
+    ...DEVICE_OPTIONS,
+    threads: { ...DEVICE_OPTIONS.threads, default: "1" },
+    quiet: { kind: "boolean", help: "print nothing but errors" },
+  },
+  examples: ["worker --queue redis://queue:6379", "worker --queue redis://queue:6379 --directory /mnt/run"],
+} satisfies CommandSpec;
+
+/** What `worker_run.ts` exports. */
+interface RunModule {
+  work(request: WorkerRequest): Promise<void>;
+}
+
+/** Runs the command. */
+export async function run(args: readonly string[]): Promise<void> {
+  const parsed = parseCommand(spec, args);
+  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
+  const request = readRequest(parsed);
+  const { work } = await import(new URL("./worker_run.ts", import.meta.url).href) as RunModule;
+  await work(request);
+}
+
+function readRequest({ values }: ParsedCommand<typeof spec>): WorkerRequest {
+  const { queue, directory, device, threads, quiet } = values;
+  if (queue === undefined) throw new UsageError("--queue is missing: give the address of a Redis");
+  return { queue: readQueue(queue), directory, device: device as Device, threads, quiet };
+}
