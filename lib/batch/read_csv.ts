@@ -7,6 +7,8 @@ import { parse } from "../deps/csv_parse.ts";
 import { type Line, MOST_LINE_BYTES, withoutReturn } from "./lines.ts";
 import { FIELDS, type Fields, type InputRecord, toRecord } from "./record.ts";
 
+const WRONG_QUOTES = "The quotes are wrong: quote the whole cell, close it, and write quotes inside it twice";
+
 /** Cells of one record, or why there are none. */
 interface Cells {
   /** Of its first line. */
@@ -103,14 +105,14 @@ async function readRecord(
     if (hasOddQuotes(line.text)) isOpen = false;
   }
   const broken = (problem: string) => ({ line: first.number, cells: [], problem, followers });
-  if (isOpen) return broken("A quote is opened here and not closed: close it, or write it twice inside quotes");
+  if (isOpen) return broken(WRONG_QUOTES);
   const text = withoutReturn(texts.join("\n"));
   if (!text.includes('"')) return { line: first.number, cells: text.split(","), followers };
   try {
     const [cells] = parse(text, { record_delimiter: "\n", relax_column_count: true, max_record_size: 0 });
     return { line: first.number, cells, followers };
   } catch {
-    return broken("A quote stands where none may be: quote the whole cell, and write quotes in it twice");
+    return broken(WRONG_QUOTES);
   }
 }
 
