@@ -54,18 +54,18 @@ function shown(url: string): string {
 /** @throws {Deno.errors.ConnectionRefused} if no Redis answers */
 async function connect(url: string): Promise<Redis> {
   const connection = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true });
-  let last = "it does not answer";
+  let last: string | undefined; // what a call says is only that the connection is closed
   connection.on("error", (error: Error) => last = error.message || last);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(last)), CONNECT_MS);
+    timer = setTimeout(() => reject(new Error("it does not answer")), CONNECT_MS);
   });
   try {
     await Promise.race([connection.connect().then(() => connection.ping()), late]);
     return connection;
   } catch (error) {
     connection.disconnect();
-    const reason = (error instanceof Error && error.message) || last;
+    const reason = last ?? (error instanceof Error ? error.message : String(error));
     throw new Deno.errors.ConnectionRefused(`Cannot reach Redis at ${shown(url)}: ${reason}`, { cause: error });
   } finally {
     clearTimeout(timer);

@@ -50,7 +50,7 @@ export async function prepareRun(store: Store, request: RunRequest): Promise<Pre
     await writeManifest(store, manifest);
     return { manifest, done: new Set() };
   }
-  const { schema_version, input, ...rest } = before;
+  const { schema_version: _, input, ...rest } = before;
   refuseOther(store, rest, { settings, ...identity });
   const now = await planInput(records, settings.shardSize);
   if (now.sha256 !== input.sha256) {
@@ -60,7 +60,7 @@ export async function prepareRun(store: Store, request: RunRequest): Promise<Pre
     );
   }
   await recheckShards(store, before.settings);
-  return { manifest: { schema_version, input, ...rest }, done: await doneShards(store) };
+  return { manifest: before, done: await doneShards(store) };
 }
 
 function refuseOther(store: Store, before: unknown, now: unknown): void {
