@@ -1,0 +1,117 @@
+/**
+ * Attributions on a schedule, for Deno Deploy and for `deno run --unstable-cron`: an entry of its own, imported by
+ * nothing here.
+ *
+ * ```sh
+ * deno run -A --unstable-cron lib/deploy/cron.ts cron.json         # on schedule, and the latest run over HTTP
+ * deno run -A lib/deploy/cron.ts cron.json --once                  # once and now
+ * ```
+ *
+ * On Deno Deploy, an entry of three lines:
+ *
+ * ```ts ignore
+ * import { attributeOnSchedule } from "https://…/lib/deploy/cron.ts";
+ * import config from "./cron.json" with { type: "json" };
+ * await attributeOnSchedule(config);
+ * ```
+ *
+ * @module
+ */
+import { type CronConfig, readConfig } from "./config.ts";
+import { directoryResults, type Kv, kvResults, type Results } from "./results.ts";
+import { runScheduled, type ScheduledRun } from "./scheduled_run.ts";
+import { answer } from "./serve.ts";
+
+/** What Deno has on Deploy, and elsewhere with --unstable-cron and --unstable-kv. */
+interface UnstableDeno {
+  cron?(name: string, schedule: string, handler: () => Promise<void>): Promise<void>;
+  openKv?(): Promise<Kv>;
+}
+
+const { cron, openKv } = Deno as unknown as UnstableDeno;
+
+const DEFAULT_PORT = 8000;
+
+/**
+ * Where a configuration's results are kept: in the directory that it names, else in Deno KV where there is one, else in
+ * `./results`.
+ */
+export async function openResults({ results, name }: Pick<CronConfig, "results" | "name">): Promise<Results> {
+  if (results !== undefined) return directoryResults(results);
+  return openKv === undefined ? directoryResults("results") : kvResults(await openKv.call(Deno), name);
+}
+
+/**
+ * Registers the schedule and serves the latest run; call it once, when the entry is loaded.
+ *
+ * @param config as {@linkcode readConfig} takes it
+ * @throws {SyntaxError} if the configuration is wrong
+ * @throws {TypeError} if there is no `Deno.cron`
+ */
+export async function attributeOnSchedule(config: unknown): Promise<Deno.HttpServer> {
+  if (cron === undefined) {
+    throw new TypeError("There is no Deno.cron here: run with --unstable-cron, or once with --once");
+  }
+  const read = readConfig(config);
+  const results = await openResults(read);
+  // Names of crons take letters, digits, spaces, hyphens and underscores.
+  const name = `sae-attribution ${read.name}`.replace(/[^\w -]/g, "_").slice(0, 64);
+  cron.call(Deno, name, read.schedule, async () => {
+    const run = await runScheduled(read, results);
+    console.log(describeRun(run));
+  });
+  console.log(`${name}: ${read.schedule} (UTC), results in ${results.place}`);
+  return Deno.serve({ port: readPort() }, (request) => answer(request, results));
+}
+
+function readPort(): number {
+  return Number(Deno.env.get("PORT") ?? DEFAULT_PORT);
+}
+
+/** A run in one line, for a log. */
+export function describeRun({ started, seconds, prompts, errors, rows, drift }: ScheduledRun): string {
+  const change = drift === null
+    ? "the first run"
+    : `metric ±${drift.metric.max_abs_change.toPrecision(2)}, attribution ±${
+      drift.attribution.max_abs_change.toPrecision(2)
+    } since ${drift.since}${drift.files === null ? "" : `; ${drift.files}`}`;
+  const failed = errors.length === 0 ? "" : `, ${errors.length} failed`;
+  return `${started}: ${prompts.length} prompts${failed}, ${rows.length} rows in ${seconds.toFixed(1)} s; ${change}`;
+}
+
+async function main([path, ...options]: readonly string[]): Promise<void> {
+  const isOnce = options.length === 1 && options[0] === "--once";
+  if (path === undefined || path.startsWith("-") || (options.length > 0 && !isOnce)) {
+    throw new SyntaxError("usage: deno run -A --unstable-cron lib/deploy/cron.ts CONFIG.json [--once]");
+  }
+  const config = await readJson(path);
+  if (!isOnce) return void await attributeOnSchedule(config);
+  const read = readConfig(config);
+  const run = await runScheduled(read, await openResults(read));
+  console.log(describeRun(run));
+  if (run.prompts.length === 0) throw new RangeError(`No prompt could be attributed: ${run.errors[0].error}`);
+}
+
+async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : String(error);
+    throw new SyntaxError(`Cannot read ${path}: ${reason}`, { cause: error });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new SyntaxError(`Cannot read ${path}: it is no JSON`, { cause: error });
+  }
+}
+
+if (import.meta.main) {
+  try {
+    await main(Deno.args);
+  } catch (error) {
+    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+    Deno.exitCode = 1;
+  }
+}

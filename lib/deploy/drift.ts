@@ -1,0 +1,91 @@
+/**
+ * How far a run is from the one before.
+ *
+ * @module
+ */
+import { firstDifference, type Identity } from "../batch/manifest.ts";
+import type { Cell } from "../table/table.ts";
+import type { ScheduledRun } from "./scheduled_run.ts";
+
+/** What changed. The same files give the same numbers on the same kind of machine: then all changes are 0. */
+export interface Drift {
+  /** When the run before began. */
+  readonly since: string;
+  /** The first thing in which model, SAEs, their form or the program differ; null: nothing. */
+  readonly files: string | null;
+  /** Over the prompts of both runs. */
+  readonly metric: { readonly max_abs_change: number; readonly prompt_id: string | null };
+  /** Over the rows of both runs. */
+  readonly attribution: {
+    /** The largest. */
+    readonly max_abs_change: number;
+    /** The largest, in the largest |attribution| of the run before; null where that is 0. */
+    readonly relative: number | null;
+    /** Cosine of the angle between the two; null where one is 0. */
+    readonly cosine: number | null;
+    /** Rows of both. */
+    readonly rows: number;
+    /** Rows that were not among those kept before. */
+    readonly appeared: number;
+    /** Rows that are not among those kept any more. */
+    readonly disappeared: number;
+  };
+  /** Ids of prompts in one of the runs only, or with an error in one only. */
+  readonly prompts_changed: readonly string[];
+}
+
+/** What is compared of a run. */
+type Compared = Identity & Pick<ScheduledRun, "started" | "prompts" | "columns" | "rows">;
+
+/** Compares a run with the one before. */
+export function driftFrom(before: Compared, now: Compared): Drift {
+  const [was, is] = [before, now].map(({ prompts }) => new Map(prompts.map((p) => [p.prompt_id, p.metric])));
+  const changed = [...was.keys()].filter((id) => !is.has(id)).concat([...is.keys()].filter((id) => !was.has(id)));
+  let metric: Drift["metric"] = { max_abs_change: 0, prompt_id: null };
+  for (const [prompt_id, value] of is) {
+    const change = Math.abs(value - (was.get(prompt_id) ?? value));
+    if (change > metric.max_abs_change) metric = { max_abs_change: change, prompt_id };
+  }
+  return {
+    since: before.started,
+    files: firstDifference(identityOf(before), identityOf(now)) ?? null,
+    metric,
+    attribution: compareRows(attributions(before), attributions(now)),
+    prompts_changed: changed,
+  };
+}
+
+function identityOf({ model, saes, processing, prepend_bos, versions }: Identity): Identity {
+  return { model, saes, processing, prepend_bos, versions };
+}
+
+/** By prompt, hook, position and feature. */
+function attributions({ columns, rows }: Pick<ScheduledRun, "columns" | "rows">): Map<string, number> {
+  const at = (name: string): number => columns.indexOf(name);
+  const keys = ["prompt_id", "hook", "position", "feature"].map(at);
+  const value = at("attribution");
+  return new Map(rows.map((row: readonly Cell[]) => [JSON.stringify(keys.map((i) => row[i])), Number(row[value])]));
+}
+
+function compareRows(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): Drift["attribution"] {
+  let [most, largest, both, dot, squaresBefore, squaresNow] = [0, 0, 0, 0, 0, 0];
+  for (const [key, x] of before) {
+    largest = Math.max(largest, Math.abs(x));
+    const y = now.get(key);
+    if (y === undefined) continue;
+    both++;
+    most = Math.max(most, Math.abs(y - x));
+    dot += x * y;
+    squaresBefore += x * x;
+    squaresNow += y * y;
+  }
+  const norms = Math.sqrt(squaresBefore * squaresNow);
+  return {
+    max_abs_change: most,
+    relative: largest === 0 ? null : most / largest,
+    cosine: norms === 0 ? null : dot / norms,
+    rows: both,
+    appeared: now.size - both,
+    disappeared: before.size - both,
+  };
+}

@@ -1,0 +1,92 @@
+/**
+ * One scheduled run: the prompts of a configuration attributed now, and compared with the run before.
+ *
+ * @module
+ */
+import { longTable } from "../attribution/long_table.ts";
+import { attributeShard } from "../batch/attribute_shard.ts";
+import { identify, type Identity } from "../batch/manifest.ts";
+import { openRun } from "../batch/open.ts";
+import { rowColumns } from "../batch/settings.ts";
+import type { Cell } from "../table/table.ts";
+import type { CronConfig } from "./config.ts";
+import { type Drift, driftFrom } from "./drift.ts";
+import type { Results } from "./results.ts";
+
+/** What a run leaves. */
+export interface ScheduledRun extends Identity {
+  /** Of this record. */
+  readonly schema_version: 1;
+  /** When it began, in UTC. */
+  readonly started: string;
+  /** How long it took. */
+  readonly seconds: number;
+  /** The metric of every prompt that was attributed. */
+  readonly prompts: readonly { readonly prompt_id: string; readonly metric: number }[];
+  /** Prompts that were not. */
+  readonly errors: readonly { readonly prompt_id: string; readonly error: string }[];
+  /** Names of the cells of `rows`. */
+  readonly columns: readonly string[];
+  /** Prompt by prompt, largest attribution first. */
+  readonly rows: readonly (readonly Cell[])[];
+  /** Against the run before; null for the first. */
+  readonly drift: Drift | null;
+}
+
+/**
+ * Attributes the prompts, in one thread, compares with the latest of the results, and adds the run to them.
+ *
+ * @throws {Error} if the model or an SAE cannot be opened; what is wrong with a prompt is in the run's `errors`
+ *
+ * @example
+ * ```ts
+ * import { readConfig } from "./config.ts";
+ * import { directoryResults } from "./results.ts";
+ * import { runScheduled } from "./scheduled_run.ts";
+ *
+ * const prompts = [{ prompt: " The capital of France is", pos_token: " Paris", neg_token: " Rome" }];
+ * const config = readConfig({ schedule: "0 6 * * *", prompts, top: 5 });
+ * const results = directoryResults(await Deno.makeTempDir());
+ * await runScheduled(config, results);
+ * const { drift } = await runScheduled(config, results);
+ * console.assert(drift?.attribution.max_abs_change === 0);
+ * ```
+ */
+export async function runScheduled(
+  { prompts: records, settings }: CronConfig,
+  results: Results,
+  now: () => Date = () => new Date(),
+): Promise<ScheduledRun> {
+  const started = now();
+  await using opened = await openRun(settings, { threads: 1 });
+  const { model, saes } = opened;
+  const columns = rowColumns(settings);
+  const prompts: { prompt_id: string; metric: number }[] = [];
+  const errors: { prompt_id: string; error: string }[] = [];
+  const rows: (readonly Cell[])[] = [];
+  for await (const outcome of attributeShard(model, saes, records, settings)) {
+    const prompt_id = outcome.record.id;
+    if ("error" in outcome) {
+      errors.push({ prompt_id, error: outcome.error });
+      continue;
+    }
+    prompts.push({ prompt_id, metric: outcome.result.metric });
+    const table = await longTable(outcome.result, { ...settings.rows, columns });
+    for (const row of table.rows) rows.push([prompt_id, ...row]);
+  }
+  const run: ScheduledRun = {
+    schema_version: 1,
+    started: started.toISOString(),
+    seconds: (now().getTime() - started.getTime()) / 1000,
+    ...await identify(model, saes, settings),
+    prompts,
+    errors,
+    columns: ["prompt_id", ...columns],
+    rows,
+    drift: null,
+  };
+  const before = await results.latest();
+  const compared = before === undefined ? run : { ...run, drift: driftFrom(before, run) };
+  await results.add(compared);
+  return compared;
+}

@@ -1,0 +1,242 @@
+/** The scheduled run: its handler directly, where it keeps results, what it answers over HTTP. */
+import assert from "node:assert/strict";
+import { calculateFeatureAttribution } from "../../lib/attribution/attribution.ts";
+import { logitDiff } from "../../lib/attribution/metrics.ts";
+import { readConfig } from "../../lib/deploy/config.ts";
+import { attributeOnSchedule, describeRun } from "../../lib/deploy/cron.ts";
+import { driftFrom } from "../../lib/deploy/drift.ts";
+import { directoryResults, type Kv, kvResults, MOST_CHUNK_BYTES, type Results } from "../../lib/deploy/results.ts";
+import { runScheduled, type ScheduledRun } from "../../lib/deploy/scheduled_run.ts";
+import { answer } from "../../lib/deploy/serve.ts";
+import { loadModel } from "../../lib/model/model.ts";
+import { loadSae } from "../../lib/sae/load.ts";
+import { fromFileUrl } from "../../lib/weights/file_url.ts";
+import { inDirectory } from "../cli/run_cli.ts";
+
+const GOLF = { id: "golf", prompt: " Tiger Woods plays the sport of", pos_token: " golf", neg_token: " tennis" };
+const PARIS = { id: "paris", prompt: " The capital of France is", pos_token: " Paris", neg_token: " Rome" };
+const CONFIG = { schedule: "0 6 * * *", prompts: [GOLF, PARIS], top: 20 };
+
+/** A KV as strict as Deno's about sizes. */
+function fakeKv(): Kv & { readonly values: Map<string, unknown> } {
+  const values = new Map<string, unknown>();
+  const get = (key: unknown): Promise<{ value: unknown }> =>
+    Promise.resolve({ value: values.get(JSON.stringify(key)) ?? null });
+  return {
+    values,
+    get,
+    getMany(keys) {
+      assert.ok(keys.length <= 10);
+      return Promise.all(keys.map(get));
+    },
+    set(key, value) {
+      const bytes = value instanceof Uint8Array ? value.length : JSON.stringify(value).length;
+      assert.ok(bytes < 64 * 1024, `${bytes} bytes are too many for a value`);
+      values.set(JSON.stringify(key), structuredClone(value));
+      return Promise.resolve();
+    },
+    delete(key) {
+      values.delete(JSON.stringify(key));
+      return Promise.resolve();
+    },
+  };
+}
+
+/** A run that was not made by a model. */
+function madeUpRun(started: string, rows: ScheduledRun["rows"], metric = 1): ScheduledRun {
+  return {
+    schema_version: 1,
+    started,
+    seconds: 1,
+    model: { name: "m", revision: null, family: "gpt2", sha256: {} },
+    saes: [],
+    processing: {},
+    prepend_bos: true,
+    versions: { "sae-attribution": "1" },
+    prompts: [{ prompt_id: "a", metric }],
+    errors: [],
+    columns: ["prompt_id", "hook", "position", "feature", "attribution"],
+    rows,
+    drift: null,
+  };
+}
+
+Deno.test("the handler attributes, keeps, and finds no drift in the same model", async () => {
+  await inDirectory(async (directory) => {
+    const results = directoryResults(`${directory}/results`);
+    const config = readConfig({ ...CONFIG, prompts: [GOLF, PARIS, { ids: [4_000_000], id: "bad" }] });
+    const first = await runScheduled(config, results);
+    assert.equal(first.drift, null);
+    assert.deepEqual(first.errors.map(({ prompt_id }) => prompt_id), ["bad"]);
+    assert.match(describeRun(first), /: 2 prompts, 1 failed, 40 rows in [\d.]+ s; the first run$/);
+
+    await using model = await loadModel("tiny-facts", { threads: 1 });
+    await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+    const metric = logitDiff(GOLF.pos_token, GOLF.neg_token);
+    const result = await calculateFeatureAttribution(model, GOLF.prompt, metric, { saes: [sae] });
+    assert.deepEqual(first.prompts[0], { prompt_id: "golf", metric: result.metric });
+    const [best] = result.rows(sae.hookOut);
+    const row = Object.fromEntries(first.columns.map((name, i) => [name, first.rows[0][i]]));
+    assert.deepEqual([row.position, row.feature, row.attribution], [best.position, best.feature, best.attribution]);
+
+    const second = await runScheduled(config, results);
+    assert.deepEqual(second.rows, first.rows);
+    assert.deepEqual(second.drift, {
+      since: first.started,
+      files: null,
+      metric: { max_abs_change: 0, prompt_id: null },
+      attribution: {
+        ...second.drift!.attribution,
+        max_abs_change: 0,
+        relative: 0,
+        rows: 40,
+        appeared: 0,
+        disappeared: 0,
+      },
+      prompts_changed: [],
+    });
+    assert.ok(Math.abs(second.drift!.attribution.cosine! - 1) < 1e-12);
+    assert.equal((await results.latest())?.started, second.started);
+
+    const other = await runScheduled(readConfig({ ...CONFIG, saes: ["tiny-facts/blocks.2.hook_resid_pre"] }), results);
+    assert.match(other.drift!.files!, /^saes\.0\.source was "tiny-facts\/blocks\.3\.hook_resid_pre" and is now/);
+    assert.deepEqual([other.drift!.attribution.rows, other.drift!.prompts_changed], [0, []]);
+  });
+});
+
+Deno.test("drift is what changed", () => {
+  const before = madeUpRun("2026-01-01T00:00:00.000Z", [["a", "h", 0, 1, 3], ["a", "h", 0, 2, -4], [
+    "a",
+    "h",
+    1,
+    1,
+    1,
+  ]]);
+  const now = madeUpRun(
+    "2026-01-02T00:00:00.000Z",
+    [["a", "h", 0, 1, 4], ["a", "h", 0, 2, -4], ["a", "h", 1, 9, 2]],
+    1.5,
+  );
+  assert.deepEqual(driftFrom(before, now), {
+    since: "2026-01-01T00:00:00.000Z",
+    files: null,
+    metric: { max_abs_change: 0.5, prompt_id: "a" },
+    attribution: {
+      max_abs_change: 1,
+      relative: 0.25,
+      cosine: 28 / Math.sqrt(25 * 32),
+      rows: 2,
+      appeared: 1,
+      disappeared: 1,
+    },
+    prompts_changed: [],
+  });
+  const newer = { ...now, versions: { "sae-attribution": "2" }, prompts: [{ prompt_id: "b", metric: 1 }] };
+  const drift = driftFrom(before, newer);
+  assert.equal(drift.files, 'versions.sae-attribution was "1" and is now "2"');
+  assert.deepEqual(drift.prompts_changed, ["a", "b"]);
+});
+
+/** More than one chunk, and more chunks than one `getMany` takes. */
+function largeRun(day: number): ScheduledRun {
+  const rows = Array.from({ length: 30_000 }, (_, i) => ["☃ prompt", "h", day, i, i / 7]);
+  return madeUpRun(`2026-01-${String(day).padStart(2, "0")}T00:00:00.000Z`, rows);
+}
+
+Deno.test("Deno KV: chunks within its limit, the latest whole, the oldest removed", async () => {
+  const kv = fakeKv();
+  const results = kvResults(kv, "a");
+  assert.equal(await results.latest(), undefined);
+  await results.add(largeRun(1));
+  assert.ok(kv.values.size > 12);
+  assert.deepEqual(await results.latest(), largeRun(1));
+  const before = kv.values.size;
+  for (let day = 2; day <= 12; day++) await results.add(madeUpRun(largeRun(day).started, []));
+  assert.ok(kv.values.size < before, "the chunks of the first run are gone");
+  assert.equal(kv.values.size, 11);
+  assert.equal((await results.latest())?.started, "2026-01-12T00:00:00.000Z");
+  assert.equal(await kvResults(kv, "b").latest(), undefined);
+  // Interrupted before its index was written: the run before is still the latest.
+  const failing: Kv = {
+    ...kv,
+    set: (key, value) => key.at(-1) === "index" ? Promise.reject(new Error("no")) : kv.set(key, value),
+  };
+  await assert.rejects(kvResults(failing, "a").add(largeRun(13)));
+  assert.equal((await results.latest())?.started, "2026-01-12T00:00:00.000Z");
+  assert.ok(MOST_CHUNK_BYTES < 64 * 1024);
+});
+
+Deno.test("Deno's own KV takes it", async () => {
+  const module = new URL("../../lib/deploy/results.ts", import.meta.url).href;
+  const run = JSON.stringify(largeRun(1));
+  const script = `import { kvResults } from ${JSON.stringify(module)};
+    const kv = await Deno.openKv(":memory:");
+    const run = JSON.parse(await new Response(Deno.stdin.readable).text());
+    await kvResults(kv, "a").add(run);
+    console.log(JSON.stringify(await kvResults(kv, "a").latest()));
+    kv.close();`;
+  const url = `data:application/typescript,${encodeURIComponent(script)}`;
+  const args = ["run", "-A", "--unstable-kv", "--no-check", "--no-lock", url];
+  const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" }).spawn();
+  const output = child.output();
+  await new Blob([run]).stream().pipeTo(child.stdin);
+  assert.equal(new TextDecoder().decode((await output).stdout), `${run}\n`);
+});
+
+Deno.test("the latest run over HTTP", async () => {
+  const run = madeUpRun("2026-01-01T00:00:00.000Z", [["=1+1", "h", 0, 1, 0.5]]);
+  let latest: ScheduledRun | undefined;
+  const results: Results = { place: "", latest: () => Promise.resolve(latest), add: () => Promise.resolve() };
+  const get = (path: string, method = "GET"): Promise<Response> =>
+    answer(new Request(`http://x${path}`, { method }), results);
+  assert.equal((await get("/latest.csv")).status, 503);
+  latest = run;
+  assert.equal(
+    await (await get("/latest.csv")).text(),
+    "prompt_id,hook,position,feature,attribution\n=1+1,h,0,1,0.5\n",
+  );
+  assert.equal((await get("/latest.csv")).headers.get("content-type"), "text/csv; charset=utf-8");
+  assert.deepEqual(await (await get("/latest.json")).json(), run);
+  assert.equal((await (await get("/")).json()).rows, 1);
+  assert.equal(await (await get("/drift.json")).json(), null);
+  assert.deepEqual([(await get("/", "POST")).status, (await get("/no")).status], [405, 404]);
+  assert.equal(await (await get("/", "HEAD")).text(), "");
+});
+
+Deno.test("a configuration that is wrong says where", () => {
+  const cases: [unknown, RegExp][] = [
+    [[], /it is no JSON object/],
+    [{ ...CONFIG, promps: [] }, /there is no "promps", the nearest is prompts/],
+    [{ prompts: [GOLF] }, /schedule is missing/],
+    [{ ...CONFIG, schedule: "hourly" }, /schedule is "hourly": give five fields/],
+    [{ ...CONFIG, prompts: [] }, /prompts is no list/],
+    [{ ...CONFIG, prompts: [GOLF, {}] }, /prompt 2: There is neither prompt nor ids/],
+    [{ ...CONFIG, prompts: [GOLF, GOLF] }, /two prompts have the id "golf"/],
+    [{ ...CONFIG, model: "gpt2" }, /saes is missing: there is none that goes with gpt2/],
+    [{ ...CONFIG, saes: [1] }, /SAE 1 is 1: give a text/],
+    [{ ...CONFIG, metric: "logits" }, /metric is "logits": choose logit-diff/],
+    [{ ...CONFIG, top: 0 }, /top is 0/],
+    [{ ...CONFIG, error_term: "no" }, /error_term is "no": give true or false/],
+  ];
+  for (const [config, pattern] of cases) assert.throws(() => readConfig(config), pattern);
+});
+
+Deno.test("without Deno.cron it says what to do; once and now works without", async () => {
+  await assert.rejects(attributeOnSchedule(CONFIG), /There is no Deno\.cron here: run with --unstable-cron/);
+  const entry = fromFileUrl(new URL("../../lib/deploy/cron.ts", import.meta.url));
+  await inDirectory(async (directory) => {
+    await Deno.writeTextFile(`${directory}/cron.json`, JSON.stringify({ ...CONFIG, results: `${directory}/results` }));
+    const run = async (...args: string[]): Promise<[number, string, string]> => {
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-lock", entry, ...args],
+      }).output();
+      return [code, ...[stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)) as [string, string]];
+    };
+    const [code, stdout, stderr] = await run(`${directory}/cron.json`, "--once");
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /: 2 prompts, 40 rows in [\d.]+ s; the first run\n$/);
+    assert.match((await run(`${directory}/cron.json`, "--once"))[1], /metric ±0\.0, attribution ±0\.0 since /);
+    const [wrongCode, , wrongText] = await run("no.json");
+    assert.deepEqual([wrongCode, wrongText], [1, "error: Cannot read no.json: there is no such file\n"]);
+  });
+});
