@@ -46,7 +46,9 @@ export async function planInput(
   let prompts = 0;
   let shards = 0;
   const flush = async (): Promise<void> => {
-    if (lines.length > 0) await store?.write(inputName(shards++), lines);
+    if (lines.length === 0) return;
+    await store?.write(inputName(shards), lines);
+    shards++;
     lines = [];
   };
   for await (const record of records) {

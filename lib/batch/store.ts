@@ -42,7 +42,14 @@ export function directoryStore(directory: string): Store {
   const at = (name: string): string => join(directory, name);
   return {
     location: directory,
-    read: (name) => orUndefined(Deno.readFile(at(name))),
+    read: async (name) => {
+      try {
+        return await orUndefined(Deno.readFile(at(name)));
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotADirectory)) throw error;
+        throw new Deno.errors.NotADirectory(`${directory} is no directory: choose another place`, { cause: error });
+      }
+    },
     size: async (name) => (await orUndefined(Deno.stat(at(name))))?.size,
     async write(name, chunks) {
       await Deno.mkdir(dirname(at(name)), { recursive: true });

@@ -64,9 +64,8 @@ const { table: _, ...LONG_ROW_OPTIONS } = ROW_OPTIONS;
 
 const spec = {
   name: "batch",
-  summary:
-    "Attribute the predictions for many prompts. Rows go to files, with a column prompt_id; so do what features do\n" +
-    "over all prompts, and which prompts failed. The same command goes on where it was interrupted.",
+  summary: "Attribute the predictions for many prompts: rows with a column prompt_id, what features do over all\n" +
+    "prompts, and which prompts failed, all in files. The same command goes on where it was interrupted.",
   usage: "INPUT --output DIR|FILE [--pos-token T] [--neg-token T] [--model M] [--sae S]... [options]\n" +
     "status [DIR] [--queue URL]",
   positionals: [{

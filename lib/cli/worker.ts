@@ -20,9 +20,8 @@ export interface WorkerRequest {
 
 const spec = {
   name: "worker",
-  summary:
-    "Work on the data sets that `batch --queue` has put into a queue, until Ctrl-C, which lets the shard at hand\n" +
-    "be finished. Start as many as there are processors, on as many machines as there are.",
+  summary: "Work on the data sets that `batch --queue` has put into a queue, until Ctrl-C, which lets the shard\n" +
+    "at hand be finished. Start as many as there are processors, on as many machines as there are.",
   usage: "--queue URL [options]",
   positionals: [],
   options: {

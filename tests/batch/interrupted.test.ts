@@ -58,3 +58,32 @@ Deno.test("1,000 prompts, killed at 20 random points, end byte-identical to an u
     assertSameTrees(await readTree(`${directory}/killed`), await readTree(`${directory}/whole`));
   });
 });
+
+Deno.test("Ctrl-C says how far it is, and the same command goes on from there", async () => {
+  await inDirectory(async (directory) => {
+    const input = `${directory}/prompts.jsonl`;
+    await Deno.writeTextFile(input, toJsonLines(makePrompts(120)));
+    const args = (output: string, workers: number): string[] => {
+      const options = ["--workers", String(workers), "--threads", "1", "--shard-size", "4", "--top", "2"];
+      return ["batch", input, "--output", `${directory}/${output}`, ...options];
+    };
+    const whole = runCli(args("whole", 1));
+    for (const workers of [1, 2]) {
+      const output = `${directory}/stopped${workers}`;
+      const child = cliCommand(args(`stopped${workers}`, workers)).spawn();
+      await until("the second shard", () => countFiles(`${output}/done`) >= 2);
+      child.kill("SIGINT");
+      const { code, stderr } = await child.output();
+      const text = new TextDecoder().decode(stderr);
+      assert.equal(code, 1, text);
+      const [, done] = /^error: stopped with (\d+) of 30 shards done: the same command goes on from there$/m.exec(
+        text,
+      )!;
+      assert.equal(countFiles(`${output}/done`), Number(done));
+      assert.ok(Number(done) < 30);
+      assert.equal((await runCli(args(`stopped${workers}`, workers))).code, 0);
+      assert.equal((await whole).code, 0);
+      assertSameTrees(await readTree(output), await readTree(`${directory}/whole`));
+    }
+  });
+});

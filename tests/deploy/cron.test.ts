@@ -185,12 +185,12 @@ Deno.test("Deno's own KV takes it", async () => {
 
 Deno.test("the latest run over HTTP", async () => {
   const run = madeUpRun("2026-01-01T00:00:00.000Z", [["=1+1", "h", 0, 1, 0.5]]);
-  let latest: ScheduledRun | undefined;
-  const results: Results = { place: "", latest: () => Promise.resolve(latest), add: () => Promise.resolve() };
+  const runs: ScheduledRun[] = [];
+  const results: Results = { place: "", latest: () => Promise.resolve(runs[0]), add: () => Promise.resolve() };
   const get = (path: string, method = "GET"): Promise<Response> =>
     answer(new Request(`http://x${path}`, { method }), results);
   assert.equal((await get("/latest.csv")).status, 503);
-  latest = run;
+  runs.push(run);
   assert.equal(
     await (await get("/latest.csv")).text(),
     "prompt_id,hook,position,feature,attribution\n=1+1,h,0,1,0.5\n",
