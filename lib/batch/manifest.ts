@@ -38,6 +38,8 @@ export interface Identity {
   readonly processing: Readonly<Record<string, boolean>>;
   /** Whether BOS comes first; null: the family's default. */
   readonly prepend_bos: boolean | null;
+  /** What the model runs on. */
+  readonly device: string;
   /** What computes. */
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -76,6 +78,7 @@ export async function identify(model: Model, saes: readonly Sae[], settings: Bat
     }))),
     processing: processingFlags(resolveProcessing(model.architecture, saes, processing, flags)),
     prepend_bos: resolvePrependBos(saes, prependBos) ?? null,
+    device: model.runtime.device,
     versions: { "sae-attribution": VERSION, "onnxruntime-web": "1.30.0" },
   };
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { loadModel, type LoadModelOptions, type Model } from "../model/model.ts";
+import { loadModel, type Model } from "../model/model.ts";
 import { loadSae } from "../sae/load.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { BatchSettings } from "./settings.ts";
@@ -18,11 +18,10 @@ export interface OpenRun extends AsyncDisposable {
 
 /** Opens the model and the SAEs; nothing stays open if one of them fails. */
 export async function openRun(
-  { model: name, revision, saes: wanted }: Pick<BatchSettings, "model" | "revision" | "saes">,
-  options: Pick<LoadModelOptions, "device" | "threads"> = {},
+  { model: name, revision, saes: wanted, device, threads }: Omit<BatchSettings, "metric" | "rows">,
 ): Promise<OpenRun> {
   await using stack = new AsyncDisposableStack();
-  const model = stack.use(await loadModel(name, { ...options, revision }));
+  const model = stack.use(await loadModel(name, { device, threads, revision }));
   const saes: Sae[] = [];
   for (const { source, ...settings } of wanted) saes.push(stack.use(await loadSae(source, settings)));
   const opened = stack.move();

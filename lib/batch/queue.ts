@@ -5,7 +5,6 @@
  */
 import { createHash } from "node:crypto";
 import { Queue, Redis, Worker } from "../deps/bullmq.ts";
-import type { Device } from "../runtime/runtime.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { doneShards } from "./merge.ts";
 import { ATTEMPTS, type DeadShard } from "./pool.ts";
@@ -164,10 +163,6 @@ export interface QueueWorkerOptions {
   readonly url: string;
   /** Where this machine sees the stores; undefined: under the name in the job. */
   readonly directory?: string;
-  /** Where models run. */
-  readonly device: Device;
-  /** Of onnxruntime. */
-  readonly threads: number | undefined;
   /** Ends the work after the shard that is being worked on. */
   readonly signal: AbortSignal;
   /** Told what happens. */
@@ -214,14 +209,14 @@ export async function workForQueue(options: QueueWorkerOptions): Promise<void> {
 
 async function openJob(
   { run, directory: named }: Job,
-  { directory = named, device, threads }: QueueWorkerOptions,
+  { directory = named }: QueueWorkerOptions,
 ): Promise<{ manifest: Manifest; store: Store; runner: Runner }> {
   const store = directoryStore(directory);
   const manifest = await readManifest(store);
   if (manifest === undefined || runId(manifest) !== run) {
     throw new Deno.errors.NotFound(`${directory} is not the directory of this run: is it shared with this machine?`);
   }
-  return { manifest, store, runner: workerRunner({ manifest, directory, device, threads, verify: true }) };
+  return { manifest, store, runner: workerRunner({ manifest, directory, verify: true }) };
 }
 
 /** A job that failed every time. */

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Device } from "../runtime/runtime.ts";
 import type { Manifest } from "./manifest.ts";
 import { runShard, type ShardContext, type ShardReport } from "./shard.ts";
 
@@ -24,10 +23,6 @@ export interface WorkerStart {
   readonly manifest: Manifest;
   /** The store's directory. */
   readonly directory: string;
-  /** Where the model runs. */
-  readonly device: Device;
-  /** Of onnxruntime. */
-  readonly threads: number | undefined;
   /** Compare the hashes of the files here with those of the run. */
   readonly verify: boolean;
 }

@@ -7,6 +7,7 @@ import type { AttributionOptions } from "../attribution/attribution.ts";
 import type { LongColumn, Slice } from "../attribution/long_table.ts";
 import type { TokenRef } from "../attribution/metrics.ts";
 import type { ProcessingChoice } from "../attribution/processing.ts";
+import type { Device } from "../runtime/runtime.ts";
 
 /** An SAE by what it is opened with. */
 export interface SaeSettings {
@@ -70,6 +71,10 @@ export interface BatchSettings {
   readonly format: RowFormat;
   /** Prompts of a shard. */
   readonly shardSize: number;
+  /** Where the model runs. */
+  readonly device: Device;
+  /** Processor threads of a model; how many decides the last digits. */
+  readonly threads: number;
 }
 
 /** Which rows of each prompt are written. */

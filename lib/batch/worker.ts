@@ -30,13 +30,12 @@ scope.onmessage = ({ data }) => {
 
 async function answer(message: WorkerStart | { readonly shard: number }): Promise<WorkerAnswer> {
   if ("shard" in message) return { kind: "done", report: await runShard(context!, message.shard) };
-  const { manifest, directory, device, threads, verify } = message;
-  const { model, saes } = await openRun(manifest.settings, { device, threads });
+  const { manifest, directory, verify } = message;
+  const { model, saes } = await openRun(manifest.settings);
   if (verify) {
-    const { model: m, saes: s, processing, prepend_bos, versions } = manifest;
-    const now = await identify(model, saes, manifest.settings);
-    const difference = firstDifference({ model: m, saes: s, processing, prepend_bos, versions }, now);
-    if (difference !== undefined) throw new RangeError(`The files here are not those of the run: ${difference}`);
+    const { schema_version: _, settings, input: __, ...before } = manifest;
+    const difference = firstDifference(before, await identify(model, saes, settings));
+    if (difference !== undefined) throw new RangeError(`What is here is not what the run began with: ${difference}`);
   }
   context = { model, saes, settings: manifest.settings, store: directoryStore(directory) };
   return { kind: "ready" };

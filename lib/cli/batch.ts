@@ -26,6 +26,7 @@ import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from 
 
 /** Everything that the command line asks for. */
 export interface BatchRequest extends RunRequest {
+  readonly threads: number;
   /** Undefined: standard input. */
   readonly input: string | undefined;
   readonly inputFormat: InputFormat;
@@ -128,7 +129,7 @@ const spec = {
       help: "leave the work to the workers of this Redis (redis://…), which must see --output under the same name",
     },
     ...DEVICE_OPTIONS,
-    threads: { ...DEVICE_OPTIONS.threads, help: "processor threads of each worker; by default 1" },
+    threads: { ...DEVICE_OPTIONS.threads, default: "1", help: "processor threads of each worker" },
     quiet: { kind: "boolean", help: "print nothing but errors" },
   },
   examples: [
@@ -178,7 +179,7 @@ function readRequest({ positionals: [input], values, order }: ParsedCommand<type
   }
   return {
     ...readRunRequest(values),
-    threads: values.threads ?? 1,
+    threads: values.threads,
     input: input === "-" ? undefined : input,
     inputFormat: readInputFormat(input, values["input-format"]),
     ...readOutput(values),

@@ -84,6 +84,8 @@ function toSettings(request: BatchRequest): BatchSettings {
     rows: request.rows,
     format: request.format,
     shardSize: request.shardSize,
+    device: request.device,
+    threads: request.threads,
   };
 }
 
@@ -119,8 +121,7 @@ async function work(
   const progress = batchProgress(screen, manifest, done.size);
   try {
     if (request.queue === undefined) {
-      const { device, threads, directory } = request;
-      const start = { manifest, directory, device, threads, verify: false };
+      const start = { manifest, directory: request.directory, verify: false };
       const context = { model, saes, settings: manifest.settings, store, signal };
       const several = Math.min(request.workers ?? defaultWorkers(), shards.length);
       const runners = several === 1

@@ -5,16 +5,12 @@
  */
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
 import { readQueue } from "./batch.ts";
-import { DEVICE_OPTIONS } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
-import type { Device } from "../runtime/runtime.ts";
 
 /** Everything that the command line asks for. */
 export interface WorkerRequest {
   readonly queue: string;
   readonly directory: string | undefined;
-  readonly device: Device;
-  readonly threads: number;
   readonly quiet: boolean;
 }
 
@@ -31,8 +27,6 @@ const spec = {
       placeholder: "DIR",
       help: "where this machine sees the run's directory, where it has another name here",
     },
-    ...DEVICE_OPTIONS,
-    threads: { ...DEVICE_OPTIONS.threads, default: "1" },
     quiet: { kind: "boolean", help: "print nothing but errors" },
   },
   examples: ["worker --queue redis://queue:6379", "worker --queue redis://queue:6379 --directory /mnt/run"],
@@ -53,7 +47,7 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 function readRequest({ values }: ParsedCommand<typeof spec>): WorkerRequest {
-  const { queue, directory, device, threads, quiet } = values;
+  const { queue, directory, quiet } = values;
   if (queue === undefined) throw new UsageError("--queue is missing: give the address of a Redis");
-  return { queue: readQueue(queue), directory, device: device as Device, threads, quiet };
+  return { queue: readQueue(queue), directory, quiet };
 }

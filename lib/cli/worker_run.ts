@@ -12,7 +12,7 @@ import type { WorkerRequest } from "./worker.ts";
 const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
 
 /** Works until it is told to end. */
-export async function work({ queue, directory, device, threads, quiet }: WorkerRequest): Promise<void> {
+export async function work({ queue, directory, quiet }: WorkerRequest): Promise<void> {
   const abort = new AbortController();
   const stop = (): void => {
     abort.abort();
@@ -26,7 +26,7 @@ export async function work({ queue, directory, device, threads, quiet }: WorkerR
   };
   const place = directory === undefined ? undefined : resolve(directory);
   try {
-    await workForQueue({ url: queue, directory: place, device, threads, signal: abort.signal, onEvent });
+    await workForQueue({ url: queue, directory: place, signal: abort.signal, onEvent });
   } finally {
     if (!abort.signal.aborted) forget();
     await printing;

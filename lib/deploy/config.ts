@@ -132,6 +132,8 @@ function readSettings(raw: Raw): BatchSettings {
     rows: { top: Number(top), columns: ["hook", "position", "token", "feature", "activation", "attribution", "label"] },
     format: "csv",
     shardSize: 1,
+    device: "auto",
+    threads: 1,
   };
 }
 

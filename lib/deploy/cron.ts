@@ -57,15 +57,20 @@ export async function attributeOnSchedule(config: unknown): Promise<Deno.HttpSer
   // Names of crons take letters, digits, spaces, hyphens and underscores.
   const name = `sae-attribution ${read.name}`.replace(/[^\w -]/g, "_").slice(0, 64);
   cron.call(Deno, name, read.schedule, async () => {
-    const run = await runScheduled(read, results);
-    console.log(describeRun(run));
+    try {
+      console.log(describeRun(await runScheduled(read, results)));
+    } catch (error) {
+      console.error(describeError(error)); // the next time may be better
+    }
   });
   console.log(`${name}: ${read.schedule} (UTC), results in ${results.place}`);
-  return Deno.serve({ port: readPort() }, (request) => answer(request, results));
+  return Deno.serve(address(), (request) => answer(request, results));
 }
 
-function readPort(): number {
-  return Number(Deno.env.get("PORT") ?? DEFAULT_PORT);
+/** This machine only, unless it is Deno Deploy or the environment says otherwise. */
+function address(): { port: number; hostname: string } {
+  const here = Deno.env.get("DENO_DEPLOYMENT_ID") === undefined ? "127.0.0.1" : "0.0.0.0";
+  return { port: Number(Deno.env.get("PORT") ?? DEFAULT_PORT), hostname: Deno.env.get("HOST") ?? here };
 }
 
 /** A run in one line, for a log. */
@@ -92,6 +97,10 @@ async function main([path, ...options]: readonly string[]): Promise<void> {
   if (run.prompts.length === 0) throw new RangeError(`No prompt could be attributed: ${run.errors[0].error}`);
 }
 
+function describeError(error: unknown): string {
+  return `error: ${error instanceof Error ? error.message : String(error)}`;
+}
+
 async function readJson(path: string): Promise<unknown> {
   let text: string;
   try {
@@ -111,7 +120,7 @@ if (import.meta.main) {
   try {
     await main(Deno.args);
   } catch (error) {
-    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(describeError(error));
     Deno.exitCode = 1;
   }
 }

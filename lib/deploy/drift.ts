@@ -55,8 +55,8 @@ export function driftFrom(before: Compared, now: Compared): Drift {
   };
 }
 
-function identityOf({ model, saes, processing, prepend_bos, versions }: Identity): Identity {
-  return { model, saes, processing, prepend_bos, versions };
+function identityOf({ model, saes, processing, prepend_bos, device, versions }: Identity): Identity {
+  return { model, saes, processing, prepend_bos, device, versions };
 }
 
 /** By prompt, hook, position and feature. */

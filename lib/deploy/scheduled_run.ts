@@ -58,7 +58,7 @@ export async function runScheduled(
   now: () => Date = () => new Date(),
 ): Promise<ScheduledRun> {
   const started = now();
-  await using opened = await openRun(settings, { threads: 1 });
+  await using opened = await openRun(settings);
   const { model, saes } = opened;
   const columns = rowColumns(settings);
   const prompts: { prompt_id: string; metric: number }[] = [];

@@ -16,7 +16,7 @@ import { assertSameTrees, makePrompts, readTree, toJsonLines } from "./prompts.t
 
 type Row = Record<string, string>;
 
-const ONE = ["--workers", "1", "--threads", "1"];
+const ONE = ["--workers", "1"];
 
 /** Runs `batch` on prompts in a file of the directory. */
 async function batch(directory: string, prompts: string, output: string, args: readonly string[]): Promise<Outcome> {
@@ -207,6 +207,8 @@ Deno.test("a run is not mixed with another", async () => {
     );
     const sae = await batch(directory, text, "out", ["--top", "2", "--sae", "tiny-facts/blocks.2.hook_resid_pre"]);
     assert.match(sae.stderr, /settings\.saes\.0\.source was "tiny-facts\/blocks\.3\.hook_resid_pre"/);
+    const threads = await batch(directory, text, "out", ["--top", "2", "--threads", "2"]);
+    assert.match(threads.stderr, /settings\.threads was 1 and is now 2/);
     const less = await batch(directory, toJsonLines(prompts.slice(1)), "out", ["--top", "2"]);
     assert.match(less.stderr, /was made of 4 prompts that are not the 3 in /);
     const none = await batch(directory, "\n", "new", []);

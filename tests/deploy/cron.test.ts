@@ -52,6 +52,7 @@ function madeUpRun(started: string, rows: ScheduledRun["rows"], metric = 1): Sch
     saes: [],
     processing: {},
     prepend_bos: true,
+    device: "wasm",
     versions: { "sae-attribution": "1" },
     prompts: [{ prompt_id: "a", metric }],
     errors: [],
