@@ -60,11 +60,22 @@ function checkIds(model: Model, { prompt }: PromptRecord): void {
 /** The options of every prompt of a run. */
 export function attributionOptions(
   saes: readonly Sae[],
-  settings: Omit<BatchSettings, "format" | "shardSize" | "rows" | "metric" | "model" | "saes">,
+  settings: Omit<BatchSettings, "rows" | "metric" | "model" | "saes">,
 ): AttributionOptions {
-  const { includeErrorTerm, prependBos, truncate, processing, processingFlags, excludeSpecialTokens } = settings;
+  const {
+    method,
+    integration,
+    includeErrorTerm,
+    prependBos,
+    truncate,
+    processing,
+    processingFlags,
+    excludeSpecialTokens,
+  } = settings;
   return {
     saes,
+    method,
+    integration,
     includeErrorTerm,
     prependBos,
     truncate,

@@ -79,7 +79,7 @@ export async function identify(model: Model, saes: readonly Sae[], settings: Bat
     processing: processingFlags(resolveProcessing(model.architecture, saes, processing, flags)),
     prepend_bos: resolvePrependBos(saes, prependBos) ?? null,
     device: model.runtime.device,
-    versions: { "sae-attribution": VERSION, "onnxruntime-web": "1.30.0" },
+    versions: { "sae-attribution": VERSION, ...Object.fromEntries([model.runtime.version]) },
   };
 }
 

@@ -10,7 +10,7 @@ import { Aggregate } from "./aggregate.ts";
 import { headerBytes, rowEncoder } from "./encode.ts";
 import { doneName, doneShard, ERRORS, FOLDERS, rowsName, SUMMARY } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
-import { type BatchSettings, rowColumns } from "./settings.ts";
+import type { BatchSettings } from "./settings.ts";
 import { type DoneShard, readDone } from "./shard.ts";
 import { type Store, textOf } from "./store.ts";
 
@@ -143,7 +143,7 @@ async function* errorLines(
 /** The parts one after another, with one header. */
 async function* allRows(store: Store, settings: BatchSettings, shards: number): AsyncGenerator<Uint8Array> {
   const { format } = settings;
-  const columns = ["prompt_id", ...rowColumns(settings)];
+  const columns = ["prompt_id", ...settings.rows.columns];
   if (format === "parquet") return yield* allParquetRows(store, columns, shards);
   const header = headerBytes(format, columns);
   for (let shard = 0; shard < shards; shard++) {

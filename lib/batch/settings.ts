@@ -4,9 +4,12 @@
  * @module
  */
 import type { AttributionOptions } from "../attribution/attribution.ts";
+import type { IntegrationOptions } from "../attribution/methods/integrated_gradients.ts";
+import type { MethodName } from "../attribution/methods/names.ts";
 import type { LongColumn, Slice } from "../attribution/long_table.ts";
 import type { TokenRef } from "../attribution/metrics.ts";
 import type { ProcessingChoice } from "../attribution/processing.ts";
+import type { WeightBinding } from "../model/stages.ts";
 import type { Device } from "../runtime/runtime.ts";
 
 /** An SAE by what it is opened with. */
@@ -53,6 +56,10 @@ export interface BatchSettings {
   readonly saes: readonly SaeSettings[];
   /** What is explained. */
   readonly metric: MetricSettings;
+  /** How gradients are taken. */
+  readonly method: MethodName;
+  /** Of integrated gradients. */
+  readonly integration?: IntegrationOptions;
   /** With it the SAEs cannot change the output. */
   readonly includeErrorTerm: boolean;
   /** Default: the SAEs' setting, else the family's. */
@@ -66,7 +73,7 @@ export interface BatchSettings {
   /** Default: as the SAEs were trained. */
   readonly excludeSpecialTokens?: boolean | readonly number[];
   /** Which rows are written, and their columns after `prompt_id`. */
-  readonly rows: RowSettings;
+  readonly rows: RowSettings & { readonly columns: readonly LongColumn[] };
   /** How tables are written. */
   readonly format: RowFormat;
   /** Prompts of a shard. */
@@ -75,6 +82,8 @@ export interface BatchSettings {
   readonly device: Device;
   /** Processor threads of a model; how many decides the last digits. */
   readonly threads: number;
+  /** Weights are read for every prompt, or stay in memory; that too decides the last digits. */
+  readonly weights: WeightBinding;
 }
 
 /** Which rows of each prompt are written. */
@@ -91,10 +100,10 @@ export interface RowSettings {
   readonly columns?: readonly LongColumn[];
 }
 
-/** The columns of the rows, after `prompt_id`. */
-export function rowColumns({ saes, rows }: Pick<BatchSettings, "saes" | "rows">): readonly LongColumn[] {
+/** The columns of the rows after `prompt_id`: those asked for, else as of a single run with so many SAEs. */
+export function rowColumns(rows: RowSettings, saes: number): readonly LongColumn[] {
   return rows.columns ?? [
-    ...(saes.length > 1 ? ["hook"] as const : []),
+    ...(saes > 1 ? ["hook"] as const : []),
     ...(rows.includeError ? ["kind"] as const : []),
     "position",
     "feature",

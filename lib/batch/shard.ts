@@ -13,7 +13,7 @@ import { attributeShard } from "./attribute_shard.ts";
 import { rowEncoder } from "./encode.ts";
 import { doneName, rowsName } from "./layout.ts";
 import { readShard } from "./plan.ts";
-import { type BatchSettings, rowColumns, type RowSettings } from "./settings.ts";
+import type { BatchSettings, RowSettings } from "./settings.ts";
 import { type Store, textOf } from "./store.ts";
 
 /** A prompt that was attributed. */
@@ -109,7 +109,7 @@ async function* shardRows(
   shard: number,
   kept: { prompts: DonePrompt[]; errors: FailedPrompt[]; aggregate: Aggregate },
 ): AsyncGenerator<Uint8Array> {
-  const columns = rowColumns(settings);
+  const { columns } = settings.rows;
   const encoder = await rowEncoder(settings.format, ["prompt_id", ...columns]);
   for await (const outcome of attributeShard(model, saes, await readShard(store, shard), settings)) {
     signal?.throwIfAborted();

@@ -7,6 +7,7 @@ import type { InputFormat } from "../batch/read.ts";
 import type { MetricSettings, RowFormat, RowSettings } from "../batch/settings.ts";
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
 import { quote, UsageError } from "./args_values.ts";
+import { ONLY_METHOD_OPTIONS, type OnlyMethodRequest, readOnlyMethod } from "./method_options.ts";
 import { METRIC_OPTIONS, type MetricValues, readMetric } from "./metric_options.ts";
 import {
   DEVICE_OPTIONS,
@@ -25,7 +26,7 @@ import { readRows, ROW_OPTIONS } from "./row_options.ts";
 import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 
 /** Everything that the command line asks for. */
-export interface BatchRequest extends RunRequest {
+export interface BatchRequest extends RunRequest, OnlyMethodRequest {
   readonly threads: number;
   /** Undefined: standard input. */
   readonly input: string | undefined;
@@ -97,6 +98,7 @@ const spec = {
       help: "how tables are written; by default from --output's ending, else csv",
     },
     ...METRIC_OPTIONS,
+    ...ONLY_METHOD_OPTIONS,
     model: MODEL_OPTIONS.model,
     revision: MODEL_OPTIONS.revision,
     sae: SAE_OPTION,
@@ -179,6 +181,7 @@ function readRequest({ positionals: [input], values, order }: ParsedCommand<type
   }
   return {
     ...readRunRequest(values),
+    ...readOnlyMethod(values),
     threads: values.threads,
     input: input === "-" ? undefined : input,
     inputFormat: readInputFormat(input, values["input-format"]),

@@ -5,15 +5,18 @@
  */
 import { resolve } from "node:path";
 import type { Explanations } from "../attribution/long_table.ts";
-import { identify, type Manifest } from "../batch/manifest.ts";
+import { identify, type Manifest, readManifest } from "../batch/manifest.ts";
 import { type BatchSummary, doneShards, mergeShards } from "../batch/merge.ts";
 import { type DeadShard, runPool } from "../batch/pool.ts";
+import { openRun } from "../batch/open.ts";
 import { readRecords } from "../batch/read.ts";
 import { pendingShards, type PreparedRun, prepareRun, sweepStore } from "../batch/run.ts";
-import { type Runner, threadRunner, workerRunner } from "../batch/runners.ts";
-import type { BatchSettings } from "../batch/settings.ts";
+import { threadRunner, workerRunner } from "../batch/runners.ts";
+import { type BatchSettings, rowColumns } from "../batch/settings.ts";
 import { directoryStore, type Store } from "../batch/store.ts";
 import { findBundledModel, findBundledSae } from "../bundled.ts";
+import { chooseBinding } from "../model/binding.ts";
+import type { WeightBinding } from "../model/stages.ts";
 import { printable } from "../table/terminal.ts";
 import { UsageError } from "./args_values.ts";
 import { batchProgress } from "./batch_progress.ts";
@@ -22,7 +25,8 @@ import { findExplanations } from "./explanations.ts";
 import { type Opened, openShown } from "./open.ts";
 import { printNote, type Screen, stderrScreen } from "./output.ts";
 import { withProgress } from "./progress.ts";
-import { count, entry } from "./report_layout.ts";
+import { entry } from "./summary_layout.ts";
+import { count } from "../report/figures.ts";
 
 const MOST_DEFAULT_WORKERS = 4;
 
@@ -34,10 +38,21 @@ export async function batch(asked: BatchRequest): Promise<void> {
   const request = await withAbsolutePlaces(asked);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   const store = directoryStore(request.directory);
-  const settings = toSettings(request);
-  await using opened = await openShown(request, screen);
+  const { prepared, labels } = await begin(request, store, screen);
+  await work(request, prepared, store, screen);
+  await finish(request, prepared.manifest, store, labels, screen);
+}
+
+/** Opens model and SAEs only to say what the run is: who works on it opens its own. */
+async function begin(
+  request: BatchRequest,
+  store: Store,
+  screen: Screen,
+): Promise<{ prepared: PreparedRun; labels: Explanations }> {
+  await using opened = await openShown({ ...request, weights: "streamed" }, screen);
+  const settings = toSettings(request, opened, await chooseWeights(request, opened, store));
   checkSettings(opened, settings);
-  const { explanations, warnings } = await findExplanations(opened.saes, request.saes);
+  const { explanations, warnings } = await findExplanations(opened.saes, opened.requests);
   for (const warning of warnings) if (!request.quiet) await printNote(`warning: ${warning}\n`);
   const inputName = request.input ?? "standard input";
   const records = readRecords({ path: request.input, format: request.inputFormat });
@@ -45,8 +60,18 @@ export async function batch(asked: BatchRequest): Promise<void> {
     const identity = await identify(opened.model, opened.saes, settings);
     return await prepareRun(store, { settings, identity, inputName, records });
   });
-  await work(request, prepared, store, opened, screen);
-  await finish(request, prepared.manifest, store, explanations, screen);
+  return { prepared, labels: explanations };
+}
+
+/** By the memory here, unless the user says it or the run has begun: its last digits depend on it. */
+async function chooseWeights(request: BatchRequest, { model, saes }: Opened, store: Store): Promise<WeightBinding> {
+  const { weights, memoryLimit = Deno.systemMemoryInfo().available / 2 } = request;
+  if (weights !== "auto") return weights;
+  const before = await readManifest(store);
+  if (before !== undefined) return before.settings.weights;
+  const saeBytes = saes.reduce((sum, { config: { dSae, dIn, dOut } }) => sum + 4 * dSae * (dIn + dOut), 0);
+  const limit = memoryLimit / numberOfWorkers(request) - saeBytes;
+  return chooseBinding("auto", model.architecture, model.runtime.device, limit);
 }
 
 /** Other processes may stand in other directories. */
@@ -67,25 +92,28 @@ async function withAbsolutePlaces(request: BatchRequest): Promise<BatchRequest> 
   };
 }
 
-function toSettings(request: BatchRequest): BatchSettings {
-  const { model, revision, saes, metric, includeErrorTerm, prependBos, truncate, processing, processingFlags } =
-    request;
+function toSettings(request: BatchRequest, { saes, requests }: Opened, weights: WeightBinding): BatchSettings {
   return {
-    model,
-    revision,
-    saes: saes.map(({ source, hook, hookIn, normScalingFactor }) => ({ source, hook, hookIn, normScalingFactor })),
-    metric,
-    includeErrorTerm,
-    prependBos,
-    truncate,
-    processing,
-    processingFlags,
+    model: request.model,
+    revision: request.revision,
+    saes: [...new Set(requests)].map(({ source, hook, hookIn, normScalingFactor }) => {
+      return { source, hook, hookIn, normScalingFactor };
+    }),
+    metric: request.metric,
+    method: request.method,
+    integration: request.integration,
+    includeErrorTerm: request.includeErrorTerm,
+    prependBos: request.prependBos,
+    truncate: request.truncate,
+    processing: request.processing,
+    processingFlags: request.processingFlags,
     excludeSpecialTokens: request.excludeSpecialTokens,
-    rows: request.rows,
+    rows: { ...request.rows, columns: rowColumns(request.rows, saes.length) },
     format: request.format,
     shardSize: request.shardSize,
     device: request.device,
     threads: request.threads,
+    weights,
   };
 }
 
@@ -105,7 +133,6 @@ async function work(
   request: BatchRequest,
   prepared: PreparedRun,
   store: Store,
-  { model, saes }: Opened,
   screen: Screen,
 ): Promise<void> {
   const { manifest, done } = prepared;
@@ -122,11 +149,11 @@ async function work(
   try {
     if (request.queue === undefined) {
       const start = { manifest, directory: request.directory, verify: false };
-      const context = { model, saes, settings: manifest.settings, store, signal };
-      const several = Math.min(request.workers ?? defaultWorkers(), shards.length);
-      const runners = several === 1
-        ? [threadRunner(context)]
-        : Array.from({ length: several }, (): Runner => workerRunner(start));
+      const several = Math.min(numberOfWorkers(request), shards.length);
+      await using opened = several === 1 ? await openRun(manifest.settings) : undefined;
+      const runners = opened === undefined
+        ? Array.from({ length: several }, () => workerRunner(start))
+        : [threadRunner({ ...opened, settings: manifest.settings, store, signal })];
       refuseDead(await runPool(shards, runners, { signal, onDone: progress.onDone }));
     } else {
       const { distribute } = await import(new URL("../batch/queue.ts", import.meta.url).href) as QueueModule;
@@ -145,8 +172,10 @@ async function work(
   }
 }
 
-function defaultWorkers(): number {
-  return Math.min(MOST_DEFAULT_WORKERS, navigator.hardwareConcurrency ?? 1);
+/** Models in memory at once; those of a queue are on machines of their own. */
+function numberOfWorkers({ workers, queue }: BatchRequest): number {
+  if (queue !== undefined) return 1;
+  return workers ?? Math.min(MOST_DEFAULT_WORKERS, navigator.hardwareConcurrency ?? 1);
 }
 
 function refuseDead(dead: readonly DeadShard[]): void {

@@ -125,6 +125,7 @@ function readSettings(raw: Raw): BatchSettings {
       negative: negative === undefined ? [] : [negative],
       positions: [-1],
     },
+    method: "gradient",
     includeErrorTerm: errorTerm,
     truncate: false,
     processing: "sae",
@@ -134,6 +135,7 @@ function readSettings(raw: Raw): BatchSettings {
     shardSize: 1,
     device: "auto",
     threads: 1,
+    weights: "streamed",
   };
 }
 

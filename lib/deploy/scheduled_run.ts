@@ -7,7 +7,6 @@ import { longTable } from "../attribution/long_table.ts";
 import { attributeShard } from "../batch/attribute_shard.ts";
 import { identify, type Identity } from "../batch/manifest.ts";
 import { openRun } from "../batch/open.ts";
-import { rowColumns } from "../batch/settings.ts";
 import type { Cell } from "../table/table.ts";
 import type { CronConfig } from "./config.ts";
 import { type Drift, driftFrom } from "./drift.ts";
@@ -60,7 +59,7 @@ export async function runScheduled(
   const started = now();
   await using opened = await openRun(settings);
   const { model, saes } = opened;
-  const columns = rowColumns(settings);
+  const { columns } = settings.rows;
   const prompts: { prompt_id: string; metric: number }[] = [];
   const errors: { prompt_id: string; error: string }[] = [];
   const rows: (readonly Cell[])[] = [];
