@@ -3,30 +3,18 @@
  *
  * @module
  */
-import type { Processing } from "../../models/family.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
 import { runWithSaes, type SaeRun, specialPositions } from "./apply.ts";
 import { type LazyLogits, lazyLogits } from "./evaluate.ts";
-import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
+import { resolvePrependBos, resolveProcessing } from "./processing.ts";
+import type { SaeRunOptions } from "./run_options.ts";
 
 /** Options of {@linkcode applySaesAndRun}. */
-export interface ApplySaesAndRunOptions {
-  /** With it (the default) the SAEs cannot change the output. */
-  readonly includeErrorTerm?: boolean;
+export interface ApplySaesAndRunOptions extends SaeRunOptions {
   /** TransformerLens hooks whose values are wanted. */
   readonly trackModelHooks?: readonly string[];
-  /** Default: the SAEs' setting, else the family's. */
-  readonly prependBos?: boolean;
-  /** Cut a prompt that is too long on the right. */
-  readonly truncate?: boolean;
-  /** Default `sae`: the form of the model that the SAEs were trained on. */
-  readonly processing?: ProcessingChoice;
-  /** Single flags of the processing, over what `processing` gives. */
-  readonly processingFlags?: Partial<Processing>;
-  /** Special tokens, or token ids, at which values pass untouched. Default: as all SAEs were trained, else none. */
-  readonly excludeSpecialTokens?: boolean | readonly number[];
 }
 
 /** What {@linkcode applySaesAndRun} returns. */

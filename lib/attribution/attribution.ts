@@ -4,7 +4,6 @@
  * @module
  */
 import type { Processing } from "../../models/family.ts";
-
 import type { BackwardOptions, ForwardState } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
@@ -17,12 +16,13 @@ import { type LazyLogits, lazyLogits, metricGradient, resolveMetric } from "./ev
 import type { IntegrationOptions } from "./methods/integrated_gradients.ts";
 import { findMethod, type MethodName } from "./methods/mod.ts";
 import type { Metric, ResolvedMetric } from "./metrics.ts";
-import { type ProcessingChoice, processingIsGuessed, resolvePrependBos, resolveProcessing } from "./processing.ts";
+import { processingIsGuessed, resolvePrependBos, resolveProcessing } from "./processing.ts";
+import type { SaeRunOptions } from "./run_options.ts";
 import { integrationWarnings, specialTokenWarnings, tryOtherProcessing } from "./warnings.ts";
 import { Attribution } from "./result.ts";
 
 /** Options of {@linkcode calculateFeatureAttribution}. */
-export interface AttributionOptions {
+export interface AttributionOptions extends SaeRunOptions {
   /** SAEs to put into the model, one per hook. */
   readonly saes?: readonly Sae[];
   /**
@@ -38,21 +38,6 @@ export interface AttributionOptions {
   readonly directEffect?: boolean;
   /** TransformerLens hooks whose values and gradients are wanted too. */
   readonly trackHookPoints?: readonly string[];
-  /** With it (the default) the SAEs cannot change the output. */
-  readonly includeErrorTerm?: boolean;
-  /** Default: the SAEs' setting, else the family's. */
-  readonly prependBos?: boolean;
-  /** Cut a prompt that is too long on the right. */
-  readonly truncate?: boolean;
-  /** Default `sae`: the form of the model that the SAEs were trained on. */
-  readonly processing?: ProcessingChoice;
-  /** Single flags of the processing, over what `processing` gives. */
-  readonly processingFlags?: Partial<Processing>;
-  /**
-   * Leave the SAEs out at special tokens, as SAELens's option of this name: true (BOS, EOS, PAD, SEP, decoder start) or
-   * token ids. There the value passes untouched and has no features. Default: as all SAEs were trained, else false.
-   */
-  readonly excludeSpecialTokens?: boolean | readonly number[];
   /** How many of the model's top predictions at the metric's position to keep; costs the whole unembedding. Default 0. */
   readonly topPredictions?: number;
   /** Look into bad fits: try the other processing where it had to be guessed, which costs a forward pass. Default true. */

@@ -68,10 +68,27 @@ export async function metricGradient(
   logits?: LazyLogits,
 ): Promise<{ value: number; gradient: FloatTensor }> {
   const { value, logitGradient, logits: read } = await run(model, name, metric, final, logits);
-  const gradient = metric.columns
-    ? await model.unembedding.gradientOf(logitGradient, metric.columns, read)
-    : await model.unembedding.gradient(logitGradient, read);
-  return { value, gradient };
+  return { value, gradient: await gradientBelow(model, metric, logitGradient, read) };
+}
+
+/** The logits that a metric reads: all, or those of its few tokens. */
+export function logitsFor(
+  { unembedding }: Model,
+  { columns }: ResolvedMetric,
+  final: FloatTensor,
+  all: LazyLogits = () => unembedding.logits(final),
+): Promise<FloatTensor> {
+  return columns ? unembedding.logitsOf(final, columns) : all();
+}
+
+/** The gradient at the final norm's output, `[1, row, d_model]`, from that at the logits that a metric reads. */
+export function gradientBelow(
+  { unembedding }: Model,
+  { columns }: ResolvedMetric,
+  logitGradient: FloatTensor,
+  logits: FloatTensor,
+): Promise<FloatTensor> {
+  return columns ? unembedding.gradientOf(logitGradient, columns, logits) : unembedding.gradient(logitGradient, logits);
 }
 
 async function run(
@@ -81,10 +98,7 @@ async function run(
   final: FloatTensor,
   all?: LazyLogits,
 ): Promise<{ value: number; logitGradient: FloatTensor; logits: FloatTensor }> {
-  const { columns } = metric;
-  const logits = columns
-    ? await model.unembedding.logitsOf(final, columns)
-    : await (all ? all() : model.unembedding.logits(final));
+  const logits = await logitsFor(model, metric, final, all);
   return { ...await evaluateMetric(model, name, metric, logits), logits };
 }
 

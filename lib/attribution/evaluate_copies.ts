@@ -5,7 +5,7 @@
  */
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
-import { evaluateMetric } from "./evaluate.ts";
+import { evaluateMetric, gradientBelow, logitsFor } from "./evaluate.ts";
 import type { ResolvedMetric } from "./metrics.ts";
 
 /** The most bytes of logits in memory at once. */
@@ -28,10 +28,7 @@ export async function metricValues(
 ): Promise<number[]> {
   const values: number[] = [];
   for (const part of parts(model, metric, final, copies, logitBytes)) {
-    const { columns } = metric;
-    const logits = columns
-      ? await model.unembedding.logitsOf(part.final, columns)
-      : await model.unembedding.logits(part.final);
+    const logits = await logitsFor(model, metric, part.final);
     for (const one of split(logits, part.copies)) values.push((await evaluateMetric(model, name, metric, one)).value);
   }
   return values;
@@ -46,22 +43,18 @@ export async function metricGradients(
   copies: number,
   logitBytes: number = LOGIT_BYTES,
 ): Promise<{ values: number[]; gradient: FloatTensor }> {
-  const { unembedding } = model;
   const values: number[] = [];
   const gradient = new Float32Array(final.data.length);
   let at = 0;
   for (const part of parts(model, metric, final, copies, logitBytes)) {
-    const { columns } = metric;
-    const logits = columns ? await unembedding.logitsOf(part.final, columns) : await unembedding.logits(part.final);
+    const logits = await logitsFor(model, metric, part.final);
     const atLogits = { dims: logits.dims, data: new Float32Array(logits.data.length) };
     for (const [i, one] of split(logits, part.copies).entries()) {
       const { value, logitGradient } = await evaluateMetric(model, name, metric, one);
       values.push(value);
       atLogits.data.set(logitGradient.data, i * one.data.length);
     }
-    const { data } = columns
-      ? await unembedding.gradientOf(atLogits, columns, logits)
-      : await unembedding.gradient(atLogits, logits);
+    const { data } = await gradientBelow(model, metric, atLogits, logits);
     gradient.set(data, at);
     at += data.length;
   }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Processing } from "../../models/family.ts";
 import type { Model, Token } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
@@ -12,29 +11,18 @@ import { metricValue, resolveMetric } from "./evaluate.ts";
 import { inPrompt, type Intervention, plan, type SteeredActivation, withChanges } from "./interventions.ts";
 import type { Metric, ResolvedMetric } from "./metrics.ts";
 import { predictionOf, predictionsAt } from "./predict.ts";
-import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
+import { resolvePrependBos, resolveProcessing } from "./processing.ts";
+import type { SaeRunOptions } from "./run_options.ts";
 import type { VariantOptions } from "./variants.ts";
 
 /** Options of {@linkcode steer}. */
-export interface SteerOptions extends VariantOptions {
+export interface SteerOptions extends VariantOptions, SaeRunOptions {
   /** The SAEs whose features are meant, and others that are to be in the model, one per hook. */
   readonly saes: readonly Sae[];
   /** A number to compare before and after. */
   readonly metric?: Metric;
   /** Where the next token is looked at, from the end when negative. Default −1. */
   readonly position?: number;
-  /** With it (the default) what the SAEs do not explain stays. */
-  readonly includeErrorTerm?: boolean;
-  /** Default: the SAEs' setting, else the family's. */
-  readonly prependBos?: boolean;
-  /** Cut a prompt that is too long on the right. */
-  readonly truncate?: boolean;
-  /** Default `sae`: the form of the model that the SAEs were trained on. */
-  readonly processing?: ProcessingChoice;
-  /** Single flags of the processing, over what `processing` gives. */
-  readonly processingFlags?: Partial<Processing>;
-  /** Special tokens, or token ids, at which values pass untouched. Default: as all SAEs were trained, else none. */
-  readonly excludeSpecialTokens?: boolean | readonly number[];
 }
 
 /** What {@linkcode steer} returns. */

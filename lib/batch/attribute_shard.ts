@@ -5,6 +5,7 @@
  */
 import { type AttributionOptions, calculateFeatureAttribution } from "../attribution/attribution.ts";
 import type { Attribution } from "../attribution/result.ts";
+import { runOptionsOf } from "../attribution/run_options.ts";
 import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 import { metricOf } from "./metric.ts";
@@ -62,26 +63,12 @@ export function attributionOptions(
   saes: readonly Sae[],
   settings: Omit<BatchSettings, "rows" | "metric" | "model" | "saes">,
 ): AttributionOptions {
-  const {
-    method,
-    integration,
-    includeErrorTerm,
-    prependBos,
-    truncate,
-    processing,
-    processingFlags,
-    excludeSpecialTokens,
-  } = settings;
+  const { method, integration } = settings;
   return {
     saes,
     method,
     integration,
-    includeErrorTerm,
-    prependBos,
-    truncate,
-    processing,
-    processingFlags,
-    excludeSpecialTokens,
+    ...runOptionsOf(settings),
     diagnose: false,
   };
 }

@@ -3,20 +3,9 @@
  *
  * @module
  */
-import {
-  klToClean,
-  logit,
-  logitDiff,
-  logProb,
-  loss,
-  type Metric,
-  prob,
-  targetText,
-  type TokenRef,
-  topTwoLogitDiff,
-  weightedLogits,
-} from "../attribution/metrics.ts";
-import type { MetricSettings } from "./settings.ts";
+import { makeMetric, type MetricChoice } from "../attribution/make_metric.ts";
+import type { Metric, TokenRef } from "../attribution/metrics.ts";
+import type { MetricKind, MetricSettings } from "./settings.ts";
 
 /** The tokens that a prompt brings along. */
 export interface OwnTokens {
@@ -40,40 +29,41 @@ export interface OwnTokens {
  * ```
  */
 export function metricOf(settings: MetricSettings, own: OwnTokens = {}): Metric {
-  const { kind, positions, targetText: text, weighted } = settings;
-  const at = { position: positions.length === 1 ? positions[0] : positions };
-  if (text !== undefined || weighted !== undefined) {
-    if (own.positive ?? own.negative) {
-      throw new RangeError("The prompt has tokens of its own, but the run's metric has none to choose: leave one out");
-    }
-    return text !== undefined ? targetText(text) : weightedLogits(weighted!.tokens, weighted!.weights, at);
-  }
-  if (kind === "loss") return loss();
-  if (kind === "kl") return klToClean(at);
+  const { positions, targetText: text, weighted } = settings;
   const positive = own.positive ?? settings.positive;
   const negative = own.negative ?? settings.negative;
-  if (kind === undefined || kind === "logit-diff") return difference(kind, positive, negative, positions);
-  if (positive.length !== 1) {
-    throw new RangeError(`The metric ${kind} is about one token: give one pos_token or pos_id`);
+  if (text === undefined && weighted === undefined) {
+    const kind = kindOf(settings.kind, positive, negative, positions);
+    return makeMetric({ kind, positive, negative, positions });
   }
-  return { logit, logprob: logProb, prob }[kind](positive[0], at);
+  if (own.positive ?? own.negative) {
+    throw new RangeError("The prompt has tokens of its own, but the run's metric has none to choose: leave one out");
+  }
+  return text !== undefined
+    ? makeMetric({ kind: "target-text", positive: [], negative: [], positions, text })
+    : makeMetric({ kind: "weighted", positive: weighted!.tokens, negative: [], weights: weighted!.weights, positions });
 }
 
-function difference(
-  kind: "logit-diff" | undefined,
+/** The kind that a prompt's tokens decide, where the run leaves it to them. */
+function kindOf(
+  kind: MetricKind | undefined,
   positive: readonly TokenRef[],
   negative: readonly TokenRef[],
   positions: readonly number[],
-): Metric {
-  const position = positions.length === 1 ? positions[0] : positions;
-  if (positive.length > 0 && negative.length > 0) return logitDiff(positive, negative, { position });
+): MetricChoice["kind"] {
+  if (kind === "loss" || kind === "kl") return kind;
+  if (kind !== undefined && kind !== "logit-diff") {
+    if (positive.length === 1) return kind;
+    throw new RangeError(`The metric ${kind} is about one token: give one pos_token or pos_id`);
+  }
+  if (positive.length > 0 && negative.length > 0) return "logit-diff";
   if (negative.length > 0) {
     throw new RangeError("There is a neg_token without a pos_token: give the token to explain as pos_token or pos_id");
   }
   if (positive.length === 0) {
-    if (typeof position === "number") return topTwoLogitDiff({ position });
+    if (positions.length === 1) return "top-two";
     throw new RangeError("A metric at several positions needs tokens: give pos_token and neg_token");
   }
-  if (kind === undefined && positive.length === 1) return logit(positive[0], { position });
+  if (kind === undefined && positive.length === 1) return "logit";
   throw new RangeError("A logit difference has two sides: add neg_token or neg_id");
 }

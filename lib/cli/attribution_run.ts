@@ -13,7 +13,8 @@ import type { AttributionRequest } from "./attribution_options.ts";
 import { type ChatRequest, inChat } from "./chat_options.ts";
 import { leadingSpaceWarning } from "./leading_space.ts";
 import type { BaselineRequest } from "./method_options.ts";
-import { makeMetric } from "./metric.ts";
+import { runOptionsOf } from "../attribution/run_options.ts";
+import { makeMetric } from "../attribution/make_metric.ts";
 import type { MetricRequest } from "./metric_options.ts";
 import type { Opened } from "./open.ts";
 import { printNote } from "./output.ts";
@@ -42,7 +43,6 @@ export async function runAttribution(
   request: AttributionRequest,
   more: Pick<AttributionOptions, "trackHookPoints" | "topPredictions" | "diagnose">,
 ): Promise<Attribution> {
-  const { includeErrorTerm, prependBos, truncate, processing, processingFlags, excludeSpecialTokens } = request;
   const prompt = await inChat(model, given, request.chat);
   const baseline = await baselineInChat(model, givenBaseline, request.chat);
   return await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
@@ -51,12 +51,7 @@ export async function runAttribution(
     integration: request.integration,
     baseline,
     directEffect: request.directEffect,
-    includeErrorTerm,
-    prependBos,
-    truncate,
-    processing,
-    processingFlags,
-    excludeSpecialTokens,
+    ...runOptionsOf(request),
     ...more,
   }).catch(async (error) => {
     if (error instanceof UnalignedPromptsError) await printNote(await showUnaligned(model, error));

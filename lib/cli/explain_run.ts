@@ -8,7 +8,8 @@ import type { Attribution } from "../attribution/result.ts";
 import { printable } from "../table/terminal.ts";
 import { inChat } from "./chat_options.ts";
 import type { ExplainRequest } from "./explain_options.ts";
-import { makeMetric } from "./metric.ts";
+import { runOptionsOf } from "../attribution/run_options.ts";
+import { makeMetric } from "../attribution/make_metric.ts";
 import type { Opened } from "./open.ts";
 import { signed } from "../report/figures.ts";
 import { detail, entry, heading, type Page } from "./summary_layout.ts";
@@ -21,18 +22,12 @@ export async function explain(
   request: ExplainRequest,
 ): Promise<Attribution> {
   const prompt = await inChat(model, given, request.chat);
-  const { includeErrorTerm, prependBos, truncate, processing, processingFlags, excludeSpecialTokens, quiet } = request;
   return await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
     saes,
     method: request.method,
     integration: request.integration,
-    includeErrorTerm,
-    prependBos,
-    truncate,
-    processing,
-    processingFlags,
-    excludeSpecialTokens,
-    diagnose: !quiet,
+    ...runOptionsOf(request),
+    diagnose: !request.quiet,
   });
 }
 

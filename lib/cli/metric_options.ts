@@ -3,25 +3,15 @@
  *
  * @module
  */
+import type { MetricChoice } from "../attribution/make_metric.ts";
 import type { OptionSpec } from "./args_spec.ts";
 import { convert, quote, UsageError } from "./args_values.ts";
 
 /** The names on the command line. */
 export type MetricName = "logit-diff" | "logit" | "logprob" | "prob" | "loss" | "kl";
 
-/** A metric as asked for: tokens by text or id. */
-export interface MetricRequest {
-  /** `top-two`: the model's first prediction against its second; `target-text`: a continuation; `weighted`: Σ weights · logits. */
-  readonly kind: MetricName | "top-two" | "target-text" | "weighted";
-  /** Of `weighted`, all its tokens. */
-  readonly positive: readonly (string | number)[];
-  readonly negative: readonly (string | number)[];
-  /** One or several, from the end when negative. */
-  readonly positions: readonly number[];
-  /** Of `weighted`, one for each positive token; they may be below 0. */
-  readonly weights?: readonly number[];
-  /** The continuation of `target-text`. */
-  readonly text?: string;
+/** A metric as asked for. */
+export interface MetricRequest extends MetricChoice {
   /** What it was chosen from, in words. */
   readonly chosenFrom: string;
 }

@@ -10,7 +10,7 @@ import type { Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
 import { inChat } from "./chat_options.ts";
 import { findExplanations } from "./explanations.ts";
-import { makeMetric } from "./metric.ts";
+import { makeMetric } from "../attribution/make_metric.ts";
 import { openShown } from "./open.ts";
 import { printNote, stderrScreen, stdoutScreen } from "./output.ts";
 import { withProgress } from "./progress.ts";

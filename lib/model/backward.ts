@@ -111,7 +111,6 @@ async function backStage(
         stopHooks: inside(stopped).map(({ local }) => local),
       },
       options,
-      stages.weights(stage),
     );
     const feeds = await stages.feeds(pass, stage, pass.stageInputs.get(stage), goesOn ? stage - 1 : undefined, copies);
     for (const { name, local } of replaced) feeds[deltaName(local)] = tile(pass.deltas.get(name)!, copies);

@@ -76,11 +76,11 @@ async function runStage(stages: Stages, pass: Pass, stage: number, resid: Stream
   const feeding = stages.feeds(pass, stage, input, stage + 1);
   feeding.catch(() => {}); // reported when it is awaited
   if (!inside.some(({ name }) => pass.replacedAt.has(name))) {
-    await stages.sessions.forward(key, reads, true, stages.weights(stage)); // meanwhile
+    await stages.sessions.forward(key, reads, true); // meanwhile
   }
   const feeds = await feeding;
   const deltas = await insideDeltas(stages, pass, stage, inside, feeds);
-  const session = await stages.sessions.forward(stages.key(pass, stage, deltas), reads, true, stages.weights(stage));
+  const session = await stages.sessions.forward(stages.key(pass, stage, deltas), reads, true);
   const outputs = await runWith(session, feeds, [OUTPUT]);
   for (const { name, local } of inside) pass.values.set(name, outputs[local] as FloatTensor);
   let output = outputs[OUTPUT] as Stream;
@@ -115,7 +115,6 @@ async function insideDeltas(
         stages.key(pass, stage, deltas),
         points.map(({ local }) => local),
         false,
-        stages.weights(stage),
       );
       const outputs = await runWith(session, feeds);
       for (const { name, local } of points) pass.values.set(name, outputs[local] as FloatTensor);

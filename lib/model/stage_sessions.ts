@@ -64,11 +64,14 @@ export function stageGraph(
 export class StageSessions {
   readonly #architecture: Architecture;
   readonly #runtime: Runtime;
+  readonly #weights: (stage: number) => Constants | undefined;
   readonly #graphs = new Map<string, AnyStageGraph>();
 
-  constructor(architecture: Architecture, runtime: Runtime) {
+  /** @param weights a stage's weights, where they stay in the runtime's memory */
+  constructor(architecture: Architecture, runtime: Runtime, weights: (stage: number) => Constants | undefined) {
     this.#architecture = architecture;
     this.#runtime = runtime;
+    this.#weights = weights;
   }
 
   /** The stage's graph as its family writes it, written once per kind. */
@@ -79,30 +82,20 @@ export class StageSessions {
     return graph;
   }
 
-  /** What a runtime knows the weights of a stage by. */
-  weightsKey(stage: number): string {
-    return `model ${numberOf(this.#architecture)} stage ${stage}`;
-  }
-
   /** From the stage's input to its hooks (after the deltas) and, with `withOutput`, its output. */
-  forward(key: StageKey, reads: readonly string[], withOutput: boolean, weights?: Constants): Promise<Session> {
-    return this.#session(key, `forward ${withOutput} ${reads}`, weights, () => {
+  forward(key: StageKey, reads: readonly string[], withOutput: boolean): Promise<Session> {
+    return this.#session(key, `forward ${withOutput} ${reads}`, () => {
       const { output, hooks } = this.#shifted(key);
       return { ...pick(hooks, reads), ...(withOutput ? { [OUTPUT]: output } : {}) };
     });
   }
 
   /** From gradients at the stage's output and at hooks to those at hooks and at its input. */
-  backward(
-    key: StageKey,
-    what: StageGradient,
-    { stop, rules }: BackwardOptions = {},
-    weights?: Constants,
-  ): Promise<Session> {
+  backward(key: StageKey, what: StageGradient, { stop, rules }: BackwardOptions = {}): Promise<Session> {
     const { wrt, throughInput, fromOutput, seeds, stopHooks } = what;
     const changed = Object.entries(rules ?? {}).map(([role, rule]) => `${role}#${numberOf(rule)}`);
     const method = `${[...stop ?? []].sort()} ${changed.sort()} ${[...stopHooks].sort()}`;
-    return this.#session(key, `backward ${throughInput} ${fromOutput} ${seeds} ${wrt} ${method}`, weights, () => {
+    return this.#session(key, `backward ${throughInput} ${fromOutput} ${seeds} ${wrt} ${method}`, () => {
       const { input: stageInput, output, hooks } = this.#shifted(key);
       const outputs = [...(fromOutput ? [output] : []), ...seeds.map((name) => hooks[name])];
       const from = [...(fromOutput ? [GRADIENT] : []), ...seeds.map(seedName)];
@@ -125,9 +118,9 @@ export class StageSessions {
     return { input: stageInput, output: shifted[OUTPUT], hooks: shifted };
   }
 
-  #session(key: StageKey, what: string, weights: Constants | undefined, graph: () => Graph): Promise<Session> {
-    const model = numberOf(this.#architecture);
-    return this.#runtime.session(`model ${model} ${this.#kind(key)} [${key.deltas}] ${what}`, graph, weights);
+  #session(key: StageKey, what: string, graph: () => Graph): Promise<Session> {
+    const name = `model ${numberOf(this.#architecture)} ${this.#kind(key)} [${key.deltas}] ${what}`;
+    return this.#runtime.session(name, graph, this.#weights(key.stage));
   }
 
   /** Stages of one kind share one graph. */

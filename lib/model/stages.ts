@@ -26,6 +26,8 @@ import { type StageKey, StageSessions } from "./stage_sessions.ts";
  */
 export type WeightBinding = "streamed" | "resident";
 
+let count = 0;
+
 /** The stages of a model on its weights. */
 export class Stages {
   /** The model. */
@@ -35,6 +37,7 @@ export class Stages {
   readonly #store: TensorStore;
   readonly #layers: LayerWeights;
   readonly #resident: boolean;
+  readonly #number = ++count;
   #finalWeights: Promise<Weights> | undefined;
 
   /**
@@ -43,7 +46,7 @@ export class Stages {
    */
   constructor(architecture: Architecture, store: TensorStore, runtime: Runtime, binding: WeightBinding) {
     this.architecture = architecture;
-    this.sessions = new StageSessions(architecture, runtime);
+    this.sessions = new StageSessions(architecture, runtime, (stage) => this.#weights(stage));
     this.#store = store;
     this.#resident = binding === "resident";
     this.#layers = new LayerWeights(store, (layer) => architecture.blockWeights(layer));
@@ -66,11 +69,11 @@ export class Stages {
   }
 
   /** A stage's weights, where they stay in the runtime's memory. */
-  weights(stage: number): Constants | undefined {
+  #weights(stage: number): Constants | undefined {
     if (!this.#resident || stage === 0) return undefined;
     const { architecture } = this;
     const refs = stage === this.last ? architecture.finalWeights() : architecture.blockWeights(stage - 1);
-    return { key: this.sessions.weightsKey(stage), load: () => readLayer(this.#store, refs).loading };
+    return { key: `model ${this.#number} stage ${stage}`, load: () => readLayer(this.#store, refs).loading };
   }
 
   /** Whether a pass looks at the final norm: then that runs at all positions, else at the rows only. */

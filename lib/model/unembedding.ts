@@ -15,6 +15,8 @@ import type { WeightBinding } from "./stages.ts";
 /** The most bytes of the unembedding that are in memory at once, twice (one slice read ahead). */
 const SLICE_BYTES = 24 * 2 ** 20;
 
+let count = 0;
+
 /** The unembedding of one model. Rows of the weight, `[d_vocab, d_model]`, are tokens. */
 export class Unembedding {
   readonly #config: ModelConfig;
@@ -24,6 +26,7 @@ export class Unembedding {
   readonly #centred: boolean;
   readonly #softCap: number | undefined;
   readonly #resident: boolean;
+  readonly #number = ++count;
 
   /**
    * The unembedding in a tensor of a store.
@@ -188,7 +191,10 @@ export class Unembedding {
     for (let start = 0; start < dVocab; start += step) {
       const end = Math.min(dVocab, start + step);
       const load = async (): Promise<Record<string, FloatTensor>> => ({ weight: await read(start, end) });
-      const session = await this.#runtime.session(key, graph, { key: `unembedding from ${start}`, load });
+      const session = await this.#runtime.session(key, graph, {
+        key: `unembedding ${this.#number} from ${start}`,
+        load,
+      });
       await visit(session, {}, start, end);
     }
   }

@@ -16,15 +16,12 @@ export interface Ort {
   readonly Tensor: typeof OrtTensor;
 }
 
-/** The package that a provider is of, and its version. */
-export type EngineVersion = readonly [name: string, version: string];
-
 /** What differs among providers. */
 export interface Engine {
   /** Where it runs. */
   readonly device: Runtime["device"];
   /** The package that it is of. */
-  readonly version: EngineVersion;
+  readonly version: Runtime["version"];
   /** How sessions are made. */
   readonly sessionOptions: InferenceSession.SessionOptions;
   /** The same, for sessions whose constants are compiled in. */
@@ -59,6 +56,7 @@ class OrtDeviceTensor implements DeviceTensor {
 
   constructor(ort: OrtTensor) {
     this.ort = ort;
+    forgotten.register(this, ort, this);
   }
 
   get dims(): readonly number[] {
@@ -71,8 +69,17 @@ class OrtDeviceTensor implements DeviceTensor {
   }
 
   release(): void {
-    this.ort.dispose();
+    forgotten.unregister(this);
+    give(this.ort);
   }
+}
+
+/** A result keeps its pass, for whoever goes on from it; what it held on the device goes when it goes. */
+const forgotten = new FinalizationRegistry(give);
+
+/** Gives a tensor's memory back, between onnxruntime's calls. */
+function give(tensor: OrtTensor): void {
+  oneCall.run(async () => await tensor.dispose()).catch(() => {}); // the runtime has been disposed of, and all with it
 }
 
 interface Placed {

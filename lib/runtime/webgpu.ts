@@ -10,24 +10,8 @@ import type { Tensor } from "./tensor.ts";
 
 let started: Promise<Ort> | undefined;
 
-/** A graphics processor, as WebGPU describes it. */
-export interface Adapter {
-  /** Its name. */
-  readonly description: string;
-  /** It is a program that runs on the processor, slower than the wasm provider. */
-  readonly isFallback: boolean;
-}
-
-/** The adapter that WebGPU offers first; undefined if there is none. */
-export async function findAdapter(): Promise<Adapter | undefined> {
-  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
-  if (!adapter) return undefined;
-  const { description, vendor, isFallbackAdapter } = adapter.info;
-  return { description: description || vendor || "unknown adapter", isFallback: isFallbackAdapter };
-}
-
 async function start(): Promise<Ort> {
-  if (!await findAdapter()) {
+  if (!await navigator.gpu?.requestAdapter().catch(() => null)) {
     throw new Error(
       'Device "webgpu" needs a graphics processor with a Vulkan, Metal or DirectX 12 driver: use --device wasm',
     );

@@ -36,19 +36,22 @@ export function attributeCommand(
   return commandLine(["attribute", ...words]);
 }
 
-function metricWords({ name, positive, negative, position, text }: AttributeJob["metric"], spell: Spell): string[] {
+function metricWords(
+  { kind, positive, negative, positions: [position], text }: AttributeJob["metric"],
+  spell: Spell,
+): string[] {
   const sides = ([["pos", positive], ["neg", negative]] as const).flatMap(([side, tokens]) =>
     tokens.flatMap((token) => {
       const spelled = typeof token === "string" ? token : spell(token);
       return spelled === undefined ? [`--${side}-id`, String(token)] : [`--${side}-token`, spelled];
     })
   );
-  const isImplied = name === "top-two" || name === "target-text" || name === "logit-diff" ||
-    (name === "logit" && positive.length === 1);
+  const isImplied = kind === "top-two" || kind === "target-text" || kind === "logit-diff" ||
+    (kind === "logit" && positive.length === 1);
   return [
     ...sides,
-    ...(isImplied ? [] : ["--metric", name]),
-    ...(name === "target-text" ? ["--target-text", text!] : []),
+    ...(isImplied ? [] : ["--metric", kind]),
+    ...(kind === "target-text" ? ["--target-text", text!] : []),
     ...(position === -1 ? [] : ["--metric-position", String(position)]),
   ];
 }

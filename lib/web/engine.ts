@@ -18,7 +18,7 @@ import type { Table } from "../table/table.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import { attributeCommand } from "./command.ts";
 import type { AttributeJob, Job, JobEvent, PredictJob, RunChoice, SaeChoice, WorkerOptions } from "./jobs.ts";
-import { makeMetric } from "./metric.ts";
+import { makeMetric } from "../attribution/make_metric.ts";
 import { RecentlyUsed } from "./opened.ts";
 
 /** Weights stay on disk; what is open costs its sessions and file handles. */

@@ -6,17 +6,10 @@
 import { LONG_COLUMNS, type LongColumn } from "../attribution/long_table.ts";
 import { PROCESSING_CHOICES } from "../attribution/processing.ts";
 import { DEFAULT_MODEL } from "../bundled.ts";
+import type { MetricChoice } from "../attribution/make_metric.ts";
 import { ApiError } from "./api_error.ts";
 import { Fields } from "./fields.ts";
-import {
-  type AttributeJob,
-  type MetricChoice,
-  METRICS,
-  type PredictJob,
-  RESULT_FORMATS,
-  type RunChoice,
-  type SaeChoice,
-} from "./jobs.ts";
+import { type AttributeJob, METRICS, type PredictJob, RESULT_FORMATS, type RunChoice, type SaeChoice } from "./jobs.ts";
 
 /** Longer prompts are refused before they are cut into tokens. */
 const MOST_CHARACTERS = 100_000;
@@ -101,7 +94,7 @@ function readColumns(fields: Fields): readonly LongColumn[] | undefined {
 }
 
 /** Which tokens each metric takes: positive ones, negative ones. */
-const TAKES: Readonly<Record<MetricChoice["name"], readonly [positive: number, negative: number]>> = {
+const TAKES: Readonly<Record<typeof METRICS[number], readonly [positive: number, negative: number]>> = {
   "top-two": [0, 0],
   "logit-diff": [100, 100],
   "logit": [1, 0],
@@ -137,10 +130,10 @@ function readMetric(fields: Fields): MetricChoice {
   if (position !== undefined && (name === "loss" || name === "target-text")) {
     throw new ApiError(400, `"metric.position" means nothing for ${name}: leave it out`);
   }
-  return { name, positive, negative, position: position ?? -1, text };
+  return { kind: name, positive, negative, positions: [position ?? -1], text };
 }
 
-function checkTokens(name: MetricChoice["name"], positive: number, negative: number): void {
+function checkTokens(name: typeof METRICS[number], positive: number, negative: number): void {
   const [mostPositive, mostNegative] = TAKES[name];
   if (name === "logit-diff" && (positive === 0 || negative === 0)) {
     throw new ApiError(400, '"metric" compares tokens: give "positive" and "negative"');

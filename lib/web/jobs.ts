@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { MetricChoice } from "../attribution/make_metric.ts";
 import type { LongColumn } from "../attribution/long_table.ts";
 import type { ProcessingChoice } from "../attribution/processing.ts";
 import type { Device } from "../runtime/runtime.ts";
@@ -38,17 +39,6 @@ export interface RunChoice {
 
 /** The names of the metrics. */
 export const METRICS = ["top-two", "logit-diff", "logit", "logprob", "prob", "loss", "target-text"] as const;
-
-/** The number to explain. */
-export interface MetricChoice {
-  readonly name: typeof METRICS[number];
-  readonly positive: readonly (string | number)[];
-  readonly negative: readonly (string | number)[];
-  /** From the end when negative. */
-  readonly position: number;
-  /** The continuation of `target-text`. */
-  readonly text: string | undefined;
-}
 
 /** The next-token table. */
 export interface PredictJob extends RunChoice {

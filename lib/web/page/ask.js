@@ -1,18 +1,9 @@
 /** The question's controls: prompt, model, SAEs, settings. */
 import { h } from "../../report/client/mod.js";
 import { getJson } from "./api.js";
+import { KEYS } from "./state.js";
 
 const find = (id) => document.getElementById(id);
-
-/** Controls of a single value: their element, and how their value stands in the state. */
-const SETTINGS = {
-  metric: "metric",
-  bos: "bos",
-  processing: "processing",
-  special: "special",
-  errorTerm: "error-term",
-  truncate: "truncate",
-};
 
 /** So many names are offered while one is typed. */
 const OFFERED = 50;
@@ -41,7 +32,7 @@ export function connectQuestion(onChange) {
     top.value = String(count);
     onChange({ top: count });
   });
-  for (const [key, id] of Object.entries(SETTINGS)) {
+  for (const [key, id] of Object.entries(KEYS)) {
     find(id).addEventListener("change", ({ target }) => onChange({ [key]: target.value }));
   }
   const show = (state) => {
@@ -50,8 +41,8 @@ export function connectQuestion(onChange) {
     showPromptNote(state.prompt);
     model.value = state.model;
     top.value = String(state.top);
-    for (const [key, id] of Object.entries(SETTINGS)) find(id).value = state[key];
-    if (Object.keys(SETTINGS).some((key) => state[key] !== "")) find("more").open = true;
+    for (const [key, id] of Object.entries(KEYS)) find(id).value = state[key];
+    if (Object.keys(KEYS).some((key) => state[key] !== "")) find("more").open = true;
     showSaes(state.saes, onChange);
   };
   offerNames(model, find("models"), (text) => `/api/models?${new URLSearchParams({ search: text, limit: OFFERED })}`);

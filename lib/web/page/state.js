@@ -40,7 +40,8 @@ const CHOICES = {
   truncate: ["yes"],
 };
 
-const KEYS = {
+/** Choices of a single value: their keys in the address, which are the ids of their controls too. */
+export const KEYS = {
   metric: "metric",
   bos: "bos",
   processing: "processing",
