@@ -30,11 +30,15 @@ export type { CrossLayer, ListedSettings, SaeConfig, SaeOverrides } from "./lib/
 export type { PursuitSettings } from "./lib/sae/architectures/matching_pursuit.ts";
 export type { TemporalSettings } from "./lib/sae/architectures/temporal.ts";
 export {
-  type AttributionGrads,
   type AttributionOptions,
-  calculateAttributionGrads,
   calculateFeatureAttribution,
+  calculateFeatureAttributions,
 } from "./lib/attribution/attribution.ts";
+export {
+  type AttributionGrads,
+  calculateAttributionGrads,
+  type Question,
+} from "./lib/attribution/attribution_grads.ts";
 export {
   applySaesAndRun,
   type ApplySaesAndRunOptions,

@@ -4,7 +4,8 @@
  * @module
  */
 import { type SaeRun, seenBy, sideBySide } from "./apply.ts";
-import type { AttributionGrads, AttributionOptions } from "./attribution.ts";
+import type { AttributionOptions } from "./attribution.ts";
+import type { AttributionGrads } from "./attribution_grads.ts";
 import type { BaselineRun } from "./baseline.ts";
 import { changesOf } from "./contributions.ts";
 import { integrate } from "./methods/integrated_gradients.ts";

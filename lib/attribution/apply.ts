@@ -1,18 +1,15 @@
 /**
- * Running a model with SAEs in it: the notebook's `apply_saes_and_run`.
+ * How SAEs sit at a model's hooks: which fit, what they see there, and where they are left out.
  *
  * @module
  */
-import type { Processing } from "../../models/family.ts";
 import { reachable, type Value } from "../graph/mod.ts";
-import type { ForwardState, Replacement } from "../model/chain.ts";
 import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
 import { stageGraph } from "../model/stage_sessions.ts";
 import { resolveExcludeSpecialTokens } from "./processing.ts";
-import { firstNonFinite, type FloatTensor } from "../runtime/tensor.ts";
+import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Encoded, Sae } from "../sae/sae.ts";
-import { withoutRows } from "../sae/sparse.ts";
 
 /** What an SAE saw and made of it. */
 export interface SaeRun {
@@ -29,36 +26,6 @@ export interface SaeRun {
   readonly saeOut: Float32Array;
   /** Positions where the value passed untouched: no features, x̂ = x. */
   readonly excluded: ReadonlySet<number>;
-}
-
-/** A forward pass with SAEs. */
-export interface RunWithSaes {
-  /** The forward pass. */
-  readonly state: ForwardState;
-  /** By the hook that the SAE writes. */
-  readonly saeRuns: ReadonlyMap<string, SaeRun>;
-}
-
-/** Options of {@linkcode runWithSaes}. */
-export interface RunRequest {
-  /** Token ids, BOS included if there is one. */
-  readonly tokens: readonly number[];
-  /** One per hook. */
-  readonly saes: readonly Sae[];
-  /** The form of the model. */
-  readonly processing: Processing;
-  /** With it, the hook's value stays what it was and the output cannot change. */
-  readonly includeErrorTerm: boolean;
-  /** Hooks whose values are wanted too. */
-  readonly trackModelHooks: readonly string[];
-  /** Gradients will be asked for at the SAEs' and the tracked hooks. */
-  readonly withGradients: boolean;
-  /** And at these. */
-  readonly gradientsFrom?: readonly string[];
-  /** Positions at which the final norm's output is wanted. */
-  readonly rows: readonly number[];
-  /** Positions that the SAEs leave alone. */
-  readonly excluded?: ReadonlySet<number>;
 }
 
 /**
@@ -177,68 +144,6 @@ export async function specialPositions(
   return await excludedPositions(model, tokens, unknown ? false : said);
 }
 
-/** The same with nothing left of some rows but their input: f = 0, x̂ = x, and no gradient reaches the features. */
-function passThrough(encoded: Encoded, x: Float32Array, rows: ReadonlySet<number>): Encoded {
-  const { activations, normalized } = encoded;
-  const d = x.length / activations.rows;
-  const [scale, bias] = [normalized.scale.slice(), normalized.bias.slice()];
-  for (const r of rows) {
-    scale[r] = 0;
-    bias.set(x.subarray(r * d, (r + 1) * d), r * d);
-  }
-  return { ...encoded, activations: withoutRows(activations, rows), normalized: { ...normalized, scale, bias } };
-}
-
-/** Runs the model with SAEs at their hooks. */
-export async function runWithSaes(model: Model, request: RunRequest): Promise<RunWithSaes> {
-  const { saes, tokens, processing, includeErrorTerm, trackModelHooks, rows, excluded = new Set() } = request;
-  checkSaes(model, saes);
-  const saeRuns = new Map<string, SaeRun>();
-  const later = new Map<string, Float32Array>();
-  const record = async (sae: Sae, values: ReadonlyMap<string, FloatTensor>): Promise<SaeRun> => {
-    const saeIn = seenBy(sae, values.get(sae.hookOut)!);
-    const everywhere = await sae.encode(model.runtime, seenBy(sae, values.get(sae.hookIn)!));
-    const encoded = excluded.size === 0 ? everywhere : passThrough(everywhere, saeIn, excluded);
-    const [own, ...above] = apart(await sae.decode(encoded), sae.hooksOut.length, sae.config.dOut);
-    const fromBelow = later.get(sae.hookOut);
-    const saeOut = fromBelow === undefined ? own : own.map((x, i) => x + fromBelow[i]);
-    above.forEach((part, i) => {
-      const sum = later.get(sae.hooksOut[i + 1]);
-      later.set(sae.hooksOut[i + 1], sum === undefined ? part : sum.map((x, j) => x + part[j]));
-    });
-    const run = { sae, saeIn, encoded, saeOut, excluded };
-    checkFinite(run);
-    saeRuns.set(sae.hookOut, run);
-    return run;
-  };
-  const replacements = includeErrorTerm ? [] : saes.map((sae): Replacement => ({
-    hook: sae.hookOut,
-    reads: [sae.hookIn],
-    async replace(values) {
-      const { saeOut } = await record(sae, values);
-      return withSeen(sae, values.get(sae.hookOut)!, saeOut);
-    },
-  }));
-  const hooks = [...saes.map(({ hookOut }) => hookOut), ...trackModelHooks];
-  const state = await model.chain.forward({
-    prompts: [tokens],
-    processing,
-    rows: [rows],
-    reads: [...trackModelHooks, ...saes.flatMap(({ hookIn, hookOut }) => [hookIn, hookOut])],
-    replacements,
-    gradientsFrom: request.withGradients ? [...hooks, ...request.gradientsFrom ?? []] : [],
-  });
-  if (includeErrorTerm) { for (const sae of inOrder(model, saes)) await record(sae, state.values); }
-  return { state, saeRuns };
-}
-
-/** As the model reaches what they write: a layer's output has parts from the layers below. */
-function inOrder({ architecture }: Model, saes: readonly Sae[]): readonly Sae[] {
-  if (!saes.some(({ config }) => config.crossLayer !== undefined)) return saes;
-  const stage = ({ hookOut }: Sae): number => findHook(architecture, hookOut).stage;
-  return saes.toSorted((a, b) => stage(a) - stage(b));
-}
-
 /** Rows of several parts side by side, `[row, count · d]`, as that many matrices `[row, d]`. */
 export function apart(data: Float32Array, count: number, d: number): Float32Array[] {
   if (count === 1) return [data];
@@ -263,15 +168,4 @@ export function sideBySide(parts: readonly Float32Array[], d: number): Float32Ar
     }
   });
   return data;
-}
-
-function checkFinite({ sae, saeOut }: SaeRun): void {
-  const at = firstNonFinite(saeOut);
-  if (at < 0) return;
-  const position = Math.floor(at / sae.config.dOut);
-  throw new Error(
-    `The output of the SAE at ${sae.hookOut} is ${
-      saeOut[at]
-    } at position ${position}: its weights are damaged or overflow`,
-  );
 }

@@ -6,7 +6,8 @@
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
-import { runWithSaes, type SaeRun, specialPositions } from "./apply.ts";
+import { type SaeRun, specialPositions } from "./apply.ts";
+import { runWithSaes } from "./run_prompts.ts";
 import { type LazyLogits, lazyLogits } from "./evaluate.ts";
 import { resolvePrependBos, resolveProcessing } from "./processing.ts";
 import type { SaeRunOptions } from "./run_options.ts";

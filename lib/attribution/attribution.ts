@@ -3,23 +3,26 @@
  *
  * @module
  */
-import type { Processing } from "../../models/family.ts";
-import type { BackwardOptions, ForwardState } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
-import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
-import { runWithSaes, type SaeRun, specialPositions } from "./apply.ts";
 import { analyseSaes } from "./analyse_saes.ts";
-import { type Baseline, baselineTokens, runBaseline } from "./baseline.ts";
-import { checkDirectEffects, directGradient, streamEnd } from "./direct_effect.ts";
-import { type LazyLogits, lazyLogits, metricGradient, resolveMetric } from "./evaluate.ts";
+import {
+  type AttributionGrads,
+  calculateAttributionGrads,
+  gradsOf,
+  type Question,
+  type TokenizedQuestion,
+  tokenizeQuestion,
+} from "./attribution_grads.ts";
+import { type Baseline, runBaseline } from "./baseline.ts";
+import { batchesOf } from "./batches.ts";
 import type { IntegrationOptions } from "./methods/integrated_gradients.ts";
 import { findMethod, type MethodName } from "./methods/mod.ts";
-import type { Metric, ResolvedMetric } from "./metrics.ts";
-import { processingIsGuessed, resolvePrependBos, resolveProcessing } from "./processing.ts";
+import type { Metric } from "./metrics.ts";
+import { processingIsGuessed } from "./processing.ts";
+import { Attribution } from "./result.ts";
 import type { SaeRunOptions } from "./run_options.ts";
 import { integrationWarnings, specialTokenWarnings, tryOtherProcessing } from "./warnings.ts";
-import { Attribution } from "./result.ts";
 
 /** Options of {@linkcode calculateFeatureAttribution}. */
 export interface AttributionOptions extends SaeRunOptions {
@@ -42,142 +45,6 @@ export interface AttributionOptions extends SaeRunOptions {
   readonly topPredictions?: number;
   /** Look into bad fits: try the other processing where it had to be guessed, which costs a forward pass. Default true. */
   readonly diagnose?: boolean;
-}
-
-/** A forward and a backward pass: the notebook's `AttributionGrads`. */
-export interface AttributionGrads {
-  /** Token ids, BOS included if there is one. */
-  readonly tokens: readonly number[];
-  /** The form of the model that was run. */
-  readonly processing: Processing;
-  /** The metric's value. */
-  readonly metric: number;
-  /** The metric with its tokens looked up. */
-  readonly resolvedMetric: ResolvedMetric;
-  /** Positions whose logits the metric reads. */
-  readonly rows: readonly number[];
-  /** All logits at the metric's rows, `[row, d_vocab]`, computed when asked for. */
-  readonly modelOutput: LazyLogits;
-  /** The forward pass. */
-  readonly state: ForwardState;
-  /** By the hook that the SAE writes. */
-  readonly saeRuns: ReadonlyMap<string, SaeRun>;
-  /**
-   * By hook (SAEs' outputs and tracked hooks), the metric's gradient, by the method's rules, at the value that the rest
-   * of the model saw; of integrated gradients, that at the path's end.
-   */
-  readonly gradients: ReadonlyMap<string, FloatTensor>;
-  /** The gradient at the residual stream after the last block with the final norm's scale constant, if asked for. */
-  readonly directGradient?: FloatTensor;
-  /** The prompt that this one is compared with. */
-  readonly baselineTokens?: readonly number[];
-  /** Milliseconds by part of the run. */
-  readonly timings: Readonly<Record<string, number>>;
-}
-
-/** Milliseconds by name, each from the last mark on. */
-function stopwatch(): { timings: Record<string, number>; mark(name: string): void } {
-  const timings: Record<string, number> = {};
-  let last = performance.now();
-  return {
-    timings,
-    mark(name) {
-      const now = performance.now();
-      timings[name] = now - last;
-      last = now;
-    },
-  };
-}
-
-/**
- * Runs the model with SAEs, forward and backward: the notebook's `calculate_attribution_grads`.
- *
- * @param backwardOptions other derivatives than the method's, by role
- * @throws {RangeError} on a bad prompt, hook, token or position; SAEs that do not fit the model or each other
- */
-export async function calculateAttributionGrads(
-  model: Model,
-  prompt: string | readonly number[],
-  metric: Metric,
-  options: AttributionOptions = {},
-  backwardOptions: BackwardOptions = findMethod(options.method ?? "gradient").vjp,
-): Promise<AttributionGrads> {
-  const { saes = [], trackHookPoints = [], includeErrorTerm = true, directEffect = false, truncate } = options;
-  if (directEffect) checkDirectEffects(saes);
-  const watch = stopwatch();
-  const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
-  const prependBos = resolvePrependBos(saes, options.prependBos);
-  const promptTokens = await model.toTokens(prompt, { prependBos, truncate });
-  const appended = await appendedTokens(model, metric);
-  const tokens = [...promptTokens, ...appended];
-  const compared = await baselineTokens(model, promptTokens, options);
-  const comparedTokens = compared && [...compared, ...appended];
-  const rows = metric.rows(tokens.length, appended.length);
-  watch.mark("tokenize");
-  const hooks = [...new Set([...saes.map(({ hookOut }) => hookOut), ...trackHookPoints])];
-  const { state, saeRuns } = await runWithSaes(model, {
-    tokens,
-    saes,
-    processing,
-    includeErrorTerm,
-    trackModelHooks: trackHookPoints,
-    withGradients: true,
-    gradientsFrom: directEffect ? [streamEnd(model)] : [],
-    rows,
-    excluded: await excludedIn(model, [tokens, ...(comparedTokens ? [comparedTokens] : [])], options),
-  });
-  watch.mark("forward");
-  const logits = lazyLogits(model, state);
-  if (options.topPredictions) await logits();
-  const clean = async (): Promise<FloatTensor> => {
-    if (includeErrorTerm) {
-      throw new RangeError(
-        "With the error term the SAEs change nothing: the divergence from the clean run is exactly 0, its gradient too; " +
-          "leave the error term out (--no-error-term)",
-      );
-    }
-    return await model.unembedding.logits(
-      (await model.chain.forward({ prompts: [tokens], processing, rows: [rows] })).final,
-    );
-  };
-  const resolved = await resolveMetric(model, metric, tokens, logits, clean);
-  const { value, gradient } = await metricGradient(model, metric.name, resolved, state.final, logits);
-  watch.mark("metric");
-  const gradients = hooks.length === 0
-    ? new Map<string, FloatTensor>()
-    : await model.chain.backward(state, gradient, hooks, backwardOptions);
-  const direct = directEffect ? await directGradient(model, state, gradient) : undefined;
-  watch.mark("backward");
-  return {
-    tokens,
-    processing,
-    metric: value,
-    resolvedMetric: resolved,
-    rows,
-    modelOutput: logits,
-    state,
-    saeRuns,
-    gradients,
-    directGradient: direct,
-    baselineTokens: comparedTokens,
-    timings: watch.timings,
-  };
-}
-
-/** Positions at which the SAEs are left out: where any of the prompts has a special token. */
-async function excludedIn(
-  model: Model,
-  prompts: readonly (readonly number[])[],
-  { saes = [], excludeSpecialTokens }: AttributionOptions,
-): Promise<ReadonlySet<number>> {
-  const found = await Promise.all(prompts.map((tokens) => specialPositions(model, tokens, saes, excludeSpecialTokens)));
-  return new Set(found.flatMap((positions) => [...positions]));
-}
-
-/** What the metric adds to the prompt. */
-async function appendedTokens(model: Model, metric: Metric): Promise<readonly number[]> {
-  if (!metric.append) return [];
-  return await metric.append({ encode: async (text) => (await model.requireTokenizer()).encode(text) });
 }
 
 /**
@@ -234,13 +101,87 @@ export async function calculateFeatureAttribution(
   options: AttributionOptions = {},
 ): Promise<Attribution> {
   const started = performance.now();
-  const { method = "gradient", trackHookPoints = [] } = options;
   checkTracked(options);
   const grads = await calculateAttributionGrads(model, prompt, metric, options);
-  const includeErrorTerm = options.includeErrorTerm ?? true;
+  return await attributionOf(model, metric, grads, options, started);
+}
+
+/**
+ * The attributions of many prompts, each with its own metric: what {@linkcode calculateFeatureAttribution} gives for each,
+ * but for rounding, several prompts of similar lengths to a pass. Which run together depends on the prompts alone.
+ *
+ * Integrated gradients and tracked hooks take a pass for each prompt. Nothing can go on from the middle of a pass over
+ * several prompts: ablation and the like need the result of a prompt alone.
+ *
+ * @returns in the order of the questions, the attribution or what is wrong with the question, as `Promise.allSettled`
+ * @throws {RangeError} on a bad hook; SAEs that do not fit the model or each other
+ *
+ * @example
+ * ```ts
+ * import { calculateFeatureAttributions, loadModel, loadSae, logitDiff } from "../../mod.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+ * const outcomes = await calculateFeatureAttributions(model, [
+ *   { prompt: " Tiger Woods plays the sport of", metric: logitDiff(" golf", " tennis") },
+ *   { prompt: " The capital of France is", metric: logitDiff(" Paris", " Rome") },
+ *   { prompt: " Roger Federer plays", metric: logitDiff(" no such token", " golf") },
+ * ], { saes: [sae] });
+ * console.assert(outcomes.map(({ status }) => status).join() === "fulfilled,fulfilled,rejected");
+ * ```
+ */
+export async function calculateFeatureAttributions(
+  model: Model,
+  questions: readonly Question[],
+  options: AttributionOptions = {},
+): Promise<PromiseSettledResult<Attribution>[]> {
+  const { method = "gradient", trackHookPoints = [] } = options;
+  checkTracked(options);
+  const tokenized = await Promise.allSettled(questions.map((one) => tokenizeQuestion(model, one, options)));
+  const outcomes = tokenized.slice() as PromiseSettledResult<unknown>[];
+  const askable = tokenized.flatMap((one, index) => one.status === "fulfilled" ? [{ ...one.value, index }] : []);
+  const isAlone = findMethod(method).integrate || trackHookPoints.length > 0;
+  const batches = isAlone ? askable.map((_, i) => [i]) : batchesOf(model, askable);
+  for (const batch of batches) {
+    const found = await attributionsOf(model, batch.map((i) => askable[i]), options);
+    batch.forEach((i, at) => outcomes[askable[i].index] = found[at]);
+  }
+  return outcomes as PromiseSettledResult<Attribution>[]; // all that were tokenized have been replaced
+}
+
+/** Of questions that run in one pass. */
+async function attributionsOf(
+  model: Model,
+  questions: readonly TokenizedQuestion[],
+  options: AttributionOptions,
+): Promise<PromiseSettledResult<Attribution>[]> {
+  const started = performance.now();
+  const outcomes: PromiseSettledResult<Attribution>[] = [];
+  for (const [i, grads] of (await gradsOf(model, questions, options)).entries()) {
+    if (grads.status === "rejected") {
+      outcomes.push(grads);
+      continue;
+    }
+    const [outcome] = await Promise.allSettled([
+      attributionOf(model, questions[i].metric, grads.value, options, started),
+    ]);
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+/** From gradients to attributions. */
+async function attributionOf(
+  model: Model,
+  { name: metricName }: Metric,
+  grads: AttributionGrads,
+  options: AttributionOptions,
+  started: number,
+): Promise<Attribution> {
+  const { method = "gradient", trackHookPoints = [], includeErrorTerm = true } = options;
   const before = performance.now();
-  const compared = await runBaseline(model, options, grads, metric.name);
-  const parts = { model, metricName: metric.name, grads, includeErrorTerm };
+  const compared = await runBaseline(model, options, grads, metricName);
+  const parts = { model, metricName, grads, includeErrorTerm };
   const saes = await analyseSaes(parts, compared, options);
   const warnings = [...specialTokenWarnings(model, grads, saes), ...integrationWarnings(saes)];
   const { diagnose = true, processingFlags } = options;

@@ -17,7 +17,8 @@ import { stageGraph } from "../model/stage_sessions.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import { inputGradient } from "../sae/normalization.ts";
 import type { Sae } from "../sae/sae.ts";
-import { apart, runWithSaes, type SaeRun, seenBy, withSeen } from "./apply.ts";
+import { apart, type SaeRun, seenBy, withSeen } from "./apply.ts";
+import { runWithSaes } from "./run_prompts.ts";
 import { gradientsFrom, residPre } from "./edge_gradients.ts";
 import { laterSource, saeSource, type Source, type SourceNode, wholeSource } from "./edge_sources.ts";
 

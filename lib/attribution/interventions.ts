@@ -6,7 +6,8 @@
 import type { ForwardState, Replacement } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { Encoded } from "../sae/sae.ts";
-import { apart, type RunWithSaes, type SaeRun, seenBy, withSeen } from "./apply.ts";
+import { apart, type SaeRun, seenBy, withSeen } from "./apply.ts";
+import { type RunWithSaes } from "./run_prompts.ts";
 import { activationsOf, checkFeature, contributionSum } from "./contributions.ts";
 import {
   adding,

@@ -7,7 +7,7 @@ import type { Model, Token } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
 import { toDense } from "../sae/sparse.ts";
-import type { AttributionGrads } from "./attribution.ts";
+import type { AttributionGrads } from "./attribution_grads.ts";
 import type { BaselineRun } from "./baseline.ts";
 import type { MethodName } from "./methods/mod.ts";
 import type { Prediction } from "./predict.ts";

@@ -7,7 +7,8 @@ import type { Processing } from "../../models/family.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
-import { excludedPositions, runWithSaes, type SaeRun, withSeen } from "./apply.ts";
+import { excludedPositions, type SaeRun, withSeen } from "./apply.ts";
+import { runWithSaes } from "./run_prompts.ts";
 import { type ProcessingChoice, processingFlags, resolveProcessing } from "./processing.ts";
 import {
   DownstreamSums,

@@ -6,7 +6,8 @@
 import type { Model, Token } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
-import { type RunRequest, runWithSaes, specialPositions } from "./apply.ts";
+import { specialPositions } from "./apply.ts";
+import { type RunRequest, runWithSaes } from "./run_prompts.ts";
 import { metricValue, resolveMetric } from "./evaluate.ts";
 import { inPrompt, type Intervention, plan, type SteeredActivation, withChanges } from "./interventions.ts";
 import type { Metric, ResolvedMetric } from "./metrics.ts";

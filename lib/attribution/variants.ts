@@ -8,7 +8,7 @@ import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
 import { stageGraph } from "../model/stage_sessions.ts";
 import { apart, type SaeRun, seenBy, withSeen } from "./apply.ts";
-import type { AttributionGrads } from "./attribution.ts";
+import type { AttributionGrads } from "./attribution_grads.ts";
 import type { DownstreamError } from "./downstream_error.ts";
 import { metricValues } from "./evaluate_copies.ts";
 import type { AttributionParts } from "./result.ts";

@@ -5,8 +5,8 @@
  */
 import { NO_PROCESSING, type Processing } from "../../models/family.ts";
 import type { Model } from "../model/model.ts";
-import { runWithSaes } from "./apply.ts";
-import type { AttributionGrads } from "./attribution.ts";
+import { runWithSaes } from "./run_prompts.ts";
+import type { AttributionGrads } from "./attribution_grads.ts";
 import { showProcessing } from "./processing.ts";
 import { type Fit, measureFit, type SaeAttribution } from "./sae_attribution.ts";
 

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { type AttributionOptions, calculateFeatureAttribution } from "../attribution/attribution.ts";
+import { type AttributionOptions, calculateFeatureAttributions } from "../attribution/attribution.ts";
+import type { Question } from "../attribution/attribution_grads.ts";
+import { resolvePrependBos } from "../attribution/processing.ts";
 import type { Attribution } from "../attribution/result.ts";
 import { runOptionsOf } from "../attribution/run_options.ts";
 import type { Model } from "../model/model.ts";
@@ -17,8 +19,14 @@ export type Outcome =
   | { readonly record: PromptRecord; readonly result: Attribution }
   | { readonly record: InputRecord; readonly error: string };
 
+/** The most tokens of prompts whose results are in memory at once … */
+const TOKENS = 4096;
+/** … and the most prompts. */
+const PROMPTS = 256;
+
 /**
- * The attributions of a shard's prompts in their order; a prompt that cannot be attributed has an error instead.
+ * The attributions of a shard's prompts in their order; a prompt that cannot be attributed has an error instead. Prompts of
+ * similar lengths run together; which do depends on the shard alone.
  *
  * @throws {Error} what is no fault of a prompt: of the disk, the network, the runtime
  */
@@ -29,27 +37,69 @@ export async function* attributeShard(
   settings: BatchSettings,
 ): AsyncGenerator<Outcome> {
   const options = attributionOptions(saes, settings);
+  let batch: Asked[] = [];
+  let tokens = 0;
   for (const record of records) {
-    if ("error" in record) yield { record, error: record.error };
-    else yield await attributeOne(model, record, settings, options);
+    const asked = await ask(model, record, settings, options);
+    const more = "error" in asked ? 0 : asked.question.prompt.length;
+    if (batch.length === PROMPTS || (batch.length > 0 && tokens + more > TOKENS)) {
+      yield* attributeBatch(model, batch, options);
+      [batch, tokens] = [[], 0];
+    }
+    batch.push(asked);
+    tokens += more;
+  }
+  yield* attributeBatch(model, batch, options);
+}
+
+/** A prompt with its tokens and metric, or why it has none. */
+type Asked =
+  | { readonly record: PromptRecord; readonly question: Question & { readonly prompt: readonly number[] } }
+  | { readonly record: InputRecord; readonly error: string };
+
+async function ask(
+  model: Model,
+  record: InputRecord,
+  settings: BatchSettings,
+  { saes = [], prependBos, truncate }: AttributionOptions,
+): Promise<Asked> {
+  if ("error" in record) return { record, error: record.error };
+  try {
+    checkIds(model, record);
+    const bos = resolvePrependBos(saes, prependBos);
+    const prompt = await model.toTokens(record.prompt, { prependBos: bos, truncate });
+    return { record, question: { prompt, metric: metricOf(settings.metric, record) } };
+  } catch (error) {
+    return { record, error: messageOf(error) };
   }
 }
 
-async function attributeOne(
+async function* attributeBatch(
   model: Model,
-  record: PromptRecord,
-  settings: BatchSettings,
+  batch: readonly Asked[],
   options: AttributionOptions,
-): Promise<Outcome> {
-  try {
-    checkIds(model, record);
-    const result = await calculateFeatureAttribution(model, record.prompt, metricOf(settings.metric, record), options);
-    return { record, result };
-  } catch (error) {
-    const isPrompts = error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError;
-    if (!isPrompts) throw error;
-    return { record, error: error.message };
+): AsyncGenerator<Outcome> {
+  const questions = batch.flatMap((asked) => "error" in asked ? [] : [asked.question]);
+  const results = await calculateFeatureAttributions(model, questions, options);
+  let next = 0;
+  for (const asked of batch) {
+    if ("error" in asked) {
+      yield asked;
+      continue;
+    }
+    const { record } = asked;
+    const outcome = results[next++];
+    yield outcome.status === "fulfilled"
+      ? { record, result: outcome.value }
+      : { record, error: messageOf(outcome.reason) };
   }
+}
+
+/** @throws {Error} what is no fault of the prompt */
+function messageOf(error: unknown): string {
+  const isPrompts = error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError;
+  if (!isPrompts) throw error;
+  return error.message;
 }
 
 function checkIds(model: Model, { prompt }: PromptRecord): void {

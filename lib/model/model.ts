@@ -7,6 +7,7 @@ import { openArchitecture } from "../../models/mod.ts";
 import type { Architecture, WeightRef } from "../../models/family.ts";
 import { bundledUrl, DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "../runtime/runtime.ts";
+import { settleAll } from "../weights/concurrency.ts";
 import { hashFiles } from "../weights/hash.ts";
 import type { OpenOptions } from "../registry/open.ts";
 import { isPlace } from "../weights/place.ts";
@@ -229,7 +230,7 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
   const name = String(source);
   const { files, description = name, resolved } = await locate(source, options);
   try {
-    const [{ architecture, config }, store, runtime] = await Promise.all([
+    const [{ architecture, config }, store, runtime] = await settleAll([
       readArchitecture(files),
       openSafetensors(files),
       createRuntime(options),

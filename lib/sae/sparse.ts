@@ -90,6 +90,21 @@ export class SparseBuilder {
   }
 }
 
+/** Rows `start` to before `end`. */
+export function rowsOf(
+  { offsets, features, values }: SparseActivations,
+  start: number,
+  end: number,
+): SparseActivations {
+  const [from, to] = [offsets[start], offsets[end]];
+  return {
+    rows: end - start,
+    offsets: offsets.slice(start, end + 1).map((offset) => offset - from),
+    features: features.slice(from, to),
+    values: values.slice(from, to),
+  };
+}
+
 /** The same with some rows empty. */
 export function withoutRows(
   { rows, offsets, features, values }: SparseActivations,

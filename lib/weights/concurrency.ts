@@ -31,10 +31,12 @@ export function makeGate(count: number): <T>(task: () => Promise<T>) => Promise<
  * console.log(await settleAll([Promise.resolve(1), Promise.resolve(2)])); // [1, 2]
  * ```
  */
-export async function settleAll<T>(promises: Iterable<Promise<T>>): Promise<T[]> {
+export async function settleAll<T extends readonly unknown[]>(
+  promises: readonly [...T],
+): Promise<{ -readonly [I in keyof T]: Awaited<T[I]> }> {
   const results = await Promise.allSettled(promises);
   return results.map((result) => {
     if (result.status === "rejected") throw result.reason;
     return result.value;
-  });
+  }) as { -readonly [I in keyof T]: Awaited<T[I]> };
 }

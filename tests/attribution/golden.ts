@@ -103,8 +103,8 @@ export async function goldenTensors(golden: GoldenCase): Promise<Map<string, Flo
 /** Opens a case's SAEs. */
 export function openSaes(golden: GoldenCase): Promise<Sae[]> {
   return Promise.all(
-    golden.saes.map(({ path, norm_scaling_factor }) =>
-      loadSae(new URL(`${path}/`, DATA), { normScalingFactor: norm_scaling_factor ?? undefined })
+    golden.saes.map(({ path, hook, norm_scaling_factor }) =>
+      loadSae(new URL(`${path}/`, DATA), { hook, normScalingFactor: norm_scaling_factor ?? undefined })
     ),
   );
 }

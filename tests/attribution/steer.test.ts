@@ -12,7 +12,7 @@ import {
   type SteerOptions,
 } from "../../mod.ts";
 import { type SaeRun, seenBy, withSeen } from "../../lib/attribution/apply.ts";
-import { calculateAttributionGrads } from "../../lib/attribution/attribution.ts";
+import { calculateAttributionGrads } from "../../lib/attribution/attribution_grads.ts";
 import type { Replacement } from "../../lib/model/chain.ts";
 import { openSource } from "../../lib/weights/source.ts";
 import { openSafetensors } from "../../lib/weights/tensors.ts";

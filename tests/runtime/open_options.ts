@@ -11,4 +11,5 @@ export async function goldensWith(other: LoadModelOptions): Promise<void> {
   options = { threads: 1, ...other };
   await import("../attribution/goldens.test.ts");
   await import("../models/goldens.test.ts");
+  await import("../attribution/attributions.test.ts");
 }

@@ -41,6 +41,8 @@ export interface SaeArchitecture {
   activations?(projected: Value, vectors: Readonly<Record<string, Value>>): Value;
   /** In the place of that graph, for activations that are no function of z · W_enc. */
   encode?(encoding: OwnEncoding): Promise<OwnEncoded>;
+  /** An encoder of its own that looks from one position at others: prompts are encoded one at a time. */
+  readonly acrossPositions?: boolean;
   /** Of an encoder of its own: the tensors that it reads, beside W_dec and b_dec. */
   shapes?(config: SaeConfig): Readonly<Record<string, readonly number[]>>;
   /** Whether b_dec is added to the output, where that depends; default: it is. */

@@ -27,6 +27,7 @@ const EPS = 1e-6;
  */
 export const temporal: SaeArchitecture = {
   vectors: [],
+  acrossPositions: true,
   adds: ({ applyBDecToInput, temporal }) => !temporal!.tiedWeights || applyBDecToInput,
   shapes({ dIn, dSae, temporal }) {
     const { nAttnLayers, bottleneckFactor, tiedWeights } = temporal!;
