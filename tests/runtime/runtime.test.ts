@@ -199,3 +199,18 @@ Deno.test("the first element that is not finite is found", () => {
     }
   }
 });
+
+Deno.test("auto: native where it is installed, a real graphics processor for long work, else wasm", async () => {
+  const adapter = (isFallbackAdapter: boolean) => () => Promise.resolve({ info: { isFallbackAdapter } } as GPUAdapter);
+  const [real, software] = [{ requestAdapter: adapter(false) }, { requestAdapter: adapter(true) }];
+  const broken = { requestAdapter: () => Promise.reject(new Error("no driver")) };
+  const choose = (isLong: boolean, gpu?: Pick<GPU, "requestAdapter">, native?: string, dtype?: "float64") =>
+    chooseDevice({ isLong, dtype }, { findNative: () => native, gpu });
+  assert.equal(await choose(true, real), "webgpu");
+  assert.equal(await choose(false, real), "wasm");
+  assert.equal(await choose(true, real, "/node_modules/onnxruntime-node"), "native");
+  assert.equal(await choose(true, real, undefined, "float64"), "wasm");
+  assert.equal(await choose(true, software), "wasm");
+  assert.equal(await choose(true, broken), "wasm");
+  assert.equal(await choose(true), "wasm");
+});
