@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { add, type Graph, input, matMul, mul } from "../../lib/graph/mod.ts";
-import { type Constants, createRuntime, type Device, DEVICES } from "../../lib/runtime/runtime.ts";
+import { chooseDevice, type Constants, createRuntime, type Device, DEVICES } from "../../lib/runtime/runtime.ts";
 import {
   type DeviceTensor,
   firstNonFinite,
