@@ -16,8 +16,8 @@ export const WEIGHT_CHOICES: readonly WeightChoice[] = ["auto", "streamed", "res
 /** WebAssembly has 4 GiB of addresses, and activations need some. */
 const WASM_BYTES = 2.5 * 2 ** 30;
 
-/** Weights that are packed for wasm's kernels are there twice, for the forward and the backward pass. */
-const COPIES: Readonly<Record<Runtime["device"], number>> = { wasm: 2, native: 1, webgpu: 1 };
+/** Weights that are packed for a processor's kernels are there twice, for the forward and the backward pass. */
+const COPIES: Readonly<Record<Runtime["device"], number>> = { wasm: 2, native: 2, webgpu: 1 };
 
 /** Bytes of all weights as float32, the embedding and unembedding included. */
 export function weightBytes(architecture: Architecture): number {

@@ -55,8 +55,9 @@ export function createNativeRuntime({ threads, dtype }: RuntimeOptions): Runtime
       logSeverityLevel: 3,
       extra: { session: { disable_prepacking: "1", intra_op: { allow_spinning: "0" } } },
     },
+    boundOptions: { extra: { session: { intra_op: { allow_spinning: "0" } } } },
     contribOps: true,
-    constants: "placed",
+    constants: "compiled",
     start: () => Promise.resolve(ort),
   }, dtype);
 }
