@@ -13,7 +13,8 @@ const POLL_MS = 10;
 /** @throws {Error} if the command fails; the message ends with what it wrote to stderr */
 export async function measure(command: string, args: readonly string[]): Promise<Measured> {
   const started = performance.now();
-  const child = new Deno.Command(command, { args: [...args], stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+  const pipes = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
+  const child = new Deno.Command(command, { args: [...args], ...pipes, env: { NO_COLOR: "1" } }).spawn();
   let [peak, bytesRead] = [0, 0];
   const poll = setInterval(() => {
     peak = Math.max(peak, residentPeak(child.pid));
