@@ -17,6 +17,7 @@ import { boundOf, fasterOf, type Limits, measureLimits } from "./limits.ts";
 import { describeMachine } from "./machine.ts";
 import { measureMemory, showMemory } from "./memory.ts";
 import { type BenchOptions, readOptions } from "./options.ts";
+import { comparePeer, showPeer } from "./peer.ts";
 import { mixedPrompts, promptOf } from "./prompts.ts";
 import { compareWithReference } from "./reference.ts";
 import { type SetReport, showMachine, showSet, toMarkdown } from "./report.ts";
@@ -80,35 +81,35 @@ async function bench(options: BenchOptions): Promise<void> {
   const here = await describeMachine();
   const before = options.limits ? await measureLimits(options) : undefined;
   const machine = { ...here, versions: { ...here.versions, ...before?.versions } };
-  console.log(showMachine(machine, before));
+  console.error(showMachine(machine, before));
   const measured: SetReport[] = [];
-  const add = (report: SetReport): void => {
-    measured.push(report);
-    console.log(showSet(withBound(report, before)));
-  };
-  for (const tokens of options.tokens) add(await measurePrompt(options, tokens));
-  if (options.prompts !== undefined) add(await measureThroughput(options, options.prompts));
-  const memory = options.memory === undefined
-    ? undefined
-    : await withSet("memory", mixedPrompts(MEMORY_PROMPTS), (set) => measureMemory(options, set));
-  if (memory) console.log(`\n${showMemory(memory)}`);
-  const peer = options.peer ? await benchPeer(options) : undefined;
+  for (const tokens of options.tokens) measured.push(shown(await measurePrompt(options, tokens)));
+  if (options.prompts !== undefined) measured.push(shown(await measureThroughput(options, options.prompts)));
+  const memory = options.memory === undefined ? undefined : await withSet(
+    "memory",
+    mixedPrompts(MEMORY_PROMPTS),
+    (set) => measureMemory(options, set),
+  );
+  const peer = options.peer ? await comparePeer(options) : undefined;
   const limits = before && fasterOf(before, await measureLimits(options));
   const sets = measured.map((report) => withBound(report, limits));
-  if (options.markdown) console.log(toMarkdown(sets));
-  if (options.json !== undefined) {
-    const { rounds, repeat, devices, weights } = options;
-    const all = { started, machine, rounds, repeat, devices, weights, limits, sets, memory, peer };
-    await Deno.writeTextFile(options.json, JSON.stringify(all, null, 2) + "\n");
-  }
+  console.log([
+    showMachine(machine, limits),
+    ...sets.map(showSet),
+    ...(memory ? [showMemory(memory)] : []),
+    ...(peer ? [showPeer(peer)] : []),
+    ...(options.markdown ? [toMarkdown(sets)] : []),
+  ].join("\n\n"));
+  if (options.json === undefined) return;
+  const { rounds, repeat, devices, weights } = options;
+  const all = { started, machine, rounds, repeat, devices, weights, limits, sets, memory, peer };
+  await Deno.writeTextFile(options.json, JSON.stringify(all, null, 2) + "\n");
 }
 
-/** Its packages are looked for only here. */
-async function benchPeer(options: BenchOptions): Promise<unknown> {
-  const { comparePeer, showPeer } = await import("./peer.ts");
-  const results = await comparePeer(options);
-  console.log(`\n${showPeer(results)}`);
-  return results;
+/** Shows what has been measured so far, for those who wait. */
+function shown(report: SetReport): SetReport {
+  console.error(`\n${showSet(report)}`);
+  return report;
 }
 
 const options = readOptions(Deno.args);

@@ -40,7 +40,7 @@ export function showSet({ set, prompts, reference, bound, results }: SetReport):
   const agreement = Object.entries(reference?.agreement ?? {})
     .map(([device, words]) => `rows of ${reference!.of}, ${device}: ${words}`);
   return [
-    `\n${set}`,
+    set,
     ...agreement,
     ...(bound ? [showBound(bound)] : []),
     ...KINDS.flatMap((kind) => {
@@ -87,7 +87,12 @@ export function toMarkdown(sets: readonly SetReport[]): string {
       const found = here.map(({ results }) => ofKind(results, kind).find((r) => r.contestant === name));
       return row([name, ...found.map((result, i) => cell(result, here[i].prompts)), memoryOf(found)]);
     });
-    return ["", row([TITLES[kind], ...heads, "peak memory"]), row([...heads, "", ""].map(() => "---")), ...rows];
+    return [
+      ...(kind === KINDS[0] ? [] : [""]),
+      row([TITLES[kind], ...heads, "peak memory"]),
+      row([...heads, "", ""].map(() => "---")),
+      ...rows,
+    ];
   }).join("\n");
 }
 
