@@ -11,6 +11,9 @@
  * `--prompts 64`: prompts per second over prompts of mixed lengths up to 64 tokens. `--memory 500`: the resident set over
  * 500 attributions. `--peer`: a block in @jax-js/onnx. With one of these, prompts of single lengths run only if `--tokens`
  * says so. `--shape llama-1b`: a model of Llama 3.2 1B's shape (2.7 GB more in `.bench`).
+ *
+ * Measure on an idle machine: beside other work PyTorch's threads wait for each other busily, for several times as long;
+ * OMP_WAIT_POLICY=passive in the environment spares them that.
  */
 import { processContestants, type PromptSet, python, warmContestants } from "./contestants.ts";
 import { boundOf, fasterOf, type Limits, measureLimits } from "./limits.ts";

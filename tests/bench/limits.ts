@@ -1,8 +1,7 @@
 /** How fast the machine can be at most, measured, and what that means for a job. */
 import { lastJson, python } from "./contestants.ts";
 import type { BenchOptions } from "./options.ts";
-import { measure } from "./process.ts";
-import { lastLine } from "./rounds.ts";
+import { measure, reasonOf } from "./process.ts";
 import type { Work } from "./work.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
@@ -45,7 +44,7 @@ export async function measureLimits(options: BenchOptions): Promise<Limits> {
         versions: { ...limits.versions, ...versions },
       };
     } catch (error) {
-      console.error(`no product on ${device}: ${lastLine(error)}`);
+      console.error(`no product on ${device}: ${reasonOf(error)}`);
     }
   }
   return limits;

@@ -1,7 +1,7 @@
 /** `--memory N`: whether the resident set grows over N attributions with model and SAE open. */
 import { lastJson, type PromptSet, warm } from "./contestants.ts";
 import type { BenchOptions } from "./options.ts";
-import { lastLine } from "./rounds.ts";
+import { reasonOf } from "./process.ts";
 
 /** MiB, on one device. */
 export interface MemoryResult {
@@ -34,7 +34,7 @@ export async function measureMemory(options: BenchOptions, { file }: PromptSet):
       const { settled, after_settled_mib: afterSettled, after_last_mib: afterLast } = printed;
       results.push({ device, attributions, settled, afterSettled, afterLast, peakMemory });
     } catch (error) {
-      results.push({ device, attributions, failed: lastLine(error) });
+      results.push({ device, attributions, failed: reasonOf(error) });
     }
   }
   return results;

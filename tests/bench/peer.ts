@@ -2,8 +2,7 @@
 import { lastJson } from "./contestants.ts";
 import { JAX_JS } from "./jax_js.ts";
 import type { BenchOptions } from "./options.ts";
-import { measure, median } from "./process.ts";
-import { lastLine } from "./rounds.ts";
+import { measure, median, reasonOf } from "./process.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
 
@@ -49,7 +48,7 @@ export async function comparePeer(options: BenchOptions): Promise<BlockResult[]>
         try {
           entry.printed.push(await runBlock(options, entry));
         } catch (error) {
-          entry.failed = lastLine(error);
+          entry.failed = reasonOf(error);
         }
       }
     }

@@ -24,9 +24,16 @@ export async function measure(command: string, args: readonly string[]): Promise
   const seconds = (performance.now() - started) / 1000;
   clearInterval(poll);
   if (!success) {
-    throw new Error(`${command} ${args.join(" ")} failed: ${new TextDecoder().decode(stderr).slice(-2000)}`);
+    throw new Error(`${command} ${args.join(" ")} failed:\n${new TextDecoder().decode(stderr).slice(-2000)}`);
   }
   return { seconds, peakMemory: Math.round(peak / 1024), bytesRead, stdout: new TextDecoder().decode(stdout) };
+}
+
+/** Why a program failed, in one line: the error that it ended with, else the last thing that it said. */
+export function reasonOf(failure: unknown): string {
+  const text = failure instanceof Error ? failure.message : String(failure);
+  const lines = text.trim().split("\n");
+  return (lines.findLast((line) => /^\w*error\b/i.test(line)) ?? lines.at(-1)!).slice(0, 200);
 }
 
 /** The kernel's own record of the largest resident set, in KiB. */

@@ -1,7 +1,7 @@
 /** Whether the rows of this program are those of the reference, and how many there are. */
 import { attribute, type PromptSet, python } from "./contestants.ts";
 import type { BenchOptions } from "./options.ts";
-import { compareRows } from "./process.ts";
+import { compareRows, reasonOf } from "./process.ts";
 import type { Job } from "./work.ts";
 
 const GOLDEN = new URL("golden/", import.meta.url).pathname;
@@ -27,7 +27,7 @@ export async function compareWithReference(options: BenchOptions, set: PromptSet
       await attribute(options, set, device, options.weights[0], output);
       agreement[device] = compareRows(await Deno.readTextFile(output), csv);
     } catch (error) {
-      agreement[device] = `failed: ${error instanceof Error ? error.message.slice(-200) : error}`;
+      agreement[device] = `cannot: ${reasonOf(error)}`;
     }
   }
   await Deno.remove(output);

@@ -1,6 +1,6 @@
 /** Everyone in turn, round by round, so that what else the machine does falls on all alike. */
 import type { Contestant, Kind, PromptSet } from "./contestants.ts";
-import { median } from "./process.ts";
+import { median, reasonOf } from "./process.ts";
 
 /** What one contestant did with one set of prompts. */
 export interface Result {
@@ -56,13 +56,6 @@ async function takeTurn(standing: Standing, set: PromptSet): Promise<void> {
     standing.seconds.push(...seconds);
     standing.peakMemory.push(peakMemory);
   } catch (error) {
-    standing.failed = lastLine(error);
+    standing.failed = reasonOf(error);
   }
-}
-
-/** What a program said when it failed: its last line that speaks of an error. */
-export function lastLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  const lines = text.trim().split("\n");
-  return (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1)!).slice(0, 200);
 }
