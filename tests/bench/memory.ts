@@ -7,19 +7,11 @@ import { reasonOf } from "./process.ts";
 export interface MemoryResult {
   readonly device: string;
   readonly attributions: number;
-  /** After so many it is measured first. */
-  readonly settled?: number;
-  readonly afterSettled?: number;
-  readonly afterLast?: number;
+  /** The resident set after so many attributions, first after the 50th, by when buffers have their sizes. */
+  readonly resident?: readonly (readonly [attributions: number, resident: number])[];
   readonly peakMemory?: number;
   /** Why there are no figures. */
   readonly failed?: string;
-}
-
-interface Printed {
-  readonly settled: number;
-  readonly after_settled_mib: number;
-  readonly after_last_mib: number;
 }
 
 /** One process per device, over the prompts in turn. */
@@ -30,9 +22,8 @@ export async function measureMemory(options: BenchOptions, { file }: PromptSet):
     try {
       const args = ["--prompts", file, "--memory", `${attributions}`];
       const { stdout, peakMemory } = await warm(options, device, args);
-      const printed = lastJson(stdout) as Printed;
-      const { settled, after_settled_mib: afterSettled, after_last_mib: afterLast } = printed;
-      results.push({ device, attributions, settled, afterSettled, afterLast, peakMemory });
+      const { resident_mib: resident } = lastJson(stdout) as { resident_mib: [number, number][] };
+      results.push({ device, attributions, resident, peakMemory });
     } catch (error) {
       results.push({ device, attributions, failed: reasonOf(error) });
     }
@@ -42,10 +33,13 @@ export async function measureMemory(options: BenchOptions, { file }: PromptSet):
 
 /** As a table. */
 export function showMemory(results: readonly MemoryResult[]): string {
-  return results.map(({ device, attributions, settled, afterSettled, afterLast, peakMemory, failed }) =>
-    failed !== undefined
-      ? `${device.padEnd(8)} cannot: ${failed}`
-      : `${device.padEnd(8)} resident ${afterSettled!.toFixed(0)} MiB after attribution ${settled}, ` +
-        `${afterLast!.toFixed(0)} MiB after ${attributions} (peak ${peakMemory} MiB)`
-  ).join("\n");
+  return ["Resident set, MiB:", ...results.map(showDevice)].join("\n");
+}
+
+function showDevice({ device, resident, peakMemory, failed }: MemoryResult): string {
+  if (failed !== undefined) return `${device.padEnd(8)} cannot: ${failed}`;
+  const [[first, settled], [last, end]] = [resident!.at(0)!, resident!.at(-1)!];
+  const between = resident!.slice(1, -1).map(([, mebibytes]) => mebibytes).join(", ");
+  return `${device.padEnd(8)} ${settled} after attribution ${first}, ${between && `then ${between}, `}` +
+    `${end} after ${last}; peak ${peakMemory}`;
 }

@@ -4,7 +4,7 @@
  *
  * Prints one JSON line: seconds for opening and for each pass over the prompts (the first ones read the weights and
  * compile), and rows. With `--memory N` instead of that, N single attributions in turn over the prompts, and the
- * resident set after the 50th and after the last.
+ * resident set after every 50th and after the last.
  */
 import { parseArgs } from "node:util";
 import { calculateFeatureAttribution, type Device, loadModel, loadSae, logitDiff } from "../../mod.ts";
@@ -23,7 +23,8 @@ const { values, positionals: [dir] } = parseArgs({
   },
 });
 const MEBIBYTE = 2 ** 20;
-const SETTLED = 50;
+/** The resident set is noted after every so many attributions. */
+const EVERY = 50;
 
 const started = performance.now();
 const weights = values.weights as "streamed" | "resident";
@@ -57,14 +58,14 @@ async function repeat(count: number): Promise<unknown> {
 }
 
 async function memory(count: number): Promise<unknown> {
-  const resident: number[] = [];
+  const after: [attributions: number, resident: number][] = [];
   for (let i = 0; i < count; i++) {
     const result = await calculateFeatureAttribution(model, prompts[i % prompts.length], metric, options);
     result.rows(sae.hookOut);
-    resident.push(Deno.memoryUsage().rss / MEBIBYTE);
+    const done = i + 1;
+    if (done % EVERY === 0 || done === count) after.push([done, Math.round(Deno.memoryUsage().rss / MEBIBYTE)]);
   }
-  const settled = Math.min(SETTLED, count);
-  return { settled, after_settled_mib: resident[settled - 1], after_last_mib: resident[count - 1] };
+  return { resident_mib: after };
 }
 
 console.log(JSON.stringify(await (values.memory ? memory(Number(values.memory)) : repeat(Number(values.repeat)))));
