@@ -1,109 +1,124 @@
 /**
- * The main job as one process, against PyTorch: `deno task bench [--tokens 7,64,128] [--rounds 5] [--python PYTHON]
- * [--notebook FILE]`. Makes a GPT-2-small-shaped model with random weights in `.bench` (650 MB, needs numpy); expert_torch.py
- * needs torch, transformers and safetensors; the notebook's own stack runs only with `--notebook FILE` (its text).
- * `--shape llama-1b`: the same for a model of Llama 3.2 1B's shape (2.7 GB more in `.bench`).
+ * The main job against PyTorch, round by round: `deno task bench [--tokens 7,64,128,512,1024] [--rounds 5] [--repeat 5]
+ * [--device wasm,native] [--weights streamed,resident] [--python PYTHON] [--notebook FILE] [--json FILE] [--markdown]`.
+ *
+ * Everyone runs as one process from start to finish, and warm: with model and SAE open, `--repeat` attributions after
+ * two that are not counted. Makes a GPT-2-small-shaped model with random weights in `.bench` (650 MB, needs numpy);
+ * expert_torch.py needs torch, transformers and safetensors; the notebook's own stack runs only with `--notebook FILE`
+ * (its text); `native` takes part where onnxruntime-node is installed, `webgpu` where it is asked for. Times stand beside
+ * what the machine's memory and arithmetic allow at best, measured before and after (`--no-limits`: not).
+ *
+ * `--prompts 64`: prompts per second over prompts of mixed lengths up to 64 tokens. `--memory 500`: the resident set over
+ * 500 attributions. `--peer`: a block in @jax-js/onnx. With one of these, prompts of single lengths run only if `--tokens`
+ * says so. `--shape llama-1b`: a model of Llama 3.2 1B's shape (2.7 GB more in `.bench`).
+ *
+ * Measure on an idle machine: beside other work PyTorch's threads wait for each other busily, for several times as long;
+ * OMP_WAIT_POLICY=passive in the environment spares them that.
  */
-import { parseArgs } from "node:util";
-import { compareRows, measure, type Measured, median } from "./process.ts";
+import { processContestants, type PromptSet, python, warmContestants } from "./contestants.ts";
+import { boundOf, fasterOf, type Limits, measureLimits } from "./limits.ts";
+import { describeMachine } from "./machine.ts";
+import { measureMemory, showMemory } from "./memory.ts";
+import { type BenchOptions, readOptions } from "./options.ts";
+import { comparePeer, showPeer } from "./peer.ts";
+import { mixedPrompts, promptOf } from "./prompts.ts";
+import { compareWithReference } from "./reference.ts";
+import { type SetReport, showMachine, showSet, toMarkdown } from "./report.ts";
+import { inTurn, type Result } from "./rounds.ts";
+import { workOf } from "./work.ts";
 
-const HERE = new URL(".", import.meta.url).pathname;
-const ROOT = new URL("../../", import.meta.url).pathname;
+/** Prompts of the memory check. */
+const MEMORY_PROMPTS = 64;
 
-const { values: options } = parseArgs({
-  args: Deno.args,
-  options: {
-    tokens: { type: "string", default: "7,64,128" },
-    rounds: { type: "string", default: "5" },
-    python: { type: "string", default: "python3" },
-    notebook: { type: "string" },
-    shape: { type: "string", default: "gpt2" },
-    dir: { type: "string", default: `${ROOT}.bench` },
-  },
-});
-
-interface Contestant {
-  readonly name: string;
-  run(tokens: number): Promise<Measured>;
-}
-
-const python = (script: string, ...args: string[]): Promise<Measured> =>
-  measure(options.python, [`${HERE}${script}`, ...args]);
-
-const contestants: Contestant[] = [
-  { name: "sae-attribution, wasm", run: (tokens) => measure(Deno.execPath(), attributeArgs(tokens, "/dev/null")) },
-  {
-    name: "PyTorch by hand",
-    run: (tokens) => python("expert_torch.py", options.dir, "--repeat", "1", "--tokens", `${tokens}`),
-  },
-];
-if (options.notebook) {
-  const notebook = ["--notebook", options.notebook];
-  contestants.push({
-    name: "the notebook's stack",
-    run: (tokens) => python("notebook_stack.py", options.dir, "--repeat", "1", "--tokens", `${tokens}`, ...notebook),
-  });
-}
-
-function attributeArgs(tokens: number, output: string): string[] {
-  const prompt = tokens === 7
-    ? [" Tiger Woods plays the sport of"]
-    : ["--token-ids", [50256, ...Array.from({ length: tokens - 1 }, (_, i) => 1000 + i)].join()];
-  const answers = ["--pos-id", "13126", "--neg-id", "20790"]; // " golf", " tennis"
-  const sources = ["--model", `${options.dir}/gpt2-shape`, "--sae", `${options.dir}/sae-shape`];
-  return [
-    "run",
-    "-A",
-    `${ROOT}cli.ts`,
-    "attribute",
-    ...prompt,
-    ...sources,
-    ...answers,
-    "--quiet",
-    "--format",
-    "csv",
-    "--output",
-    output,
-  ];
-}
-
-/** Every row of the reference stack must be there, and differ by rounding only. */
-async function compareWithGolden(tokens: number): Promise<string> {
-  const golden = await Deno.readTextFile(`${HERE}golden/gpt2-shape-${tokens}.csv`).catch(() => undefined);
-  if (golden === undefined) return "no reference";
-  const output = await Deno.makeTempFile({ suffix: ".csv" });
-  await measure(Deno.execPath(), attributeArgs(tokens, output));
-  const compared = compareRows(await Deno.readTextFile(output), golden);
-  await Deno.remove(output);
-  return compared;
-}
-
-async function makeModel(): Promise<void> {
+async function makeModel(options: BenchOptions): Promise<void> {
   try {
     await Deno.stat(`${options.dir}/sae-shape/cfg.json`);
   } catch {
     console.error(`making the model in ${options.dir}`);
-    await python("make_gpt2_shape.py", options.dir);
+    await python(options, ["make_gpt2_shape.py", options.dir]);
   }
 }
 
+/** Does something with prompts in a file. */
+async function withSet<T>(name: string, prompts: number[][], use: (set: PromptSet) => Promise<T>): Promise<T> {
+  const file = await Deno.makeTempFile({ suffix: ".json" });
+  try {
+    await Deno.writeTextFile(file, JSON.stringify(prompts));
+    return await use({ name, prompts, file });
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+/** One prompt: rows against the reference's, everyone as a process, everyone warm. */
+function measurePrompt(options: BenchOptions, tokens: number): Promise<SetReport> {
+  return withSet(`${tokens} tokens`, [promptOf(tokens)], async (set) => {
+    const reference = await compareWithReference(options, set);
+    const contestants = [...processContestants(options), ...warmContestants(options)];
+    return { set: set.name, prompts: 1, reference, results: await inTurn(contestants, set, options.rounds) };
+  });
+}
+
+/** Many prompts: everyone warm. */
+function measureThroughput(options: BenchOptions, count: number): Promise<SetReport> {
+  return withSet(`${count} prompts of mixed lengths`, mixedPrompts(count), async (set) => ({
+    set: set.name,
+    prompts: count,
+    results: await inTurn(warmContestants(options), set, options.rounds),
+  }));
+}
+
+/** The report with what the machine allows beside what was measured. */
+function withBound(report: SetReport, limits: Limits | undefined): SetReport {
+  if (!limits || !report.reference) return report;
+  const bound = boundOf(workOf(report.reference.job), limits);
+  const results = report.results.map((result): Result =>
+    result.failed === undefined ? { ...result, timesBound: result.medianSeconds / bound.seconds } : result
+  );
+  return { ...report, bound, results };
+}
+
+async function bench(options: BenchOptions): Promise<void> {
+  await makeModel(options);
+  const started = new Date().toISOString();
+  const here = await describeMachine();
+  const before = options.limits ? await measureLimits(options) : undefined;
+  const machine = { ...here, versions: { ...here.versions, ...before?.versions } };
+  console.error(showMachine(machine, before));
+  const measured: SetReport[] = [];
+  for (const tokens of options.tokens) measured.push(shown(await measurePrompt(options, tokens)));
+  if (options.prompts !== undefined) measured.push(shown(await measureThroughput(options, options.prompts)));
+  const memory = options.memory === undefined ? undefined : await withSet(
+    "memory",
+    mixedPrompts(MEMORY_PROMPTS),
+    (set) => measureMemory(options, set),
+  );
+  const peer = options.peer ? await comparePeer(options) : undefined;
+  const limits = before && fasterOf(before, await measureLimits(options));
+  const sets = measured.map((report) => withBound(report, limits));
+  console.log([
+    showMachine(machine, limits),
+    ...sets.map(showSet),
+    ...(memory ? [showMemory(memory)] : []),
+    ...(peer ? [showPeer(peer)] : []),
+    ...(options.markdown ? [toMarkdown(sets)] : []),
+  ].join("\n\n"));
+  if (options.json === undefined) return;
+  const { rounds, repeat, devices, weights } = options;
+  const all = { started, machine, rounds, repeat, devices, weights, limits, sets, memory, peer };
+  await Deno.writeTextFile(options.json, JSON.stringify(all, null, 2) + "\n");
+}
+
+/** Shows what has been measured so far, for those who wait. */
+function shown(report: SetReport): SetReport {
+  console.error(`\n${showSet(report)}`);
+  return report;
+}
+
+const options = readOptions(Deno.args);
 if (options.shape === "llama-1b") {
   const { benchLlama1b } = await import("./llama_1b.ts");
-  await benchLlama1b({ ...options, rounds: Number(options.rounds) });
-  Deno.exit();
-}
-if (options.shape !== "gpt2") throw new RangeError(`--shape is ${options.shape}: choose gpt2 or llama-1b`);
-await makeModel();
-for (const tokens of options.tokens.split(",").map(Number)) {
-  console.log(`\n${tokens} tokens: ${await compareWithGolden(tokens)}`);
-  const results = contestants.map((): Measured[] => []);
-  for (let round = 0; round < Number(options.rounds); round++) {
-    for (const [i, contestant] of contestants.entries()) results[i].push(await contestant.run(tokens));
-  }
-  const seconds = results.map((runs) => median(runs.map((run) => run.seconds)));
-  for (const [i, { name }] of contestants.entries()) {
-    const memory = median(results[i].map((run) => run.peakMemory));
-    const ratio = i === 0 ? "" : `  ${(seconds[i] / seconds[0]).toFixed(1)} times as long`;
-    console.log(`${name.padEnd(24)} ${seconds[i].toFixed(2).padStart(7)} s ${String(memory).padStart(6)} MiB${ratio}`);
-  }
+  await benchLlama1b(options);
+} else {
+  await bench(options);
 }

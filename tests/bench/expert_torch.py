@@ -1,6 +1,8 @@
 """The same attribution as notebook_stack.py as a PyTorch expert would write it by hand: the harder reference.
 
-    python expert_torch.py DIR [--tokens 7] [--repeat 5] [--csv FILE]     DIR: what make_gpt2_shape.py wrote
+    python expert_torch.py DIR [--tokens 7 | --prompts FILE] [--repeat 5] [--csv FILE]     DIR: what make_gpt2_shape.py wrote
+
+With --prompts (JSON, a list of lists of token ids) a run is a loop over all of them.
 
 No TransformerLens, no weight gradients, no gradient below the hook, the unembedding at the last position only,
 decoder rows of the active features only.
@@ -10,7 +12,7 @@ import argparse, json, os, resource, time
 started = time.time()
 parser = argparse.ArgumentParser()
 parser.add_argument("dir"); parser.add_argument("--tokens", type=int, default=7)
-parser.add_argument("--repeat", type=int, default=5); parser.add_argument("--csv")
+parser.add_argument("--repeat", type=int, default=5); parser.add_argument("--csv"); parser.add_argument("--prompts")
 args = parser.parse_args()
 import torch
 from safetensors.torch import load_file
@@ -24,7 +26,7 @@ loaded = time.time()
 
 LAYER, GOLF, TENNIS = 10, 13126, 20790
 tokens = [50256, 17030, 16483, 5341, 262, 6332, 286] if args.tokens == 7 else [50256] + list(range(1000, 1000 + args.tokens - 1))
-tokens = torch.tensor([tokens])
+prompts = [torch.tensor([ids]) for ids in (json.load(open(args.prompts)) if args.prompts else [tokens])]
 
 
 def blocks(x, layers):
@@ -34,9 +36,7 @@ def blocks(x, layers):
     return x
 
 
-runs = []
-for _ in range(args.repeat):
-    start = time.time()
+def attribute(tokens):
     with torch.no_grad():
         x = blocks(model.wte(tokens) + model.wpe(torch.arange(tokens.shape[1])), model.h[:LAYER])
     x.requires_grad_(True)
@@ -48,8 +48,15 @@ for _ in range(args.repeat):
         position, feature = acts.nonzero(as_tuple=True)
         attribution = acts[position, feature] * (sae["W_dec"][feature] * x.grad[0][position]).sum(-1)
         order = attribution.argsort(descending=True)
-        rows = list(zip(position[order].tolist(), feature[order].tolist(), attribution[order].tolist()))
-    runs.append(round(time.time() - start, 3))
+        return list(zip(position[order].tolist(), feature[order].tolist(), attribution[order].tolist()))
+
+
+runs = []
+for _ in range(args.repeat):
+    start = time.time()
+    for tokens in prompts:
+        rows = attribute(tokens)
+    runs.append(round(time.time() - start, 4))
 if args.csv:
     with open(args.csv, "w") as f:
         f.write("position,feature,attribution\n" + "".join(f"{p},{q},{a:.8g}\n" for p, q, a in rows))

@@ -13,7 +13,8 @@ const POLL_MS = 10;
 /** @throws {Error} if the command fails; the message ends with what it wrote to stderr */
 export async function measure(command: string, args: readonly string[]): Promise<Measured> {
   const started = performance.now();
-  const child = new Deno.Command(command, { args: [...args], stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+  const pipes = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
+  const child = new Deno.Command(command, { args: [...args], ...pipes, env: { NO_COLOR: "1" } }).spawn();
   let [peak, bytesRead] = [0, 0];
   const poll = setInterval(() => {
     peak = Math.max(peak, residentPeak(child.pid));
@@ -23,9 +24,16 @@ export async function measure(command: string, args: readonly string[]): Promise
   const seconds = (performance.now() - started) / 1000;
   clearInterval(poll);
   if (!success) {
-    throw new Error(`${command} ${args.join(" ")} failed: ${new TextDecoder().decode(stderr).slice(-2000)}`);
+    throw new Error(`${command} ${args.join(" ")} failed:\n${new TextDecoder().decode(stderr).slice(-2000)}`);
   }
   return { seconds, peakMemory: Math.round(peak / 1024), bytesRead, stdout: new TextDecoder().decode(stdout) };
+}
+
+/** Why a program failed, in one line: the error that it ended with, else the last thing that it said. */
+export function reasonOf(failure: unknown): string {
+  const text = failure instanceof Error ? failure.message : String(failure);
+  const lines = text.trim().split("\n");
+  return (lines.findLast((line) => /^\w*error\b/i.test(line)) ?? lines.at(-1)!).slice(0, 200);
 }
 
 /** The kernel's own record of the largest resident set, in KiB. */
