@@ -1,17 +1,11 @@
-/** Many prompts through one model: the one place that knows how this program is best asked for that. */
+/** Many prompts through one model, as this program is best asked for that. */
 import {
   type Attribution,
   type AttributionOptions,
-  calculateFeatureAttribution,
-  type Metric,
+  calculateFeatureAttributions,
   type Model,
+  type Question,
 } from "../../mod.ts";
-
-/** A prompt and what is asked about it. */
-export interface Question {
-  readonly prompt: readonly number[];
-  readonly metric: Metric;
-}
 
 /** The attributions of all questions, in their order. */
 export async function attributeAll(
@@ -19,9 +13,9 @@ export async function attributeAll(
   questions: readonly Question[],
   options: AttributionOptions,
 ): Promise<Attribution[]> {
-  const results: Attribution[] = [];
-  for (const { prompt, metric } of questions) {
-    results.push(await calculateFeatureAttribution(model, prompt, metric, options));
-  }
-  return results;
+  const outcomes = await calculateFeatureAttributions(model, questions, options);
+  return outcomes.map((outcome) => {
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
+  });
 }
