@@ -3,4 +3,4 @@
  *
  * @module
  */
-export { Tokenizer } from "npm:@huggingface/tokenizers@0.2.0";
+export { type BPE, Model, Tokenizer } from "npm:@huggingface/tokenizers@0.2.0";

@@ -4,11 +4,13 @@
  * @module
  */
 import { Tokenizer } from "../deps/tokenizers.ts";
+import { PartialTokenizer } from "./partial_tokenizer.ts";
 import {
   parseTokenizerConfig,
   parseTokenizerJson,
   SPECIAL_TOKEN_ROLES,
   type SpecialTokens,
+  type TokenizerDocument,
 } from "./tokenizer_files.ts";
 import { byteNotation, escapeParts, tokenBytes } from "./token_bytes.ts";
 
@@ -120,11 +122,19 @@ export interface ModelTokenizer {
 export function createTokenizer(files: TokenizerFiles, options: TokenizerOptions = {}): ModelTokenizer {
   const json = parseTokenizerJson(files.tokenizerJson);
   const config = parseTokenizerConfig(files.tokenizerConfigJson ?? "{}");
-  const tokenizer = build(json.document, config.document);
-  const { bosId, specialIds } = resolveSpecialTokens(tokenizer, config.specialTokens, options);
+  const { tokenizer, partial } = build(json, config.document);
+  const { bosId, specialIds } = resolveSpecialTokens(
+    (token) => {
+      partial?.readyForToken(token);
+      return tokenizer.token_to_id(token);
+    },
+    config.specialTokens,
+    options,
+  );
 
   const encode = (text: string): number[] => {
     checkText(text);
+    partial?.readyForText(text);
     // The ids hold a gap for each piece that the vocabulary cannot spell where there is no unk token.
     return tokenizer.encode(text, { add_special_tokens: false }).ids.filter((id) => id !== undefined);
   };
@@ -132,10 +142,11 @@ export function createTokenizer(files: TokenizerFiles, options: TokenizerOptions
     if (!Number.isSafeInteger(id) || id < 0) {
       throw new RangeError(`Cannot decode token id ${id}: give a whole number from 0 to ${json.vocabSize - 1}`);
     }
+    partial?.readyForId(id);
     if (tokenizer.id_to_token(id) === undefined) return "";
     return tokenizer.decode([id], { skip_special_tokens: false, clean_up_tokenization_spaces: false });
   };
-  const notation = byteNotation((json.document as { decoder?: unknown }).decoder);
+  const notation = byteNotation(json.document.decoder);
   const added = tokenizer.get_added_tokens_decoder();
   const displayText = (id: number): string => {
     const text = tokenText(id);
@@ -155,9 +166,17 @@ export function createTokenizer(files: TokenizerFiles, options: TokenizerOptions
   return { vocabSize: json.vocabSize, bosId, specialIds, encode, tokenText, displayText, singleToken };
 }
 
-function build(document: object, config: object): Tokenizer {
+/** A tokenizer, and where it has not all of its vocabulary yet what makes it ready. */
+interface Built {
+  readonly tokenizer: Tokenizer;
+  readonly partial?: PartialTokenizer;
+}
+
+function build({ document, index }: TokenizerDocument, config: object): Built {
   try {
-    return new Tokenizer(document, config);
+    if (!index) return { tokenizer: new Tokenizer(document, config) };
+    const partial = new PartialTokenizer({ document, index }, config);
+    return { tokenizer: partial.tokenizer, partial };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new SyntaxError(
@@ -168,12 +187,12 @@ function build(document: object, config: object): Tokenizer {
 }
 
 function resolveSpecialTokens(
-  tokenizer: Tokenizer,
+  find: (token: string) => number | undefined,
   tokens: SpecialTokens,
   options: TokenizerOptions,
 ): { bosId: number | undefined; specialIds: ReadonlySet<number> } {
   const idOf = (content: string | null | undefined): number | undefined =>
-    typeof content === "string" ? tokenizer.token_to_id(content) : undefined;
+    typeof content === "string" ? find(content) : undefined;
   const eosId = idOf(tokens.eos_token) ?? options.eosTokenId;
   // An explicit null says that there is no bos, whatever config.json holds: TransformerLens then takes eos.
   const configBosId = tokens.bos_token === null ? undefined : options.bosTokenId;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { indexVocabulary, type VocabularyIndex } from "./vocabulary_index.ts";
 
 /** Far above any vocabulary (the largest have about 300,000 tokens). */
 const MAX_TOKEN_ID = 16_777_215;
@@ -31,8 +32,18 @@ export interface TokenizerConfig {
 
 type JsonObject = Record<string, unknown>;
 
+/** What `tokenizer.json` says. */
+export interface TokenizerDocument {
+  /** All of it; with an index, all but the model's vocabulary and merges. */
+  readonly document: JsonObject & { readonly model: JsonObject };
+  /** The vocabulary and merges of a byte-pair encoding. */
+  readonly index?: VocabularyIndex;
+  /** The largest id, plus 1. */
+  readonly vocabSize: number;
+}
+
 /**
- * Parses `tokenizer.json` and counts its ids.
+ * Reads `tokenizer.json` and counts its ids.
  *
  * @example
  * ```ts
@@ -42,12 +53,15 @@ type JsonObject = Record<string, unknown>;
  * assert.equal(parseTokenizerJson('{ "model": { "vocab": { "a": 0, "b": 1 } } }').vocabSize, 2);
  * ```
  */
-export function parseTokenizerJson(text: string): { document: object; vocabSize: number } {
-  const document = parseObject(text, "tokenizer.json");
-  if (!isObject(document.model)) throw malformed("tokenizer.json", "it has no model");
+export function parseTokenizerJson(text: string): TokenizerDocument {
+  const indexed = indexVocabulary(text);
+  const index = indexed && indexed.index.largestId <= MAX_TOKEN_ID ? indexed.index : undefined;
+  const document = index ? indexed!.document : parseObject(text, "tokenizer.json");
+  const { model } = document;
+  if (!isObject(model)) throw malformed("tokenizer.json", "it has no model");
   const added = document.added_tokens ?? [];
   if (!Array.isArray(added)) throw malformed("tokenizer.json", "added_tokens is not a list");
-  let largest = -1;
+  let largest = index?.largestId ?? -1;
   const count = (id: unknown, token: unknown): void => {
     if (!Number.isSafeInteger(id) || (id as number) < 0 || (id as number) > MAX_TOKEN_ID) {
       throw malformed(
@@ -57,7 +71,7 @@ export function parseTokenizerJson(text: string): { document: object; vocabSize:
     }
     largest = Math.max(largest, id as number);
   };
-  const vocab = document.model.vocab;
+  const { vocab } = model;
   if (Array.isArray(vocab)) vocab.forEach((entry, id) => count(id, entry)); // Unigram: [token, score] by id
   else if (isObject(vocab)) { for (const token in vocab) count(vocab[token], token); }
   else throw malformed("tokenizer.json", "its model has no vocabulary");
@@ -67,7 +81,7 @@ export function parseTokenizerJson(text: string): { document: object; vocabSize:
     }
     count(token.id, token.content);
   }
-  return { document: { ...ABSENT_PARTS, ...document, added_tokens: added }, vocabSize: largest + 1 };
+  return { document: { ...ABSENT_PARTS, ...document, model, added_tokens: added }, index, vocabSize: largest + 1 };
 }
 
 /**
