@@ -10,8 +10,8 @@ import { Fragments, type IndexedFile, type VocabularyIndex } from "./vocabulary_
 const MOST_LOOKS = 64;
 /** The same for words of which so many characters are new. */
 const MOST_CHARACTERS = 4096;
-/** Longer words have too many parts. */
-const LONGEST_WORD = 128;
+/** The same for so many parts of words. */
+const MOST_PARTS = 200_000;
 
 /** Stands for a model, to see which words a text is cut into. */
 class WordCollector extends Model {
@@ -61,10 +61,11 @@ export class PartialTokenizer {
     if (!this.#index) return;
     const fresh = this.#wordsOf(text).filter((word) => !this.#seen.has(word));
     if (fresh.length === 0) return;
-    this.#characters += fresh.reduce((sum, { length }) => sum + length, 0);
-    const isMuch = ++this.#looks > MOST_LOOKS || this.#characters > MOST_CHARACTERS;
-    if (isMuch || fresh.some(({ length }) => length > LONGEST_WORD)) return this.#takeAll();
-    const fragments = new Fragments();
+    const characters = fresh.reduce((sum, { length }) => sum + length, 0);
+    this.#characters += characters;
+    const isMuch = this.#characters > MOST_CHARACTERS || characters * this.#index.longest > MOST_PARTS;
+    if (++this.#looks > MOST_LOOKS || isMuch) return this.#takeAll();
+    const fragments = new Fragments(this.#index.longest);
     for (const word of fresh) {
       fragments.add(word);
       this.#seen.add(word);

@@ -211,6 +211,7 @@ export class VocabularyIndex {
   /** Of merges written with escapes, which have no length there. */
   readonly #escapedMerges = new Map<number, readonly [left: string, right: string]>();
   #largest = -1;
+  #longest = 1;
   #entries: Int32Array | undefined;
 
   constructor(text: string) {
@@ -220,6 +221,11 @@ export class VocabularyIndex {
   /** The largest id; −1 if there is none. */
   get largestId(): number {
     return this.#largest;
+  }
+
+  /** The characters of the longest token or merge. */
+  get longest(): number {
+    return this.#longest;
   }
 
   /** The token of an id. */
@@ -280,6 +286,7 @@ export class VocabularyIndex {
     for (let more = scanner.open(OPEN_OBJECT, CLOSE_OBJECT); more; more = scanner.more(CLOSE_OBJECT)) {
       scanner.string();
       if (scanner.isEscaped) this.#escaped.set(this.#tokens.length / 3, scanner.text());
+      this.#longest = Math.max(this.#longest, scanner.end - scanner.start); // with escapes, longer than it is
       this.#tokens.push(scanner.start);
       this.#tokens.push(scanner.isEscaped ? scanner.start : scanner.end);
       scanner.expect(COLON);
@@ -325,11 +332,13 @@ export class VocabularyIndex {
   }
 
   #addEscaped(left: string, right: string): void {
+    this.#longest = Math.max(this.#longest, left.length + right.length);
     this.#escapedMerges.set(this.#merges.length / 4, [left, right]);
     this.#addMerge(0, 0, 0, 0);
   }
 
   #addMerge(start: number, end: number, rightStart: number, rightEnd: number): void {
+    this.#longest = Math.max(this.#longest, end - start + rightEnd - rightStart);
     this.#merges.push(start);
     this.#merges.push(end);
     this.#merges.push(rightStart);
@@ -358,19 +367,24 @@ export class VocabularyIndex {
   }
 }
 
-/** All strings that are parts of some words. */
+/** All strings up to a length that are parts of some words. */
 export class Fragments {
+  readonly #longest: number;
   readonly #all = new Set<string>();
   /** Which pairs of characters are in the words, by some of their bits. */
   readonly #pairs = new Uint8Array(PAIRS);
-  #longest = 0;
+
+  /** Of no word yet. */
+  constructor(longest: number) {
+    this.#longest = longest;
+  }
 
   /** Adds a word's parts. */
   add(word: string): void {
-    this.#longest = Math.max(this.#longest, word.length);
     for (let start = 0; start < word.length; start++) {
       this.#pairs[pairOf(word.charCodeAt(start), word.charCodeAt(start + 1))] = 1;
-      for (let end = start + 1; end <= word.length; end++) this.#all.add(word.slice(start, end));
+      const last = Math.min(word.length, start + this.#longest);
+      for (let end = start + 1; end <= last; end++) this.#all.add(word.slice(start, end));
     }
   }
 
@@ -379,9 +393,9 @@ export class Fragments {
     return this.#all.has(text);
   }
 
-  /** Whether a string of this length may be one, by its first two characters (of a single character always). */
+  /** Whether a string may be one, by its first two characters (of a single character always). */
   mayHave(length: number, first: number, second: number): boolean {
-    return length === 1 || (length <= this.#longest && this.#pairs[pairOf(first, second)] === 1);
+    return length === 1 || this.#pairs[pairOf(first, second)] === 1;
   }
 }
 
