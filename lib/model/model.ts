@@ -233,7 +233,7 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
     const [{ architecture, config }, store, runtime] = await settleAll([
       readArchitecture(files),
       openSafetensors(files),
-      createRuntime({ isLong: (options.weights ?? "streamed") !== "streamed", ...options }),
+      createRuntime(options),
     ]);
     const named = renamedStore(store, architecture.weightPrefixes, architecture.embedding.tokens.name);
     checkWeights(architecture, named, name);

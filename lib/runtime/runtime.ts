@@ -22,8 +22,6 @@ export interface RuntimeOptions {
    * runtime of a process decides.
    */
   readonly threads?: number;
-  /** There is work for more than a few seconds, as many prompts are: `auto` may take a graphics processor. Default false. */
-  readonly isLong?: boolean;
   /** Default `float32`; `float64` is for tests of derivatives. */
   readonly dtype?: FloatType;
 }
@@ -70,7 +68,9 @@ export interface Runtime extends AsyncDisposable {
 /**
  * Opens a runtime on a device.
  *
- * `auto` takes onnxruntime-node where it is installed; else, for long work, a graphics processor; else WebAssembly.
+ * `auto` takes onnxruntime-node where it is installed, else WebAssembly. It does not look for a graphics processor: on
+ * Linux without a display Mesa's drivers write errors to standard error when they are asked, and may crash a process that
+ * is told to end (Deno 2.9.6).
  *
  * @throws {RangeError} if the device is unknown
  * @throws {Error} if the device is not there
@@ -90,7 +90,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const { device = "auto" } = options;
   switch (device) {
     case "auto":
-      return await createRuntime({ ...options, device: await chooseDevice(options) });
+      return await createRuntime({ ...options, device: await chooseDevice() });
     case "wasm":
       return (await import("./wasm.ts")).createWasmRuntime(options);
     case "webgpu":
@@ -102,25 +102,8 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   }
 }
 
-/** What `auto` looks at. */
-interface Surroundings {
-  /** Finds onnxruntime-node. */
-  findNative(): unknown;
-  /** WebGPU, where there is any. */
-  readonly gpu?: Pick<GPU, "requestAdapter">;
-}
-
-/**
- * What `auto` stands for here. A graphics processor must be a real one, and the work long: before its first result it
- * takes all weights and compiles every kernel.
- */
-export async function chooseDevice(
-  { isLong = false, dtype = "float32" }: Pick<RuntimeOptions, "isLong" | "dtype">,
-  here?: Surroundings,
-): Promise<Exclude<Device, "auto">> {
-  const { findNative, gpu } = here ?? { ...await import("./find_native.ts"), gpu: navigator.gpu };
-  if (findNative()) return "native";
-  if (!isLong || dtype !== "float32") return "wasm";
-  const adapter = await gpu?.requestAdapter().catch(() => null);
-  return adapter && !adapter.info.isFallbackAdapter ? "webgpu" : "wasm";
+/** What `auto` stands for here. */
+export async function chooseDevice(): Promise<"native" | "wasm"> {
+  const { findNative } = await import("./find_native.ts");
+  return findNative() ? "native" : "wasm";
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { add, type Graph, input, matMul, mul } from "../../lib/graph/mod.ts";
-import { chooseDevice, type Constants, createRuntime, type Device, DEVICES } from "../../lib/runtime/runtime.ts";
+import { type Constants, createRuntime, type Device, DEVICES } from "../../lib/runtime/runtime.ts";
 import {
   type DeviceTensor,
   firstNonFinite,
@@ -198,19 +198,4 @@ Deno.test("the first element that is not finite is found", () => {
       assert.equal(firstNonFinite(data), at);
     }
   }
-});
-
-Deno.test("auto: native where it is installed, a real graphics processor for long work, else wasm", async () => {
-  const adapter = (isFallbackAdapter: boolean) => () => Promise.resolve({ info: { isFallbackAdapter } } as GPUAdapter);
-  const [real, software] = [{ requestAdapter: adapter(false) }, { requestAdapter: adapter(true) }];
-  const broken = { requestAdapter: () => Promise.reject(new Error("no driver")) };
-  const choose = (isLong: boolean, gpu?: Pick<GPU, "requestAdapter">, native?: string, dtype?: "float64") =>
-    chooseDevice({ isLong, dtype }, { findNative: () => native, gpu });
-  assert.equal(await choose(true, real), "webgpu");
-  assert.equal(await choose(false, real), "wasm");
-  assert.equal(await choose(true, real, "/node_modules/onnxruntime-node"), "native");
-  assert.equal(await choose(true, real, undefined, "float64"), "wasm");
-  assert.equal(await choose(true, software), "wasm");
-  assert.equal(await choose(true, broken), "wasm");
-  assert.equal(await choose(true), "wasm");
 });
