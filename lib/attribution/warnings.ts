@@ -12,6 +12,8 @@ import { type Fit, measureFit, type SaeAttribution } from "./sae_attribution.ts"
 
 /** Explained variance under which a wrong layer, model or processing is more likely than a bad SAE. */
 const POOR_FIT = 0.5;
+/** A form of the model that explains no more than so much more is no better. */
+const BETTER_FIT = 0.05;
 
 const explained = (fit: Fit): number => fit.explainedVarianceWithoutFirst ?? fit.explainedVarianceOverall;
 const percent = (x: number): string => `${(100 * x).toFixed(0)} %`;
@@ -91,7 +93,7 @@ export async function tryOtherProcessing(
   });
   return [...saeRuns].flatMap(([hook, run]) => {
     const [now, then] = [explained(saes.get(hook)!.fit), explained(measureFit(run))];
-    if (!(then > now)) return [];
+    if (!(then > now + BETTER_FIT)) return [];
     const choice = other === NO_PROCESSING ? "none" : "default";
     return [
       `With ${showProcessing(other)} (--processing ${choice}) the SAE at ${hook} explains ${percent(then)}, not ${
