@@ -12,7 +12,7 @@ import type { AttributionOptions } from "./attribution.ts";
 import { baselineTokens } from "./baseline.ts";
 import { checkDirectEffects, directGradient, streamEnd } from "./direct_effect.ts";
 import { type LazyLogits, lazyLogits, resolveMetric } from "./evaluate.ts";
-import { readMetrics } from "./evaluate_prompts.ts";
+import { type MetricReading, readMetrics } from "./evaluate_prompts.ts";
 import { findMethod } from "./methods/mod.ts";
 import type { Metric, ResolvedMetric } from "./metrics.ts";
 import { resolvePrependBos, resolveProcessing } from "./processing.ts";
@@ -147,21 +147,12 @@ export async function gradsOf(
   const states = statesOf(state);
   const logits = lazyLogits(model, state);
   if (topPredictions && states.length === 1) await logits();
-  const resolved = await Promise.allSettled(questions.map((question, i) =>
-    resolveMetric(
-      model,
-      question.metric,
-      question.tokens,
-      async () => logitsOf(await logits(), states, i),
-      () => cleanLogits(model, question, processing, includeErrorTerm),
-    )
-  ));
-  const metrics = resolved.map((one) => one.status === "fulfilled" ? one.value : undefined);
-  const readings = await readMetrics(
-    model,
-    questions.map(({ metric: { name } }, i) => ({ name, metric: metrics[i], final: states[i].final })),
-    async (i) => logitsOf(await logits(), states, i),
-  );
+  const clean = (i: number): Promise<FloatTensor> => cleanLogits(model, questions[i], processing, includeErrorTerm);
+  const { resolved, readings } = await readQuestions(model, questions, states, logits, clean);
+  if (readings === undefined) {
+    state.release();
+    return resolved as PromiseRejectedResult[];
+  }
   watch.mark("metric");
   const hooks = [...new Set([...saes.map(({ hookOut }) => hookOut), ...trackHookPoints])];
   const gradient = { dims: state.final.dims, data: joined(readings.map((reading) => reading.gradient.data)) };
@@ -192,6 +183,24 @@ export async function gradsOf(
     };
     return { status: "fulfilled", value };
   });
+}
+
+/** Every question's metric with its tokens looked up, its value and its gradient; no readings where none can be. */
+async function readQuestions(
+  model: Model,
+  questions: readonly TokenizedQuestion[],
+  states: readonly ForwardState[],
+  logits: LazyLogits,
+  clean: (i: number) => Promise<FloatTensor>,
+): Promise<{ resolved: PromiseSettledResult<ResolvedMetric>[]; readings?: MetricReading[] }> {
+  const logitsAt = async (i: number): Promise<FloatTensor> => logitsOf(await logits(), states, i);
+  const resolved = await Promise.allSettled(
+    questions.map(({ metric, tokens }, i) => resolveMetric(model, metric, tokens, () => logitsAt(i), () => clean(i))),
+  );
+  const metrics = resolved.map((one) => one.status === "fulfilled" ? one.value : undefined);
+  if (metrics.every((metric) => metric === undefined)) return { resolved };
+  const toRead = questions.map(({ metric: { name } }, i) => ({ name, metric: metrics[i], final: states[i].final }));
+  return { resolved, readings: await readMetrics(model, toRead, logitsAt) };
 }
 
 /** The logits of the run without SAEs, of which only a run without the error term differs. */
