@@ -6,7 +6,7 @@
 import type { Processing } from "../../models/family.ts";
 import type { BackwardOptions, ForwardState } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
-import type { FloatTensor } from "../runtime/tensor.ts";
+import { type FloatTensor, joined } from "../runtime/tensor.ts";
 import { type SaeRun, specialPositions } from "./apply.ts";
 import type { AttributionOptions } from "./attribution.ts";
 import { baselineTokens } from "./baseline.ts";
@@ -256,17 +256,6 @@ function perPrompt(
 ): FloatTensor[] {
   if (prompts.length === 1) return [{ dims: [1, n, ...rest], data }];
   return unpadded(data, prompts).map((own, i) => ({ dims: [1, prompts[i].tokens.length, ...rest], data: own }));
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0];
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** Milliseconds by name, each from the last mark on. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Model } from "../model/model.ts";
-import type { FloatTensor } from "../runtime/tensor.ts";
+import { type FloatTensor, joined } from "../runtime/tensor.ts";
 import { evaluateMetric, gradientBelow, logitsFor } from "./evaluate.ts";
 import type { ResolvedMetric } from "./metrics.ts";
 
@@ -68,11 +68,6 @@ export async function readMetrics(
 function stacked(matrices: readonly FloatTensor[]): FloatTensor {
   if (matrices.length === 1) return matrices[0];
   const [{ dims: [, columns] }] = matrices;
-  const data = new Float32Array(matrices.reduce((sum, matrix) => sum + matrix.data.length, 0));
-  let at = 0;
-  for (const matrix of matrices) {
-    data.set(matrix.data, at);
-    at += matrix.data.length;
-  }
+  const data = joined(matrices.map((matrix) => matrix.data));
   return { dims: [data.length / columns, columns], data };
 }

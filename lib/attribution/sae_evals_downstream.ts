@@ -5,7 +5,7 @@
  */
 import { gatherRows } from "../model/rows.ts";
 import type { Unembedding } from "../model/unembedding.ts";
-import type { FloatTensor } from "../runtime/tensor.ts";
+import { type FloatTensor, joined } from "../runtime/tensor.ts";
 
 /** The most bytes of logits in memory at once, of the three runs together. */
 const LOGITS_BYTES = 128 * 2 ** 20;
@@ -106,10 +106,8 @@ export class DownstreamSums {
 
 /** `[1, row, d]` after one another: the weights of the unembedding are read once for all. */
 function stack(parts: readonly FloatTensor[]): FloatTensor {
-  const [[, rows, d]] = parts.map(({ dims }) => dims);
-  const data = new Float32Array(parts.length * rows * d);
-  parts.forEach((part, i) => data.set(part.data, i * rows * d));
-  return { dims: [1, parts.length * rows, d], data };
+  const [{ dims: [, rows, d] }] = parts;
+  return { dims: [1, parts.length * rows, d], data: joined(parts.map(({ data }) => data)) };
 }
 
 function logSumExp(row: Float32Array): number {

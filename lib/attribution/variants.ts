@@ -7,6 +7,7 @@ import type { ForwardState, Replacement } from "../model/chain.ts";
 import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
 import { stageGraph } from "../model/stage_sessions.ts";
+import { joined } from "../runtime/tensor.ts";
 import { apart, type SaeRun, seenBy, withSeen } from "./apply.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
 import type { DownstreamError } from "./downstream_error.ts";
@@ -250,12 +251,6 @@ export function passThrough(
       value.set(now.subarray(at, at + dOut), at);
     }
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const data = new Float32Array(parts.length * parts[0].length);
-  parts.forEach((part, i) => data.set(part, i * part.length));
-  return data;
 }
 
 function repeated(data: Float32Array, copies: number): Float32Array {

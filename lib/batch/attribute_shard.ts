@@ -65,7 +65,6 @@ async function ask(
 ): Promise<Asked> {
   if ("error" in record) return { record, error: record.error };
   try {
-    checkIds(model, record);
     const bos = resolvePrependBos(saes, prependBos);
     const prompt = await model.toTokens(record.prompt, { prependBos: bos, truncate });
     return { record, question: { prompt, metric: metricOf(settings.metric, record) } };
@@ -100,12 +99,6 @@ function messageOf(error: unknown): string {
   const isPrompts = error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError;
   if (!isPrompts) throw error;
   return error.message;
-}
-
-function checkIds(model: Model, { prompt }: PromptRecord): void {
-  const { dVocab } = model.architecture.config;
-  const unknown = typeof prompt === "string" ? undefined : prompt.find((id) => id >= dVocab);
-  if (unknown !== undefined) throw new RangeError(`Token id ${unknown} is not in the vocabulary of ${dVocab}`);
 }
 
 /** The options of every prompt of a run. */

@@ -15,18 +15,24 @@ export type Feeds = Record<string, Tensor | DeviceTensor>;
 /** The token that stands where a shorter prompt has ended; nothing that is asked for sees it. */
 const PADDING = 0;
 
+/** @throws {RangeError} if a token is not in the vocabulary */
+export function checkTokens(tokens: readonly number[], { config: { dVocab } }: Architecture): void {
+  const wrong = tokens.find((id) => !Number.isInteger(id) || id < 0 || id >= dVocab);
+  if (wrong !== undefined) throw new RangeError(`Token id ${wrong} is not in the vocabulary of ${dVocab}`);
+}
+
 /**
  * What the embedding takes: `tokens` and, where positions are embedded, `positions`, `[batch, position, d_model]`.
  *
  * @throws {RangeError} if a token is not in the vocabulary
  */
 export async function embeddingFeeds(
-  { config: { dModel, dVocab }, embedding }: Architecture,
+  architecture: Architecture,
   store: TensorStore,
   { request: { prompts }, length }: Pass,
 ): Promise<Feeds> {
-  const wrong = prompts.flat().find((id) => !Number.isInteger(id) || id < 0 || id >= dVocab);
-  if (wrong !== undefined) throw new RangeError(`Token id ${wrong} is not in the vocabulary of ${dVocab}`);
+  checkTokens(prompts.flat(), architecture);
+  const { config: { dModel }, embedding } = architecture;
   const tokens = prompts.flatMap((ids) => [...ids, ...new Array<number>(length - ids.length).fill(PADDING)]);
   const unique = [...new Set(tokens)].sort((a, b) => a - b);
   const at = new Map(unique.map((id, i) => [id, i]));

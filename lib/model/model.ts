@@ -17,6 +17,7 @@ import { openSafetensors, type TensorStore } from "../weights/tensors.ts";
 import { chooseBinding, type WeightChoice } from "./binding.ts";
 import { Chain, type WeightBinding } from "./chain.ts";
 import type { ChatMessage, ChatModule, ChatOptions, ChatPrompt, ChatTemplate } from "./chat_types.ts";
+import { checkTokens } from "./feeds.ts";
 import { readLayer } from "./layer_weights.ts";
 import { readTokenizer } from "./read_tokenizer.ts";
 import { renamedStore } from "./renamed_store.ts";
@@ -107,6 +108,7 @@ export class Model implements AsyncDisposable {
     const { nCtx } = this.architecture.config;
     const ids = typeof prompt === "string" ? await this.#encode(prompt, options.prependBos) : [...prompt];
     if (ids.length === 0) throw new RangeError("The prompt has no tokens: give some text, or prepend BOS");
+    checkTokens(ids, this.architecture);
     if (ids.length > nCtx && !options.truncate) {
       throw new RangeError(
         `The prompt has ${ids.length} tokens, the model's context ${nCtx}: shorten it, or cut it on the right (--truncate)`,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { MaskSpec, RotarySpec } from "../../models/family.ts";
-import type { FloatTensor } from "../runtime/tensor.ts";
+import { type FloatTensor, joined } from "../runtime/tensor.ts";
 
 /** What is added to the scores where a query must not look; finite, so that no NaN can arise. */
 export const MASKED = -1e30;
@@ -88,10 +88,8 @@ export function scatterRows(
 
 /** Tensors `[1, …]` one after another: `[batch, …]`. */
 export function stack(parts: readonly FloatTensor[]): FloatTensor {
-  const [{ dims: [, ...rest], data: { length } }] = parts;
-  const data = new Float32Array(parts.length * length);
-  parts.forEach((part, i) => data.set(part.data, i * length));
-  return { dims: [parts.length, ...rest], data };
+  const [{ dims: [, ...rest] }] = parts;
+  return { dims: [parts.length, ...rest], data: joined(parts.map(({ data }) => data)) };
 }
 
 /** A batch repeated: `[copies · batch, …]`. */

@@ -41,6 +41,26 @@ export function toHost(tensor: FloatTensor | DeviceTensor): Promise<FloatTensor>
 }
 
 /**
+ * Arrays one after another, copied into one.
+ *
+ * @example
+ * ```ts
+ * import { joined } from "./tensor.ts";
+ *
+ * console.assert(joined([new Float32Array([1]), new Float32Array([2, 3])]).join() === "1,2,3");
+ * ```
+ */
+export function joined(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/**
  * A float32 tensor.
  *
  * @throws {RangeError} if the number of elements is not the product of the dimensions.

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Runtime } from "../runtime/runtime.ts";
+import { joined } from "../runtime/tensor.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { Encoded, Sae } from "./sae.ts";
 import { rowsOf } from "./sparse.ts";
@@ -23,14 +24,9 @@ export async function encodePrompts(
     for (const rows of prompts) each.push(await sae.encode(runtime, rows));
     return each;
   }
-  const all = new Float32Array(prompts.reduce((sum, { length }) => sum + length, 0));
-  const starts: number[] = [0];
-  for (const rows of prompts) {
-    all.set(rows, starts[starts.length - 1] * dIn);
-    starts.push(starts[starts.length - 1] + rows.length / dIn);
-  }
-  const encoded = await sae.encode(runtime, all);
-  return prompts.map((_, i) => encodedRows(encoded, starts[i], starts[i + 1]));
+  const encoded = await sae.encode(runtime, joined(prompts));
+  let end = 0;
+  return prompts.map(({ length }) => encodedRows(encoded, end, end += length / dIn));
 }
 
 /** Rows `start` to before `end` of what was encoded. */

@@ -63,20 +63,8 @@ export class Engine implements AsyncDisposable {
       settings: { prepend_bos: prependBos ?? null, truncate, processing },
       tokens: described.map(({ id, text, isSpecial }) => ({ id, text, special: isSpecial })),
       position: at,
-      predictions: test.predictions.map(({ id, token, rank, logit, probability }) => ({
-        id,
-        token,
-        rank,
-        logit,
-        probability,
-      })),
-      answer: test.answer === undefined ? null : {
-        id: test.answer.id,
-        token: test.answer.token,
-        rank: test.answer.rank,
-        logit: test.answer.logit,
-        probability: test.answer.probability,
-      },
+      predictions: test.predictions.map(describePrediction),
+      answer: test.answer === undefined ? null : describePrediction(test.answer),
     };
   }
 
@@ -179,6 +167,10 @@ export interface PredictionAnswer {
 
 function describeSae({ source, hookOut, config }: Sae): PredictionAnswer["saes"][number] {
   return { source, hook: hookOut, d_sae: config.dSae };
+}
+
+function describePrediction({ id, token, rank, logit, probability }: PredictedToken): PredictedToken {
+  return { id, token, rank, logit, probability };
 }
 
 function downloading({ path, done, total }: DownloadProgress): JobEvent {

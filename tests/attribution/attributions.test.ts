@@ -32,22 +32,15 @@ import {
   openSaes,
   worstDifference,
 } from "./golden.ts";
+import { goldenModels } from "./golden_models.ts";
 
 /** How far a prompt among others may be from itself alone: float32's rounding, which these random models make large. */
 const ROUNDING: Readonly<Record<string, number>> = { wasm: 0, native: 1e-5, webgpu: 1e-4 };
 
-const models = new Map<string, Promise<Model>>();
+const openModel = goldenModels(openOptions);
 let worst = 0;
 
-/** A golden's model, opened once. */
-function openModel(path: string): Promise<Model> {
-  const model = models.get(path) ?? loadModel(new URL(`${path}/`, DATA), openOptions());
-  models.set(path, model);
-  return model;
-}
-
-Deno.test.afterAll(async () => {
-  for (const model of models.values()) await (await model).close();
+Deno.test.afterAll(() => {
   console.log(`worst difference between a prompt in a batch and alone: ${worst.toExponential(1)} of the largest`);
 });
 
@@ -150,13 +143,14 @@ Deno.test("metrics of all kinds together, wrong prompts among them, each as alon
     { prompt: "", metric: logit(" golf", { position: 3 }) },
     { prompt: " The capital of France is", metric: targetText(" Paris") },
     { prompt: " Babe Ruth plays the sport of", metric: klToClean() },
-    { prompt: " The", metric: logit([" golf"][0], { position: [-1, -2] }) },
+    { prompt: " The", metric: logit(" golf", { position: [-1, -2] }) },
+    { prompt: [1, 2, 3, 1_000_000], metric: logit(" golf") },
   ];
   for (const includeErrorTerm of [true, false]) {
     const options = { saes: [sae, transcoder], includeErrorTerm, directEffect: includeErrorTerm };
     const results = await calculateFeatureAttributions(model, questions, options);
     const failed = results.flatMap(({ status }, i) => status === "rejected" ? [i] : []);
-    assert.deepEqual(failed, includeErrorTerm ? [2, 4, 6] : [2, 4]);
+    assert.deepEqual(failed, includeErrorTerm ? [2, 4, 6, 8] : [2, 4, 8]);
     for (const [i, { prompt, metric }] of questions.entries()) {
       const [alone] = await Promise.allSettled([calculateFeatureAttribution(model, prompt, metric, options)]);
       const together = results[i];

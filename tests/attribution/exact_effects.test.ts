@@ -1,9 +1,10 @@
 /** Exact ablation, many features at once from the hook on, against the reference stack and against passes from the prompt. */
 import assert from "node:assert/strict";
-import { ablateFeatures, ablateJointly, loadModel, type Model } from "../../mod.ts";
+import { ablateFeatures, ablateJointly } from "../../mod.ts";
 import type { FeatureAt } from "../../lib/attribution/contributions.ts";
 import type { DownstreamError } from "../../lib/attribution/downstream_error.ts";
 import { assertClose, DATA, type GoldenCase, goldenCases, openSaes, runGolden } from "./golden.ts";
+import { goldenModels } from "./golden_models.ts";
 import { effectFromPrompt } from "./whole_pass.ts";
 
 interface JointCase extends Omit<GoldenCase, "kind" | "expected"> {
@@ -25,16 +26,7 @@ interface WithExtra {
   readonly expected: { readonly extra?: { readonly ablation: readonly [number, number, number, number][] } };
 }
 
-const models = new Map<string, Promise<Model>>();
-
-function openModel(name: string): Promise<Model> {
-  if (!models.has(name)) models.set(name, loadModel(new URL(`${name}/`, DATA), { threads: 1 }));
-  return models.get(name)!;
-}
-
-Deno.test.afterAll(async () => {
-  for (const model of models.values()) await (await model).close();
-});
+const openModel = goldenModels();
 
 const read = (file: string): unknown => JSON.parse(Deno.readTextFileSync(new URL(`cases/${file}`, DATA)));
 const withExtra = [

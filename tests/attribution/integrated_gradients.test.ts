@@ -5,13 +5,12 @@ import {
   type Attribution,
   type AttributionOptions,
   calculateFeatureAttribution,
-  loadModel,
-  type Model,
   type Sae,
 } from "../../mod.ts";
 import { openSource } from "../../lib/weights/source.ts";
 import { openSafetensors } from "../../lib/weights/tensors.ts";
 import { assertClose, DATA, type GoldenCase, goldenCases, goldenMetric, goldenPrependBos, openSaes } from "./golden.ts";
+import { goldenModels } from "./golden_models.ts";
 
 type Rule = "trapezoid" | "midpoint";
 
@@ -21,16 +20,7 @@ interface Extra {
     & { readonly [kind: `${Rule}_${number}`]: { readonly sum: number } };
 }
 
-const models = new Map<string, Promise<Model>>();
-
-function openModel(name: string): Promise<Model> {
-  if (!models.has(name)) models.set(name, loadModel(new URL(`${name}/`, DATA), { threads: 1 }));
-  return models.get(name)!;
-}
-
-Deno.test.afterAll(async () => {
-  for (const model of models.values()) await (await model).close();
-});
+const openModel = goldenModels();
 
 const extraOf = ({ expected }: GoldenCase): Extra | undefined => (expected as unknown as { extra?: Extra }).extra;
 const LLAMA = new URL("cases/families/", DATA);

@@ -1,6 +1,6 @@
 /** Golden cases of the reference stack (see tests/attribution/golden.ts) on a tiny random model of every family. */
 import assert from "node:assert/strict";
-import { type Attribution, loadModel, loadSae, type Model, type Sae, testPrompt } from "../../mod.ts";
+import { type Attribution, loadSae, type Model, type Sae, testPrompt } from "../../mod.ts";
 import { openSource } from "../../lib/weights/source.ts";
 import { openSafetensors } from "../../lib/weights/tensors.ts";
 import {
@@ -12,6 +12,7 @@ import {
   type GoldenSae,
   runGolden,
 } from "../attribution/golden.ts";
+import { goldenModels } from "../attribution/golden_models.ts";
 import { openOptions } from "../runtime/open_options.ts";
 import { DATA } from "./open.ts";
 
@@ -25,23 +26,17 @@ const cases = [...Deno.readDirSync(CASES)].map(({ name }) => name).filter((name)
 /** The aim: differences of attributions, as a part of the largest. */
 const AIM = 2e-5;
 
-const models = new Map<string, Promise<Model>>();
+const openModel = goldenModels(openOptions);
 const worst = new Map<string, { relative: number; name: string }>();
 
 function note(kind: string, relative: number, name: string): void {
   if (!(relative <= (worst.get(kind)?.relative ?? -1))) worst.set(kind, { relative, name });
 }
 
-Deno.test.afterAll(async () => {
-  for (const model of models.values()) await (await model).close();
+Deno.test.afterAll(() => {
   console.log("worst difference over the largest value:");
   for (const [kind, { relative, name }] of worst) console.log(`  ${kind}: ${relative.toExponential(1)} (${name})`);
 });
-
-function openModel(name: string): Promise<Model> {
-  if (!models.has(name)) models.set(name, loadModel(new URL(`${name}/`, DATA), openOptions()));
-  return models.get(name)!;
-}
 
 async function readTensors({ name }: FamilyCase): Promise<Tensors> {
   await using source = openSource(CASES);
