@@ -13,15 +13,22 @@ const MAX_DEFAULT_THREADS = 8;
 /** The version that the results are tested with. */
 const VERSION = "1.30.0";
 
-interface NativeOrt extends Ort {
+/** The module. */
+export interface NativeOrt extends Ort {
   readonly env: { readonly versions: { readonly node?: string } };
 }
 
 let loaded: NativeOrt | undefined;
 
-function load(): NativeOrt {
+/**
+ * Loads onnxruntime-node, once.
+ *
+ * @param nodePath directories as `NODE_PATH` has them, which it is by default
+ * @throws {Error} if it is not installed or cannot be loaded
+ */
+export function loadNative(nodePath?: string): NativeOrt {
   if (loaded) return loaded;
-  const path = findNative();
+  const path = findNative(nodePath);
   if (!path) {
     throw new Error(
       `Device "native" needs onnxruntime-node, which is not installed here: npm install onnxruntime-node@${VERSION}`,
@@ -41,7 +48,7 @@ function load(): NativeOrt {
  * @throws {Error} if onnxruntime-node is not installed or cannot be loaded
  */
 export function createNativeRuntime({ threads, dtype }: RuntimeOptions): Runtime {
-  const ort = load();
+  const ort = loadNative();
   return createOrtRuntime({
     device: "native",
     version: ["onnxruntime-node", ort.env.versions.node!],

@@ -1,11 +1,13 @@
 /** Which devices are here. `ONNXRUNTIME_NODE` may name the `node_modules` in which onnxruntime-node is, for tests only. */
 import { findNative } from "../../lib/runtime/find_native.ts";
+import { loadNative } from "../../lib/runtime/native.ts";
 
+// Not through NODE_PATH: all test files share the environment, and what `auto` stands for would change under them.
 const directory = Deno.env.get("ONNXRUNTIME_NODE");
-if (directory) Deno.env.set("NODE_PATH", directory);
 
-/** Whether onnxruntime-node is installed. */
-export const NATIVE = findNative() !== undefined;
+/** Whether onnxruntime-node is installed; then it is loaded, for this file. */
+export const NATIVE = findNative(directory) !== undefined;
+if (NATIVE) loadNative(directory);
 
 if (!Deno.env.has("XDG_RUNTIME_DIR")) Deno.env.set("XDG_RUNTIME_DIR", "/tmp"); // else Vulkan complains on stderr
 
