@@ -55,16 +55,17 @@ async function evaluate(
   const { dVocab } = model.architecture.config;
   const batchTokens: number[][] = [];
   for (const { line, prompt } of prompts) {
-    const tokens = await atLine(
-      name,
-      line,
-      async () => model.toTokens(await inChat(model, prompt, chat), { prependBos, truncate }),
-    );
-    const unknown = tokens.find((id) => id >= dVocab);
+    const unknown = typeof prompt === "string" ? undefined : prompt.find((id) => id >= dVocab);
     if (unknown !== undefined) {
       throw new RangeError(`Line ${line} of ${name}: token id ${unknown} is not in the vocabulary of ${dVocab}`);
     }
-    batchTokens.push(tokens);
+    batchTokens.push(
+      await atLine(
+        name,
+        line,
+        async () => model.toTokens(await inChat(model, prompt, chat), { prependBos, truncate }),
+      ),
+    );
   }
   return await evaluateSae(model, sae, batchTokens, { processing, processingFlags, excludeSpecialTokens, batchSize });
 }
