@@ -17,7 +17,7 @@ export const WEIGHT_CHOICES: readonly WeightChoice[] = ["auto", "streamed", "res
 const WASM_BYTES = 2.5 * 2 ** 30;
 
 /** Weights that are packed for a processor's kernels are there twice, for the forward and the backward pass. */
-const COPIES: Readonly<Record<Runtime["device"], number>> = { wasm: 2, native: 2, webgpu: 1 };
+const COPIES: Readonly<Record<Runtime["device"], number>> = { wasm: 1, native: 2, webgpu: 1, onnx: 2 };
 
 /** Bytes of all weights as float32, the embedding and unembedding included. */
 export function weightBytes(architecture: Architecture): number {
@@ -42,5 +42,7 @@ export function chooseBinding(
 ): WeightBinding {
   if (choice !== "auto") return choice;
   const bytes = COPIES[device] * weightBytes(architecture);
-  return bytes <= memoryLimit && (device !== "wasm" || bytes <= WASM_BYTES) ? "resident" : "streamed";
+  return bytes <= memoryLimit && ((device !== "wasm" && device !== "onnx") || bytes <= WASM_BYTES)
+    ? "resident"
+    : "streamed";
 }

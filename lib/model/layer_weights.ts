@@ -4,6 +4,7 @@
  * @module
  */
 import type { WeightRef } from "../../models/family.ts";
+import { type FloatMemory, OWN_MEMORY } from "../runtime/runtime.ts";
 import type { Tensor } from "../runtime/tensor.ts";
 import type { TensorStore } from "../weights/tensors.ts";
 
@@ -24,12 +25,21 @@ interface Slot {
 export class LayerWeights {
   readonly #store: TensorStore;
   readonly #refs: (layer: number) => Readonly<Record<string, WeightRef>>;
+  readonly #memory: FloatMemory;
   readonly #slots: Slot[] = []; // most recently used first
 
-  /** @param refs a layer's weights, under the names that the files use */
-  constructor(store: TensorStore, refs: (layer: number) => Readonly<Record<string, WeightRef>>) {
+  /**
+   * @param refs a layer's weights, under the names that the files use
+   * @param memory where the buffers are
+   */
+  constructor(
+    store: TensorStore,
+    refs: (layer: number) => Readonly<Record<string, WeightRef>>,
+    memory: FloatMemory = OWN_MEMORY,
+  ) {
     this.#store = store;
     this.#refs = refs;
+    this.#memory = memory;
   }
 
   /** The weights of a layer; meanwhile `next` begins to be read, if given. */
@@ -50,8 +60,10 @@ export class LayerWeights {
     if (at >= 0) return this.#touch(at);
     const free = this.#slots.length < 2 ? undefined : this.#slots.pop();
     // A buffer that is still being read into is left to that read.
+    const release = (): void => this.#memory.release(free!.buffer);
+    if (free && !free.settled) free.loading.then(release, release);
     const reuse = free?.settled ? free.buffer : undefined;
-    const slot: Slot = { layer, settled: false, ...readLayer(this.#store, this.#refs(layer), reuse) };
+    const slot: Slot = { layer, settled: false, ...readLayer(this.#store, this.#refs(layer), this.#memory, reuse) };
     slot.loading.then(() => slot.settled = true, () => this.#forget(slot));
     this.#slots.unshift(slot);
     return slot;
@@ -65,7 +77,9 @@ export class LayerWeights {
 
   #forget(slot: Slot): void {
     const at = this.#slots.indexOf(slot);
-    if (at >= 0) this.#slots.splice(at, 1);
+    if (at < 0) return; // another layer has its place
+    this.#slots.splice(at, 1);
+    this.#memory.release(slot.buffer);
   }
 }
 
@@ -73,6 +87,7 @@ export class LayerWeights {
 export function readLayer(
   store: TensorStore,
   refs: Readonly<Record<string, WeightRef>>,
+  memory: FloatMemory = OWN_MEMORY,
   reuse?: Float32Array,
 ): { buffer: Float32Array; loading: Promise<Weights> } {
   const place = ({ name }: WeightRef): [string, number] => {
@@ -84,7 +99,9 @@ export function readLayer(
     return fileA < fileB ? -1 : fileA > fileB ? 1 : offsetA - offsetB;
   });
   const size = entries.reduce((sum, [, { shape }]) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  const buffer = reuse && reuse.length >= size ? reuse : new Float32Array(size);
+  const isLarge = reuse !== undefined && reuse.length >= size;
+  if (reuse && !isLarge) memory.release(reuse);
+  const buffer = isLarge ? reuse : memory.allocate(size);
   const loading = store.readMany(entries.map(([, ref]) => ref.name), buffer).then((views) =>
     Object.fromEntries(
       entries.map(([input, { shape }], i): [string, Tensor] => [input, { dims: shape, data: views[i] }]),

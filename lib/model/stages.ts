@@ -49,7 +49,7 @@ export class Stages {
     this.sessions = new StageSessions(architecture, runtime, (stage) => this.#weights(stage));
     this.#store = store;
     this.#resident = binding === "resident";
-    this.#layers = new LayerWeights(store, (layer) => architecture.blockWeights(layer));
+    this.#layers = new LayerWeights(store, (layer) => architecture.blockWeights(layer), runtime.memory);
   }
 
   /** The final norm's number; 0 is the embedding. */

@@ -186,6 +186,7 @@ export class Unembedding {
         step * dModel,
         read,
         (weight, start, end) => visit(session, { weight }, start, end),
+        this.#runtime.memory,
       );
     }
     for (let start = 0; start < dVocab; start += step) {

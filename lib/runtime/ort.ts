@@ -7,7 +7,7 @@ import type { InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_
 import { type FloatType, outputName, toOnnx } from "../graph/onnx.ts";
 import { type Graph, graphInputs } from "../graph/value.ts";
 import { Mutex } from "./mutex.ts";
-import type { Constants, Inputs, Runtime, Session } from "./runtime.ts";
+import { type Constants, type Inputs, OWN_MEMORY, type Runtime, type Session } from "./runtime.ts";
 import type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./tensor.ts";
 
 /** What of onnxruntime's module is used. */
@@ -157,6 +157,7 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
   return {
     device: engine.device,
     version: engine.version,
+    memory: OWN_MEMORY,
     async session(key, graph, constants) {
       if (!constants) return await keep(sessions, key, () => compile(graph()));
       if (engine.constants === "compiled") {

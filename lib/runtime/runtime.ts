@@ -8,10 +8,10 @@ import type { Graph } from "../graph/value.ts";
 import type { DeviceTensor, Tensor } from "./tensor.ts";
 
 /** Where graphs run. */
-export type Device = "auto" | "wasm" | "webgpu" | "native";
+export type Device = "auto" | "wasm" | "webgpu" | "native" | "onnx";
 
 /** The devices by name. */
-export const DEVICES: readonly Device[] = ["auto", "wasm", "webgpu", "native"];
+export const DEVICES: readonly Device[] = ["auto", "wasm", "webgpu", "native", "onnx"];
 
 /** Options of {@linkcode createRuntime}. */
 export interface RuntimeOptions {
@@ -47,12 +47,25 @@ export interface Constants {
   load(): Promise<Readonly<Record<string, Tensor>>>;
 }
 
+/** Memory for numbers. */
+export interface FloatMemory {
+  /** An array; what it holds is not said. */
+  allocate(length: number): Float32Array;
+  /** Gives an array back, which nobody reads or writes any more. */
+  release(array: Float32Array): void;
+}
+
+/** Our own memory, which gives back by itself. */
+export const OWN_MEMORY: FloatMemory = { allocate: (length) => new Float32Array(length), release: () => {} };
+
 /** A provider with the sessions that it has compiled. */
 export interface Runtime extends AsyncDisposable {
   /** Where it runs. */
   readonly device: Exclude<Device, "auto">;
   /** The package that runs the graphs, and its version. */
   readonly version: readonly [name: string, version: string];
+  /** Memory from which inputs need not be copied. */
+  readonly memory: FloatMemory;
   /**
    * The session with this key, compiled from the graph when it is first asked for.
    *
@@ -92,11 +105,14 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
     case "auto":
       return await createRuntime({ ...options, device: await chooseDevice() });
     case "wasm":
+      if (options.dtype === "float64") return await createRuntime({ ...options, device: "onnx" });
       return (await import("./wasm.ts")).createWasmRuntime(options);
     case "webgpu":
       return (await import("./webgpu.ts")).createWebgpuRuntime(options);
     case "native":
       return (await import("./native.ts")).createNativeRuntime(options);
+    case "onnx":
+      return (await import("./onnx.ts")).createOnnxRuntime(options);
     default:
       throw new RangeError(`Unknown device "${device}": choose one of ${DEVICES.join(", ")}`);
   }

@@ -1,116 +1,173 @@
 /**
- * The WebAssembly provider.
+ * The WebAssembly provider: graphs on our own kernels.
  *
  * @module
  */
-import { env, InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_web.ts";
-import { toOnnx } from "../graph/onnx.ts";
-import { input, matMul } from "../graph/ops.ts";
-import type { Graph } from "../graph/value.ts";
-import { createOrtRuntime } from "./ort.ts";
-import type { Runtime, RuntimeOptions } from "./runtime.ts";
+import { type Graph, graphInputs, type Value } from "../graph/value.ts";
+import { VERSION } from "../version.ts";
+import { Engine, openEngine } from "./kernels/engine.ts";
+import { lower } from "./kernels/lower.ts";
+import { plan, type Program } from "./kernels/plan.ts";
+import type { Constants, FloatMemory, Inputs, Runtime, RuntimeOptions, Session } from "./runtime.ts";
+import type { FloatTensor, Tensor } from "./tensor.ts";
 
 const MAX_DEFAULT_THREADS = 4;
+/** Programs that a session keeps, one per sizes of its inputs. */
+const MAX_PROGRAMS = 16;
 
-/**
- * Weights are fed as inputs, so nothing is prepacked; graphs are encoded as they shall run (the optimiser takes longer
- * than it saves, at 7 tokens as at 256).
- */
-const SESSION_OPTIONS: InferenceSession.SessionOptions = {
-  executionProviders: ["wasm"],
-  graphOptimizationLevel: "disabled",
-  enableCpuMemArena: false,
-  enableMemPattern: false,
-  logSeverityLevel: 3,
-  extra: { session: { disable_prepacking: "1" } },
-};
-
-/** A product, so that the engine begins to optimise its kernel before the first block needs it. */
-const WARM_UP: Graph = { y: matMul(input("x", [7, 512]), input("w", [512, 512])) };
-
-let started: Promise<void> | undefined;
-
-/**
- * Starts onnxruntime, if it has not been: compiling it takes longest of all, in other threads, so the earlier it begins
- * the better. The first call of a process decides about threads.
- *
- * @param threads default: the processor's cores, at most 4
- *
- * @example
- * ```ts
- * import { startWasm } from "./wasm.ts";
- *
- * await startWasm(1);
- * ```
- */
-export function startWasm(threads: number = defaultThreads()): Promise<void> {
-  return started ??= start(threads);
+/** Starts the engine and its threads, if it has not been: the earlier the better. */
+export async function startWasm(threads: number = defaultThreads()): Promise<Engine> {
+  const engine = await openEngine();
+  engine.grow(threads);
+  return engine;
 }
 
-async function start(threads: number): Promise<void> {
-  env.wasm.numThreads = threads;
-  env.logLevel = "error";
-  const restore = threads > 1 ? giveMemoryRoom() : () => {};
-  try {
-    const session = await InferenceSession.create(toOnnx(WARM_UP, { dtype: "float32" }), SESSION_OPTIONS);
-    const [x, w] = [[7, 512], [512, 512]].map((dims) =>
-      new OrtTensor("float32", new Float32Array(dims[0] * dims[1]), dims)
-    );
-    for (let i = 0; i < 2; i++) await session.run({ x, w });
-    await session.release();
-  } finally {
-    restore();
-  }
-}
-
-/** More than one thread crashes on Deno before 2.7 (stack overflow in onnxruntime's workers). */
 function defaultThreads(): number {
-  const [major, minor] = Deno.version.deno.split(".").map(Number);
-  if (major < 2 || (major === 2 && minor < 7)) return 1;
   return Math.min(MAX_DEFAULT_THREADS, navigator.hardwareConcurrency ?? 1);
 }
 
-/** 3 GiB of address space, in pages of 64 KiB; memory itself is taken page by page as it is used. */
-const ROOM = 49_152;
+/** Opens the wasm provider. */
+export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions): Runtime {
+  const starting = startWasm(threads);
+  const sessions = new Map<string, KernelSession>();
+  const placed = new Map<string, Promise<Record<string, FloatTensor>>>();
 
-/**
- * Gives onnxruntime's shared memory its room from the start. Without it, a thread that sleeps while the memory grows can
- * wake up with the old bounds and die of "memory access out of bounds", and the run that waits for it never ends (Deno
- * 2.9.6, onnxruntime-web 1.30.0).
- *
- * @returns what puts `WebAssembly.Memory` back
- */
-function giveMemoryRoom(): () => void {
-  const { Memory } = WebAssembly;
-  const roomy = (descriptor: WebAssembly.MemoryDescriptor): WebAssembly.Memory => {
-    const { initial, maximum = initial, shared } = descriptor;
-    if (!shared) return new Memory(descriptor);
-    try {
-      return new Memory({ ...descriptor, initial: Math.max(initial, Math.min(maximum, ROOM)) });
-    } catch { // address space is limited here
-      return new Memory(descriptor);
-    }
+  let engine: Engine | undefined;
+  starting.then((started) => engine = started, () => {}); // reported when a session is made
+  const arrays = new Set<Float32Array>();
+  const memory: FloatMemory = {
+    allocate(length) {
+      const array = engine?.allocate(length);
+      if (!array) return new Float32Array(length); // not started yet
+      arrays.add(array);
+      return array;
+    },
+    release(array) {
+      if (arrays.delete(array)) engine!.release(array);
+    },
   };
-  WebAssembly.Memory = class {
-    constructor(descriptor: WebAssembly.MemoryDescriptor) {
-      return roomy(descriptor);
+
+  const place = async (constants: Constants): Promise<Record<string, FloatTensor>> => {
+    const engine = await starting;
+    const found: Record<string, FloatTensor> = {};
+    for (const [name, { dims, data }] of Object.entries(await constants.load())) {
+      const kept = engine.allocate(data.length);
+      kept.set(data as Float32Array);
+      found[name] = { dims, data: kept };
     }
-  } as typeof WebAssembly.Memory;
-  return () => WebAssembly.Memory = Memory;
+    return found;
+  };
+
+  const release = async (key: string): Promise<void> => {
+    const constants = placed.get(key)!;
+    placed.delete(key);
+    const [engine, tensors] = [await starting, await constants.catch(() => ({}))];
+    for (const { data } of Object.values(tensors as Record<string, FloatTensor>)) engine.release(data);
+  };
+
+  const forget = async (prefix: string): Promise<void> => {
+    for (const key of placed.keys()) if (key.startsWith(prefix)) await release(key);
+  };
+
+  const dispose = async (): Promise<void> => {
+    for (const session of sessions.values()) session.release();
+    sessions.clear();
+    await forget("");
+    for (const array of arrays) memory.release(array);
+  };
+
+  return {
+    device: "wasm",
+    version: ["sae-attribution", VERSION],
+    memory,
+    async session(key, graph, constants) {
+      const engine = await starting;
+      let session = sessions.get(key);
+      if (!session) sessions.set(key, session = new KernelSession(engine, graph(), threads));
+      if (!constants) return session;
+      let tensors = placed.get(constants.key);
+      if (!tensors) {
+        placed.set(constants.key, tensors = place(constants));
+        tensors.catch(() => placed.delete(constants.key)); // the next one tries again
+      }
+      return session.with(await tensors);
+    },
+    forget,
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
-/** Opens the wasm provider. */
-export function createWasmRuntime({ threads, dtype }: RuntimeOptions): Runtime {
-  return createOrtRuntime({
-    device: "wasm",
-    version: ["onnxruntime-web", env.versions.web!],
-    sessionOptions: SESSION_OPTIONS,
-    boundOptions: { extra: {} },
-    contribOps: true,
-    constants: "compiled",
-    async start() {
-      await startWasm(threads);
-      return { InferenceSession, Tensor: OrtTensor };
-    },
-  }, dtype);
+/** What sessions on one graph share. */
+interface Programs {
+  kept: Map<string, Program> | undefined;
+}
+
+class KernelSession implements Session {
+  readonly #engine: Engine;
+  readonly #graph: Graph;
+  readonly #threads: number;
+  /** By sizes and places of inputs; none any more when the runtime was disposed of. */
+  readonly #programs: Programs;
+  readonly #inputs: ReadonlyMap<string, Value>;
+  readonly #fixed: Readonly<Record<string, FloatTensor>>;
+  readonly inputNames: readonly string[];
+
+  constructor(
+    engine: Engine,
+    graph: Graph,
+    threads: number,
+    fixed: Readonly<Record<string, FloatTensor>> = {},
+    programs: Programs = { kept: new Map() },
+  ) {
+    this.#engine = engine;
+    this.#graph = graph;
+    this.#threads = threads;
+    this.#programs = programs;
+    this.#inputs = graphInputs(graph);
+    const names = [...this.#inputs.keys()];
+    this.#fixed = Object.fromEntries(names.filter((name) => fixed[name]).map((name) => [name, fixed[name]]));
+    this.inputNames = names.filter((name) => !fixed[name]);
+  }
+
+  /** Ends it, and what was made of it. */
+  release(): void {
+    this.#programs.kept = undefined;
+  }
+
+  /** The same session with some of its inputs given. */
+  with(fixed: Readonly<Record<string, FloatTensor>>): KernelSession {
+    return new KernelSession(this.#engine, this.#graph, this.#threads, fixed, this.#programs);
+  }
+
+  // Asynchronous like other devices, though all of it is done when it returns.
+  // deno-lint-ignore require-await
+  async run(inputs: Inputs): Promise<Record<string, Tensor>> {
+    const given = { ...this.#fixed, ...inputs as Readonly<Record<string, Tensor>> };
+    return this.#engine.run(this.#program(given), given, this.#threads);
+  }
+
+  #check(name: string, tensor: Tensor | undefined): void {
+    if (!tensor) throw new TypeError(`The graph's input '${name}' is missing`);
+    const { type } = this.#inputs.get(name)!;
+    if (type === "float" ? tensor.data instanceof Float32Array : tensor.data instanceof BigInt64Array) return;
+    throw new TypeError(`The graph's input '${name}' is of ${tensor.data.constructor.name}, not of type ${type}`);
+  }
+
+  /** The program for inputs of these sizes, in these places. */
+  #program(inputs: Readonly<Record<string, Tensor>>): Program {
+    const names = [...this.inputNames, ...Object.keys(this.#fixed)];
+    for (const name of names) this.#check(name, inputs[name]);
+    const inPlace = new Set(names.filter((name) => this.#engine.holds(inputs[name].data)));
+    const key = names.map((name) => `${name} ${inPlace.has(name)} ${inputs[name].dims}`).sort().join("\n");
+    const { kept } = this.#programs;
+    if (!kept) throw new Error("This session's runtime was disposed of");
+    const known = kept.get(key);
+    if (known) return known;
+    const dims = Object.fromEntries(names.map((name) => [name, inputs[name].dims]));
+    const program = plan(lower(this.#graph, dims, this.#engine.kernelNames), this.#engine.base, inPlace);
+    if (kept.size >= MAX_PROGRAMS) kept.delete(kept.keys().next().value!);
+    kept.set(key, program);
+    return program;
+  }
 }

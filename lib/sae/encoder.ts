@@ -4,7 +4,7 @@
  * @module
  */
 import { type Graph, input, matMul, mul, type Value } from "../graph/mod.ts";
-import type { Session } from "../runtime/runtime.ts";
+import type { FloatMemory, Session } from "../runtime/runtime.ts";
 import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
 import { readAhead } from "../weights/read_ahead.ts";
 import { findArchitecture } from "./architectures/mod.ts";
@@ -90,7 +90,7 @@ export async function encodeFeatures(
     await finish(session, { projected }, 0, dSae);
   } else {
     const session = await runtime.session(key, encoded);
-    await encoderSlices(encoder, (W_enc, start, end) => finish(session, { z, W_enc }, start, end));
+    await encoderSlices(encoder, (W_enc, start, end) => finish(session, { z, W_enc }, start, end), runtime.memory);
   }
   return builder.finish();
 }
@@ -105,13 +105,21 @@ function sliceColumns({ config: { dIn, dSae } }: Pick<Encoder, "config">): numbe
 async function encoderSlices(
   encoder: Omit<Encoder, "runtime">,
   visit: (weight: FloatTensor, start: number, end: number) => Promise<void>,
+  memory?: FloatMemory,
 ): Promise<void> {
   const { store, config: { dIn, dSae } } = encoder;
   const step = sliceColumns(encoder);
-  await readAhead(dSae, step, step * dIn, async (start, end, buffer) => {
-    const data = await store.readColumnRange("W_enc", start, end, buffer);
-    return { dims: [dIn, end - start], data };
-  }, visit);
+  await readAhead(
+    dSae,
+    step,
+    step * dIn,
+    async (start, end, buffer) => {
+      const data = await store.readColumnRange("W_enc", start, end, buffer);
+      return { dims: [dIn, end - start], data };
+    },
+    visit,
+    memory,
+  );
 }
 
 /** What some features read. */

@@ -35,7 +35,7 @@ export async function visitProducts(
     products: matMul(input("x", ["row", n]), swapLast(input("matrix", ["slice", n]))),
   }));
   const rows: Tensor = { dims: [x.length / n, n], data: x };
-  await eachSlice(store, name, SLICE_BYTES, async (data, start, end) => {
+  await eachSlice({ runtime, store }, name, SLICE_BYTES, async (data, start, end) => {
     const { products } = await session.run({ x: rows, matrix: { dims: [end - start, n], data } });
     visit((products as FloatTensor).data, start, end);
   });
@@ -80,7 +80,7 @@ export async function timesMatrix(
     ),
   }));
   let sum: Tensor = { dims: [rows, n], data: new Float32Array(rows * n) };
-  await eachSlice(store, name, sliceBytes, async (data, start, end) => {
+  await eachSlice({ runtime, store }, name, sliceBytes, async (data, start, end) => {
     const part = new Float32Array(rows * (end - start));
     for (let r = 0; r < rows; r++) part.set(x.subarray(r * m + start, r * m + end), r * (end - start));
     const matrix: Tensor = { dims: [end - start, n], data };
@@ -90,12 +90,14 @@ export async function timesMatrix(
 }
 
 function eachSlice(
-  store: TensorStore,
+  { runtime, store }: Matrices,
   name: string,
   sliceBytes: number,
   visit: (data: Float32Array, start: number, end: number) => Promise<void>,
 ): Promise<void> {
   const [m, n] = store.tensors.get(name)!.shape;
   const step = Math.min(m, Math.max(1, Math.floor(sliceBytes / 4 / n)));
-  return readAhead(m, step, step * n, (start, end, into) => store.readRowRange(name, start, end, into), visit);
+  const read = (start: number, end: number, into: Float32Array): Promise<Float32Array> =>
+    store.readRowRange(name, start, end, into);
+  return readAhead(m, step, step * n, read, visit, runtime.memory);
 }

@@ -4,6 +4,14 @@
  * @module
  */
 
+/** Where buffers come from; our own memory, if not said. */
+export interface Buffers {
+  allocate(length: number): Float32Array;
+  release(array: Float32Array): void;
+}
+
+const OWN: Buffers = { allocate: (length) => new Float32Array(length), release: () => {} };
+
 /**
  * Visits slices [start, end) of 0 … count in order. Two buffers take turns; the one being filled is never the one that
  * is in use, also when a visit fails.
@@ -28,19 +36,25 @@ export async function readAhead<T>(
   bufferSize: number,
   read: (start: number, end: number, buffer: Float32Array) => Promise<T>,
   visit: (slice: T, start: number, end: number) => Promise<void>,
+  memory: Buffers = OWN,
 ): Promise<void> {
   const buffers: Float32Array[] = [];
   const begin = (start: number): Promise<T> | undefined => {
     if (start >= count) return undefined;
-    const buffer = buffers[(start / step) % 2] ??= new Float32Array(bufferSize);
+    const buffer = buffers[(start / step) % 2] ??= memory.allocate(bufferSize);
     const reading = read(start, Math.min(count, start + step), buffer);
     reading.catch(() => {}); // reported when the slice is used
     return reading;
   };
   let coming = begin(0);
-  for (let start = 0; start < count; start += step) {
-    const slice = await coming!;
-    coming = begin(start + step);
-    await visit(slice, start, Math.min(count, start + step));
+  try {
+    for (let start = 0; start < count; start += step) {
+      const slice = await coming!;
+      coming = begin(start + step);
+      await visit(slice, start, Math.min(count, start + step));
+    }
+  } finally {
+    await coming?.catch(() => {}); // a visit failed: the next slice may still be on its way into its buffer
+    buffers.forEach((buffer) => memory.release(buffer));
   }
 }

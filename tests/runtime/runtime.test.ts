@@ -72,10 +72,10 @@ Deno.test("disposed: sessions are released, twice does no harm, and a new one is
 });
 
 Deno.test("devices that are not there say what to do", async () => {
-  assert.deepEqual(DEVICES, ["auto", "wasm", "webgpu", "native"]);
+  assert.deepEqual(DEVICES, ["auto", "wasm", "webgpu", "native", "onnx"]);
   await assert.rejects(createRuntime({ device: "gpu" as Device }), {
     name: "RangeError",
-    message: 'Unknown device "gpu": choose one of auto, wasm, webgpu, native',
+    message: 'Unknown device "gpu": choose one of auto, wasm, webgpu, native, onnx',
   });
   await assert.rejects(createRuntime({ device: "webgpu", dtype: "float64" }), {
     name: "RangeError",
@@ -101,6 +101,7 @@ Deno.test("devices that are not there say what to do", async () => {
 
 const HERE: readonly Device[] = [
   "wasm",
+  "onnx",
   ...(NATIVE ? ["native"] as const : []),
   ...(WEBGPU ? ["webgpu"] as const : []),
 ];
@@ -109,7 +110,8 @@ for (const device of HERE) {
   Deno.test(`${device}: constants are read once, and stay until they are disposed of`, async () => {
     const runtime = await createRuntime({ device, threads: 1 });
     assert.equal(runtime.device, device);
-    assert.match(runtime.version.join(" "), /^onnxruntime-(web|node) 1\.30\.\d+$/);
+    const version = device === "wasm" ? /^sae-attribution \d+\.\d+\.\d+$/ : /^onnxruntime-(web|node) 1\.30\.\d+$/;
+    assert.match(runtime.version.join(" "), version);
     const loads: string[] = [];
     const constants = (key: string, ...numbers: number[]): Constants => ({
       key,

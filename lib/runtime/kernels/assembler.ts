@@ -1,0 +1,291 @@
+/**
+ * A WebAssembly assembler: functions of integers, floats and vectors of four floats, to the bytes of a module.
+ *
+ * Code is a list of bytes; an instruction is a function of its operands' code. Only what the kernels use is here.
+ * Source: the binary format of WebAssembly 3.0, https://webassembly.github.io/spec/core/binary/.
+ *
+ * @module
+ */
+
+/** The bytes of some instructions. */
+export type Code = readonly number[];
+
+/** A type of a value. */
+export type ValueType = "i32" | "f32" | "f64" | "v128";
+
+const TYPES: Readonly<Record<ValueType, number>> = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+
+/** A variable of a function. */
+export interface Local {
+  readonly type: ValueType;
+  /** Its value. */
+  readonly get: Code;
+  /** Gives it a value. */
+  set(value: Code): Code;
+}
+
+/** Unsigned LEB128. */
+function unsigned(value: number): number[] {
+  const bytes: number[] = [];
+  for (;;) {
+    const low = value % 128;
+    value = Math.floor(value / 128);
+    if (value === 0) return [...bytes, low];
+    bytes.push(low | 0x80);
+  }
+}
+
+/** Signed LEB128 of 32 bits. */
+function signed(value: number): number[] {
+  const bytes: number[] = [];
+  for (;;) {
+    const low = value & 0x7f;
+    value >>= 7;
+    if ((value === 0 && (low & 0x40) === 0) || (value === -1 && (low & 0x40) !== 0)) return [...bytes, low];
+    bytes.push(low | 0x80);
+  }
+}
+
+function join(parts: readonly Code[]): number[] {
+  const bytes: number[] = [];
+  for (const part of parts) for (const byte of part) bytes.push(byte);
+  return bytes;
+}
+
+/** Instructions one after another. */
+export const sequence = (...parts: readonly Code[]): Code => join(parts);
+
+type Unary = (x: Code) => Code;
+type Binary = (a: Code, b: Code) => Code;
+
+const unary = (...bytes: number[]): Unary => (x) => [...x, ...bytes];
+const binary = (...bytes: number[]): Binary => (a, b) => join([a, b, bytes]);
+const simd = (opcode: number): number[] => [0xfd, ...unsigned(opcode)];
+
+/** Where in memory, past an address: `align` is the power of two that it is a multiple of. */
+const at = (align: number, offset: number): number[] => [align, ...unsigned(offset)];
+
+/** A 32-bit integer. */
+export const int = (value: number): Code => [0x41, ...signed(value)];
+/** A 32-bit float. */
+export const float = (value: number): Code => [0x43, ...new Uint8Array(new Float32Array([value]).buffer)];
+
+/** Integers. */
+export const i32 = {
+  add: binary(0x6a),
+  sub: binary(0x6b),
+  mul: binary(0x6c),
+  and: binary(0x71),
+  shiftLeft: (x: Code, bits: number): Code => join([x, int(bits), [0x74]]),
+  equal: binary(0x46),
+  lessSigned: binary(0x48),
+  greaterEqualSigned: binary(0x4e),
+  load: (address: Code, offset = 0): Code => [...address, 0x28, ...at(2, offset)],
+} as const;
+
+/** Single floats. */
+export const f32 = {
+  load: (address: Code, offset = 0): Code => [...address, 0x2a, ...at(2, offset)],
+  store: (address: Code, value: Code, offset = 0): Code => join([address, value, [0x38, ...at(2, offset)]]),
+  add: binary(0x92),
+  sub: binary(0x93),
+  mul: binary(0x94),
+  div: binary(0x95),
+  max: binary(0x97),
+} as const;
+
+/** Vectors of four floats (`v128`), lane by lane. */
+export const f32x4 = {
+  load: (address: Code, offset = 0): Code => [...address, ...simd(0), ...at(2, offset)],
+  /** One float from memory in all lanes. */
+  loadSplat: (address: Code, offset = 0): Code => [...address, ...simd(9), ...at(2, offset)],
+  /** A vector with one lane from memory. */
+  loadLane: (address: Code, x: Code, lane: number, offset = 0): Code =>
+    join([address, x, simd(86), at(2, offset), [lane]]),
+  store: (address: Code, value: Code, offset = 0): Code => join([address, value, simd(11), at(2, offset)]),
+  /** One lane to memory. */
+  storeLane: (address: Code, value: Code, lane: number, offset = 0): Code =>
+    join([address, value, simd(90), at(2, offset), [lane]]),
+  /** The same number in all lanes. */
+  const: (value: number): Code => {
+    const bytes = [...new Uint8Array(new Float32Array([value]).buffer)];
+    return [...simd(12), ...bytes, ...bytes, ...bytes, ...bytes];
+  },
+  splat: unary(...simd(0x13)),
+  lane: (x: Code, lane: number): Code => [...x, ...simd(0x1f), lane],
+  /** Lanes of two vectors: 0 … 3 are the first's, 4 … 7 the second's. */
+  shuffle: (a: Code, b: Code, lanes: readonly number[]): Code =>
+    join([a, b, simd(13), lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte))]),
+  add: binary(...simd(0xe4)),
+  sub: binary(...simd(0xe5)),
+  mul: binary(...simd(0xe6)),
+  div: binary(...simd(0xe7)),
+  /** The second where it is smaller, else the first. */
+  pmin: binary(...simd(0xea)),
+  /** The second where it is larger, else the first. */
+  pmax: binary(...simd(0xeb)),
+  abs: unary(...simd(0xe0)),
+  neg: unary(...simd(0xe1)),
+  sqrt: unary(...simd(0xe3)),
+  /** The nearest integer. */
+  nearest: unary(...simd(0x6a)),
+  /** Masks: all bits of a lane, or none. */
+  equal: binary(...simd(0x41)),
+  lessThan: binary(...simd(0x43)),
+  greaterThan: binary(...simd(0x44)),
+  /** Integers from floats, at the nearest end of the range where they do not fit. */
+  toInts: unary(...simd(0xf8)),
+} as const;
+
+/** Vectors of two doubles (`v128`). */
+export const f64x2 = {
+  add: binary(...simd(0xf0)),
+  /** The first two floats of a vector. */
+  fromFloats: unary(...simd(0x5f)),
+  lane: (x: Code, lane: number): Code => [...x, ...simd(0x21), lane],
+} as const;
+
+/** Single doubles. */
+export const f64 = {
+  add: binary(0xa0),
+  div: binary(0xa3),
+  fromInt: unary(0xb7),
+  toFloat: unary(0xb6),
+} as const;
+
+/** Vectors of four integers (`v128`). */
+export const i32x4 = {
+  const: (value: number): Code => {
+    const bytes = [...new Uint8Array(new Int32Array([value]).buffer)];
+    return [...simd(12), ...bytes, ...bytes, ...bytes, ...bytes];
+  },
+  add: binary(...simd(0xae)),
+  sub: binary(...simd(0xb1)),
+  shiftLeft: (x: Code, bits: number): Code => join([x, int(bits), simd(0xab)]),
+  /** Halves, rounded down, and so on. */
+  shiftRight: (x: Code, bits: number): Code => join([x, int(bits), simd(0xac)]),
+} as const;
+
+/** Bits of vectors. */
+export const v128 = {
+  and: binary(...simd(78)),
+  /** Bits of the first that the second lacks. */
+  andNot: binary(...simd(79)),
+  or: binary(...simd(80)),
+  /** The first's bits where the mask has ones, else the second's. */
+  select: (a: Code, b: Code, mask: Code): Code => join([a, b, mask, simd(82)]),
+} as const;
+
+/** a · b + c, rounded once where the processor can. Needs relaxed SIMD. */
+export const relaxedMultiplyAdd = (a: Code, b: Code, c: Code): Code => join([a, b, c, simd(0x105)]);
+/** a · b + c, rounded twice. */
+export const multiplyThenAdd = (a: Code, b: Code, c: Code): Code => f32x4.add(c, f32x4.mul(a, b));
+
+/** Runs code if an integer is not 0. */
+export const when = (condition: Code, then: Code, otherwise: Code = []): Code =>
+  join([condition, [0x04, 0x40], then, otherwise.length > 0 ? [0x05] : [], otherwise, [0x0b]]);
+
+/** Runs code while a condition, looked at before each time, is not 0. */
+export const loopWhile = (condition: Code, body: Code): Code =>
+  join([condition, [0x04, 0x40, 0x03, 0x40], body, condition, [0x0d, 0x00, 0x0b, 0x0b]]);
+
+/** Adds to a variable. */
+export const increase = (local: Local, by: Code): Code => local.set(i32.add(local.get, by));
+
+/** A function under construction. */
+export class FunctionBuilder {
+  readonly name: string;
+  readonly parameters: readonly Local[];
+  readonly #locals: Local[] = [];
+  #body: Code = [];
+
+  constructor(name: string, parameters: readonly ValueType[]) {
+    this.name = name;
+    this.parameters = parameters.map((type, i) => variable(type, i));
+  }
+
+  /** A new variable, 0 at first. */
+  local(type: ValueType): Local {
+    const made = variable(type, this.parameters.length + this.#locals.length);
+    this.#locals.push(made);
+    return made;
+  }
+
+  /** Several new variables. */
+  locals(type: ValueType, count: number): Local[] {
+    return Array.from({ length: count }, () => this.local(type));
+  }
+
+  /** Its instructions. */
+  body(...parts: readonly Code[]): this {
+    this.#body = join(parts);
+    return this;
+  }
+
+  /** As it stands in the module's code. */
+  encode(): Code {
+    const locals = this.#locals.map(({ type }) => [1, TYPES[type]]);
+    const code = join([unsigned(locals.length), ...locals, this.#body, [0x0b]]);
+    return join([unsigned(code.length), code]);
+  }
+}
+
+function variable(type: ValueType, index: number): Local {
+  return {
+    type,
+    get: [0x20, ...unsigned(index)],
+    set: (value) => [...value, 0x21, ...unsigned(index)],
+  };
+}
+
+/** Calls a function of the same module. */
+export const call = (index: number, ...operands: readonly Code[]): Code => join([...operands, [0x10], unsigned(index)]);
+
+/** Pages (64 KiB) of the memory that a module works in. */
+export interface MemoryLimits {
+  readonly initial: number;
+  readonly maximum: number;
+}
+
+/**
+ * A module of functions without results, all exported, that work in a shared memory, import `memory` of module `env`.
+ *
+ * @example
+ * ```ts
+ * import { encodeModule, f32, FunctionBuilder } from "./assembler.ts";
+ *
+ * const f = new FunctionBuilder("double", ["i32"]);
+ * const [address] = f.parameters;
+ * f.body(f32.store(address.get, f32.add(f32.load(address.get), f32.load(address.get))));
+ * const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+ * const module = new WebAssembly.Module(encodeModule([f], { initial: 1, maximum: 1 }));
+ * const { double } = new WebAssembly.Instance(module, { env: { memory } }).exports as { double(x: number): void };
+ * const numbers = new Float32Array(memory.buffer);
+ * numbers[1] = 21;
+ * double(4);
+ * console.assert(numbers[1] === 42);
+ * ```
+ */
+export function encodeModule(
+  functions: readonly FunctionBuilder[],
+  { initial, maximum }: MemoryLimits,
+): Uint8Array<ArrayBuffer> {
+  const text = (value: string): Code => {
+    const bytes = [...new TextEncoder().encode(value)];
+    return [...unsigned(bytes.length), ...bytes];
+  };
+  const vector = (items: readonly Code[]): Code => join([unsigned(items.length), ...items]);
+  const section = (id: number, content: Code): Code => join([[id], unsigned(content.length), content]);
+  const signatures = functions.map(({ parameters }) =>
+    join([[0x60], vector(parameters.map(({ type }) => [TYPES[type]])), [0]])
+  );
+  const memory = join([text("env"), text("memory"), [0x02, 0x03], unsigned(initial), unsigned(maximum)]);
+  return new Uint8Array(join([
+    [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+    section(1, vector(signatures)),
+    section(2, vector([memory])),
+    section(3, vector(functions.map((_, i) => unsigned(i)))),
+    section(7, vector(functions.map(({ name }, i) => join([text(name), [0x00], unsigned(i)])))),
+    section(10, vector(functions.map((f) => f.encode()))),
+  ]));
+}

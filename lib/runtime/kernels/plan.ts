@@ -1,0 +1,184 @@
+/**
+ * Gives the buffers of a lowered graph their addresses, so that what nobody needs any more makes room, and writes the
+ * program's words.
+ *
+ * @module
+ */
+import { Kind } from "./execute.ts";
+import type { Buffer, Instruction, Lowered, Ref } from "./lower.ts";
+
+/** A program for inputs of some sizes. */
+export interface Program {
+  /** Instructions, then constants. They are to be put at the address that the program was made for. */
+  readonly words: Int32Array;
+  /** How many of the words are instructions. */
+  readonly length: number;
+  /** Words to which the address of an input is to be added. */
+  readonly patches: readonly (readonly [word: number, input: string])[];
+  /** Inputs that are to be copied, and where to. */
+  readonly copies: readonly (readonly [input: string, address: number])[];
+  /** Where results lie; an input that is a result lies where it was put. */
+  readonly outputs: readonly Output[];
+  /** How much memory it needs, words included. */
+  readonly bytes: number;
+}
+
+/** A result's place. */
+export interface Output {
+  readonly name: string;
+  readonly dims: readonly number[];
+  /** An address, or the name of the input that is the result. */
+  readonly place: number | string;
+  /** Past the place, in bytes. */
+  readonly offset: number;
+}
+
+const ALIGNMENT = 64;
+const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+
+/**
+ * Places a program at an address, a multiple of 64.
+ *
+ * @param inPlace inputs that are in the kernels' memory already
+ */
+export function plan(lowered: Lowered, base: number, inPlace: ReadonlySet<string>): Program {
+  const instructions = withBarriers(lowered.instructions);
+  const length = instructions.reduce((sum, { words }) => sum + words.length, 0);
+  const total = length + lowered.constants.length;
+  const { addresses, bytes } = place(lowered, instructions, base, aligned(4 * total), inPlace, base + 4 * length);
+  const words = new Int32Array(total);
+  const patches: [number, string][] = [];
+  let at = 0;
+  for (const instruction of instructions) {
+    for (const word of instruction.words) {
+      if (typeof word === "number") words[at] = word;
+      else {
+        const address = addresses[word.buffer];
+        words[at] = 4 * word.offset;
+        if (typeof address === "string") patches.push([at, address]);
+        else words[at] += address;
+      }
+      at++;
+    }
+  }
+  words.set(new Int32Array(new Float32Array(lowered.constants).buffer), length);
+  const copies = lowered.buffers.flatMap((buffer, i): [string, number][] =>
+    buffer.kind === "input" && typeof addresses[i] === "number" ? [[buffer.name, addresses[i]]] : []
+  );
+  const outputs = lowered.outputs.map(([name, { buffer, offset, dims }]) => ({
+    name,
+    dims,
+    place: addresses[buffer],
+    offset: 4 * offset,
+  }));
+  return { words, length, patches, copies, outputs, bytes };
+}
+
+/** Threads meet before instructions that they share and after them. */
+function withBarriers(instructions: readonly Instruction[]): Instruction[] {
+  const barrier: Instruction = { words: [Kind.Barrier, 4, 1, 0], inPlace: [] };
+  const found: Instruction[] = [];
+  let hasMet = true;
+  for (const instruction of instructions) {
+    const isShared = instruction.words[2] === 1;
+    if (isShared && !hasMet) found.push(barrier);
+    found.push(instruction);
+    if (isShared) found.push(barrier);
+    hasMet = isShared;
+  }
+  return found;
+}
+
+const isRef = (word: number | Ref): word is Ref => typeof word !== "number";
+
+/** An address for every buffer; the name of the input for those whose address each run says. */
+function place(
+  { buffers, outputs }: Lowered,
+  instructions: readonly Instruction[],
+  base: number,
+  start: number,
+  inPlace: ReadonlySet<string>,
+  constants: number,
+): { addresses: (number | string)[]; bytes: number } {
+  const last = new Array<number>(buffers.length).fill(-1);
+  instructions.forEach(({ words }, i) => words.filter(isRef).forEach(({ buffer }) => last[buffer] = i));
+  for (const [, { buffer }] of outputs) last[buffer] = instructions.length;
+  const endsAt: number[][] = instructions.map(() => []);
+  const space = new Space(start);
+  const addresses = new Array<number | string>(buffers.length).fill("");
+  const given = new Array<number>(buffers.length);
+  const give = (buffer: number, from: number): void => {
+    given[buffer] = from;
+    addresses[buffer] = base + from;
+    endsAt[last[buffer]]?.push(buffer);
+  };
+  const bytesOf = (buffer: Buffer): number => buffer.kind === "constants" ? 0 : aligned(4 * buffer.size);
+  buffers.forEach((buffer, i) => {
+    if (buffer.kind === "constants") addresses[i] = constants;
+    else if (buffer.kind === "input" && inPlace.has(buffer.name)) addresses[i] = buffer.name;
+    else if (buffer.kind === "input") give(i, space.take(bytesOf(buffer)));
+  });
+  instructions.forEach(({ words, inPlace: candidates }, i) => {
+    const made = words.find(isRef)?.buffer; // the result comes first
+    if (made !== undefined && addresses[made] === "" && buffers[made].kind === "result") {
+      const bytes = bytesOf(buffers[made]);
+      const old = candidates.find((buffer) =>
+        last[buffer] === i && given[buffer] !== undefined && bytesOf(buffers[buffer]) === bytes &&
+        endsAt[i].includes(buffer)
+      );
+      if (old !== undefined) endsAt[i].splice(endsAt[i].indexOf(old), 1);
+      give(made, old === undefined ? space.take(bytes) : given[old]);
+    }
+    for (const buffer of endsAt[i]) space.giveBack(given[buffer], bytesOf(buffers[buffer]));
+  });
+  buffers.forEach(({ kind }, i) => { // of no elements
+    if (kind === "result" && addresses[i] === "") addresses[i] = constants;
+  });
+  return { addresses, bytes: space.end };
+}
+
+/** Room that is taken and given back. */
+class Space {
+  /** Where the room ends that was ever taken. */
+  end: number;
+  /** Gaps by where they begin, in order; none touch. */
+  readonly #gaps: [start: number, end: number][] = [];
+
+  constructor(start: number) {
+    this.end = start;
+  }
+
+  /** The smallest gap that is large enough, or room at the end. */
+  take(bytes: number): number {
+    let best = -1;
+    this.#gaps.forEach(([start, end], i) => {
+      if (end - start < bytes) return;
+      if (best < 0 || end - start < this.#gaps[best][1] - this.#gaps[best][0]) best = i;
+    });
+    if (best >= 0) {
+      const gap = this.#gaps[best];
+      const start = gap[0];
+      gap[0] += bytes;
+      if (gap[0] === gap[1]) this.#gaps.splice(best, 1);
+      return start;
+    }
+    const tail = this.#gaps.at(-1);
+    const start = tail && tail[1] === this.end ? this.#gaps.pop()![0] : this.end;
+    this.end = start + bytes;
+    return start;
+  }
+
+  giveBack(start: number, bytes: number): void {
+    if (bytes === 0) return;
+    let at = this.#gaps.findIndex(([from]) => from > start);
+    if (at < 0) at = this.#gaps.length;
+    this.#gaps.splice(at, 0, [start, start + bytes]);
+    for (const i of [at, at - 1]) {
+      const [gap, next] = [this.#gaps[i], this.#gaps[i + 1]];
+      if (gap && next && gap[1] === next[0]) {
+        gap[1] = next[1];
+        this.#gaps.splice(i + 1, 1);
+      }
+    }
+  }
+}

@@ -1,0 +1,10 @@
+/**
+ * The size of the tiles that matrix products are made of.
+ *
+ * @module
+ */
+
+/** Rows of a tile. */
+export const TILE_ROWS = 2;
+/** Columns of a tile. */
+export const TILE_COLUMNS = 24;
