@@ -8,7 +8,7 @@
  * @module
  */
 import type { Hands, Kernels } from "./hands.ts";
-import { TILE_COLUMNS, TILE_ROWS } from "./tile.ts";
+import { STREAM_ROWS, TILE_COLUMNS, TILE_ROWS } from "./tile.ts";
 
 /** Kinds of instructions. */
 export const Kind = {
@@ -46,6 +46,12 @@ const GROUP_STRIPS = 4;
 const A_BYTES = 4 * BLOCK_ROWS * STRIP_STEPS;
 const B_BYTES = 4 * GROUP_STRIPS * TILE_COLUMNS * STRIP_STEPS;
 const TAIL_BYTES = 4 * BLOCK_ROWS * TILE_COLUMNS;
+
+/** Up to so many rows, the second operand is not packed. */
+const FEW_ROWS = 8;
+/** Columns of it that are gone through together: what they take stays in a near cache. */
+const WIDE_COLUMNS = 512;
+const TALL_COLUMNS = 32;
 
 /** Memory that a thread needs for itself. */
 export const SCRATCH_BYTES = A_BYTES + B_BYTES + TAIL_BYTES + 64;
@@ -184,23 +190,50 @@ function rows(hands: Hands, at: number, taken: number): void {
 
 function matMul(hands: Hands, at: number, taken: number): void {
   const { words } = hands;
-  const [m, n, rank] = [words[at + 1], words[at + 2], words[at + 10]];
+  const [m, n, k, rank] = [words[at + 1], words[at + 2], words[at + 3], words[at + 10]];
+  const [aColumn, bRow, bColumn] = [words[at + 6], words[at + 8], words[at + 9]];
+  const isFew = m <= FEW_ROWS && aColumn === 4;
+  const isWide = isFew && bColumn === 4 && n % 8 === 0;
+  const isTall = isFew && bRow === 4 && n % 4 === 0 && k % 4 === 0;
+  const columns = isWide ? WIDE_COLUMNS : isTall ? TALL_COLUMNS : GROUP_STRIPS * TILE_COLUMNS;
   const dims = at + 11;
-  const columns = GROUP_STRIPS * TILE_COLUMNS;
   const groups = Math.ceil(n / columns);
   const units = product(words, dims, rank) * groups;
   for (let unit = take(words, taken); unit < units; unit = take(words, taken)) {
     const batch = Math.floor(unit / groups);
     const from = (unit - batch * groups) * columns;
-    someColumns(
-      hands,
-      at,
-      words[at] + batch * m * n * 4,
-      words[at + 4] + offsetOf(words, batch, rank, dims, dims + rank),
-      words[at + 7] + offsetOf(words, batch, rank, dims, dims + 2 * rank),
-      from,
-      Math.min(n - from, columns),
-    );
+    const width = Math.min(n - from, columns);
+    const out = words[at] + batch * m * n * 4;
+    const a = words[at + 4] + offsetOf(words, batch, rank, dims, dims + rank);
+    const b = words[at + 7] + offsetOf(words, batch, rank, dims, dims + 2 * rank);
+    if (isWide) {
+      const [aRow, to] = [words[at + 5], out + 4 * from];
+      hands.kernels.streamWide(a, aRow, b + from * bColumn, bRow, to, 4 * n, k, width, m);
+    } else if (isTall) {
+      fewRows(hands.kernels, a, words[at + 5], b + from * bColumn, bColumn, out + 4 * from, 4 * n, k, width, m);
+    } else {
+      someColumns(hands, at, out, a, b, from, width);
+    }
+  }
+}
+
+/** Some columns of a product of few rows with a transposed matrix. */
+function fewRows(
+  { streamTall1, streamTall2, streamTall3, streamTall4 }: Kernels,
+  a: number,
+  aRow: number,
+  b: number,
+  bColumn: number,
+  c: number,
+  cRow: number,
+  k: number,
+  columns: number,
+  rows: number,
+): void {
+  const heights = [streamTall1, streamTall2, streamTall3, streamTall4];
+  for (let top = 0; top < rows; top += STREAM_ROWS) {
+    const height = Math.min(STREAM_ROWS, rows - top);
+    heights[height - 1](a + top * aRow, aRow, b, bColumn, c + top * cRow, cRow, k, columns);
   }
 }
 

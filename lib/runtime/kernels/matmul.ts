@@ -2,6 +2,8 @@
  * Kernels of matrix products. Both operands are packed into strips, in which what is multiplied together lies together;
  * a tile of 2 rows by 24 columns stays in registers while k runs (12 sums: 16 registers hold no more).
  *
+ * A product of few rows is not worth packing for: its second operand is read where it lies, once.
+ *
  * Every sum runs over k in order, in one chain of multiply-adds, so that a number does not depend on what else is in the
  * same product: a row is the same, to the last bit, in a batch and alone.
  *
@@ -23,7 +25,7 @@ import {
   sequence,
   when,
 } from "./assembler.ts";
-import { TILE_COLUMNS, TILE_ROWS } from "./tile.ts";
+import { STREAM_ROWS, TILE_COLUMNS, TILE_ROWS } from "./tile.ts";
 
 /** a · b + c. */
 export type MultiplyAdd = (a: Code, b: Code, c: Code) => Code;
@@ -215,12 +217,165 @@ function packAny(): FunctionBuilder {
   ));
 }
 
+/** Steps of k that are done while a few columns are at hand. */
+const STREAM_STEPS = 8;
+
+/**
+ * `stream{rows}by{steps}(a, aRow, b, bRow, c, cRow, columns, goOn)`: so many steps of k for a few rows of a product and
+ * `columns` (a multiple of 8) of its columns, the second operand read in the order in which it lies; added to the sums
+ * in memory if `goOn` is not 0.
+ */
+function stream(rows: number, steps: number, multiplyAdd: MultiplyAdd): FunctionBuilder {
+  const f = new FunctionBuilder(`stream${rows}by${steps}`, ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"]);
+  const [a, aRow, b, bRow, c, cRow, columns, goOn] = f.parameters;
+  const sums = Array.from({ length: rows }, () => f.locals("v128", 2));
+  const x = f.locals("v128", 2);
+  const splat = f.local("v128");
+  const [source, target, row] = f.locals("i32", 3);
+  const eachRow = (pointer: Local, start: Code, stride: Code, visit: (r: number) => Code): Code =>
+    sequence(pointer.set(start), ...sums.map((_, r) => sequence(r > 0 ? increase(pointer, stride) : [], visit(r))));
+  const step = (i: number): Code =>
+    sequence(
+      ...x.map((vector, v) => vector.set(f32x4.load(source.get, 16 * v))),
+      eachRow(row, a.get, aRow.get, (r) =>
+        sequence(
+          splat.set(f32x4.loadSplat(row.get, 4 * i)),
+          ...x.map((vector, v) => sums[r][v].set(multiplyAdd(splat.get, vector.get, sums[r][v].get))),
+        )),
+      increase(source, bRow.get),
+    );
+  return f.body(loopWhile(
+    columns.get,
+    sequence(
+      when(
+        goOn.get,
+        eachRow(
+          target,
+          c.get,
+          cRow.get,
+          (r) => sequence(...sums[r].map((sum, v) => sum.set(f32x4.load(target.get, 16 * v)))),
+        ),
+        sequence(...sums.flat().map((sum) => sum.set(f32x4.const(0)))),
+      ),
+      source.set(b.get),
+      ...Array.from({ length: steps }, (_, i) => step(i)),
+      eachRow(
+        target,
+        c.get,
+        cRow.get,
+        (r) => sequence(...sums[r].map((sum, v) => f32x4.store(target.get, sum.get, 16 * v))),
+      ),
+      increase(b, int(32)),
+      increase(c, int(32)),
+      increase(columns, int(-8)),
+    ),
+  ));
+}
+
+/**
+ * `streamWide(a, aRow, b, bRow, c, cRow, k, columns, rows)`: some columns of a product of few rows, every row while the
+ * numbers of a few steps of k are in the nearest cache.
+ *
+ * @param first index of `stream1by1` in the module; the others follow, `stream1by8` next
+ */
+function streamWide(first: number): FunctionBuilder {
+  const f = new FunctionBuilder("streamWide", ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"]);
+  const [a, aRow, b, bRow, c, cRow, k, columns, rows] = f.parameters;
+  const [from, to, left, goOn] = f.locals("i32", 4);
+  const one = (height: number, isLong: boolean): Code =>
+    call(
+      first + 2 * (height - 1) + (isLong ? 1 : 0),
+      from.get,
+      aRow.get,
+      b.get,
+      bRow.get,
+      to.get,
+      cRow.get,
+      columns.get,
+      goOn.get,
+    );
+  const steps = (count: number): Code =>
+    sequence(
+      from.set(a.get),
+      to.set(c.get),
+      left.set(rows.get),
+      loopWhile(
+        i32.greaterEqualSigned(left.get, int(STREAM_ROWS)),
+        sequence(
+          one(STREAM_ROWS, count > 1),
+          increase(from, i32.mul(aRow.get, int(STREAM_ROWS))),
+          increase(to, i32.mul(cRow.get, int(STREAM_ROWS))),
+          increase(left, int(-STREAM_ROWS)),
+        ),
+      ),
+      ...[1, 2, 3].map((height) => when(i32.equal(left.get, int(height)), one(height, count > 1))),
+      goOn.set(int(1)),
+      increase(a, int(4 * count)),
+      increase(b, i32.mul(bRow.get, int(count))),
+      increase(k, int(-count)),
+    );
+  return f.body(
+    loopWhile(i32.greaterEqualSigned(k.get, int(STREAM_STEPS)), steps(STREAM_STEPS)),
+    loopWhile(k.get, steps(1)),
+  );
+}
+
+/**
+ * `streamTall{rows}(a, aRow, b, bColumn, c, cRow, k, columns)`: a few rows of a product with a transposed matrix, read
+ * where it lies: `columns` (a multiple of 4) columns of k (a multiple of 4) numbers each.
+ */
+function streamTall(rows: number, multiplyAdd: MultiplyAdd): FunctionBuilder {
+  const f = new FunctionBuilder(`streamTall${rows}`, ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"]);
+  const [a, aRow, b, bColumn, c, cRow, k, columns] = f.parameters;
+  const sums = f.locals("v128", rows);
+  const [x, pairs] = [f.locals("v128", 4), f.locals("v128", 4)];
+  const [from, source, along, left, row, target] = f.locals("i32", 6);
+  return f.body(loopWhile(
+    columns.get,
+    sequence(
+      ...sums.map((sum) => sum.set(f32x4.const(0))),
+      from.set(b.get),
+      along.set(a.get),
+      left.set(k.get),
+      loopWhile(
+        left.get,
+        sequence(
+          source.set(from.get),
+          ...x.map((vector) => sequence(vector.set(f32x4.load(source.get)), increase(source, bColumn.get))),
+          transposed(x, pairs, (column, i) => x[i].set(column)),
+          row.set(along.get),
+          ...sums.map((sum, r) =>
+            sequence(
+              r > 0 ? increase(row, aRow.get) : [],
+              ...x.map((column, i) => sum.set(multiplyAdd(f32x4.loadSplat(row.get, 4 * i), column.get, sum.get))),
+            )
+          ),
+          increase(from, int(16)),
+          increase(along, int(16)),
+          increase(left, int(-4)),
+        ),
+      ),
+      target.set(c.get),
+      ...sums.map((sum, r) => sequence(r > 0 ? increase(target, cRow.get) : [], f32x4.store(target.get, sum.get))),
+      increase(b, i32.shiftLeft(bColumn.get, 2)),
+      increase(c, int(16)),
+      increase(columns, int(-4)),
+    ),
+  ));
+}
+
 /** All kernels of matrix products, to stand first in a module. */
 export function matmulKernels(multiplyAdd: MultiplyAdd): FunctionBuilder[] {
+  const heights = Array.from({ length: STREAM_ROWS }, (_, i) => i + 1);
+  const called = [
+    ...[1, 2].map((rows) => tile(rows, multiplyAdd)),
+    ...heights.flatMap((rows) => [1, STREAM_STEPS].map((steps) => stream(rows, steps, multiplyAdd))),
+  ];
   return [
-    tile(1, multiplyAdd),
-    tile(2, multiplyAdd),
+    ...called,
     tiles(0),
+    streamWide(2),
+    ...heights.map((rows) => streamTall(rows, multiplyAdd)),
     packWide(),
     packTall(TILE_ROWS),
     packTall(TILE_COLUMNS),
