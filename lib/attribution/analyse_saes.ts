@@ -6,9 +6,8 @@
 import { type SaeRun, seenBy, sideBySide } from "./apply.ts";
 import type { AttributionOptions } from "./attribution.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
-import type { BaselineRun } from "./baseline.ts";
-import { changesOf } from "./contributions.ts";
-import { integrate } from "./methods/integrated_gradients.ts";
+import type { BaselineRun, SaeBaseline } from "./baseline.ts";
+import type { IntegratedGradient, IntegrationOptions } from "./methods/integrated_gradients.ts";
 import { findMethod } from "./methods/mod.ts";
 import { analyseSae, entriesOf, type SaeAttribution, type SaeGradients } from "./sae_attribution.ts";
 import type { RunParts } from "./variants.ts";
@@ -24,11 +23,23 @@ export async function analyseSaes(
   for (const [hook, run] of grads.saeRuns) {
     const baseline = compared?.saes.get(hook);
     const integrated = findMethod(method).integrate
-      ? await integrate(parts, run, changesOf(entriesOf(run, baseline)), integration)
+      ? await integrateAlong(parts, run, baseline, integration)
       : undefined;
     saes.set(hook, await analyseSae(run, { ...gradientsAt(run, grads), baseline, ...integrated }, includeErrorTerm));
   }
   return saes;
+}
+
+/** The mean of the gradients on the way from the baseline. */
+async function integrateAlong(
+  parts: RunParts,
+  run: SaeRun,
+  baseline: SaeBaseline | undefined,
+  options: IntegrationOptions | undefined,
+): Promise<IntegratedGradient> {
+  const { changesOf } = await import("./contributions.ts");
+  const { integrate } = await import("./methods/path_integral.ts");
+  return await integrate(parts, run, changesOf(entriesOf(run, baseline)), options);
 }
 
 /** The gradients at the hooks that an SAE's features write. */

@@ -9,17 +9,15 @@ import type { VerifySummary } from "../attribution/verification.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { Model } from "../model/model.ts";
 import type { AttributeRequest } from "./attribute.ts";
-import { readBaselinePrompts, runAttribution, spaceWarnings } from "./attribution_run.ts";
+import { readBaselinePrompts, runAttribution } from "./attribution_run.ts";
 import { type Checks, writeExports } from "./exports.ts";
 import { findExplanations, type FoundExplanations } from "./explanations.ts";
 import { type Opened, openShown } from "./open.ts";
-import { printNote, type Screen, stderrScreen, stdoutScreen } from "./output.ts";
+import { printNote, stderrScreen, stdoutScreen } from "./output.ts";
 import { withProgress } from "./progress.ts";
 import { readPrompt } from "./prompt.ts";
-import { attributionReport } from "./summary.ts";
-import { tokenName } from "../report/words.ts";
 import { makeTable } from "./tables.ts";
-import { writeTable } from "./write_table.ts";
+import { importWriter, writeTable } from "./write_table.ts";
 
 /** Predictions in the summary for people. */
 const TOP_PREDICTIONS = 5;
@@ -32,15 +30,24 @@ export async function attribute(request: AttributeRequest): Promise<void> {
   const baseline = await readBaselinePrompts(request.baseline);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
+  importLater(request);
   const found = await findExplanations(opened.saes, opened.requests);
   const { result, ...checks } = await withProgress(
     screen,
     "attributing",
     () => runAll(opened, prompt, baseline, request),
   );
-  const report = request.quiet ? undefined : await makeReport(request, result, found, checks, screen);
+  const report = request.quiet
+    ? undefined
+    : await (await import("./attribute_report.ts")).makeReport(request, result, found, checks, screen);
   await writeExports(request, result, checks);
   await writeAll(request, result, found, report);
+}
+
+/** Begins to import what is needed only when the run is over, while the model waits for its weights. */
+function importLater({ quiet, destination }: AttributeRequest): void {
+  importWriter(destination.format);
+  if (!quiet) import("./attribute_report.ts").catch(() => {}); // reported when it is used
 }
 
 async function runAll(
@@ -64,28 +71,6 @@ async function runChecks(model: Model, result: Attribution, { check, verify }: A
   const verifying = async (): Promise<VerifySummary> =>
     (await import("../attribution/verification.ts")).verifyAttribution(result, verify);
   return { check: check ? await checking() : undefined, verify: verify && await verifying() };
-}
-
-async function makeReport(
-  request: AttributeRequest,
-  result: Attribution,
-  found: FoundExplanations,
-  checks: Checks,
-  screen: Screen,
-): Promise<string> {
-  const { model, grads: { resolvedMetric } } = result.parts;
-  const ids = [...resolvedMetric.positive ?? [], ...resolvedMetric.negative ?? []];
-  const names = (await model.describeTokens(ids)).map((token): [number, string] => [token.id, tokenName(token)]);
-  const warnings = [
-    ...result.warnings,
-    ...found.warnings,
-    ...await spaceWarnings(result, request.metric),
-  ];
-  const seconds = performance.now() / 1000;
-  return attributionReport(
-    { result, request, labels: found.explanations, tokenNames: new Map(names), ...checks, warnings, seconds },
-    screen,
-  );
 }
 
 /** On a terminal the summary comes last, where the eye is; elsewhere it comes before rows that `| head` may cut. */

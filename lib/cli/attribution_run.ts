@@ -8,7 +8,6 @@ import { type Baseline, UnalignedPromptsError } from "../attribution/baseline.ts
 import { predictionOf } from "../attribution/predict.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { Model } from "../model/model.ts";
-import { sideBySide } from "../report/words.ts";
 import type { AttributionRequest } from "./attribution_options.ts";
 import { type ChatRequest, inChat } from "./chat_options.ts";
 import { leadingSpaceWarning } from "./leading_space.ts";
@@ -61,6 +60,7 @@ export async function runAttribution(
 
 /** Both prompts' tokens, so that one sees where they part. */
 async function showUnaligned(model: Model, { tokens }: UnalignedPromptsError): Promise<string> {
+  const { sideBySide } = await import("../report/words.ts");
   const [prompt, baseline] = await Promise.all(tokens.map((ids) => model.describeTokens(ids)));
   return `${sideBySide(prompt, baseline).join("\n")}\n`;
 }

@@ -5,7 +5,6 @@
  */
 import type { Explanations } from "../attribution/long_table.ts";
 import type { Sae } from "../sae/sae.ts";
-import { readFeatureTexts } from "./feature_texts.ts";
 import type { SaeRequest } from "./sae_options.ts";
 
 /** Texts by hook and feature, and what is doubtful about them. */
@@ -31,6 +30,7 @@ export async function findExplanations(
     const { dSae, neuronpediaId } = sae.config;
     const texts = new Map<number, string>();
     for (const file of requests[i].explanations ?? []) {
+      const { readFeatureTexts } = await import("./feature_texts.ts");
       const found = await readFeatureTexts(file);
       for (const [feature, text] of found.texts) {
         if (feature >= dSae) {

@@ -6,7 +6,6 @@
 import type { CheckSummary } from "../attribution/check.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { VerifySummary } from "../attribution/verification.ts";
-import { writeFileAtomic } from "../table/write_file.ts";
 import type { AttributeRequest } from "./attribute.ts";
 import { trackedHooks } from "./tracked.ts";
 
@@ -24,15 +23,20 @@ export async function writeExports(
 ): Promise<void> {
   if (script !== undefined) {
     const { emitPython } = await import("../attribution/emit_python.ts");
-    await writeFileAtomic(script, [emitPython(result)]);
+    await writeFile(script, [emitPython(result)]);
   }
   if (saveTensors !== undefined) {
     const { attributionTensors } = await import("../attribution/save_tensors.ts");
-    await writeFileAtomic(saveTensors, attributionTensors(result));
+    await writeFile(saveTensors, attributionTensors(result));
   }
   if (summary !== undefined) {
-    await writeFileAtomic(summary, [JSON.stringify(summaryJson(result, checks), null, 2) + "\n"]);
+    await writeFile(summary, [JSON.stringify(summaryJson(result, checks), null, 2) + "\n"]);
   }
+}
+
+async function writeFile(file: string, chunks: Iterable<string | Uint8Array>): Promise<void> {
+  const { writeFileAtomic } = await import("../table/write_file.ts");
+  await writeFileAtomic(file, chunks);
 }
 
 /** The summary and what only the command line adds to it. */

@@ -1,5 +1,6 @@
 /**
- * The op graph: values, ops, derived graphs, derivatives and their encoding.
+ * The op graph: values, ops, derived graphs and derivatives. The encoding, `onnx.ts`, is imported by the runtimes that
+ * need it.
  *
  * @module
  */
@@ -8,4 +9,3 @@ export * from "./ops.ts";
 export * from "./rewrite.ts";
 export * from "./vjp.ts";
 export { activationSecant, halvedProduct, type Rule, RULES, unbroadcast } from "./rules.ts";
-export { type FloatType, type OnnxOptions, outputName, toOnnx } from "./onnx.ts";

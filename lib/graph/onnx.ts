@@ -3,7 +3,17 @@
  *
  * @module
  */
-import { create, DataLocation, DataType, type MessageInitShape, ModelProtoSchema, toBinary } from "../deps/onnx_buf.ts";
+import {
+  type AttributeProto,
+  AttributeType,
+  DataLocation,
+  DataType,
+  encodeModel,
+  type NamedTensorProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from "./onnx_proto.ts";
 import { add, constant, div, erf, exp, greater, mul, neg, sigmoid, tanh, where } from "./ops.ts";
 import {
   type ActivationName,
@@ -34,21 +44,15 @@ export interface OnnxOptions {
 
 /** onnxruntime's own ops. */
 const CONTRIB = "com.microsoft";
-const OPSET = 20n;
-const IR_VERSION = 9n;
-
-type ModelInit = MessageInitShape<typeof ModelProtoSchema>;
-type GraphInit = NonNullable<Extract<ModelInit["graph"], { node?: unknown }>>;
-type NodeInit = NonNullable<GraphInit["node"]>[number];
-type TensorInit = NonNullable<GraphInit["initializer"]>[number];
-type AttributeInit = Extract<NonNullable<NodeInit["attribute"]>[number], { name?: string }>;
+const OPSET = 20;
+const IR_VERSION = 9;
 
 /** What lowering writes to. */
 interface Encoder {
   readonly dtype: FloatType;
   readonly contribOps: boolean;
   /** Adds a node and returns the name of its output. */
-  emit(opType: string, inputs: readonly string[], attributes?: readonly AttributeInit[], domain?: string): string;
+  emit(opType: string, inputs: readonly string[], attributes?: readonly AttributeProto[], domain?: string): string;
   /** The name of an int64 vector. */
   ints(values: readonly number[]): string;
   /** The name that a value already has; encodes it and what it needs otherwise. */
@@ -83,10 +87,10 @@ export function toOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
     nodes.push({ opType: "Identity", input: [encoder.name(value)], output: [outputName(name)] });
     return valueInfo(outputName(name), value, options.dtype);
   });
-  const model = create(ModelProtoSchema, {
+  return encodeModel({
     irVersion: IR_VERSION,
     producerName: "sae-attribution",
-    opsetImport: [{ domain: "", version: OPSET }, { domain: CONTRIB, version: 1n }],
+    opsetImport: [{ domain: "", version: OPSET }, { domain: CONTRIB, version: 1 }],
     graph: {
       name: "graph",
       node: nodes,
@@ -100,15 +104,14 @@ export function toOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
       output: outputs,
     },
   });
-  return toBinary(ModelProtoSchema, model);
 }
 
 /** An initializer whose data lies in a file of its name. */
-function outside(name: string, dims: readonly number[]): TensorInit {
+function outside(name: string, dims: readonly number[]): NamedTensorProto {
   const entry = (key: string, value: string | number): { key: string; value: string } => ({ key, value: `${value}` });
   return {
     name,
-    dims: dims.map(BigInt),
+    dims,
     dataType: DataType.FLOAT,
     dataLocation: DataLocation.EXTERNAL,
     externalData: [entry("location", name), entry("offset", 0), entry("length", 4 * dims.reduce((a, b) => a * b, 1))],
@@ -131,15 +134,15 @@ export function outputName(name: string): string {
 
 function newEncoder(
   { dtype, contribOps = false }: OnnxOptions,
-): { encoder: Encoder; nodes: NodeInit[]; initializers: TensorInit[] } {
-  const nodes: NodeInit[] = [];
-  const initializers: TensorInit[] = [];
+): { encoder: Encoder; nodes: NodeProto[]; initializers: NamedTensorProto[] } {
+  const nodes: NodeProto[] = [];
+  const initializers: NamedTensorProto[] = [];
   const names = new Map<Value, string>();
   const constants = new Map<string, string>();
-  const initializer = (key: string, tensor: TensorInit): string => {
+  const initializer = (key: string, tensor: TensorProto): string => {
     if (!constants.has(key)) {
       constants.set(key, key);
-      initializers.push({ ...tensor, name: key } as TensorInit);
+      initializers.push({ ...tensor, name: key });
     }
     return key;
   };
@@ -153,9 +156,9 @@ function newEncoder(
     },
     ints: (values) =>
       initializer(`i:${values.join(",")}`, {
-        dims: [BigInt(values.length)],
+        dims: [values.length],
         dataType: DataType.INT64,
-        int64Data: values.map(BigInt),
+        int64Data: values,
       }),
     name(value): string {
       const known = names.get(value);
@@ -175,38 +178,34 @@ function newEncoder(
 
 const floatType = (dtype: FloatType): DataType => dtype === "float32" ? DataType.FLOAT : DataType.DOUBLE;
 
-function scalarTensor(value: number, dtype: FloatType): TensorInit {
+function scalarTensor(value: number, dtype: FloatType): TensorProto {
   return dtype === "float32"
     ? { dims: [], dataType: DataType.FLOAT, floatData: [value] }
     : { dims: [], dataType: DataType.DOUBLE, doubleData: [value] };
 }
 
-function valueInfo(name: string, { shape, type }: Value, dtype: FloatType): NonNullable<GraphInit["input"]>[number] {
+function valueInfo(name: string, { shape, type }: Value, dtype: FloatType): ValueInfoProto {
   const elemType = type === "float" ? floatType(dtype) : type === "int64" ? DataType.INT64 : DataType.BOOL;
-  const dim = shape.map((d) => ({
-    value: typeof d === "number"
-      ? { case: "dimValue" as const, value: BigInt(d) }
-      : { case: "dimParam" as const, value: d },
-  }));
-  return { name, type: { value: { case: "tensorType", value: { elemType, shape: { dim } } } } };
+  const dim = shape.map((d) => typeof d === "number" ? { dimValue: d } : { dimParam: d });
+  return { name, type: { tensorType: { elemType, shape: { dim } } } };
 }
 
-const intAttribute = (name: string, value: number): AttributeInit => ({ name, type: 2, i: BigInt(value) });
-const intsAttribute = (name: string, values: readonly number[]): AttributeInit => ({
+const intAttribute = (name: string, value: number): AttributeProto => ({ name, type: AttributeType.INT, i: value });
+const intsAttribute = (name: string, values: readonly number[]): AttributeProto => ({
   name,
-  type: 7,
-  ints: values.map(BigInt),
+  type: AttributeType.INTS,
+  ints: values,
 });
-const stringAttribute = (name: string, value: string): AttributeInit => ({
+const stringAttribute = (name: string, value: string): AttributeProto => ({
   name,
-  type: 3,
-  s: new TextEncoder().encode(value) as Uint8Array<ArrayBuffer>,
+  type: AttributeType.STRING,
+  s: value,
 });
 
 type Lower<K extends OpKind = OpKind> = (value: Node<K>, encoder: Encoder) => string;
 
 /** An op that ONNX has under the same name, with the same inputs. */
-function same<K extends OpKind>(attributes: (op: Op<K>) => readonly AttributeInit[] = () => []): Lower<K> {
+function same<K extends OpKind>(attributes: (op: Op<K>) => readonly AttributeProto[] = () => []): Lower<K> {
   return (value, e) => e.emit(value.op.kind, value.inputs.map(e.name), attributes(value.op));
 }
 
@@ -264,7 +263,8 @@ const LOWER: { readonly [K in Exclude<OpKind, "Input" | "Constant">]: Lower<K> }
     return e.emit("Pad", [e.name(x), e.ints(ends)]); // with axes, the WebGPU provider fails
   },
   ScatterElementsLike: ({ inputs: [updates, indices, like] }, e) => {
-    const value: AttributeInit = { name: "value", type: 4, t: { ...scalarTensor(0, e.dtype), dims: [1n] } as never };
+    const zero: TensorProto = { ...scalarTensor(0, e.dtype), dims: [1] };
+    const value: AttributeProto = { name: "value", type: AttributeType.TENSOR, t: zero };
     const zeros = e.emit("ConstantOfShape", [e.emit("Shape", [e.name(like)])], [value]);
     const attributes = [intAttribute("axis", -1), stringAttribute("reduction", "add")];
     return e.emit("ScatterElements", [zeros, e.name(indices), e.name(updates)], attributes);

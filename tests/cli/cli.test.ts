@@ -209,7 +209,7 @@ Deno.test("cli: help and usage errors need no package", () =>
   }));
 
 Deno.test("cli: a run imports no package that it does not need", async () => {
-  const needed = ["@bufbuild/protobuf", "@huggingface/tokenizers", "csv-stringify", "onnx-buf", "onnxruntime-web"];
+  const needed = ["@bufbuild/protobuf", "@huggingface/tokenizers", "csv-stringify", "onnxruntime-web"];
   for (const command of ["attribute", "predict"]) {
     const url = new URL(`../../lib/cli/${command}_run.ts`, import.meta.url).href;
     const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", url] }).output();

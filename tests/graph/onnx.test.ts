@@ -8,12 +8,11 @@ import {
   input,
   mul,
   type OpKind,
-  outputName,
   reshape,
   RULES,
-  toOnnx,
   vjp,
 } from "../../lib/graph/mod.ts";
+import { outputName, toOnnx } from "../../lib/graph/onnx.ts";
 import { createRuntime } from "../../lib/runtime/runtime.ts";
 import type { Tensor } from "../../lib/runtime/tensor.ts";
 import { cotangents } from "./differences.ts";

@@ -114,7 +114,6 @@ Deno.test("attribute downloads only what it needs", async (t) => {
       "@bufbuild/protobuf",
       "@huggingface/tokenizers",
       "csv-stringify",
-      "onnx-buf",
       "onnxruntime-common",
       "onnxruntime-web",
     ];

@@ -4,11 +4,8 @@
  * @module
  */
 import { isRecord } from "../../weights/json.ts";
-import { readNpz } from "../../weights/npz.ts";
-import { openTorchFile } from "../../weights/pickle_tensors.ts";
 import { readSafetensorsHeader } from "../../weights/safetensors.ts";
 import type { FileSource } from "../../weights/source.ts";
-import { openZip } from "../../weights/zip_source.ts";
 import type { Stored } from "./view.ts";
 
 /** The tensors of one file by name. */
@@ -88,10 +85,13 @@ function parseJson(text: string, file: string): unknown {
 
 async function readTensors(source: FileSource, file: string): Promise<StoredTensors> {
   if (/\.npz$/i.test(file)) {
+    const { openZip } = await import("../../weights/zip_source.ts");
+    const { readNpz } = await import("../../weights/npz.ts");
     const zip = await openZip(source, file);
     return byName((await readNpz(zip)).map((info) => ({ ...info, from: zip, path: file })));
   }
   if (/\.pth?$/i.test(file)) {
+    const { openTorchFile } = await import("../../weights/pickle_tensors.ts");
     const { zip, tensors } = await openTorchFile(source, file);
     return byName(tensors.map((info) => ({ ...info, from: zip, path: file })));
   }

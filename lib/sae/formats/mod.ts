@@ -3,52 +3,36 @@
  *
  * @module
  */
-import { circuitTracer } from "./circuit_tracer.ts";
-import { crossLayer, gemmaScope2CrossLayer } from "./cross_layer.ts";
-import { dictionaryLearning } from "./dictionary_learning.ts";
 import type { SaeFiles } from "./files.ts";
 import type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
-import { gemmaScope } from "./gemma_scope.ts";
-import { gemmaScope2 } from "./gemma_scope_2.ts";
-import { llamaScope, llamaScopeR1 } from "./llama_scope.ts";
 import { saeLens } from "./sae_lens.ts";
-import { sparsify } from "./sparsify.ts";
-import { temporal } from "./temporal.ts";
-import { deepseekR1, goodfire, hookZ, qwenScope } from "./torch_files.ts";
 
 export { SaeFiles } from "./files.ts";
 export type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
 
-/** Formats in the order in which they are tried. */
-export const FORMATS: readonly SaeFormat[] = [
-  saeLens,
-  gemmaScope,
-  gemmaScope2CrossLayer,
-  gemmaScope2,
-  llamaScope,
-  llamaScopeR1,
-  dictionaryLearning,
-  sparsify,
-  hookZ,
-  qwenScope,
-  goodfire,
-  deepseekR1,
-  crossLayer,
-  circuitTracer,
-  temporal,
-];
-
 /**
- * Opens an SAE of whatever format; of a cross-layer transcoder, every layer.
+ * Opens an SAE of whatever format; of a cross-layer transcoder, every layer. SAELens's format is tried first.
  *
  * @throws {Deno.errors.NotFound} if it is of none that is known
  */
 export async function openSaes(files: SaeFiles, options: LoadSaeOptions): Promise<readonly FoundSae[]> {
-  for (const format of FORMATS) {
+  const found = await openAs([saeLens], files, options) ??
+    await openAs((await import("./others.ts")).OTHER_FORMATS, files, options);
+  if (!found) throw await unknown(files);
+  return found;
+}
+
+/** As the first of the formats that it has; undefined if it has none of them. */
+async function openAs(
+  formats: readonly SaeFormat[],
+  files: SaeFiles,
+  options: LoadSaeOptions,
+): Promise<readonly FoundSae[] | undefined> {
+  for (const format of formats) {
     const found = await format.open(files, options);
     if (found) return [found].flat();
   }
-  throw await unknown(files);
+  return undefined;
 }
 
 async function unknown(files: SaeFiles): Promise<Error> {

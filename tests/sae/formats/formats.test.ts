@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { createRuntime } from "../../../lib/runtime/runtime.ts";
 import { LOADERS } from "../../../lib/sae/formats/loaders.ts";
-import { FORMATS, SaeFiles } from "../../../lib/sae/formats/mod.ts";
+import { SaeFiles } from "../../../lib/sae/formats/mod.ts";
+import { OTHER_FORMATS } from "../../../lib/sae/formats/others.ts";
+import { saeLens } from "../../../lib/sae/formats/sae_lens.ts";
 import { loadSae } from "../../../lib/sae/load.ts";
 import { toDense } from "../../../lib/sae/sparse.ts";
 import { openSource } from "../../../lib/weights/source.ts";
@@ -188,7 +190,7 @@ Deno.test("the table of loaders is SAELens's, and its formats exist", () => {
     "sparsify",
     "temporal",
   ]);
-  const names = new Set(FORMATS.map(({ name }) => name));
+  const names = new Set([saeLens, ...OTHER_FORMATS].map(({ name }) => name));
   for (const [loader, { format, why }] of Object.entries(LOADERS)) {
     assert.ok(format === undefined ? why : names.has(format), loader);
   }

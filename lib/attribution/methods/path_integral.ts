@@ -1,0 +1,106 @@
+/**
+ * Taking integrated gradients; imported only where they are asked for.
+ *
+ * @module
+ */
+import { apart, type SaeRun, seenBy, sideBySide } from "../apply.ts";
+import { contributionSum, type FeatureChange } from "../contributions.ts";
+import { metricGradients } from "../evaluate_copies.ts";
+import { copiesAtOnce, goOn, type RunParts } from "../variants.ts";
+import type { IntegratedGradient, Integration, IntegrationOptions } from "./integrated_gradients.ts";
+
+/** The first number of steps that is tried. */
+const FIRST_STEPS = 8;
+/** Differences below this part of the metric are float32's rounding. */
+const NOISE = 1e-5;
+
+/**
+ * Integrates the metric's gradient at an SAE's hook.
+ *
+ * @param changes f − f_base of all features that differ
+ * @throws {RangeError} if a number of steps or the tolerance is out of range
+ */
+export async function integrate(
+  parts: RunParts,
+  run: SaeRun,
+  changes: readonly FeatureChange[],
+  options: IntegrationOptions = {},
+): Promise<IntegratedGradient> {
+  const { rule = "trapezoid", tolerance = 0.01, mostSteps = 512 } = options;
+  checkOptions(options);
+  const change = await contributionSum(run, changes);
+  const path = new Path(parts, run, change);
+  const ends = await path.gradients([0, 1]);
+  const [metricAtBaseline, metric] = ends.metrics;
+  const difference = metric - metricAtBaseline;
+  const floor = Math.max(tolerance * Math.abs(difference), NOISE * Math.abs(metric));
+  let inner: Float64Array = new Float64Array(change.length);
+  let steps = options.steps ?? Math.min(FIRST_STEPS, mostSteps);
+  for (let before = 0;; before = steps, steps *= 2) {
+    inner = await innerSum(path, rule, steps, before, inner);
+    const half = rule === "trapezoid" ? 0.5 : 0;
+    const writtenGradient = Float32Array.from(inner, (x, i) => (x + half * ends.sum[i]) / steps);
+    const sum = writtenGradient.reduce((total, g, i) => total + g * change[i], 0);
+    const converged = Math.abs(sum - difference) <= floor;
+    if (converged || options.steps !== undefined || 2 * steps > mostSteps) {
+      const [gradient] = apart(writtenGradient, run.sae.hooksOut.length, run.sae.config.dOut);
+      return { gradient, writtenGradient, integration: { rule, steps, metricAtBaseline, difference, sum, converged } };
+    }
+  }
+}
+
+/** The sum of the gradients between the ends; twice as many trapezoids have all points of those before. */
+async function innerSum(
+  path: Path,
+  rule: Integration["rule"],
+  steps: number,
+  before: number,
+  sumBefore: Float64Array,
+): Promise<Float64Array> {
+  if (rule === "midpoint") return (await path.gradients(points(steps, (i) => (i + 0.5) / steps))).sum;
+  const isNew = (i: number): boolean => before === 0 || i % 2 === 1;
+  const at = points(steps - 1, (i) => i + 1).filter(isNew).map((i) => i / steps);
+  const { sum } = await path.gradients(at);
+  return sum.map((x, i) => x + sumBefore[i]);
+}
+
+function checkOptions({ steps = 1, mostSteps = 1, tolerance = 0 }: IntegrationOptions): void {
+  const wrong = [steps, mostSteps].find((n) => !Number.isInteger(n) || n < 1);
+  if (wrong !== undefined) throw new RangeError(`The number of steps is ${wrong}: give a whole number above 0`);
+  if (!(tolerance >= 0)) throw new RangeError(`The tolerance is ${tolerance}: give a number that is not negative`);
+}
+
+const points = (n: number, at: (i: number) => number): number[] => Array.from({ length: n }, (_, i) => at(i));
+
+/** From the hook's value with all features as in the baseline (a = 0) to that of the run (a = 1). */
+class Path {
+  readonly #parts: RunParts;
+  readonly #run: SaeRun;
+  readonly #change: Float32Array;
+
+  constructor(parts: RunParts, run: SaeRun, change: Float32Array) {
+    this.#parts = parts;
+    this.#run = run;
+    this.#change = change;
+  }
+
+  /** The metric at some points, and the sum of its gradients there. */
+  async gradients(at: readonly number[]): Promise<{ metrics: number[]; sum: Float64Array }> {
+    const { model, grads: { tokens, resolvedMetric }, metricName } = this.#parts;
+    const { sae } = this.#run;
+    const metrics: number[] = [];
+    const sum = new Float64Array(this.#change.length);
+    const most = Math.max(1, copiesAtOnce(model, tokens.length) >> 1); // going back takes memory too
+    for (let start = 0; start < at.length; start += most) {
+      const changes = at.slice(start, start + most).map((a) => this.#change.map((x) => (a - 1) * x));
+      const state = await goOn(this.#parts, sae.hookOut, changes, "constant", true);
+      const found = await metricGradients(model, metricName, resolvedMetric, state.final, changes.length);
+      const gradients = await model.chain.backward(state, found.gradient, sae.hooksOut);
+      state.release();
+      const written = sae.hooksOut.map((hook) => seenBy(sae, gradients.get(hook)!));
+      sideBySide(written, sae.config.dOut).forEach((g, i) => sum[i % sum.length] += g);
+      metrics.push(...found.values);
+    }
+    return { metrics, sum };
+  }
+}
