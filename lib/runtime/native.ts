@@ -35,7 +35,7 @@ export function loadNative(nodePath?: string): NativeOrt {
     );
   }
   try {
-    return loaded = createRequire(path)(path) as NativeOrt;
+    return loaded = createRequire(`${path}/package.json`)(path) as NativeOrt;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`onnxruntime-node in ${path} cannot be loaded (${reason}): install it again, or use --device wasm`);

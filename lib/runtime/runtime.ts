@@ -101,18 +101,20 @@ export interface Runtime extends AsyncDisposable {
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   const { device = "auto" } = options;
+  // By computed addresses: what is imported so is not downloaded before it is needed.
+  const load = async <T>(file: string): Promise<T> => await import(new URL(file, import.meta.url).href);
   switch (device) {
     case "auto":
       return await createRuntime({ ...options, device: await chooseDevice() });
     case "wasm":
       if (options.dtype === "float64") return await createRuntime({ ...options, device: "onnx" });
-      return (await import("./wasm.ts")).createWasmRuntime(options);
+      return (await load<typeof import("./wasm.ts")>("./wasm.ts")).createWasmRuntime(options);
     case "webgpu":
-      return (await import("./webgpu.ts")).createWebgpuRuntime(options);
+      return (await load<typeof import("./webgpu.ts")>("./webgpu.ts")).createWebgpuRuntime(options);
     case "native":
-      return (await import("./native.ts")).createNativeRuntime(options);
+      return (await load<typeof import("./native.ts")>("./native.ts")).createNativeRuntime(options);
     case "onnx":
-      return (await import("./onnx.ts")).createOnnxRuntime(options);
+      return (await load<typeof import("./onnx.ts")>("./onnx.ts")).createOnnxRuntime(options);
     default:
       throw new RangeError(`Unknown device "${device}": choose one of ${DEVICES.join(", ")}`);
   }
