@@ -1,14 +1,14 @@
 /**
  * A WebAssembly assembler: functions of integers, floats and vectors of four floats, to the bytes of a module.
  *
- * Code is a list of bytes; an instruction is a function of its operands' code. Only what the kernels use is here.
+ * Code is bytes; an instruction is a function of its operands' code. Only what the kernels use is here.
  * Source: the binary format of WebAssembly 3.0, https://webassembly.github.io/spec/core/binary/.
  *
  * @module
  */
 
-/** The bytes of some instructions. */
-export type Code = readonly number[];
+/** The bytes of some instructions, as they were put together: a tree, so that putting together copies nothing. */
+export type Code = number | readonly Code[];
 
 /** A type of a value. */
 export type ValueType = "i32" | "f32" | "f64" | "v128";
@@ -26,6 +26,7 @@ export interface Local {
 
 /** Unsigned LEB128. */
 function unsigned(value: number): number[] {
+  if (value < 128) return [value];
   const bytes: number[] = [];
   for (;;) {
     const low = value % 128;
@@ -46,20 +47,21 @@ function signed(value: number): number[] {
   }
 }
 
-function join(parts: readonly Code[]): number[] {
-  const bytes: number[] = [];
-  for (const part of parts) for (const byte of part) bytes.push(byte);
-  return bytes;
+/** All bytes of a tree. */
+function flatten(code: Code, into: number[] = []): number[] {
+  if (typeof code === "number") into.push(code);
+  else for (let i = 0; i < code.length; i++) flatten(code[i], into);
+  return into;
 }
 
 /** Instructions one after another. */
-export const sequence = (...parts: readonly Code[]): Code => join(parts);
+export const sequence = (...parts: readonly Code[]): Code => parts;
 
 type Unary = (x: Code) => Code;
 type Binary = (a: Code, b: Code) => Code;
 
-const unary = (...bytes: number[]): Unary => (x) => [...x, ...bytes];
-const binary = (...bytes: number[]): Binary => (a, b) => join([a, b, bytes]);
+const unary = (...bytes: number[]): Unary => (x) => [x, bytes];
+const binary = (...bytes: number[]): Binary => (a, b) => [a, b, bytes];
 const simd = (opcode: number): number[] => [0xfd, ...unsigned(opcode)];
 
 /** Where in memory, past an address: `align` is the power of two that it is a multiple of. */
@@ -76,17 +78,17 @@ export const i32 = {
   sub: binary(0x6b),
   mul: binary(0x6c),
   and: binary(0x71),
-  shiftLeft: (x: Code, bits: number): Code => join([x, int(bits), [0x74]]),
+  shiftLeft: (x: Code, bits: number): Code => [x, int(bits), [0x74]],
   equal: binary(0x46),
   lessSigned: binary(0x48),
   greaterEqualSigned: binary(0x4e),
-  load: (address: Code, offset = 0): Code => [...address, 0x28, ...at(2, offset)],
+  load: (address: Code, offset = 0): Code => [address, 0x28, at(2, offset)],
 } as const;
 
 /** Single floats. */
 export const f32 = {
-  load: (address: Code, offset = 0): Code => [...address, 0x2a, ...at(2, offset)],
-  store: (address: Code, value: Code, offset = 0): Code => join([address, value, [0x38, ...at(2, offset)]]),
+  load: (address: Code, offset = 0): Code => [address, 0x2a, at(2, offset)],
+  store: (address: Code, value: Code, offset = 0): Code => [address, value, 0x38, at(2, offset)],
   add: binary(0x92),
   sub: binary(0x93),
   mul: binary(0x94),
@@ -96,26 +98,32 @@ export const f32 = {
 
 /** Vectors of four floats (`v128`), lane by lane. */
 export const f32x4 = {
-  load: (address: Code, offset = 0): Code => [...address, ...simd(0), ...at(2, offset)],
+  load: (address: Code, offset = 0): Code => [address, simd(0), at(2, offset)],
   /** One float from memory in all lanes. */
-  loadSplat: (address: Code, offset = 0): Code => [...address, ...simd(9), ...at(2, offset)],
+  loadSplat: (address: Code, offset = 0): Code => [address, simd(9), at(2, offset)],
   /** A vector with one lane from memory. */
-  loadLane: (address: Code, x: Code, lane: number, offset = 0): Code =>
-    join([address, x, simd(86), at(2, offset), [lane]]),
-  store: (address: Code, value: Code, offset = 0): Code => join([address, value, simd(11), at(2, offset)]),
+  loadLane: (address: Code, x: Code, lane: number, offset = 0): Code => [address, x, simd(86), at(2, offset), [lane]],
+  store: (address: Code, value: Code, offset = 0): Code => [address, value, simd(11), at(2, offset)],
   /** One lane to memory. */
-  storeLane: (address: Code, value: Code, lane: number, offset = 0): Code =>
-    join([address, value, simd(90), at(2, offset), [lane]]),
+  storeLane: (
+    address: Code,
+    value: Code,
+    lane: number,
+    offset = 0,
+  ): Code => [address, value, simd(90), at(2, offset), [lane]],
   /** The same number in all lanes. */
   const: (value: number): Code => {
     const bytes = [...new Uint8Array(new Float32Array([value]).buffer)];
     return [...simd(12), ...bytes, ...bytes, ...bytes, ...bytes];
   },
   splat: unary(...simd(0x13)),
-  lane: (x: Code, lane: number): Code => [...x, ...simd(0x1f), lane],
+  lane: (x: Code, lane: number): Code => [x, simd(0x1f), lane],
   /** Lanes of two vectors: 0 … 3 are the first's, 4 … 7 the second's. */
-  shuffle: (a: Code, b: Code, lanes: readonly number[]): Code =>
-    join([a, b, simd(13), lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte))]),
+  shuffle: (
+    a: Code,
+    b: Code,
+    lanes: readonly number[],
+  ): Code => [a, b, simd(13), lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte))],
   add: binary(...simd(0xe4)),
   sub: binary(...simd(0xe5)),
   mul: binary(...simd(0xe6)),
@@ -142,7 +150,7 @@ export const f64x2 = {
   add: binary(...simd(0xf0)),
   /** The first two floats of a vector. */
   fromFloats: unary(...simd(0x5f)),
-  lane: (x: Code, lane: number): Code => [...x, ...simd(0x21), lane],
+  lane: (x: Code, lane: number): Code => [x, simd(0x21), lane],
 } as const;
 
 /** Single doubles. */
@@ -161,9 +169,9 @@ export const i32x4 = {
   },
   add: binary(...simd(0xae)),
   sub: binary(...simd(0xb1)),
-  shiftLeft: (x: Code, bits: number): Code => join([x, int(bits), simd(0xab)]),
+  shiftLeft: (x: Code, bits: number): Code => [x, int(bits), simd(0xab)],
   /** Halves, rounded down, and so on. */
-  shiftRight: (x: Code, bits: number): Code => join([x, int(bits), simd(0xac)]),
+  shiftRight: (x: Code, bits: number): Code => [x, int(bits), simd(0xac)],
 } as const;
 
 /** Bits of vectors. */
@@ -173,21 +181,28 @@ export const v128 = {
   andNot: binary(...simd(79)),
   or: binary(...simd(80)),
   /** The first's bits where the mask has ones, else the second's. */
-  select: (a: Code, b: Code, mask: Code): Code => join([a, b, mask, simd(82)]),
+  select: (a: Code, b: Code, mask: Code): Code => [a, b, mask, simd(82)],
 } as const;
 
 /** a · b + c, rounded once where the processor can. Needs relaxed SIMD. */
-export const relaxedMultiplyAdd = (a: Code, b: Code, c: Code): Code => join([a, b, c, simd(0x105)]);
+export const relaxedMultiplyAdd = (a: Code, b: Code, c: Code): Code => [a, b, c, simd(0x105)];
 /** a · b + c, rounded twice. */
 export const multiplyThenAdd = (a: Code, b: Code, c: Code): Code => f32x4.add(c, f32x4.mul(a, b));
 
+const NOTHING: Code = [];
+
 /** Runs code if an integer is not 0. */
-export const when = (condition: Code, then: Code, otherwise: Code = []): Code =>
-  join([condition, [0x04, 0x40], then, otherwise.length > 0 ? [0x05] : [], otherwise, [0x0b]]);
+export const when = (
+  condition: Code,
+  then: Code,
+  otherwise: Code = NOTHING,
+): Code => [condition, [0x04, 0x40], then, otherwise === NOTHING ? NOTHING : [0x05, otherwise], 0x0b];
 
 /** Runs code while a condition, looked at before each time, is not 0. */
-export const loopWhile = (condition: Code, body: Code): Code =>
-  join([condition, [0x04, 0x40, 0x03, 0x40], body, condition, [0x0d, 0x00, 0x0b, 0x0b]]);
+export const loopWhile = (
+  condition: Code,
+  body: Code,
+): Code => [condition, [0x04, 0x40, 0x03, 0x40], body, condition, [0x0d, 0x00, 0x0b, 0x0b]];
 
 /** Adds to a variable. */
 export const increase = (local: Local, by: Code): Code => local.set(i32.add(local.get, by));
@@ -218,15 +233,15 @@ export class FunctionBuilder {
 
   /** Its instructions. */
   body(...parts: readonly Code[]): this {
-    this.#body = join(parts);
+    this.#body = parts;
     return this;
   }
 
   /** As it stands in the module's code. */
   encode(): Code {
     const locals = this.#locals.map(({ type }) => [1, TYPES[type]]);
-    const code = join([unsigned(locals.length), ...locals, this.#body, [0x0b]]);
-    return join([unsigned(code.length), code]);
+    const code = flatten([unsigned(locals.length), locals, this.#body, 0x0b]);
+    return [unsigned(code.length), code];
   }
 }
 
@@ -234,12 +249,12 @@ function variable(type: ValueType, index: number): Local {
   return {
     type,
     get: [0x20, ...unsigned(index)],
-    set: (value) => [...value, 0x21, ...unsigned(index)],
+    set: (value) => [value, 0x21, ...unsigned(index)],
   };
 }
 
 /** Calls a function of the same module. */
-export const call = (index: number, ...operands: readonly Code[]): Code => join([...operands, [0x10], unsigned(index)]);
+export const call = (index: number, ...operands: readonly Code[]): Code => [operands, 0x10, unsigned(index)];
 
 /** Pages (64 KiB) of the memory that a module works in. */
 export interface MemoryLimits {
@@ -274,18 +289,21 @@ export function encodeModule(
     const bytes = [...new TextEncoder().encode(value)];
     return [...unsigned(bytes.length), ...bytes];
   };
-  const vector = (items: readonly Code[]): Code => join([unsigned(items.length), ...items]);
-  const section = (id: number, content: Code): Code => join([[id], unsigned(content.length), content]);
-  const signatures = functions.map(({ parameters }) =>
-    join([[0x60], vector(parameters.map(({ type }) => [TYPES[type]])), [0]])
-  );
-  const memory = join([text("env"), text("memory"), [0x02, 0x03], unsigned(initial), unsigned(maximum)]);
-  return new Uint8Array(join([
+  const vector = (items: readonly Code[]): Code => [unsigned(items.length), items];
+  const section = (id: number, content: Code): Code => {
+    const bytes = flatten(content);
+    return [id, unsigned(bytes.length), bytes];
+  };
+  const signatures = functions.map((
+    { parameters },
+  ) => [[0x60], vector(parameters.map(({ type }) => [TYPES[type]])), [0]]);
+  const memory = [text("env"), text("memory"), [0x02, 0x03], unsigned(initial), unsigned(maximum)];
+  return new Uint8Array(flatten([
     [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
     section(1, vector(signatures)),
     section(2, vector([memory])),
     section(3, vector(functions.map((_, i) => unsigned(i)))),
-    section(7, vector(functions.map(({ name }, i) => join([text(name), [0x00], unsigned(i)])))),
+    section(7, vector(functions.map(({ name }, i) => [text(name), 0x00, unsigned(i)]))),
     section(10, vector(functions.map((f) => f.encode()))),
   ]));
 }

@@ -47,10 +47,13 @@ const A_BYTES = 4 * BLOCK_ROWS * STRIP_STEPS;
 const B_BYTES = 4 * GROUP_STRIPS * TILE_COLUMNS * STRIP_STEPS;
 const TAIL_BYTES = 4 * BLOCK_ROWS * TILE_COLUMNS;
 
-/** Up to so many rows, the second operand is not packed. */
-const FEW_ROWS = 8;
-/** Columns of it that are gone through together: what they take stays in a near cache. */
-const WIDE_COLUMNS = 512;
+/** Up to so many rows, the second operand is not packed: where its rows are read, and where its columns are. */
+const WIDE_ROWS = 32;
+const TALL_ROWS = 8;
+/** Sums that stay in the nearest cache while its rows are gone through … */
+const WIDE_SUMS = 4096;
+const MAX_WIDE_COLUMNS = 512;
+/** … and columns of it that do. */
 const TALL_COLUMNS = 32;
 
 /** Memory that a thread needs for itself. */
@@ -192,10 +195,9 @@ function matMul(hands: Hands, at: number, taken: number): void {
   const { words } = hands;
   const [m, n, k, rank] = [words[at + 1], words[at + 2], words[at + 3], words[at + 10]];
   const [aColumn, bRow, bColumn] = [words[at + 6], words[at + 8], words[at + 9]];
-  const isFew = m <= FEW_ROWS && aColumn === 4;
-  const isWide = isFew && bColumn === 4 && n % 8 === 0;
-  const isTall = isFew && bRow === 4 && n % 4 === 0 && k % 4 === 0;
-  const columns = isWide ? WIDE_COLUMNS : isTall ? TALL_COLUMNS : GROUP_STRIPS * TILE_COLUMNS;
+  const isWide = m <= WIDE_ROWS && aColumn === 4 && bColumn === 4 && n % 8 === 0;
+  const isTall = m <= TALL_ROWS && aColumn === 4 && bRow === 4 && n % 4 === 0 && k % 4 === 0;
+  const columns = isWide ? wideColumns(m) : isTall ? TALL_COLUMNS : GROUP_STRIPS * TILE_COLUMNS;
   const dims = at + 11;
   const groups = Math.ceil(n / columns);
   const units = product(words, dims, rank) * groups;
@@ -216,6 +218,8 @@ function matMul(hands: Hands, at: number, taken: number): void {
     }
   }
 }
+
+const wideColumns = (rows: number): number => Math.min(MAX_WIDE_COLUMNS, Math.floor(WIDE_SUMS / rows / 8) * 8);
 
 /** Some columns of a product of few rows with a transposed matrix. */
 function fewRows(
