@@ -45,7 +45,7 @@ export interface Summary {
   readonly warnings: readonly string[];
   /** Milliseconds by part of the run. */
   readonly timings_ms: Readonly<Record<string, number>>;
-  /** Where it ran: wasm, webgpu or native. */
+  /** Where it ran: wasm, webgpu, native or onnx. */
   readonly device: string;
   /** The largest resident set, MiB. */
   readonly peak_memory_mb: number;

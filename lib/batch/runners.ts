@@ -6,7 +6,7 @@
 import type { Manifest } from "./manifest.ts";
 import { runShard, type ShardContext, type ShardReport } from "./shard.ts";
 
-/** Deno's own: onnxruntime puts Node's in its place when it starts, which is after this module was imported. */
+/** Deno's own: onnxruntime-web puts Node's in its place when it starts, which is after this module was imported. */
 const { Worker: WebWorker } = globalThis;
 
 /** Works on one shard at a time. */

@@ -1,5 +1,5 @@
 /**
- * Starting onnxruntime while the rest of a command is still being imported.
+ * Starting the WebAssembly kernels while the rest of a command is still being imported.
  *
  * @module
  */
@@ -20,11 +20,11 @@ export interface StartRequest {
 }
 
 /**
- * Begins to compile onnxruntime, which goes on in other threads, and returns the number of threads to run with: what
+ * Begins to make the WebAssembly kernels and starts their threads, and returns the number of threads to run with: what
  * the user says, else one for a short prompt, else undefined (what the runtime takes by default).
  */
 export function startEarly({ device, threads, prompt }: StartRequest): number | undefined {
-  if (device === "webgpu" || device === "native" || (device === "auto" && findNative())) return threads;
+  if (device !== "wasm" && (device !== "auto" || findNative())) return threads;
   const chosen = threads ?? (isShort(prompt) ? 1 : undefined);
   // By a computed address: what is imported here is not waited for.
   import(new URL("../runtime/wasm.ts", import.meta.url).href)

@@ -17,6 +17,7 @@ import {
 import { add, constant, div, erf, exp, greater, mul, neg, sigmoid, tanh, where } from "./ops.ts";
 import {
   type ActivationName,
+  type FloatType,
   type Graph,
   graphInputs,
   type Node,
@@ -25,9 +26,6 @@ import {
   type Shape,
   type Value,
 } from "./value.ts";
-
-/** Precision of a graph's floats. */
-export type FloatType = "float32" | "float64";
 
 /** How a graph is encoded. */
 export interface OnnxOptions {

@@ -20,6 +20,9 @@ export type Role = "normalizer_scale" | "activation" | "attention_pattern" | "ga
 /** Activation functions by the names that model configurations use. */
 export type ActivationName = "gelu" | "gelu_new" | "relu" | "silu";
 
+/** Precision of a graph's floats. */
+export type FloatType = "float32" | "float64";
+
 /** Every op with its attributes; what an op reads is in {@linkcode Value}'s `inputs`. */
 export interface OpAttributes {
   /** What is given when the graph runs. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Architecture } from "../../models/family.ts";
-import type { Constants, Runtime, Session } from "../runtime/runtime.ts";
+import type { Constants, FloatMemory, Runtime, Session } from "../runtime/runtime.ts";
 import {
   type DeviceTensor,
   firstNonFinite,
@@ -37,6 +37,7 @@ export class Stages {
   readonly #store: TensorStore;
   readonly #layers: LayerWeights;
   readonly #resident: boolean;
+  readonly #memory: FloatMemory;
   readonly #number = ++count;
   #finalWeights: Promise<Weights> | undefined;
 
@@ -48,6 +49,7 @@ export class Stages {
     this.architecture = architecture;
     this.sessions = new StageSessions(architecture, runtime, (stage) => this.#weights(stage));
     this.#store = store;
+    this.#memory = runtime.memory;
     this.#resident = binding === "resident";
     this.#layers = new LayerWeights(store, (layer) => architecture.blockWeights(layer), runtime.memory);
   }
@@ -73,7 +75,8 @@ export class Stages {
     if (!this.#resident || stage === 0) return undefined;
     const { architecture } = this;
     const refs = stage === this.last ? architecture.finalWeights() : architecture.blockWeights(stage - 1);
-    return { key: `model ${this.#number} stage ${stage}`, load: () => readLayer(this.#store, refs).loading };
+    const load = (): Promise<Weights> => readLayer(this.#store, refs, this.#memory).loading;
+    return { key: `model ${this.#number} stage ${stage}`, load };
   }
 
   /** Whether a pass looks at the final norm: then that runs at all positions, else at the rows only. */

@@ -1,13 +1,15 @@
 /**
- * Running graphs: what a provider of onnxruntime offers, and the choice among providers.
+ * Running graphs: what a provider offers, and the choice among providers.
  *
  * @module
  */
-import type { FloatType } from "../graph/onnx.ts";
-import type { Graph } from "../graph/value.ts";
+import type { FloatType, Graph } from "../graph/value.ts";
 import type { DeviceTensor, Tensor } from "./tensor.ts";
 
-/** Where graphs run. */
+/**
+ * Where graphs run: `wasm` is our own kernels in WebAssembly, `native` onnxruntime-node, `webgpu` onnxruntime-web on a
+ * graphics processor, `onnx` onnxruntime-web in WebAssembly (slower than `wasm`; a second opinion, and float64).
+ */
 export type Device = "auto" | "wasm" | "webgpu" | "native" | "onnx";
 
 /** The devices by name. */
@@ -18,8 +20,8 @@ export interface RuntimeOptions {
   /** Default `auto`. */
   readonly device?: Device;
   /**
-   * Threads of the wasm and native providers; by default the processor's cores, at most 4 and 8. With wasm, the first
-   * runtime of a process decides.
+   * Threads of the processor; by default its cores, at most 4 (native: 8). With `onnx`, the first runtime of a process
+   * decides.
    */
   readonly threads?: number;
   /** Default `float32`; `float64` is for tests of derivatives. */
@@ -101,23 +103,26 @@ export interface Runtime extends AsyncDisposable {
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   const { device = "auto" } = options;
-  // By computed addresses: what is imported so is not downloaded before it is needed.
-  const load = async <T>(file: string): Promise<T> => await import(new URL(file, import.meta.url).href);
   switch (device) {
     case "auto":
       return await createRuntime({ ...options, device: await chooseDevice() });
     case "wasm":
       if (options.dtype === "float64") return await createRuntime({ ...options, device: "onnx" });
-      return (await load<typeof import("./wasm.ts")>("./wasm.ts")).createWasmRuntime(options);
+      return (await load("./wasm.ts")).createWasmRuntime(options);
     case "webgpu":
-      return (await load<typeof import("./webgpu.ts")>("./webgpu.ts")).createWebgpuRuntime(options);
+      return (await load("./webgpu.ts")).createWebgpuRuntime(options);
     case "native":
-      return (await load<typeof import("./native.ts")>("./native.ts")).createNativeRuntime(options);
+      return (await load("./native.ts")).createNativeRuntime(options);
     case "onnx":
-      return (await load<typeof import("./onnx.ts")>("./onnx.ts")).createOnnxRuntime(options);
+      return (await load("./onnx.ts")).createOnnxRuntime(options);
     default:
       throw new RangeError(`Unknown device "${device}": choose one of ${DEVICES.join(", ")}`);
   }
+}
+
+/** Imports a provider by a computed address: its packages are not downloaded before it is needed. */
+function load<Name extends string>(file: string): Promise<Record<Name, (options: RuntimeOptions) => Runtime>> {
+  return import(new URL(file, import.meta.url).href);
 }
 
 /** What `auto` stands for here. */

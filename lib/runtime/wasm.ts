@@ -34,25 +34,27 @@ export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions
 
   let engine: Engine | undefined;
   starting.then((started) => engine = started, () => {}); // reported when a session is made
-  const arrays = new Set<Float32Array>();
+  /** Where arrays begin that were allocated and not given back. */
+  const arrays = new Set<number>();
   const memory: FloatMemory = {
     allocate(length) {
       const array = engine?.allocate(length);
       if (!array) return new Float32Array(length); // not started yet
-      arrays.add(array);
+      arrays.add(array.byteOffset);
       return array;
     },
     release(array) {
-      if (arrays.delete(array)) engine!.release(array);
+      if (engine?.holds(array) && arrays.delete(array.byteOffset)) engine.release(array.byteOffset);
     },
   };
 
   const place = async (constants: Constants): Promise<Record<string, FloatTensor>> => {
-    const engine = await starting;
+    const { holds } = await starting;
     const found: Record<string, FloatTensor> = {};
     for (const [name, { dims, data }] of Object.entries(await constants.load())) {
-      const kept = engine.allocate(data.length);
-      kept.set(data as Float32Array);
+      const array = data as Float32Array;
+      const kept = holds(array) ? array : memory.allocate(array.length);
+      if (kept !== array) kept.set(array);
       found[name] = { dims, data: kept };
     }
     return found;
@@ -61,8 +63,9 @@ export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions
   const release = async (key: string): Promise<void> => {
     const constants = placed.get(key)!;
     placed.delete(key);
-    const [engine, tensors] = [await starting, await constants.catch(() => ({}))];
-    for (const { data } of Object.values(tensors as Record<string, FloatTensor>)) engine.release(data);
+    const tensors: Record<string, FloatTensor> = await constants.catch(() => ({}));
+    // Of arrays that are parts of one, the first gives back all.
+    for (const { data } of Object.values(tensors)) memory.release(data);
   };
 
   const forget = async (prefix: string): Promise<void> => {
@@ -73,7 +76,8 @@ export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions
     for (const session of sessions.values()) session.release();
     sessions.clear();
     await forget("");
-    for (const array of arrays) memory.release(array);
+    for (const start of arrays) engine?.release(start);
+    arrays.clear();
   };
 
   return {

@@ -10,7 +10,7 @@ import type { Performer } from "./queue.ts";
 /** A job that nobody wants any more may run on for so long; then the worker is ended, and the next job has a new one. */
 const MERCY_MS = 5000;
 
-/** The Web's: onnxruntime puts Node's in its place in a process that opens a model itself. */
+/** The Web's: onnxruntime-web puts Node's in its place in a process that opens a model itself. */
 const WebWorker = globalThis.Worker;
 
 /** Does jobs in a Worker, where a run does not block the server. */

@@ -4,7 +4,7 @@ import { findNative } from "../../lib/runtime/find_native.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const ALL_TOKENS = "7,64,128,512,1024";
-const DEVICES = ["wasm", "native", "webgpu"] as const;
+const DEVICES = ["wasm", "native", "webgpu", "onnx"] as const;
 const WEIGHTS = ["streamed", "resident"] as const;
 
 /** Where this program runs. */

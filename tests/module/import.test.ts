@@ -98,7 +98,7 @@ async function hasVersion(directory: string): Promise<boolean> {
   return false;
 }
 
-Deno.test("attribute downloads only what it needs", async (t) => {
+Deno.test("attribute downloads only what it needs", async () => {
   const cache = await Deno.makeTempDir();
   try {
     const args = ["run", "-A", new URL("cli.ts", ROOT).href, "attribute", PROMPT, "--threads", "1", "--quiet"];
@@ -109,24 +109,8 @@ Deno.test("attribute downloads only what it needs", async (t) => {
     }
     assert.equal(code, 0, stderr);
     const installed = await packagesIn(cache);
-    // onnxruntime-web and what it depends on, the protobuf encoder, the tokenizer, the CSV writer.
-    const needed = [
-      "@bufbuild/protobuf",
-      "@huggingface/tokenizers",
-      "csv-stringify",
-      "onnxruntime-common",
-      "onnxruntime-web",
-    ];
-    await t.step(
-      "what it needs is there",
-      () => assert.deepEqual(needed.filter((name) => !installed.includes(name)), []),
-    );
-    const dependenciesOfOnnxruntime =
-      /^(flatbuffers|guid-typescript|long|platform|protobufjs|undici-types|@protobufjs\/.*|@types\/node)$/;
-    await t.step("nothing else is", () => {
-      const others = installed.filter((name) => !needed.includes(name) && !dependenciesOfOnnxruntime.test(name));
-      assert.deepEqual(others, []);
-    });
+    // The tokenizer and the CSV writer; the kernels are our own.
+    assert.deepEqual(installed, ["@huggingface/tokenizers", "csv-stringify"]);
   } finally {
     await Deno.remove(cache, { recursive: true });
   }

@@ -78,16 +78,15 @@ export class Engine {
     return new Float32Array(this.#hands.floats.buffer, start[at], count);
   }
 
-  /** Gives back numbers that were allocated; they must not be used again. */
-  release({ byteOffset }: Float32Array): void {
-    const at = this.#kept.findIndex(({ start, end }) => start === byteOffset && end > start);
+  /** Gives back numbers that were allocated at an address; they must not be used again. */
+  release(address: number): void {
+    const at = this.#kept.findIndex(({ start, end }) => start === address && end > start);
     if (at >= 0) this.#kept.splice(at, 1);
   }
 
   /** Whether graphs read an array where it is. */
-  holds(data: TensorData): data is Float32Array {
-    return data instanceof Float32Array && data.buffer === this.#hands.floats.buffer && data.byteOffset % 4 === 0;
-  }
+  readonly holds = (data: TensorData): boolean =>
+    data instanceof Float32Array && data.buffer === this.#hands.floats.buffer;
 
   /**
    * Runs a program.

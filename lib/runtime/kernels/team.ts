@@ -38,6 +38,9 @@ const IDLE_MS = 2000;
 /** Looks before a thread that waits goes to sleep: some microseconds. */
 const LOOKS = 4000;
 
+/** Deno's own: onnxruntime-web puts Node's in its place when it starts. */
+const { Worker: WebWorker } = globalThis;
+
 /** How a thread is started. */
 export interface ThreadStart {
   readonly thread: number;
@@ -124,7 +127,7 @@ export class Team {
       if (!isNew && Atomics.load(words, wordsOf(thread) + STATE) !== GONE) continue;
       Atomics.store(words, wordsOf(thread) + STATE, STARTING);
       this.#size = Math.max(this.#size, thread + 1);
-      const worker = new Worker(new URL("./thread.ts", import.meta.url).href, { type: "module" });
+      const worker = new WebWorker(new URL("./thread.ts", import.meta.url).href, { type: "module" });
       worker.onerror = (event) => event.preventDefault(); // it never becomes ready: programs run without it
       worker.postMessage(this.#start(thread));
     }

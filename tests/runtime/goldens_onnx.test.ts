@@ -1,0 +1,3 @@
+import { goldensWith } from "./open_options.ts";
+
+await goldensWith({ device: "onnx" });
