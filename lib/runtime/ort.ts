@@ -4,8 +4,8 @@
  * @module
  */
 import type { InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_web.ts";
-import { type FloatType, outputName, toOnnx } from "../graph/onnx.ts";
-import { type Graph, graphInputs } from "../graph/value.ts";
+import { outputName, toOnnx } from "../graph/onnx.ts";
+import { type FloatType, type Graph, graphInputs } from "../graph/value.ts";
 import { Mutex } from "./mutex.ts";
 import { type Constants, type Inputs, OWN_MEMORY, type Runtime, type Session } from "./runtime.ts";
 import type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./tensor.ts";
