@@ -100,7 +100,7 @@ async function readAlone(
   const started = performance.now();
   for (const layer of [...Array(nLayers).keys(), ...back]) {
     const refs = architecture.blockWeights(layer);
-    const reading = readLayer(store, refs, buffer);
+    const reading = readLayer(store, refs, undefined, buffer);
     weights = await reading.loading;
     buffer = reading.buffer;
     for (const { name } of Object.values(refs)) bytes += store.tensors.get(name)!.byteLength;
