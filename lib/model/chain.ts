@@ -124,6 +124,11 @@ export class Chain {
     return this.#onePass.run(() => runBackward(this.#stages, this.#passOf(state), gradient, hooks, options));
   }
 
+  /** Gives memory back that weights were read into, when no pass runs. */
+  close(): Promise<void> {
+    return this.#onePass.run(() => this.#stages.close());
+  }
+
   #passOf(state: ForwardState): Pass {
     const pass = this.#passes.get(state);
     if (!pass) throw new TypeError("This state is not of a pass of this model");

@@ -49,6 +49,13 @@ export class LayerWeights {
     return weights;
   }
 
+  /** Gives the buffers back, as soon as nothing is being read into them. */
+  async close(): Promise<void> {
+    const slots = this.#slots.splice(0);
+    await Promise.allSettled(slots.map(({ loading }) => loading));
+    slots.forEach(({ buffer }) => this.#memory.release(buffer));
+  }
+
   #prefetch(layer: number, inUse: number): void {
     if (this.#slots.some((slot) => slot.layer === layer)) return;
     this.#load(layer).loading.catch(() => {}); // reported when the layer is asked for

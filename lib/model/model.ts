@@ -181,8 +181,9 @@ export class Model implements AsyncDisposable {
 
   /** Releases sessions and files. */
   async close(): Promise<void> {
+    // What is being read ends first: its place in the runtime's memory may be given to others then.
+    await settleAll([this.#source.close(), this.chain.close()]);
     await this.runtime.dispose();
-    await this.#source.close();
   }
 
   /** Closes it. */

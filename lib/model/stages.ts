@@ -64,6 +64,11 @@ export class Stages {
     if (!this.#resident) this.#layers.get(0).catch(() => {}); // reported when they are needed
   }
 
+  /** Gives memory back that weights were read into. */
+  close(): Promise<void> {
+    return this.#layers.close();
+  }
+
   /** Which graph of a stage a pass runs. */
   key(pass: Pass, stage: number, deltas: readonly string[] = []): StageKey {
     const selectRows = pass.selectRows && stage === this.last - 1;
@@ -75,7 +80,11 @@ export class Stages {
     if (!this.#resident || stage === 0) return undefined;
     const { architecture } = this;
     const refs = stage === this.last ? architecture.finalWeights() : architecture.blockWeights(stage - 1);
-    const load = (): Promise<Weights> => readLayer(this.#store, refs, this.#memory).loading;
+    const load = async (): Promise<Weights> => {
+      const { buffer, loading } = readLayer(this.#store, refs, this.#memory);
+      loading.catch(() => this.#memory.release(buffer));
+      return await loading;
+    };
     return { key: `model ${this.#number} stage ${stage}`, load };
   }
 

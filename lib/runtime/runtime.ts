@@ -76,7 +76,7 @@ export interface Runtime extends AsyncDisposable {
   session(key: string, graph: () => Graph, constants?: Constants): Promise<Session>;
   /** Gives back constants whose key begins so, and what was compiled of them. */
   forget(key: string): Promise<void>;
-  /** Releases all sessions. */
+  /** Releases all sessions and constants; arrays of its memory are released by whoever allocated them. */
   dispose(): Promise<void>;
 }
 

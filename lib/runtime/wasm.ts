@@ -76,8 +76,6 @@ export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions
     for (const session of sessions.values()) session.release();
     sessions.clear();
     await forget("");
-    for (const start of arrays) engine?.release(start);
-    arrays.clear();
   };
 
   return {
