@@ -184,9 +184,9 @@ function rows(hands: Hands, at: number, taken: number): void {
         continue;
       }
       kernels.LargestAndSum(scratch, from, n);
-      const at = scratch >>> 2;
-      floats[at] += Math.log(floats[at + 1]);
-      kernels.Sub_vs(to, from, scratch, n);
+      kernels.Sub_vs(to, from, scratch, n); // first the largest: near it, that is exact
+      floats[scratch / 4 + 1] = Math.log(floats[scratch / 4 + 1]);
+      kernels.Sub_vs(to, to, scratch + 4, n);
     }
   }
 }
