@@ -108,7 +108,7 @@ export class Engine {
     for (const [input, address] of program.copies) {
       const { data } = inputs[input];
       if (data instanceof Float32Array) floats.set(data, address / 4);
-      else words.set(Int32Array.from(data, Number), address / 4);
+      else words.set(Int32Array.from(data, toWord), address / 4);
     }
     this.#team.run(from, from + program.length, threads);
     return Object.fromEntries(program.outputs.map(({ name, dims, place, offset }) => {
@@ -117,6 +117,9 @@ export class Engine {
     }));
   }
 }
+
+/** An index as a word; one that does not fit is not there either way. */
+const toWord = (index: bigint): number => Math.max(-(2 ** 31), Math.min(Number(index), 2 ** 31 - 1));
 
 function tooLarge(bytes: number): RangeError {
   const size = `${Math.ceil(bytes / 2 ** 20)} MiB`;
