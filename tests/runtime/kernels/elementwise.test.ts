@@ -155,8 +155,11 @@ for (const { name: variant, hands } of KERNELS) {
       for (const letters of ["vv", "vs", "sv", "ss"]) {
         for (const n of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100, 8197]) {
           const [a, b] = [...letters].map((letter) =>
-            Float32Array.from({ length: letter === "v" ? n : 1 }, (_, i) =>
-              n === 100 ? ODD[Math.floor(i / ([...letters].indexOf(letter) * 9 + 1)) % 10] : draw(random, "all"))
+            Float32Array.from(
+              { length: letter === "v" ? n : 1 },
+              (_, i) =>
+                n === 100 ? ODD[Math.floor(i / ([...letters].indexOf(letter) * 9 + 1)) % 10] : draw(random, "all"),
+            )
           );
           const got = run(hands, `${name}_${letters}`, [a, b], n, n % 4);
           got.forEach((x, i) => {
