@@ -169,6 +169,26 @@ Deno.test("a result is not written over the part of an operand that another thre
   }
 });
 
+Deno.test("a part of an operand that all of it is computed with is not written over first", async () => {
+  const inputs = { x: floats([4, 4], ...upTo(16).map((x) => x * x + 1)) };
+  const x = input("x", [4, 4]);
+  const y = mul(x, 3); // in one place with the input or not, and with the results
+  for (const at of [0, 1, 3]) {
+    const [row, column] = [slice(y, 0, at, at + 1), slice(y, 1, at, at + 1)];
+    const corner = slice(row, 1, at, at + 1);
+    const values = [row, column, corner, swapLast(y), swapLast(row), y].flatMap((part) => [
+      sub(y, part),
+      sub(part, y),
+      where(greater(y, part), part, y),
+      where(greater(part, y), y, 1),
+    ]);
+    for (const [i, value] of values.entries()) {
+      const want = evaluate({ y: value }, inputs).y;
+      assert.deepEqual([...(await only(value, inputs)).data], [...want.data], `${i} at ${at}`);
+    }
+  }
+});
+
 Deno.test("axes of size 0", async () => {
   const x = input("x", ["row", "n"]);
   const w = input("w", ["n", 3]);
