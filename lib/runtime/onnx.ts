@@ -51,6 +51,7 @@ async function start(threads: number): Promise<void> {
   env.wasm.numThreads = threads;
   env.logLevel = "error";
   const restore = threads > 1 ? giveMemoryRoom() : () => {};
+  const { Worker } = globalThis; // onnxruntime puts node's in its place
   try {
     const session = await InferenceSession.create(toOnnx(WARM_UP, { dtype: "float32" }), SESSION_OPTIONS);
     const [x, w] = [[7, 512], [512, 512]].map((dims) =>
@@ -60,6 +61,7 @@ async function start(threads: number): Promise<void> {
     await session.release();
   } finally {
     restore();
+    globalThis.Worker = Worker;
   }
 }
 

@@ -8,6 +8,7 @@ import { VERSION } from "../version.ts";
 import { Engine, openEngine } from "./kernels/engine.ts";
 import { lower } from "./kernels/lower.ts";
 import { plan, type Program } from "./kernels/plan.ts";
+import { sizeOf } from "./kernels/views.ts";
 import type { Constants, FloatMemory, Inputs, Runtime, RuntimeOptions, Session } from "./runtime.ts";
 import type { FloatTensor, Tensor } from "./tensor.ts";
 
@@ -51,11 +52,16 @@ export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions
   const place = async (constants: Constants): Promise<Record<string, FloatTensor>> => {
     const { holds } = await starting;
     const found: Record<string, FloatTensor> = {};
-    for (const [name, { dims, data }] of Object.entries(await constants.load())) {
-      const array = data as Float32Array;
-      const kept = holds(array) ? array : memory.allocate(array.length);
-      if (kept !== array) kept.set(array);
-      found[name] = { dims, data: kept };
+    try {
+      for (const [name, { dims, data }] of Object.entries(await constants.load())) {
+        const array = data as Float32Array;
+        const kept = holds(array) ? array : memory.allocate(array.length);
+        found[name] = { dims, data: kept };
+        if (kept !== array) kept.set(array);
+      }
+    } catch (error) {
+      for (const { data } of Object.values(found)) memory.release(data);
+      throw error;
     }
     return found;
   };
@@ -152,8 +158,14 @@ class KernelSession implements Session {
   #check(name: string, tensor: Tensor | undefined): void {
     if (!tensor) throw new TypeError(`The graph's input '${name}' is missing`);
     const { type } = this.#inputs.get(name)!;
-    if (type === "float" ? tensor.data instanceof Float32Array : tensor.data instanceof BigInt64Array) return;
-    throw new TypeError(`The graph's input '${name}' is of ${tensor.data.constructor.name}, not of type ${type}`);
+    const { dims, data } = tensor;
+    if (type === "float" ? !(data instanceof Float32Array) : !(data instanceof BigInt64Array)) {
+      throw new TypeError(`The graph's input '${name}' is of ${data.constructor.name}, not of type ${type}`);
+    }
+    if (sizeOf(dims) !== data.length) {
+      const shape = `[${dims.join(", ")}]`;
+      throw new TypeError(`The graph's input '${name}' has ${data.length} elements, which do not fill ${shape}`);
+    }
   }
 
   /** The program for inputs of these sizes, in these places. */

@@ -149,7 +149,7 @@ function unaryOps(multiplyAdd: MultiplyAdd): Readonly<Record<string, VectorOp>> 
         exp(add(size.get, size.get), e),
         e.set(sub(constant(1), div(constant(2), add(e.get, constant(1))))),
       ),
-      value: v128.select(near.get, v128.or(e.get, sign(x.get)), lessThan(size.get, constant(0.625))),
+      value: v128.or(v128.select(near.get, e.get, lessThan(size.get, constant(0.625))), sign(x.get)), // −0 too
     };
   };
 

@@ -56,6 +56,11 @@ export class Engine {
     this.#kept = [{ start: byteLength, end: byteLength }];
   }
 
+  /** How many threads are ready. */
+  get threads(): number {
+    return this.#team.ready;
+  }
+
   /** Starts threads for programs to come. */
   grow(threads: number): void {
     this.#team.grow(threads);
@@ -107,15 +112,18 @@ export class Engine {
     for (const [input, address] of program.copies) {
       const { data } = inputs[input];
       if (data instanceof Float32Array) floats.set(data, address / 4);
-      else words.set(Int32Array.from(data, Number), address / 4);
+      else words.set(Int32Array.from(data, toWord), address / 4);
     }
-    this.#team.run(from, from + program.length, threads);
+    this.#team.run(from, from + program.length, program.isShared ? threads : 1);
     return Object.fromEntries(program.outputs.map(({ name, dims, place, offset }) => {
       const address = (typeof place === "number" ? place : inputs[place].data.byteOffset) + offset;
       return [name, { dims, data: floats.slice(address / 4, address / 4 + sizeOf(dims)) }];
     }));
   }
 }
+
+/** An index as a word; one that does not fit is not there either way. */
+const toWord = (index: bigint | number): number => Math.max(-(2 ** 31), Math.min(Number(index), 2 ** 31 - 1));
 
 function tooLarge(bytes: number): RangeError {
   const size = `${Math.ceil(bytes / 2 ** 20)} MiB`;

@@ -174,7 +174,7 @@ function rows(hands: Hands, at: number, taken: number): void {
   const [kernel, out, stride, n, a, rank] = words.subarray(at, at + 6);
   const dims = at + 6;
   const count = product(words, dims, rank);
-  const together = Math.max(1, Math.floor(UNIT_ELEMENTS / 2 / n));
+  const together = Math.max(1, Math.floor(UNIT_ELEMENTS / 2 / Math.max(1, n)));
   for (let first = take(words, taken) * together; first < count; first = take(words, taken) * together) {
     for (let row = first; row < Math.min(count, first + together); row++) {
       const from = a + offsetOf(words, row, rank, dims, dims + rank);
@@ -184,9 +184,9 @@ function rows(hands: Hands, at: number, taken: number): void {
         continue;
       }
       kernels.LargestAndSum(scratch, from, n);
-      const at = scratch >>> 2;
-      floats[at] += Math.log(floats[at + 1]);
-      kernels.Sub_vs(to, from, scratch, n);
+      kernels.Sub_vs(to, from, scratch, n); // first the largest: near it, that is exact
+      floats[scratch / 4 + 1] = Math.log(floats[scratch / 4 + 1]);
+      kernels.Sub_vs(to, to, scratch + 4, n);
     }
   }
 }

@@ -49,7 +49,7 @@ const SHARED_PRODUCTS = 2 ** 18;
  *
  * @param dims of every input
  * @param kernels the names of the kernels, in the order of their table
- * @throws {TypeError} if the dimensions do not fit the graph
+ * @throws {TypeError} if the dimensions do not fit the graph, or an output is not of type float
  */
 export function lower(
   graph: Graph,
@@ -72,6 +72,9 @@ class Lowering {
 
   constructor(graph: Graph, dims: Readonly<Record<string, readonly number[]>>, kernels: readonly string[]) {
     this.#kernels = new Map(kernels.map((name, i) => [name, i]));
+    for (const [name, { type }] of Object.entries(graph)) {
+      if (type !== "float") throw new TypeError(`Output "${name}" is of type ${type}, not float`);
+    }
     const inputs = graphInputs(graph);
     this.#sizes = bindSymbols(inputs, dims);
     for (const [name, value] of inputs) {
@@ -97,10 +100,10 @@ class Lowering {
 
   #size(dim: Dim): number {
     if (typeof dim === "number") return dim;
-    const [factor, symbol] = dim.includes("*") ? dim.split("*") : ["1", dim];
+    const [factor, symbol] = factorised(dim);
     const size = this.#sizes.get(symbol);
     if (size === undefined) throw new TypeError(`No input says what ${symbol} is`);
-    return Number(factor) * size;
+    return factor * size;
   }
 
   #view(value: Value): View {
@@ -140,9 +143,10 @@ class Lowering {
     const letters = inners.map((stride) => stride === 0 ? "s" : "v").join("");
     kernel ??= this.#kernels.get(`${name}_${letters}`);
     if (kernel === undefined) return this.#map(name, out, operands.map((view) => this.#copied(view)));
-    const fits = operands.filter(({ buffer }) =>
-      operands.every((view) => view.buffer !== buffer || (sizeOf(view.dims) === size && isContiguous(view)))
-    );
+    const isInPlace = (view: View): boolean => isContiguous(view) && view.offset === out.offset;
+    const fits = !isContiguous(out)
+      ? []
+      : operands.filter(({ buffer }) => operands.every((view) => view.buffer !== buffer || isInPlace(view)));
     this.#emit(
       Kind.Map,
       size >= SHARED_ELEMENTS,
@@ -250,8 +254,9 @@ class Lowering {
 
   #lookup(kind: number, from: View, indices: View, out: View): View {
     const leading = (view: View): string => view.dims.slice(0, -1).join();
-    if (leading(from) !== leading(indices) && leading(out) !== leading(indices)) {
-      throw new TypeError(`Indices of [${indices.dims.join(", ")}] for values of [${from.dims.join(", ")}]`);
+    const other = [from, out].find((view) => leading(view) !== leading(indices));
+    if (other) {
+      throw new TypeError(`Indices of [${indices.dims.join(", ")}] for values of [${other.dims.join(", ")}]`);
     }
     const count = sizeOf(indices.dims.slice(0, -1));
     this.#emit(kind, false, [
@@ -338,6 +343,13 @@ class Lowering {
 
 const ref = ({ buffer, offset }: View): Ref => ({ buffer, offset });
 
+/** `"2*position"` is 2 and `position`. */
+function factorised(dim: string): [factor: number, symbol: string] {
+  const star = dim.lastIndexOf("*");
+  const factors = star < 0 ? [] : dim.slice(0, star).split("*").map(Number);
+  return [sizeOf(factors), dim.slice(star + 1)];
+}
+
 /** Sizes by the names that the inputs' shapes give them. */
 function bindSymbols(
   inputs: ReadonlyMap<string, Value>,
@@ -349,9 +361,10 @@ function bindSymbols(
     if (!given) throw new TypeError(`The graph's input '${name}' is missing`);
     const fits = given.length === shape.length && shape.every((dim, axis) => {
       if (typeof dim === "number") return dim === given[axis];
-      const known = sizes.get(dim) ?? given[axis];
-      sizes.set(dim, known);
-      return known === given[axis];
+      const [factor, symbol] = factorised(dim);
+      const known = sizes.get(symbol) ?? given[axis] / factor;
+      sizes.set(symbol, known);
+      return Number.isInteger(known) && factor * known === given[axis];
     });
     if (!fits) {
       throw new TypeError(`The graph's input '${name}' is [${shape.join(", ")}], not [${given.join(", ")}]`);

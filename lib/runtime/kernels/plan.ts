@@ -13,6 +13,8 @@ export interface Program {
   readonly words: Int32Array;
   /** How many of the words are instructions. */
   readonly length: number;
+  /** Whether there is work in it that threads divide. */
+  readonly isShared: boolean;
   /** Words to which the address of an input is to be added. */
   readonly patches: readonly (readonly [word: number, input: string])[];
   /** Inputs that are to be copied, and where to. */
@@ -71,7 +73,8 @@ export function plan(lowered: Lowered, base: number, inPlace: ReadonlySet<string
     place: addresses[buffer],
     offset: 4 * offset,
   }));
-  return { words, length, patches, copies, outputs, bytes };
+  const isShared = lowered.instructions.some(({ words }) => words[2] === 1);
+  return { words, length, isShared, patches, copies, outputs, bytes };
 }
 
 /** Threads meet before instructions that they share and after them. */

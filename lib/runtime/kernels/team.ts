@@ -119,6 +119,16 @@ export class Team {
     this.#start = start;
   }
 
+  /** How many threads are ready, the first one included. */
+  get ready(): number {
+    const { words } = this.#hands;
+    let count = 1;
+    for (let thread = 1; thread < this.#size; thread++) {
+      if (Atomics.load(words, wordsOf(thread) + STATE) === READY) count++;
+    }
+    return count;
+  }
+
   /** Starts Workers, if they are not there, for programs to come. */
   grow(threads: number): void {
     const { words } = this.#hands;
@@ -134,13 +144,14 @@ export class Team {
   }
 
   /**
-   * Runs a program with the threads that are ready, at most so many.
+   * Runs a program with the threads that are ready, at most so many, and starts those that have ended.
    *
    * @throws {RangeError} if an index that is looked up is not there
    * @throws {Error} if another thread fails
    */
   run(from: number, to: number, threads: number): void {
     const { words } = this.#hands;
+    this.grow(threads);
     const others = this.#take(threads - 1);
     others.forEach((thread, i) => {
       const own = wordsOf(thread);
