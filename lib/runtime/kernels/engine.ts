@@ -128,7 +128,7 @@ const toWord = (index: bigint | number): number => Math.max(-(2 ** 31), Math.min
 function tooLarge(bytes: number): RangeError {
   const size = `${Math.ceil(bytes / 2 ** 20)} MiB`;
   return new RangeError(
-    `${size} more do not fit into WebAssembly's memory: take shorter prompts or fewer at once, or use --device native`,
+    `${size} more do not fit into WebAssembly's memory: take shorter prompts or fewer at once, --weights streamed, or --device native`,
   );
 }
 

@@ -129,7 +129,7 @@ export class Team {
     return count;
   }
 
-  /** Starts Workers, if they are not there, for programs to come. */
+  /** Starts Workers, if they are not there, for programs to come. Programs run without one that does not start. */
   grow(threads: number): void {
     const { words } = this.#hands;
     for (let thread = 1; thread < Math.min(threads, MAX_THREADS); thread++) {
@@ -137,9 +137,13 @@ export class Team {
       if (!isNew && Atomics.load(words, wordsOf(thread) + STATE) !== GONE) continue;
       Atomics.store(words, wordsOf(thread) + STATE, STARTING);
       this.#size = Math.max(this.#size, thread + 1);
-      const worker = new WebWorker(new URL("./thread.ts", import.meta.url).href, { type: "module" });
-      worker.onerror = (event) => event.preventDefault(); // it never becomes ready: programs run without it
-      worker.postMessage(this.#start(thread));
+      try {
+        const worker = new WebWorker(new URL("./thread.ts", import.meta.url).href, { type: "module" });
+        worker.onerror = (event) => event.preventDefault();
+        worker.postMessage(this.#start(thread));
+      } catch {
+        return; // there are no Workers here
+      }
     }
   }
 
