@@ -3,6 +3,7 @@ import type { Hands } from "../../../lib/runtime/kernels/hands.ts";
 import { erfExact } from "../../graph/evaluate.ts";
 import { draw, uniform } from "../../graph/numbers.ts";
 import { openKernels } from "./open_kernels.ts";
+import { assertSame } from "./run_graph.ts";
 import { erf, erfc, gelu, geluNew, sigmoid, unitsApart } from "./references.ts";
 
 const KERNELS = openKernels();
@@ -194,8 +195,8 @@ for (const { name: variant, hands } of KERNELS) {
     }
     for (const n of [0, 1, 2, 3, 4, 5, 9, 8193]) {
       const x = Float32Array.from({ length: n }, (_, i) => i % 3 === 0 ? NaN : -i);
-      assert.deepEqual(run(hands, "Copy_v", [x], n, 1), x);
-      assert.deepEqual(run(hands, "Copy_s", [Float32Array.of(7)], n, 3), new Float32Array(n).fill(7));
+      assertSame(run(hands, "Copy_v", [x], n, 1), x, `a copy of ${n}`);
+      assertSame(run(hands, "Copy_s", [Float32Array.of(7)], n, 3), new Float32Array(n).fill(7), `${n} copies`);
     }
   });
 

@@ -31,3 +31,23 @@ export async function threadsReady(count: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/** Fails at the first number that differs: a list of all differences of many numbers takes minutes. */
+export function assertSame(got: Float32Array, want: Float32Array, what: string): void {
+  assert.equal(got.length, want.length, what);
+  const at = got.findIndex((x, i) => !Object.is(x, want[i]));
+  if (at >= 0) assert.fail(`${what}: number ${at} is ${got[at]}, not ${want[at]}`);
+}
+
+/** The same of tensors by name. */
+export function assertSameTensors(
+  got: Readonly<Record<string, Tensor>>,
+  want: Readonly<Record<string, Tensor>>,
+  what: string,
+): void {
+  assert.deepEqual(Object.keys(got), Object.keys(want), what);
+  for (const [name, { dims, data }] of Object.entries(want)) {
+    assert.deepEqual([...got[name].dims], [...dims], `${name} of ${what}`);
+    assertSame(got[name].data as Float32Array, data as Float32Array, `${name} of ${what}`);
+  }
+}
