@@ -25,8 +25,8 @@ import { canFuse, encodeKernels } from "../../../lib/runtime/kernels/module.ts";
 const LIMITS = { initial: 2, maximum: 3 };
 
 /** Instructions that the kernels do not need. */
-const storeInt = (address: Code, value: Code): Code => [...address, ...value, 0x36, 2, 0];
-const storeDouble = (address: Code, value: Code): Code => [...address, ...value, 0x39, 3, 0];
+const storeInt = (address: Code, value: Code): Code => [address, value, 0x36, 2, 0];
+const storeDouble = (address: Code, value: Code): Code => [address, value, 0x39, 3, 0];
 
 /** A module's functions and its memory. */
 function open(

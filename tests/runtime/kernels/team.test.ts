@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import {
+  add,
+  exp,
+  gatherElements,
+  type Graph,
+  input,
+  logSoftmax,
+  matMul,
+  mul,
+  reduceSum,
+  scatterElementsLike,
+  softmax,
+  swapLast,
+  tanh,
+} from "../../../lib/graph/mod.ts";
+import { openEngine } from "../../../lib/runtime/kernels/engine.ts";
+import { createRuntime } from "../../../lib/runtime/runtime.ts";
+import { relativeError, uniform } from "../../graph/numbers.ts";
+import { assertSameTensors, randomTensor, runGraph, threadsReady } from "./run_graph.ts";
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Work of all kinds, all of it large enough to be divided, with work between that is not. */
+const x = input("x", ["row", 64]);
+const hidden = tanh(matMul(x, input("w", [64, 160])));
+const scores = matMul(hidden, swapLast(hidden));
+const GRAPH: Graph = {
+  hidden,
+  pattern: softmax(scores),
+  logPattern: logSoftmax(scores),
+  sums: reduceSum(exp(scores), [0]),
+  mean: mul(reduceSum(hidden, [0, 1], false), 1e-3),
+  back: matMul(add(swapLast(scores), reduceSum(hidden, [1])), x),
+};
+const random = uniform(71);
+const INPUTS = { x: randomTensor(random, [150, 64]), w: randomTensor(random, [64, 160]) };
+
+Deno.test("as many threads as runtimes ask for, and the same results on any number of them", async () => {
+  const engine = await openEngine();
+  assert.equal(engine.threads, 1);
+  await using one = await createRuntime({ device: "wasm", threads: 1 });
+  await using two = await createRuntime({ device: "wasm", threads: 2 });
+  await using three = await createRuntime({ device: "wasm", threads: 3 });
+  await using onnx = await createRuntime({ device: "onnx", threads: 1 });
+  const want = await runGraph(one, GRAPH, INPUTS);
+  for (const [name, { data }] of Object.entries(await runGraph(onnx, GRAPH, INPUTS))) {
+    assert.ok(relativeError(want[name].data, data) <= 1e-5, name);
+  }
+  await threadsReady(3);
+  const sessions = await Promise.all([three, one, two, three].map((runtime) => runtime.session("graph", () => GRAPH)));
+  for (let turn = 0; turn < 15; turn++) {
+    for (const session of sessions) {
+      assertSameTensors(await session.run(INPUTS), want, `turn ${turn}`);
+      assert.equal(engine.threads, 3, "they wait for the next program");
+    }
+  }
+});
+
+Deno.test("an error on one thread ends the others' part, and the next program runs on all", async () => {
+  await using runtime = await createRuntime({ device: "wasm", threads: 3 });
+  const indices = input("indices", ["row", 2], "int64");
+  const wide = matMul(x, input("w", [64, 160]));
+  const picked = gatherElements(wide, indices);
+  const session = await runtime.session("picked", () => ({
+    y: matMul(swapLast(add(scatterElementsLike(picked, indices, wide), exp(tanh(wide)))), x),
+  }));
+  const run = (bad: boolean, turn: number) => {
+    const data = new BigInt64Array(300);
+    data.forEach((_, i) => data[i] = BigInt((i * 7) % 160));
+    if (bad) data[(turn * 29) % 300] = turn % 2 === 0 ? 160n : -161n;
+    return session.run({ ...INPUTS, indices: { dims: [150, 2], data } });
+  };
+  await threadsReady(3);
+  const want = await run(false, 0);
+  for (let turn = 0; turn < 30; turn++) {
+    await assert.rejects(run(true, turn), { name: "RangeError", message: /^No element -?\d+ among 160$/ });
+    assert.ok((await openEngine()).threads >= 3);
+    assertSameTensors(await run(false, turn), want, `turn ${turn}`);
+  }
+});
+
+Deno.test("threads that have waited for long end; the next program runs without them, those after it with new ones", async () => {
+  const engine = await openEngine();
+  await using one = await createRuntime({ device: "wasm", threads: 1 });
+  await using two = await createRuntime({ device: "wasm", threads: 2 });
+  const [alone, together] = await Promise.all([one, two].map((runtime) => runtime.session("graph", () => GRAPH)));
+  const want = await alone.run(INPUTS);
+  await threadsReady(2);
+  for (let turn = 0; engine.threads > 1; turn++) {
+    assert.ok(turn < 100, "they never end");
+    await pause(100);
+  }
+  assertSameTensors(await together.run(INPUTS), want, "without them");
+  for (let turn = 0; engine.threads < 2; turn++) {
+    assert.ok(turn < 1000, "none is started");
+    await pause(10);
+  }
+  assertSameTensors(await together.run(INPUTS), want, "with a new one");
+});
+
+Deno.test("a process that never disposes of its runtime ends by itself", async () => {
+  const moduleOf = (path: string): string => JSON.stringify(new URL(`../../../lib/${path}`, import.meta.url).href);
+  const script = `
+    import { input, matMul } from ${moduleOf("graph/mod.ts")};
+    import { openEngine } from ${moduleOf("runtime/kernels/engine.ts")};
+    import { createRuntime } from ${moduleOf("runtime/runtime.ts")};
+    const runtime = await createRuntime({ device: "wasm", threads: 2 });
+    const session = await runtime.session("square", () => ({ y: matMul(input("x", [256, 256]), input("x2", [256, 256])) }));
+    const x = { dims: [256, 256], data: new Float32Array(256 * 256).fill(1) };
+    const engine = await openEngine();
+    for (let turn = 0; engine.threads < 2 && turn < 500; turn++) await new Promise((resolve) => setTimeout(resolve, 10));
+    const threads = engine.threads;
+    for (let turn = 0; turn < 3; turn++) {
+      const { y } = await session.run({ x, x2: x });
+      if (y.data[0] !== 256) throw new Error("wrong");
+    }
+    console.log(threads, "threads");`;
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(file, script);
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-all", "--no-lock", "--no-check", file],
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const [first] = await Promise.all([child.stdout.pipeThrough(new TextDecoderStream()).getReader().read()]);
+    const start = performance.now();
+    const [{ code }, errors] = await Promise.all([child.status, new Response(child.stderr).text()]);
+    const took = performance.now() - start;
+    assert.equal(errors, "");
+    assert.equal(code, 0);
+    assert.equal(first.value, "2 threads\n");
+    assert.ok(took < 4000, `it ends ${Math.round(took)} ms after its work`);
+  } finally {
+    await Deno.remove(file);
+  }
+});
