@@ -51,16 +51,17 @@ export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions
 
   const place = async (constants: Constants): Promise<Record<string, FloatTensor>> => {
     const { holds } = await starting;
+    const loaded = await constants.load();
     const found: Record<string, FloatTensor> = {};
     try {
-      for (const [name, { dims, data }] of Object.entries(await constants.load())) {
+      for (const [name, { dims, data }] of Object.entries(loaded)) {
         const array = data as Float32Array;
         const kept = holds(array) ? array : memory.allocate(array.length);
         found[name] = { dims, data: kept };
         if (kept !== array) kept.set(array);
       }
     } catch (error) {
-      for (const { data } of Object.values(found)) memory.release(data);
+      for (const { data } of [...Object.values(loaded), ...Object.values(found)]) memory.release(data as Float32Array);
       throw error;
     }
     return found;
