@@ -147,10 +147,17 @@ Deno.test("constants that do not fit leave nothing behind, and can be tried agai
   const taken = takeAll(runtime.memory, 2 ** 22);
   const free = runtime.memory.allocate(16); // where the small one goes
   runtime.memory.release(free);
-  await assert.rejects(
-    other.session("product", graph, { key: "weights", load: () => Promise.resolve(large) }),
-    isTooLarge,
-  );
+  const loads = [
+    () => large,
+    () => ({ huge: large.huge, w: { dims: [2, 2], data: other.memory.allocate(4) } }), // read right into memory
+    () => ({ w: { dims: [2, 2], data: other.memory.allocate(4) }, huge: large.huge }),
+  ];
+  for (const load of loads) {
+    await assert.rejects(
+      other.session("product", graph, { key: "weights", load: () => Promise.resolve(load()) }),
+      isTooLarge,
+    );
+  }
   const after = runtime.memory.allocate(16);
   assert.equal(after.byteOffset, free.byteOffset);
   runtime.memory.release(after);

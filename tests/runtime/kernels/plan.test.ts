@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
 import { type Dim, type Graph, graphInputs, type Shape } from "../../../lib/graph/mod.ts";
+import { execute } from "../../../lib/runtime/kernels/execute.ts";
+import { openHands } from "../../../lib/runtime/kernels/hands.ts";
+import { lower } from "../../../lib/runtime/kernels/lower.ts";
+import { canFuse, encodeKernels } from "../../../lib/runtime/kernels/module.ts";
+import { plan } from "../../../lib/runtime/kernels/plan.ts";
 import { createRuntime, type Runtime } from "../../../lib/runtime/runtime.ts";
 import type { FloatTensor, Tensor } from "../../../lib/runtime/tensor.ts";
 import { count, uniform } from "../../graph/numbers.ts";
@@ -108,5 +113,44 @@ Deno.test("random graphs are the same, to the last bit, on one thread and on thr
     await threadsReady(3);
     for (let turn = 0; turn < 3; turn++) assertSameTensors(await session.run(inputs), want, `graph ${seed}`);
     for (const { data } of Object.values(inputs)) if (data instanceof Float32Array) one.memory.release(data);
+  }
+});
+
+Deno.test("programs in the upper half of the addresses", async () => {
+  const limits = { initial: 65_535, maximum: 65_535 };
+  let memory: WebAssembly.Memory;
+  try {
+    memory = new WebAssembly.Memory({ ...limits, shared: true });
+  } catch {
+    return; // there are not as many here
+  }
+  const module = new WebAssembly.Module(encodeKernels(limits, canFuse()));
+  const hands = openHands(module, memory, 64);
+  const { words, floats } = hands;
+  const place = { thread: 0, threads: 1, barrier: () => {} };
+  await using runtime = await createRuntime({ device: "wasm", threads: 1 });
+  // Over the middle, and up to the end.
+  for (const base of [2 ** 31 - 2 ** 13, 2 ** 32 - 65_536 - 2 ** 24]) {
+    for (let seed = 0; seed < 40; seed++) {
+      const random = uniform(7000 + seed);
+      const { graph, indices } = randomGraph(random);
+      const inputs = randomInputs(random, graph, indices, SIZES[1], runtime);
+      const dims = Object.fromEntries(Object.entries(inputs).map(([name, { dims }]) => [name, dims]));
+      const program = plan(lower(graph, dims, Object.keys(hands.kernels)), base, new Set());
+      assert.ok(program.bytes < 2 ** 24 && program.patches.length === 0);
+      words.set(program.words, base / 4);
+      for (const [name, address] of program.copies) {
+        const { data } = inputs[name];
+        if (data instanceof Float32Array) floats.set(data, address / 4);
+        else words.set(Int32Array.from(data as BigInt64Array, Number), address / 4);
+      }
+      execute(hands, place, base / 4, base / 4 + program.length);
+      const want = await (await runtime.session(`graph ${seed}`, () => graph)).run(inputs);
+      const found = program.outputs.map(({ name, dims, place, offset }): [string, FloatTensor] => {
+        const from = (place as number + offset) / 4;
+        return [name, { dims, data: floats.slice(from, from + count(dims)) }];
+      });
+      assertSameTensors(Object.fromEntries(found), want, `graph ${seed} at ${base}`);
+    }
   }
 });
