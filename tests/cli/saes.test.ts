@@ -20,7 +20,7 @@ function runSaes(args: readonly string[], permissions: readonly string[] = ["-A"
 
 async function runScript(script: string, args: readonly string[], permissions: readonly string[]): Promise<Outcome> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", ...permissions, "-", ...args],
+    args: ["run", "--no-lock", "--no-prompt", ...permissions, "-", ...args],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
