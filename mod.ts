@@ -216,7 +216,15 @@ export type {
 export type { WeightChoice } from "./lib/model/binding.ts";
 export type { Unembedding } from "./lib/model/unembedding.ts";
 export type { SaeRunOptions } from "./lib/attribution/run_options.ts";
-export type { Constants, Device, Inputs, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
+export type {
+  Constants,
+  Device,
+  FloatMemory,
+  Inputs,
+  Runtime,
+  RuntimeOptions,
+  Session,
+} from "./lib/runtime/runtime.ts";
 export type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
 export type { Normalization, Normalized } from "./lib/sae/normalization.ts";
 export type { Differences, SparseActivations } from "./lib/sae/sparse.ts";
