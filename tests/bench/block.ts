@@ -1,7 +1,7 @@
 /**
  * One GPT-2 block, forward and backward, in one runtime: `deno run -A tests/bench/block.ts DIR --program wasm|native|jax-js
  * [--threads 1] [--tokens 64] [--repeat 5]`. Prints one JSON line: seconds of every run after the first two, and for
- * jax-js how far its numbers are from onnxruntime's, as a part of the largest.
+ * jax-js how far its numbers are from ours, as a part of the largest.
  */
 import { parseArgs } from "node:util";
 import { type Graph, graphInputs, input, vjp } from "../../lib/graph/mod.ts";

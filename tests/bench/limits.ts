@@ -22,7 +22,7 @@ export interface Bound extends Work {
   readonly seconds: number;
 }
 
-/** Measures memory and arithmetic through PyTorch, and arithmetic through onnxruntime where this program runs. */
+/** Measures memory and arithmetic through PyTorch, and arithmetic on the devices where this program runs. */
 export async function measureLimits(options: BenchOptions): Promise<Limits> {
   const { stdout } = await python(options, ["limits.py"]);
   const found = lastJson(stdout) as { bytes_per_second: Rates; operations_per_second: Rates; versions: Rates };
@@ -32,7 +32,7 @@ export async function measureLimits(options: BenchOptions): Promise<Limits> {
     versions: found.versions as unknown as Limits["versions"],
   };
   for (const device of options.devices) {
-    const args = ["run", "-A", "--no-lock", `${HERE}ort_peak.ts`, device];
+    const args = ["run", "-A", "--no-lock", `${HERE}product_peak.ts`, device];
     try {
       const { operations_per_second, versions } = lastJson((await measure(Deno.execPath(), args)).stdout) as {
         operations_per_second: number;

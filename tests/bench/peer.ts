@@ -11,7 +11,7 @@ export interface BlockTimes {
   /** Every single time. */
   readonly seconds: readonly number[];
   readonly medianSeconds: number;
-  /** From onnxruntime's numbers, as a part of the largest. */
+  /** From ours, as a part of the largest. */
   readonly difference: number;
 }
 
@@ -85,12 +85,12 @@ function times(printed: readonly Printed[], direction: "forward" | "backward"): 
 export function showPeer(results: readonly BlockResult[]): string {
   const [[name, version]] = Object.entries(JAX_JS);
   const lines = results.map(({ tokens, program, threads, forward, backward, failed }) => {
-    const who = `${program === "jax-js" ? `${name} ${version}` : `onnxruntime, ${program}`}, ${
+    const who = `${program === "jax-js" ? `${name} ${version}` : `this program, ${program}`}, ${
       threads === "all" ? "all threads" : "one thread"
     }`;
     const start = `${String(tokens).padStart(5)} tokens  ${who.padEnd(34)}`;
     if (failed !== undefined) return `${start} cannot: ${failed}`;
-    const far = program === "jax-js" ? `  (${forward!.difference.toExponential(0)} from onnxruntime's numbers)` : "";
+    const far = program === "jax-js" ? `  (${forward!.difference.toExponential(0)} from ours)` : "";
     return `${start} ${milliseconds(forward!)} forward ${milliseconds(backward!)} backward${far}`;
   });
   return ["One GPT-2 block, median:", ...lines].join("\n");

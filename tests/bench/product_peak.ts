@@ -1,4 +1,4 @@
-/** A large float32 product through onnxruntime: `deno run -A tests/bench/ort_peak.ts DEVICE` prints operations per second. */
+/** A large float32 product on a device: `deno run -A tests/bench/product_peak.ts DEVICE` prints operations per second. */
 import { input, matMul } from "../../lib/graph/mod.ts";
 import { createRuntime, type Device } from "../../lib/runtime/runtime.ts";
 
