@@ -205,7 +205,7 @@ function showReport(report, asked, answers) {
     },
     onState: (view) => {
       state = { ...state, view };
-      writeAddressSoon();
+      writeAddress();
     },
   });
   delete find("result").dataset.stale;
