@@ -8,7 +8,7 @@
  * @module
  */
 import type { Hands, Kernels } from "./hands.ts";
-import { STREAM_ROWS, TILE_COLUMNS, TILE_ROWS } from "./tile.ts";
+import { STREAM_ROWS, STRIP_STEPS, TILE_COLUMNS, TILE_ROWS } from "./tile.ts";
 
 /** Kinds of instructions. */
 export const Kind = {
@@ -37,8 +37,6 @@ export interface Place {
   barrier(): void;
 }
 
-/** Steps of k that a strip holds: 18 KiB of one operand stay in the processor's nearest cache. */
-const STRIP_STEPS = 192;
 /** Rows of a product whose strips are packed at once. */
 const BLOCK_ROWS = 256;
 /** Strips that are packed at once. */
@@ -197,7 +195,7 @@ function matMul(hands: Hands, at: number, taken: number): void {
   const [aColumn, bRow, bColumn] = [words[at + 6], words[at + 8], words[at + 9]];
   const isWide = m <= WIDE_ROWS && aColumn === 4 && bColumn === 4 && n % 8 === 0;
   const isTall = m <= TALL_ROWS && aColumn === 4 && bRow === 4 && n % 4 === 0 && k % 4 === 0;
-  const columns = isWide ? wideColumns(m) : isTall ? TALL_COLUMNS : GROUP_STRIPS * TILE_COLUMNS;
+  const columns = isWide ? wideWidth(m) : isTall ? TALL_COLUMNS : GROUP_STRIPS * TILE_COLUMNS;
   const dims = at + 11;
   const groups = Math.ceil(n / columns);
   const units = product(words, dims, rank) * groups;
@@ -208,36 +206,57 @@ function matMul(hands: Hands, at: number, taken: number): void {
     const out = words[at] + batch * m * n * 4;
     const a = words[at + 4] + offsetOf(words, batch, rank, dims, dims + rank);
     const b = words[at + 7] + offsetOf(words, batch, rank, dims, dims + 2 * rank);
-    if (isWide) {
-      const [aRow, to] = [words[at + 5], out + 4 * from];
-      hands.kernels.streamWide(a, aRow, b + from * bColumn, bRow, to, 4 * n, k, width, m);
-    } else if (isTall) {
-      fewRows(hands.kernels, a, words[at + 5], b + from * bColumn, bColumn, out + 4 * from, 4 * n, k, width, m);
-    } else {
-      someColumns(hands, at, out, a, b, from, width);
+    if (isWide) wideColumns(hands, at, out, a, b, from, width);
+    else if (isTall) tallColumns(hands, at, out, a, b, from, width);
+    else someColumns(hands, at, out, a, b, from, width);
+  }
+}
+
+const wideWidth = (rows: number): number => Math.min(MAX_WIDE_COLUMNS, Math.floor(WIDE_SUMS / rows / 8) * 8);
+
+/** Columns `from` to `from + width` of a product of few rows, the second operand read row by row. */
+function wideColumns(
+  { words, kernels, scratch }: Hands,
+  at: number,
+  out: number,
+  a: number,
+  b: number,
+  from: number,
+  width: number,
+): void {
+  const [m, n, k, aRow, bRow] = [words[at + 1], words[at + 2], words[at + 3], words[at + 5], words[at + 8]];
+  const part = scratch + A_BYTES; // the sums of some steps of k
+  for (let k0 = 0; k0 < k; k0 += STRIP_STEPS) {
+    const steps = Math.min(STRIP_STEPS, k - k0);
+    const [target, stride] = k0 === 0 ? [out + 4 * from, 4 * n] : [part, 4 * width];
+    kernels.streamWide(a + 4 * k0, aRow, b + k0 * bRow + 4 * from, bRow, target, stride, steps, width, m);
+    for (let row = 0; k0 > 0 && row < m; row++) {
+      const sum = out + 4 * (row * n + from);
+      kernels.Add_vv(sum, sum, part + row * stride, width);
     }
   }
 }
 
-const wideColumns = (rows: number): number => Math.min(MAX_WIDE_COLUMNS, Math.floor(WIDE_SUMS / rows / 8) * 8);
-
-/** Some columns of a product of few rows with a transposed matrix. */
-function fewRows(
-  { streamTall1, streamTall2, streamTall3, streamTall4 }: Kernels,
+/** The same of a product with a transposed matrix, whose columns are read one after another. */
+function tallColumns(
+  { words, kernels: { streamTall1, streamTall2, streamTall3, streamTall4 } }: Hands,
+  at: number,
+  out: number,
   a: number,
-  aRow: number,
   b: number,
-  bColumn: number,
-  c: number,
-  cRow: number,
-  k: number,
-  columns: number,
-  rows: number,
+  from: number,
+  width: number,
 ): void {
+  const [m, n, k, aRow, bColumn] = [words[at + 1], words[at + 2], words[at + 3], words[at + 5], words[at + 9]];
   const heights = [streamTall1, streamTall2, streamTall3, streamTall4];
-  for (let top = 0; top < rows; top += STREAM_ROWS) {
-    const height = Math.min(STREAM_ROWS, rows - top);
-    heights[height - 1](a + top * aRow, aRow, b, bColumn, c + top * cRow, cRow, k, columns);
+  for (let k0 = 0; k0 < k; k0 += STRIP_STEPS) {
+    const steps = Math.min(STRIP_STEPS, k - k0);
+    const source = b + from * bColumn + 4 * k0;
+    for (let top = 0; top < m; top += STREAM_ROWS) {
+      const stream = heights[Math.min(STREAM_ROWS, m - top) - 1];
+      const target = out + 4 * (top * n + from);
+      stream(a + top * aRow + 4 * k0, aRow, source, bColumn, target, 4 * n, steps, width, k0);
+    }
   }
 }
 

@@ -4,8 +4,9 @@
  *
  * A product of few rows is not worth packing for: its second operand is read where it lies, once.
  *
- * Every sum runs over k in order, in one chain of multiply-adds, so that a number does not depend on what else is in the
- * same product: a row is the same, to the last bit, in a batch and alone.
+ * Every sum runs over k in order, in chains of multiply-adds over `STRIP_STEPS` steps that are then added up, so that a
+ * number does not depend on what else is in the same product: a row is the same, to the last bit, in a batch and alone.
+ * One chain over all of k would round several times as far.
  *
  * Source: the layering of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008).
  *
@@ -36,7 +37,7 @@ const UNROLLED = 4;
 
 /**
  * `tile{rows}(a, b, c, k, stride, goOn)`: rows × 24 numbers at c, whose rows are `stride` bytes apart, from packed strips
- * at a (2 numbers per k) and b (24 per k); added to what is there if `goOn` is not 0.
+ * at a (2 numbers per k) and b (24 per k); what is there is added at the end if `goOn` is not 0.
  */
 function tile(rows: number, multiplyAdd: MultiplyAdd): FunctionBuilder {
   const f = new FunctionBuilder(`tile${rows}`, ["i32", "i32", "i32", "i32", "i32", "i32"]);
@@ -68,9 +69,9 @@ function tile(rows: number, multiplyAdd: MultiplyAdd): FunctionBuilder {
       increase(k, int(-count)),
     );
   return f.body(
-    when(goOn.get, eachSum((sum, v) => sum.set(f32x4.load(row.get, 16 * v)))),
     loopWhile(i32.greaterEqualSigned(k.get, int(UNROLLED)), steps(UNROLLED)),
     loopWhile(k.get, steps(1)),
+    when(goOn.get, eachSum((sum, v) => sum.set(f32x4.add(f32x4.load(row.get, 16 * v), sum.get)))),
     eachSum((sum, v) => f32x4.store(row.get, sum.get, 16 * v)),
   );
 }
@@ -321,12 +322,13 @@ function streamWide(first: number): FunctionBuilder {
 }
 
 /**
- * `streamTall{rows}(a, aRow, b, bColumn, c, cRow, k, columns)`: a few rows of a product with a transposed matrix, read
- * where it lies: `columns` (a multiple of 4) columns of k (a multiple of 4) numbers each.
+ * `streamTall{rows}(a, aRow, b, bColumn, c, cRow, k, columns, goOn)`: a few rows of a product with a transposed matrix,
+ * read where it lies: `columns` (a multiple of 4) columns of k (a multiple of 4) numbers each; what is there is added at
+ * the end if `goOn` is not 0.
  */
 function streamTall(rows: number, multiplyAdd: MultiplyAdd): FunctionBuilder {
-  const f = new FunctionBuilder(`streamTall${rows}`, ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"]);
-  const [a, aRow, b, bColumn, c, cRow, k, columns] = f.parameters;
+  const f = new FunctionBuilder(`streamTall${rows}`, ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"]);
+  const [a, aRow, b, bColumn, c, cRow, k, columns, goOn] = f.parameters;
   const sums = f.locals("v128", rows);
   const [x, pairs] = [f.locals("v128", 4), f.locals("v128", 4)];
   const [from, source, along, left, row, target] = f.locals("i32", 6);
@@ -356,7 +358,13 @@ function streamTall(rows: number, multiplyAdd: MultiplyAdd): FunctionBuilder {
         ),
       ),
       target.set(c.get),
-      ...sums.map((sum, r) => sequence(r > 0 ? increase(target, cRow.get) : [], f32x4.store(target.get, sum.get))),
+      ...sums.map((sum, r) =>
+        sequence(
+          r > 0 ? increase(target, cRow.get) : [],
+          when(goOn.get, sum.set(f32x4.add(f32x4.load(target.get), sum.get))),
+          f32x4.store(target.get, sum.get),
+        )
+      ),
       increase(b, i32.shiftLeft(bColumn.get, 2)),
       increase(c, int(16)),
       increase(columns, int(-4)),
