@@ -92,7 +92,11 @@ export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions
     async session(key, graph, constants) {
       const engine = await starting;
       let session = sessions.get(key);
-      if (!session) sessions.set(key, session = new KernelSession(engine, graph(), threads));
+      if (!session) {
+        const made = graph();
+        session = new KernelSession({ engine, graph: made, inputs: graphInputs(made), threads, programs: new Map() });
+        sessions.set(key, session);
+      }
       if (!constants) return session;
       let tensors = placed.get(constants.key);
       if (!tensors) {
@@ -108,57 +112,48 @@ export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions
 }
 
 /** What sessions on one graph share. */
-interface Programs {
-  kept: Map<string, Program> | undefined;
+interface Shared {
+  readonly engine: Engine;
+  readonly graph: Graph;
+  readonly inputs: ReadonlyMap<string, Value>;
+  readonly threads: number;
+  /** By sizes and places of inputs; none any more when the runtime was disposed of. */
+  programs: Map<string, Program> | undefined;
 }
 
 class KernelSession implements Session {
-  readonly #engine: Engine;
-  readonly #graph: Graph;
-  readonly #threads: number;
-  /** By sizes and places of inputs; none any more when the runtime was disposed of. */
-  readonly #programs: Programs;
-  readonly #inputs: ReadonlyMap<string, Value>;
+  readonly #shared: Shared;
   readonly #fixed: Readonly<Record<string, FloatTensor>>;
   readonly inputNames: readonly string[];
 
-  constructor(
-    engine: Engine,
-    graph: Graph,
-    threads: number,
-    fixed: Readonly<Record<string, FloatTensor>> = {},
-    programs: Programs = { kept: new Map() },
-  ) {
-    this.#engine = engine;
-    this.#graph = graph;
-    this.#threads = threads;
-    this.#programs = programs;
-    this.#inputs = graphInputs(graph);
-    const names = [...this.#inputs.keys()];
+  constructor(shared: Shared, fixed: Readonly<Record<string, FloatTensor>> = {}) {
+    this.#shared = shared;
+    const names = [...shared.inputs.keys()];
     this.#fixed = Object.fromEntries(names.filter((name) => fixed[name]).map((name) => [name, fixed[name]]));
     this.inputNames = names.filter((name) => !fixed[name]);
   }
 
   /** Ends it, and what was made of it. */
   release(): void {
-    this.#programs.kept = undefined;
+    this.#shared.programs = undefined;
   }
 
   /** The same session with some of its inputs given. */
   with(fixed: Readonly<Record<string, FloatTensor>>): KernelSession {
-    return new KernelSession(this.#engine, this.#graph, this.#threads, fixed, this.#programs);
+    return new KernelSession(this.#shared, fixed);
   }
 
   // Asynchronous like other devices, though all of it is done when it returns.
   // deno-lint-ignore require-await
   async run(inputs: Inputs): Promise<Record<string, Tensor>> {
     const given = { ...this.#fixed, ...inputs as Readonly<Record<string, Tensor>> };
-    return this.#engine.run(this.#program(given), given, this.#threads);
+    const { engine, threads } = this.#shared;
+    return engine.run(this.#program(given), given, threads);
   }
 
   #check(name: string, tensor: Tensor | undefined): void {
     if (!tensor) throw new TypeError(`The graph's input '${name}' is missing`);
-    const { type } = this.#inputs.get(name)!;
+    const { type } = this.#shared.inputs.get(name)!;
     const { dims, data } = tensor;
     if (type === "float" ? !(data instanceof Float32Array) : !(data instanceof BigInt64Array)) {
       throw new TypeError(`The graph's input '${name}' is of ${data.constructor.name}, not of type ${type}`);
@@ -171,18 +166,18 @@ class KernelSession implements Session {
 
   /** The program for inputs of these sizes, in these places. */
   #program(inputs: Readonly<Record<string, Tensor>>): Program {
-    const names = [...this.inputNames, ...Object.keys(this.#fixed)];
+    const { engine, graph, programs } = this.#shared;
+    const names = [...this.#shared.inputs.keys()];
     for (const name of names) this.#check(name, inputs[name]);
-    const inPlace = new Set(names.filter((name) => this.#engine.holds(inputs[name].data)));
-    const key = names.map((name) => `${name} ${inPlace.has(name)} ${inputs[name].dims}`).sort().join("\n");
-    const { kept } = this.#programs;
-    if (!kept) throw new Error("This session's runtime was disposed of");
-    const known = kept.get(key);
+    const inPlace = new Set(names.filter((name) => engine.holds(inputs[name].data)));
+    const key = names.map((name) => `${name} ${inPlace.has(name)} ${inputs[name].dims}`).join("\n");
+    if (!programs) throw new Error("This session's runtime was disposed of");
+    const known = programs.get(key);
     if (known) return known;
     const dims = Object.fromEntries(names.map((name) => [name, inputs[name].dims]));
-    const program = plan(lower(this.#graph, dims, this.#engine.kernelNames), this.#engine.base, inPlace);
-    if (kept.size >= MAX_PROGRAMS) kept.delete(kept.keys().next().value!);
-    kept.set(key, program);
+    const program = plan(lower(graph, dims, engine.kernelNames), engine.base, inPlace);
+    if (programs.size >= MAX_PROGRAMS) programs.delete(programs.keys().next().value!);
+    programs.set(key, program);
     return program;
   }
 }

@@ -10,15 +10,13 @@ import { SCRATCH_BYTES } from "./execute.ts";
 import { type Hands, openHands } from "./hands.ts";
 import { canFuse, encodeKernels } from "./module.ts";
 import type { FloatTensor, Tensor, TensorData } from "../tensor.ts";
-import type { Program } from "./plan.ts";
+import { aligned, type Program } from "./plan.ts";
 import { CONTROL_BYTES, MAX_THREADS, Team } from "./team.ts";
 import { sizeOf } from "./views.ts";
 
 const PAGE_BYTES = 65_536;
 /** Address space to ask for, in pages, largest first; memory itself is taken page by page as it is used. */
 const ROOMS = [65_535, 49_152, 32_768, 16_384, 8_192, 4_096];
-const ALIGNMENT = 64;
-const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /** All of the address space that this system gives. */
 function makeMemory(): WebAssembly.Memory {

@@ -32,7 +32,6 @@ export const JS_KERNELS = { Log: -1, CopyStrided: -2, LogSoftmax: -3 } as const;
 /** This thread's place among those that run a program. */
 export interface Place {
   readonly thread: number;
-  readonly threads: number;
   /** Returns when all threads have called it. */
   barrier(): void;
 }
@@ -100,7 +99,7 @@ function offsetOf(words: Int32Array, index: number, rank: number, dims: number, 
   return rank > 0 ? offset + index * words[strides] : 0;
 }
 
-function product(words: Int32Array, from: number, count: number): number {
+function countOf(words: Int32Array, from: number, count: number): number {
   let size = 1;
   for (let i = 0; i < count; i++) size *= words[from + i];
   return size;
@@ -115,7 +114,7 @@ function map(hands: Hands, at: number, taken: number): void {
   const outer = rank - 1;
   const out = dims + rank;
   const step = rank + 1; // from one address to the next
-  const count = product(words, dims, outer);
+  const count = countOf(words, dims, outer);
   const n = words[dims + outer];
   const chunks = Math.ceil(n / UNIT_ELEMENTS);
   const together = chunks > 1 ? 1 : Math.floor(UNIT_ELEMENTS / n);
@@ -171,7 +170,7 @@ function rows(hands: Hands, at: number, taken: number): void {
   const { words, table, kernels, floats, scratch } = hands;
   const [kernel, out, stride, n, a, rank] = words.subarray(at, at + 6);
   const dims = at + 6;
-  const count = product(words, dims, rank);
+  const count = countOf(words, dims, rank);
   const together = Math.max(1, Math.floor(UNIT_ELEMENTS / 2 / Math.max(1, n)));
   for (let first = take(words, taken) * together; first < count; first = take(words, taken) * together) {
     for (let row = first; row < Math.min(count, first + together); row++) {
@@ -189,16 +188,27 @@ function rows(hands: Hands, at: number, taken: number): void {
   }
 }
 
+/** Sizes of a product of matrices, `[m, k]` by `[k, n]`, and how far apart its operands' elements lie. */
+interface Product {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly aRow: number;
+  readonly aColumn: number;
+  readonly bRow: number;
+  readonly bColumn: number;
+}
+
 function matMul(hands: Hands, at: number, taken: number): void {
   const { words } = hands;
-  const [m, n, k, rank] = [words[at + 1], words[at + 2], words[at + 3], words[at + 10]];
-  const [aColumn, bRow, bColumn] = [words[at + 6], words[at + 8], words[at + 9]];
+  const [, m, n, k, , aRow, aColumn, , bRow, bColumn, rank] = words.subarray(at, at + 11);
+  const product: Product = { m, n, k, aRow, aColumn, bRow, bColumn };
   const isWide = m <= WIDE_ROWS && aColumn === 4 && bColumn === 4 && n % 8 === 0;
   const isTall = m <= TALL_ROWS && aColumn === 4 && bRow === 4 && n % 4 === 0 && k % 4 === 0;
   const columns = isWide ? wideWidth(m) : isTall ? TALL_COLUMNS : GROUP_STRIPS * TILE_COLUMNS;
   const dims = at + 11;
   const groups = Math.ceil(n / columns);
-  const units = product(words, dims, rank) * groups;
+  const units = countOf(words, dims, rank) * groups;
   for (let unit = take(words, taken); unit < units; unit = take(words, taken)) {
     const batch = Math.floor(unit / groups);
     const from = (unit - batch * groups) * columns;
@@ -206,9 +216,9 @@ function matMul(hands: Hands, at: number, taken: number): void {
     const out = words[at] + batch * m * n * 4;
     const a = words[at + 4] + offsetOf(words, batch, rank, dims, dims + rank);
     const b = words[at + 7] + offsetOf(words, batch, rank, dims, dims + 2 * rank);
-    if (isWide) wideColumns(hands, at, out, a, b, from, width);
-    else if (isTall) tallColumns(hands, at, out, a, b, from, width);
-    else someColumns(hands, at, out, a, b, from, width);
+    if (isWide) wideColumns(hands, product, out, a, b, from, width);
+    else if (isTall) tallColumns(hands, product, out, a, b, from, width);
+    else someColumns(hands, product, out, a, b, from, width);
   }
 }
 
@@ -216,15 +226,14 @@ const wideWidth = (rows: number): number => Math.min(MAX_WIDE_COLUMNS, Math.floo
 
 /** Columns `from` to `from + width` of a product of few rows, the second operand read row by row. */
 function wideColumns(
-  { words, kernels, scratch }: Hands,
-  at: number,
+  { kernels, scratch }: Hands,
+  { m, n, k, aRow, bRow }: Product,
   out: number,
   a: number,
   b: number,
   from: number,
   width: number,
 ): void {
-  const [m, n, k, aRow, bRow] = [words[at + 1], words[at + 2], words[at + 3], words[at + 5], words[at + 8]];
   const part = scratch + A_BYTES; // the sums of some steps of k
   for (let k0 = 0; k0 < k; k0 += STRIP_STEPS) {
     const steps = Math.min(STRIP_STEPS, k - k0);
@@ -239,15 +248,14 @@ function wideColumns(
 
 /** The same of a product with a transposed matrix, whose columns are read one after another. */
 function tallColumns(
-  { words, kernels: { streamTall1, streamTall2, streamTall3, streamTall4 } }: Hands,
-  at: number,
+  { kernels: { streamTall1, streamTall2, streamTall3, streamTall4 } }: Hands,
+  { m, n, k, aRow, bColumn }: Product,
   out: number,
   a: number,
   b: number,
   from: number,
   width: number,
 ): void {
-  const [m, n, k, aRow, bColumn] = [words[at + 1], words[at + 2], words[at + 3], words[at + 5], words[at + 9]];
   const heights = [streamTall1, streamTall2, streamTall3, streamTall4];
   for (let k0 = 0; k0 < k; k0 += STRIP_STEPS) {
     const steps = Math.min(STRIP_STEPS, k - k0);
@@ -262,16 +270,14 @@ function tallColumns(
 
 /** Columns `from` to `from + width`, at most as many as are packed at once, of one product. */
 function someColumns(
-  { words, kernels, scratch }: Hands,
-  at: number,
+  { kernels, scratch }: Hands,
+  { m, n, k, aRow, aColumn, bRow, bColumn }: Product,
   out: number,
   a: number,
   b: number,
   from: number,
   width: number,
 ): void {
-  const [m, n, k] = [words[at + 1], words[at + 2], words[at + 3]];
-  const [aRow, aColumn, bRow, bColumn] = [words[at + 5], words[at + 6], words[at + 8], words[at + 9]];
   const stride = 4 * n;
   const wide = 4 * TILE_COLUMNS;
   const [packed, tail] = [scratch + A_BYTES, scratch + A_BYTES + B_BYTES];

@@ -36,7 +36,8 @@ export interface Output {
 }
 
 const ALIGNMENT = 64;
-const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+/** So many bytes, up to where the next buffer may begin. */
+export const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /**
  * Places a program at an address, a multiple of 64.

@@ -68,7 +68,6 @@ function meet(words: Int32Array, threads: number): void {
 
 const placeAmong = (words: Int32Array, thread: number, threads: number): Place => ({
   thread,
-  threads,
   barrier: () => meet(words, threads),
 });
 
