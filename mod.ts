@@ -216,21 +216,14 @@ export type {
 export type { WeightChoice } from "./lib/model/binding.ts";
 export type { Unembedding } from "./lib/model/unembedding.ts";
 export type { SaeRunOptions } from "./lib/attribution/run_options.ts";
-export type {
-  Constants,
-  Device,
-  FloatMemory,
-  Inputs,
-  Runtime,
-  RuntimeOptions,
-  Session,
-} from "./lib/runtime/runtime.ts";
+export type { Constants, Device, Inputs, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
 export type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
 export type { Normalization, Normalized } from "./lib/sae/normalization.ts";
 export type { Differences, SparseActivations } from "./lib/sae/sparse.ts";
 export type { OpenOptions } from "./lib/registry/open.ts";
 export type { DownloadProgress } from "./lib/weights/hub/hub.ts";
 export type { FileSource } from "./lib/weights/source.ts";
+export type { FloatMemory } from "./lib/weights/float_memory.ts";
 export type { ByteRange } from "./lib/weights/ranges.ts";
 export type { Dtype, TensorInfo, TensorStore } from "./lib/weights/tensors.ts";
 export type {

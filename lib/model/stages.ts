@@ -4,7 +4,7 @@
  * @module
  */
 import type { Architecture } from "../../models/family.ts";
-import type { Constants, FloatMemory, Runtime, Session } from "../runtime/runtime.ts";
+import type { Constants, Runtime, Session } from "../runtime/runtime.ts";
 import {
   type DeviceTensor,
   firstNonFinite,
@@ -13,6 +13,7 @@ import {
   type Tensor,
   toHost,
 } from "../runtime/tensor.ts";
+import type { FloatMemory } from "../weights/float_memory.ts";
 import type { TensorStore } from "../weights/tensors.ts";
 import { embeddingFeeds, type Feeds, positionalFeeds } from "./feeds.ts";
 import { LayerWeights, readLayer, type Weights } from "./layer_weights.ts";

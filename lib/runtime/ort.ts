@@ -7,7 +7,8 @@ import type { InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_
 import { outputName, toOnnx } from "../graph/onnx.ts";
 import { type FloatType, type Graph, graphInputs } from "../graph/value.ts";
 import { Mutex } from "./mutex.ts";
-import { type Constants, type Inputs, OWN_MEMORY, type Runtime, type Session } from "./runtime.ts";
+import { OWN_MEMORY } from "../weights/float_memory.ts";
+import type { Constants, Inputs, Runtime, Session } from "./runtime.ts";
 import type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./tensor.ts";
 
 /** What of onnxruntime's module is used. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { FloatType, Graph } from "../graph/value.ts";
+import type { FloatMemory } from "../weights/float_memory.ts";
 import type { DeviceTensor, Tensor } from "./tensor.ts";
 
 /**
@@ -48,17 +49,6 @@ export interface Constants {
   /** Reads them. What a graph does not take is left out. */
   load(): Promise<Readonly<Record<string, Tensor>>>;
 }
-
-/** Memory for numbers. */
-export interface FloatMemory {
-  /** An array; what it holds is not said. */
-  allocate(length: number): Float32Array;
-  /** Gives an array back, which nobody reads or writes any more. */
-  release(array: Float32Array): void;
-}
-
-/** Our own memory, which gives back by itself. */
-export const OWN_MEMORY: FloatMemory = { allocate: (length) => new Float32Array(length), release: () => {} };
 
 /** A provider with the sessions that it has compiled. */
 export interface Runtime extends AsyncDisposable {

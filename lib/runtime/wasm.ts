@@ -4,12 +4,13 @@
  * @module
  */
 import { type Graph, graphInputs, type Value } from "../graph/value.ts";
+import type { FloatMemory } from "../weights/float_memory.ts";
 import { VERSION } from "../version.ts";
 import { Engine, openEngine } from "./kernels/engine.ts";
 import { lower } from "./kernels/lower.ts";
 import { plan, type Program } from "./kernels/plan.ts";
 import { sizeOf } from "./kernels/views.ts";
-import type { Constants, FloatMemory, Inputs, Runtime, RuntimeOptions, Session } from "./runtime.ts";
+import type { Constants, Inputs, Runtime, RuntimeOptions, Session } from "./runtime.ts";
 import type { FloatTensor, Tensor } from "./tensor.ts";
 
 const MAX_DEFAULT_THREADS = 4;

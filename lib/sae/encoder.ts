@@ -4,8 +4,9 @@
  * @module
  */
 import { type Graph, input, matMul, mul, type Value } from "../graph/mod.ts";
-import type { FloatMemory, Session } from "../runtime/runtime.ts";
+import type { Session } from "../runtime/runtime.ts";
 import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
+import type { FloatMemory } from "../weights/float_memory.ts";
 import { readAhead } from "../weights/read_ahead.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { SaeConfig } from "./config.ts";

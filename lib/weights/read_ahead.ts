@@ -3,14 +3,7 @@
  *
  * @module
  */
-
-/** Where buffers come from; our own memory, if not said. */
-export interface Buffers {
-  allocate(length: number): Float32Array;
-  release(array: Float32Array): void;
-}
-
-const OWN: Buffers = { allocate: (length) => new Float32Array(length), release: () => {} };
+import { type FloatMemory, OWN_MEMORY } from "./float_memory.ts";
 
 /**
  * Visits slices [start, end) of 0 … count in order. Two buffers take turns; the one being filled is never the one that
@@ -19,6 +12,7 @@ const OWN: Buffers = { allocate: (length) => new Float32Array(length), release: 
  * @param step the length of a slice; the last may be shorter
  * @param bufferSize elements of a buffer
  * @param read fills a buffer
+ * @param memory where the buffers are
  *
  * @example
  * ```ts
@@ -36,7 +30,7 @@ export async function readAhead<T>(
   bufferSize: number,
   read: (start: number, end: number, buffer: Float32Array) => Promise<T>,
   visit: (slice: T, start: number, end: number) => Promise<void>,
-  memory: Buffers = OWN,
+  memory: FloatMemory = OWN_MEMORY,
 ): Promise<void> {
   const buffers: Float32Array[] = [];
   const begin = (start: number): Promise<T> | undefined => {
