@@ -30,6 +30,8 @@ export interface AttributionGrads {
   readonly resolvedMetric: ResolvedMetric;
   /** Positions whose logits the metric reads. */
   readonly rows: readonly number[];
+  /** How many of the tokens, at the end, the metric added to the prompt. */
+  readonly appended: number;
   /** All logits at the metric's rows, `[row, d_vocab]`, computed when asked for. */
   readonly modelOutput: LazyLogits;
   /** The forward pass. */
@@ -61,6 +63,8 @@ export interface Question {
 export interface TokenizedQuestion extends RunPrompt {
   readonly metric: Metric;
   readonly excluded: ReadonlySet<number>;
+  /** How many of the tokens, at the end, the metric added. */
+  readonly appended: number;
   /** The prompt that this one is compared with. */
   readonly baselineTokens?: readonly number[];
 }
@@ -108,7 +112,7 @@ export async function tokenizeQuestion(
     for (const at of await specialPositions(model, ids, saes, excludeSpecialTokens)) excluded.add(at);
   }
   const rows = metric.rows(tokens.length, appended.length);
-  return { tokens, rows, metric, excluded, baselineTokens: comparedTokens };
+  return { tokens, rows, metric, excluded, appended: appended.length, baselineTokens: comparedTokens };
 }
 
 /** What the metric adds to the prompt. */
@@ -164,7 +168,7 @@ export async function gradsOf(
   if (states.length > 1) state.release();
   const ofEach = new Map([...gradients].map(([hook, all]) => [hook, perPrompt(all, questions)]));
   const directs = direct && perPrompt(direct, questions);
-  return questions.map(({ tokens, rows, baselineTokens }, i) => {
+  return questions.map(({ tokens, rows, appended, baselineTokens }, i) => {
     const metric = resolved[i];
     if (metric.status === "rejected") return metric;
     const value: AttributionGrads = {
@@ -173,6 +177,7 @@ export async function gradsOf(
       metric: readings[i].value,
       resolvedMetric: metric.value,
       rows,
+      appended,
       modelOutput: states.length === 1 ? logits : lazyLogits(model, states[i]),
       state: states[i],
       saeRuns: saeRuns[i],

@@ -9,6 +9,7 @@ import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./p
 import { type TokenRef, topIndices } from "./metrics.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Token } from "../model/model.ts";
+import type { AttributionGrads } from "./attribution_grads.ts";
 
 /** A next token as the model sees it. */
 export interface Prediction {
@@ -133,6 +134,29 @@ export async function predictionOf(
   for (let i = 0; i < dVocab; i++) if (logits[i] > logits[id] || (logits[i] === logits[id] && i < id)) rank++;
   const [{ text: token }] = await model.describeTokens([id]);
   return { id, token, rank, logit: logits[id], probability: Math.exp(logits[id] - logSumExp(logits)), isAnswer: true };
+}
+
+/** What of a run's rows decides about next-token tables. */
+type ReadRows = Pick<AttributionGrads, "tokens" | "rows" | "appended">;
+
+/** The row of a run's next-token table: that after the prompt, where the metric reads it, else the metric's last. */
+export function predictionRow({ tokens, rows, appended }: ReadRows): number {
+  const afterPrompt = appended === 0 ? -1 : rows.indexOf(tokens.length - appended - 1);
+  return afterPrompt < 0 ? rows.length - 1 : afterPrompt;
+}
+
+/** The tokens that a metric added to the prompt, each among the predictions after those before it. */
+export async function continuationPredictions(
+  model: Model,
+  grads: ReadRows & Pick<AttributionGrads, "modelOutput">,
+): Promise<Prediction[]> {
+  const { tokens, rows, appended, modelOutput } = grads;
+  const predictions: Prediction[] = [];
+  for (let position = tokens.length - appended; position < tokens.length; position++) {
+    const row = rows.indexOf(position - 1);
+    if (row >= 0) predictions.push(await predictionOf(model, await modelOutput(), row, tokens[position]));
+  }
+  return predictions;
 }
 
 function logSumExp(logits: Float32Array): number {

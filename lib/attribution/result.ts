@@ -10,8 +10,7 @@ import { toDense } from "../sae/sparse.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
 import type { BaselineRun } from "./baseline.ts";
 import type { MethodName } from "./methods/mod.ts";
-import type { Prediction } from "./predict.ts";
-import { predictionsAt } from "./predict.ts";
+import { continuationPredictions, type Prediction, predictionRow, predictionsAt } from "./predict.ts";
 import type { AttributionRow, Decomposition, Fit, SaeAttribution } from "./sae_attribution.ts";
 import { summarise, type Summary } from "./summary.ts";
 import { MASKED } from "../model/rows.ts";
@@ -51,8 +50,12 @@ export class Attribution {
   readonly tokens: readonly Token[];
   /** The tokens of the prompt that it is compared with; none where the baseline is no prompt. */
   readonly baselineTokens: readonly Token[];
-  /** The model's top predictions at the metric's last position, without SAEs' effect if the error term is on. */
+  /** The model's top predictions after {@linkcode predictionsPosition}, without SAEs' effect if the error term is on. */
   readonly predictions: readonly Prediction[];
+  /** The prompt's last position where the metric is about a continuation, else the metric's last. */
+  readonly predictionsPosition: number;
+  /** With `topPredictions`, the tokens of a continuation, each among the predictions after those before it. */
+  readonly continuation: readonly Prediction[];
   /** The hooks of the SAEs, in the order in which they run. */
   readonly hooks: readonly string[];
   /** The notebook's figure: 0.5 with the error term, 0 without; it carries no information. */
@@ -77,6 +80,7 @@ export class Attribution {
     tokens: readonly Token[],
     baselineTokens: readonly Token[],
     predictions: readonly Prediction[],
+    continuation: readonly Prediction[],
   ) {
     const { grads, saes, trackHookPoints } = parts;
     const perSae = <T>(f: (sae: SaeAttribution) => T): Record<string, T> =>
@@ -93,6 +97,8 @@ export class Attribution {
     this.tokens = tokens;
     this.baselineTokens = baselineTokens;
     this.predictions = predictions;
+    this.predictionsPosition = grads.rows[predictionRow(grads)];
+    this.continuation = continuation;
     this.hooks = [...saes.keys()];
     this.saeErrorsAttributionProportion = perSae(({ errorsAttributionProportion }) => errorsAttributionProportion);
     this.decomposition = perSae(({ decomposition }) => decomposition);
@@ -110,9 +116,10 @@ export class Attribution {
     const tokens = await model.describeTokens(grads.tokens);
     const baselineTokens = await model.describeTokens(parts.baseline?.tokens ?? []);
     const predictions = topPredictions > 0
-      ? await predictionsAt(model, await grads.modelOutput(), grads.rows.length - 1, topPredictions)
+      ? await predictionsAt(model, await grads.modelOutput(), predictionRow(grads), topPredictions)
       : [];
-    return new Attribution(parts, tokens, baselineTokens, predictions);
+    const continuation = topPredictions > 0 ? await continuationPredictions(model, grads) : [];
+    return new Attribution(parts, tokens, baselineTokens, predictions, continuation);
   }
 
   /** Nonzero attributions at a hook, largest first; ties by position, then feature. */

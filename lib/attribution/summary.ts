@@ -5,6 +5,7 @@
  */
 import { VERSION } from "../version.ts";
 import type { Integration } from "./methods/integrated_gradients.ts";
+import type { Prediction } from "./predict.ts";
 import { processingFlags } from "./processing.ts";
 import type { Attribution } from "./result.ts";
 import type { Decomposition, SaeAttribution } from "./sae_attribution.ts";
@@ -38,7 +39,11 @@ export interface Summary {
     readonly baseline: BaselineSummary;
   };
   /** The model's top predictions, where they were asked for. */
-  readonly predictions: readonly { rank: number; id: number; token: string; logit: number; probability: number }[];
+  readonly predictions: readonly Omit<Prediction, "isAnswer">[];
+  /** After which position. */
+  readonly predictions_position: number;
+  /** The tokens of a continuation, each among the predictions after those before it. */
+  readonly continuation?: readonly Omit<Prediction, "isAnswer">[];
   /** One entry per SAE. */
   readonly saes: readonly SaeSummary[];
   /** What the user should look at. */
@@ -151,13 +156,9 @@ export function summarise(result: Attribution): Summary {
       error_term: includeErrorTerm,
       baseline: summariseBaseline(result),
     },
-    predictions: result.predictions.map(({ rank, id, token, logit, probability }) => ({
-      rank,
-      id,
-      token,
-      logit,
-      probability,
-    })),
+    predictions: result.predictions.map(summarisePrediction),
+    predictions_position: result.predictionsPosition,
+    ...(result.continuation.length === 0 ? {} : { continuation: result.continuation.map(summarisePrediction) }),
     saes: [...saes].map(([hook, sae]) => summariseSae(hook, sae)),
     warnings: result.warnings,
     timings_ms: Object.fromEntries(Object.entries(timings).map(([name, ms]) => [name, Math.round(ms * 10) / 10])),
@@ -165,6 +166,10 @@ export function summarise(result: Attribution): Summary {
     peak_memory_mb: peakMemory(),
     versions: { "sae-attribution": VERSION, deno: Deno.version.deno, ...Object.fromEntries([model.runtime.version]) },
   };
+}
+
+function summarisePrediction({ rank, id, token, logit, probability }: Prediction): Omit<Prediction, "isAnswer"> {
+  return { rank, id, token, logit, probability };
 }
 
 function summariseBaseline({ parts: { baseline }, baselineTokens }: Attribution): BaselineSummary {

@@ -33,10 +33,9 @@ export async function explain(
 
 /** Model, prompt, metric and SAEs, for people. */
 export async function explainedWords(result: Attribution, request: ExplainRequest, page: Page): Promise<string> {
-  const { model, metricName, grads: { rows, resolvedMetric } } = result.parts;
+  const { model, grads: { appended, resolvedMetric } } = result.parts;
   const ids = [...resolvedMetric.positive ?? [], ...resolvedMetric.negative ?? []];
   const names = (await model.describeTokens(ids)).map((token): [number, string] => [token.id, tokenName(token)]);
-  const appended = metricName === "target_logprob" ? rows.length : 0;
   const words = `${metricWords(result, new Map(names)).name} ${placeWords(result)} = ${signed(result.metric)}`;
   const saes = result.hooks.map((hook) => {
     const { source } = result.sae(hook);

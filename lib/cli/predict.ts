@@ -25,7 +25,7 @@ export interface PredictRequest extends RunRequest {
 
 const spec = {
   name: "predict",
-  summary: "Show what the model predicts next: rows of token, rank, logit, probability and is_answer.",
+  summary: "Show what the model predicts next: rows of token, id, rank, logit, probability and is_answer.",
   usage: "PROMPT [--model M] [--top K] [--answer TOKEN] [options]",
   positionals: [PROMPT],
   options: {

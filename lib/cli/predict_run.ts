@@ -43,12 +43,12 @@ export async function predict(request: PredictRequest): Promise<void> {
   await writeTable(predictionTable(test), destination, stdoutScreen(), "probability");
 }
 
-/** The notebook's columns; the answer comes last where it is not among the top. */
+/** The notebook's columns and the id, which tells tokens without text apart; the answer comes last where it is not among the top. */
 export function predictionTable({ predictions, answer }: PromptTest): Table {
   const outside = answer === undefined || predictions.some(({ id }) => id === answer.id) ? [] : [answer];
   return {
-    columns: ["token", "rank", "logit", "probability", "is_answer"],
-    rows: [...predictions, ...outside].map((p) => [p.token, p.rank, p.logit, p.probability, p.isAnswer]),
+    columns: ["token", "id", "rank", "logit", "probability", "is_answer"],
+    rows: [...predictions, ...outside].map((p) => [p.token, p.id, p.rank, p.logit, p.probability, p.isAnswer]),
   };
 }
 
@@ -62,7 +62,9 @@ function predictionReport(
   const lines = [
     entry("Prompt", promptWords(tokens), page),
     entry("Next token", [name(best)], page),
-    ...(answer === undefined ? [] : [entry("Answer", [name(answer), `(rank ${answer.rank}; the best is 0)`], page)]),
+    ...(answer === undefined
+      ? []
+      : [entry("Answer", [name(answer), `(rank ${answer.rank}, 0 is the most probable)`], page)]),
     ...(warning === undefined ? [] : [entry("Warning", printable(warning).split(" "), page, "yellow")]),
   ];
   return `${heading(printable(description), page)}\n\n${lines.join("\n")}\n\n`;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { CheckSummary, HookCheck } from "../attribution/check.ts";
+import type { Prediction } from "../attribution/predict.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { VerifySummary } from "../attribution/verification.ts";
 import { count, percent, plain, signed } from "../report/figures.ts";
@@ -75,20 +76,27 @@ export function attributionReport(input: ReportInput, page: Page): string {
 }
 
 function head({ result, request, tokenNames }: ReportInput, page: Page): string[] {
-  const { tokens, predictions, parts: { metricName, grads: { rows, resolvedMetric } } } = result;
-  const row = rows[rows.length - 1];
+  const { tokens, predictions, continuation, predictionsPosition: row, parts: { grads } } = result;
+  const { appended, resolvedMetric } = grads;
   const after = `after ${tokenName(tokens[row])} (position ${row})`;
-  const appended = metricName === "target_logprob" ? rows.length : 0;
   const words = `${metricWords(result, tokenNames).name} ${placeWords(result)} = ${signed(result.metric)}`;
-  const said = predictions.map((p) => `${tokenName({ id: p.id, text: p.token })} ${percent(p.probability)}  `);
+  const said = predictions.map(predictionWords);
+  const told = continuation.map((p, i) =>
+    `${predictionWords(p)}(rank ${p.rank}${i === 0 ? ", 0 is the most probable" : ""})  `
+  );
   const odds = oddsWords(result, tokenNames);
   return [
     entry("Prompt", promptWords(tokens.slice(0, tokens.length - appended)), page),
     ...(said.length === 0 ? [] : [entry("Next token", [...said, row === tokens.length - 1 ? "" : after], page)]),
+    ...(told.length === 0 ? [] : [entry("Answer", told, page)]),
     entry("Metric", words.split(" "), page),
     ...(odds === undefined ? [] : [detail(odds, page)]),
     detail(`${resolvedMetric.formula}; ${request.metric.chosenFrom}`, page),
   ];
+}
+
+function predictionWords({ id, token, probability }: Prediction): string {
+  return `${tokenName({ id, text: token })} ${percent(probability)}  `;
 }
 
 function saeLine(result: Attribution, hook: string, page: Page): string {
@@ -96,7 +104,7 @@ function saeLine(result: Attribution, hook: string, page: Page): string {
   const { l0 } = result.fit[hook];
   const reads = hookIn === hook ? "" : `reads ${hookIn}, `;
   const also = hooksOut.length === 1 ? "" : `writes ${count(hooksOut.length - 1, "later layer")} too, `;
-  const last = result.tokens.length - 1;
+  const last = result.predictionsPosition;
   const figures = `${reads}${also}${architecture}, ${l0[last]} of ${count(dSae, "feature")} active at ` +
     `${tokenName(result.tokens[last])}, ${count(result.rows(hook).length, "row")} over all positions`;
   const name = [printable(source), ...(source.endsWith(hook) ? [] : ["at", printable(hook)])];

@@ -24,6 +24,10 @@ export interface ReportData {
   readonly metric: ReportMetric;
   /** The most probable next tokens, and then those of the metric's tokens that are not among them. */
   readonly predictions: readonly ReportPrediction[];
+  /** After which token: the prompt's last where a continuation is explained, else the metric's last. */
+  readonly predictionsPosition: number;
+  /** The tokens of a continuation that is explained, each among the predictions after those before it. */
+  readonly continuation: readonly ReportPrediction[];
   /** How attributions were made. */
   readonly method: ReportMethod;
   /** With it the SAEs cannot change the output. */
@@ -239,7 +243,7 @@ export async function reportData(result: Attribution, options: ReportDataOptions
       excluded: first?.run.excluded.has(position) ?? false,
     })),
     metric: metricData(result, names),
-    predictions: await predictionData(result, options.predictions ?? PREDICTIONS),
+    ...await predictionData(result, options.predictions ?? PREDICTIONS),
     method: {
       words: methodWords(result).join(" "),
       title: methodTitle(method, baseline !== undefined),

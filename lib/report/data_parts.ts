@@ -4,20 +4,31 @@
  * @module
  */
 import { NEURONPEDIA_ID } from "../attribution/long_table.ts";
-import { type Prediction, predictionOf, predictionsAt } from "../attribution/predict.ts";
+import {
+  continuationPredictions,
+  type Prediction,
+  predictionOf,
+  predictionRow,
+  predictionsAt,
+} from "../attribution/predict.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { AttributionRow, SaeAttribution } from "../attribution/sae_attribution.ts";
 import { featureCards } from "./cards.ts";
-import type { ReportDataOptions, ReportPrediction, ReportRows, ReportSae } from "./data.ts";
+import type { ReportData, ReportDataOptions, ReportPrediction, ReportRows, ReportSae } from "./data.ts";
 import { addsUpWords, errorWords, fitWords } from "./words.ts";
 
 const CARDS = 150;
 const ROWS = 20_000;
 
-/** The next-token table of a report. */
-export async function predictionData(result: Attribution, count: number): Promise<ReportPrediction[]> {
-  const { model, grads: { modelOutput, rows, resolvedMetric: { positive = [], negative = [] } } } = result.parts;
-  const row = rows.length - 1;
+/** The next-token tables of a report: after one position, and each token of a continuation in its place. */
+export async function predictionData(
+  result: Attribution,
+  count: number,
+): Promise<Pick<ReportData, "predictions" | "predictionsPosition" | "continuation">> {
+  const { model, grads } = result.parts;
+  const { modelOutput, appended, resolvedMetric: { positive: all = [], negative = [] } } = grads;
+  const row = predictionRow(grads);
+  const positive = appended === 0 ? all : all.slice(0, 1); // a continuation's other tokens come later
   const known = result.predictions.length >= count;
   const top = known ? result.predictions.slice(0, count) : await predictionsAt(model, await modelOutput(), row, count);
   const others = [...positive, ...negative].filter((id, i, all) =>
@@ -25,14 +36,20 @@ export async function predictionData(result: Attribution, count: number): Promis
   );
   const rest: Prediction[] = [];
   for (const id of others) rest.push(await predictionOf(model, await modelOutput(), row, id));
-  return [...top, ...rest.sort((a, b) => a.rank - b.rank)].map(({ id, token, rank, logit, probability }) => ({
+  const shown = ({ id, token, rank, logit, probability }: Prediction): ReportPrediction => ({
     id,
     token,
     rank,
     logit: finite(logit),
     probability,
     side: positive.includes(id) ? "positive" : negative.includes(id) ? "negative" : null,
-  }));
+  });
+  const continuation = await continuationPredictions(model, grads);
+  return {
+    predictions: [...top, ...rest.sort((a, b) => a.rank - b.rank)].map(shown),
+    predictionsPosition: result.predictionsPosition,
+    continuation: continuation.map((one) => ({ ...shown(one), side: "positive" })),
+  };
 }
 
 /** One SAE of a report. */

@@ -179,7 +179,7 @@ Deno.test("cli: predict gives the golden table and the answer outside the top", 
   assert.equal(code, 0, stderr);
   const rows = JSON.parse(stdout);
   assert.equal(rows.length, 4);
-  assert.deepEqual(Object.keys(rows[0]), ["token", "rank", "logit", "probability", "is_answer"]);
+  assert.deepEqual(Object.keys(rows[0]), ["token", "id", "rank", "logit", "probability", "is_answer"]);
   for (const [i, want] of golden.expected.next_tokens.slice(0, 3).entries()) {
     // A part of a character, which the reference shows as U+FFFD, is shown by its bytes.
     if (want.token === "\ufffd") assert.match(rows[i].token, /^(\\x[89A-F][0-9A-F])+$/);
@@ -190,8 +190,29 @@ Deno.test("cli: predict gives the golden table and the answer outside the top", 
   }
   assert.deepEqual([rows[3].token, rows[3].is_answer], [" golf", true]);
   assert.ok(rows[3].rank > 3);
-  assert.match(stderr, /^Answer {6}·golf .*\(rank \d+; the best is 0\)$/m);
+  assert.equal(rows[3].id, 364);
+  assert.match(stderr, /^Answer {6}·golf .*\(rank \d+, 0 is the most probable\)$/m);
 });
+
+Deno.test("cli: a model without a tokenizer predicts ids", () =>
+  inDirectory(async (directory) => {
+    for (const file of ["config.json", "model.safetensors"]) {
+      await Deno.copyFile(`${MODEL}/${file}`, `${directory}/${file}`);
+    }
+    const on = ["--threads", "1", "--token-ids", "1,2,3", "--format", "json", "--quiet"];
+    const rows = async (model: string): Promise<{ token: string; id: number; rank: number }[]> => {
+      const { code, stdout, stderr } = await runCli(["predict", "--model", model, ...on]);
+      assert.equal(code, 0, stderr);
+      return JSON.parse(stdout);
+    };
+    const [named, bare] = [await rows(MODEL), await rows(directory)];
+    assert.deepEqual(
+      bare.map(({ token }) => token),
+      named.map(() => ""),
+    );
+    assert.deepEqual(bare.map(({ id }) => id), named.map(({ id }) => id));
+    assert.equal(new Set(bare.map(({ id }) => id)).size, 10);
+  }));
 
 Deno.test("cli: a reader that stops early ends it quietly", async () => {
   const child = cliCommand(["attribute", PROMPT, ...ON_MODEL, "--quiet"]).spawn();

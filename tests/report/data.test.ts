@@ -57,6 +57,40 @@ Deno.test("the data of a report say what the result and the next-token table say
   }
 });
 
+Deno.test("next-token tables of a continuation stand after the prompt and after each of its tokens", async () => {
+  await using model = await loadModel("tiny-facts", { threads: 1 });
+  await using sae = await loadSae(TINY_SAES[1]);
+  const [prompt, text] = [" The capital of France is", " Paris."];
+  const result = await calculateFeatureAttribution(model, prompt, targetText(text), { saes: [sae], topPredictions: 5 });
+  const data = await reportData(result, { predictions: 4, cards: 0 });
+  const own = result.tokens.length - 2; // the rest is the continuation
+  const ids = result.tokens.map(({ id }) => id);
+  const first = await testPrompt(model, prompt, { saes: [sae], topK: 5, answer: " Paris" });
+  const second = await testPrompt(model, ids.slice(0, own + 1), { saes: [sae], answer: "." });
+  const near = (a: number, b: number): void => assert.ok(Math.abs(a - b) <= 1e-5, `${a} is not ${b}`);
+
+  assert.deepEqual([result.predictionsPosition, data.predictionsPosition], [own - 1, own - 1]);
+  assert.deepEqual(result.predictions.map(({ id }) => id), first.predictions.map(({ id }) => id));
+  assert.deepEqual(data.predictions.slice(0, 4).map(({ id }) => id), first.predictions.slice(0, 4).map(({ id }) => id));
+  assert.deepEqual(data.predictions.filter(({ side }) => side !== null).map(({ id }) => id), [first.answer!.id]);
+  assert.ok(first.answer!.probability > 0.5, "the model knows it");
+  for (const rows of [data.continuation, result.continuation, result.summary().continuation!]) {
+    assert.deepEqual(
+      rows.map(({ id, rank }) => [id, rank]),
+      [first, second].map(({ answer }) => [answer!.id, answer!.rank]),
+    );
+    for (const [i, { answer }] of [first, second].entries()) near(rows[i].probability, answer!.probability);
+  }
+  near(rowsLogProb(result.continuation), result.metric);
+  const other = await calculateFeatureAttribution(model, prompt, logit(" Paris"), { saes: [sae], topPredictions: 5 });
+  assert.deepEqual([other.predictionsPosition, other.continuation], [own - 1, []]);
+});
+
+/** The log-probability of all of them together. */
+function rowsLogProb(rows: readonly { probability: number }[]): number {
+  return rows.reduce((sum, { probability }) => sum + Math.log(probability), 0);
+}
+
 Deno.test("activations in the bundled contexts are those of a run on the same tokens", async () => {
   const { cards } = (await tinyData(40)).saes[0];
   await using model = await loadModel("tiny-facts", { threads: 1 });

@@ -46,6 +46,7 @@ export function hostileData(data: ReportData): ReportData {
       negativeTokens: named(data.metric.negativeTokens),
     },
     predictions: data.predictions.map((prediction) => ({ ...prediction, token: HOSTILE })),
+    continuation: data.predictions.map((prediction) => ({ ...prediction, token: HOSTILE })),
     warnings: [HOSTILE],
     command: HOSTILE,
     program: HOSTILE,

@@ -27,7 +27,7 @@ function predictionRow({ id, token, rank, logit, probability, side }, most, onAn
   return h(
     "tr",
     { class: side ?? "" },
-    h("td", { class: "number muted" }, String(rank + 1)),
+    h("td", { class: "number muted" }, String(rank)),
     h("th", { scope: "row" }, h("bdi", { class: "token-text" }, name), badge),
     h("td", { class: "wide" }, h("span", { class: "bar neutral", "aria-hidden": "true" }, share)),
     h("td", { class: "number" }, showPercent(probability)),

@@ -55,7 +55,7 @@ export function renderResult(container, data, options = {}) {
     ...resultSections(parts, data, predictions),
     card.dialog,
   );
-  renderPredictions(parts.predictions, data, {});
+  renderPredictionTables(parts.predictions, data);
   draw();
   if (state.feature !== null) onFeature(state.feature);
 }
@@ -67,7 +67,9 @@ function resultSections(parts, data, predictions) {
     parts.tokens,
     parts.scope,
   );
-  const next = predictions ? [section("Next token", null, parts.predictions)] : [];
+  const after = data.tokens[data.predictionsPosition];
+  const title = after === undefined ? "Next token" : `Next token after ${showToken(after.text, after.id)}`;
+  const next = predictions ? [section(title, "Rank 0 is the most probable.", parts.predictions)] : [];
   if (data.saes.length === 0) return [prompt, ...next];
   const positions = section("Attribution by position", null, parts.positions);
   const layout = data.tokens.length > MANY_TOKENS ? "two long" : "two";
@@ -82,6 +84,16 @@ function resultSections(parts, data, predictions) {
     section("All rows", null, parts.rows),
     section("Does it add up?", null, parts.account),
   ];
+}
+
+/** The next-token table, and of a longer continuation its tokens in their places. */
+function renderPredictionTables(container, data) {
+  const [table, continuation] = [h("div"), h("div")];
+  renderPredictions(table, data, {});
+  container.replaceChildren(table);
+  if (data.continuation.length < 2) return;
+  renderPredictions(continuation, { predictions: data.continuation }, {});
+  container.append(h("p", { class: "hint" }, "The continuation, each token after those before it:"), continuation);
 }
 
 function drawParts(parts, data, state, { choose, onFeature }) {
