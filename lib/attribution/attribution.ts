@@ -29,8 +29,8 @@ export interface AttributionOptions extends SaeRunOptions {
   /** SAEs to put into the model, one per hook. */
   readonly saes?: readonly Sae[];
   /**
-   * How gradients are taken: `gradient` (the default), `frozen-pattern`, `relp` or `integrated-gradients`; see their files
-   * in `methods/`.
+   * How gradients are taken: one of {@linkcode METHOD_NAMES}, by default `gradient`; a file of `methods/` says what each
+   * is and what it is not.
    */
   readonly method?: MethodName;
   /** Steps and convergence of integrated gradients. */
@@ -39,7 +39,10 @@ export interface AttributionOptions extends SaeRunOptions {
   readonly baseline?: Baseline;
   /** Also what features contribute straight to the metric, the final norm's scale held. Default false. */
   readonly directEffect?: boolean;
-  /** TransformerLens hooks whose values and gradients are wanted too. */
+  /**
+   * TransformerLens hooks whose values and gradients are wanted too. Gradients at `ln1.hook_*` are whole: that of queries,
+   * keys and values together, where TransformerLens, which calls `ln1` for each, keeps the values' alone.
+   */
   readonly trackHookPoints?: readonly string[];
   /** How many of the model's top predictions at the metric's position to keep; costs the whole unembedding. Default 0. */
   readonly topPredictions?: number;

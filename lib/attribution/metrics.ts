@@ -108,7 +108,10 @@ function showPicked(position: Position, f: string, id: number): string {
   return showSum(position, (at, axis) => `${f}(${at}]${axis})[${axis === "" ? "" : ":, "}${id}]`);
 }
 
-/** Logit of one token minus the mean over the vocabulary. */
+/**
+ * Logit of one token minus the mean over the vocabulary, whose gradient is part of the metric's: all logits together may be
+ * anything, so that only differences mean something. (TransformerLens centres the unembedding only in its own processing.)
+ */
 export function logit(token: TokenRef, { position = -1 }: MetricOptions = {}): Metric {
   const formula = (id: number): string => showSum(position, (at, axis) => `${at}, ${id}] - mean(${at}]${axis})`);
   return ofOneToken("logit", token, position, (logits) => logits, formula);

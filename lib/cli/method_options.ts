@@ -16,8 +16,8 @@ export const ONLY_METHOD_OPTIONS = {
     placeholder: "NAME",
     default: METHOD_NAMES[0],
     help:
-      "what activations are multiplied by: the plain gradient, that with attention patterns frozen, RelP's relevance, or " +
-      "the gradient's mean on the way from the baseline",
+      "what activations are multiplied by: the plain gradient, that with attention patterns frozen, RelP's relevance, that " +
+      "without its AH-rule (as its authors' code has it), or the gradient's mean on the way from the baseline",
   },
   steps: {
     kind: "integer",

@@ -11,6 +11,8 @@ import {
   logitDiff,
   type Replacement,
 } from "../../mod.ts";
+import { openSource } from "../../lib/weights/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors.ts";
 import { dot, DoubleChain } from "./double_chain.ts";
 import {
   assertClose,
@@ -83,6 +85,27 @@ for (const golden of cases) {
     await sae.close();
   });
 }
+
+Deno.test("RelP without its AH-rule: gradients, rows and correlation of its rules in another stack", async () => {
+  await using source = openSource(new URL("relp/", DATA));
+  const store = await openSafetensors(source, { file: "no_ah_rule.safetensors" });
+  for (const golden of cases) {
+    const expected = (name: string): Promise<Float32Array> => store.read(`${golden.name}/${name}`);
+    await using model = await loadModel(new URL(`${golden.model}/`, DATA), { threads: 1 });
+    const [sae] = await openSaes(golden as unknown as GoldenCase);
+    const run = await calculateFeatureAttribution(model, golden.prompt, goldenMetric(golden as unknown as GoldenCase), {
+      saes: [sae],
+      method: "relp-no-ah-rule",
+    });
+    assertClose(run.parts.saes.get(sae.hookOut)!.gradient, await expected("g"), `${golden.name} g`);
+    const { data } = await run.saeFeatureAttributions(sae.hookOut);
+    assertClose(data, await expected("attributions"), `${golden.name} attributions`);
+    const { rows } = golden.expected;
+    const said = rows.map(([position, feature]) => data[position * sae.config.dSae + feature]);
+    assertClose([pearson(said, rows.map((row) => row[4]))], await expected("pearson"), `${golden.name} Pearson`);
+    await sae.close();
+  }
+});
 
 const PROMPT = [0, 21, 7, 99, 45, 12, 33, 8, 61, 17]; // windows of 4 to 6 tokens are shorter
 
@@ -207,7 +230,7 @@ Deno.test("frozen patterns: the derivative when every pattern is put back to wha
 Deno.test("an unknown method is refused, and every method has a title", () => {
   assert.throws(() => findMethod("shap" as MethodName), {
     name: "RangeError",
-    message: 'Unknown method "shap": choose one of gradient, frozen-pattern, relp, integrated-gradients',
+    message: `Unknown method "shap": choose one of ${METHOD_NAMES.join(", ")}`,
   });
   assert.equal(new Set(METHOD_NAMES.map((name) => findMethod(name).title)).size, METHOD_NAMES.length);
 });

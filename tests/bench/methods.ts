@@ -17,17 +17,10 @@ import {
   loadModel,
   loadSae,
   logitDiff,
+  METHOD_NAMES,
   type Model,
   type Sae,
 } from "../../mod.ts";
-
-/** The methods. A further one is one more line. */
-const METHODS: readonly (readonly [title: string, options: AttributionOptions])[] = [
-  ["gradient × activation", { method: "gradient" }],
-  ["frozen pattern", { method: "frozen-pattern" }],
-  ["RelP", { method: "relp" }],
-  ["integrated gradients", { method: "integrated-gradients" }],
-];
 
 /** Features that a method says speak most for the metric, removed together. */
 const STRONGEST = 10;
@@ -76,8 +69,8 @@ async function compare(
   const exact = (await ablateFeatures(plain, hook, active)).map(({ effect }) => effect);
   const [all] = await ablateJointly(plain, hook, [active]);
   const figures: Figures[] = [];
-  for (const [, options] of METHODS) {
-    const said = new Map((await attribute(options)).rows(hook).map((row) => [key(row), row.attribution]));
+  for (const method of METHOD_NAMES) {
+    const said = new Map((await attribute({ method })).rows(hook).map((row) => [key(row), row.attribution]));
     const rows = active.map((row) => ({ ...row, attribution: said.get(key(row)) ?? 0 }));
     const attributions = rows.map(({ attribution }) => attribution);
     const strongest = rows.toSorted((a, b) => b.attribution - a.attribution).slice(0, STRONGEST);
@@ -103,7 +96,7 @@ async function compareAll(model: Model, sae: Sae, bundled: URL): Promise<Figures
   const { prompts } = JSON.parse(await Deno.readTextFile(new URL("prompts.json", bundled))) as {
     prompts: { prompt: string; pos_token: string; neg_token: string }[];
   };
-  const byMethod: Figures[][] = METHODS.map(() => []);
+  const byMethod: Figures[][] = METHOD_NAMES.map(() => []);
   for (const { prompt, pos_token, neg_token } of prompts) {
     const attribute = (options: AttributionOptions): Promise<Attribution> =>
       calculateFeatureAttribution(model, prompt, logitDiff(pos_token, neg_token), { saes: [sae], ...options });
@@ -123,7 +116,7 @@ function quantile(values: readonly number[], part: number): number {
 const median = (values: readonly number[]): number => quantile(values, 0.5);
 
 /** A row of the table: medians over the prompts, with the worst or the middle half in brackets. */
-function tableRow(hook: string, title: string, figures: readonly Figures[]): string {
+function tableRow(hook: string, method: string, figures: readonly Figures[]): string {
   const of = (name: Exclude<keyof Figures, "prompt">): number[] => figures.map((one) => one[name]);
   const worst = (name: "pearson" | "spearman"): string =>
     `${median(of(name)).toFixed(3)} (${Math.min(...of(name)).toFixed(3)})`;
@@ -131,7 +124,7 @@ function tableRow(hook: string, title: string, figures: readonly Figures[]): str
     `${median(of(name)).toFixed(2)} (${quantile(of(name), 0.25).toFixed(2)} to ${quantile(of(name), 0.75).toFixed(2)})`;
   const cells = [
     `\`${hook}\``,
-    title,
+    method,
     worst("pearson"),
     worst("spearman"),
     middle("slope"),
@@ -162,11 +155,11 @@ for (const name of Object.keys(BUNDLED[DEFAULT_MODEL].saes).filter((sae) => sae.
   await using sae = await loadSae(name);
   const byMethod = await compareAll(model, sae, bundled);
   byMethod.forEach((figures, m) => {
-    lines.push(tableRow(sae.hookOut, METHODS[m][0], figures));
+    lines.push(tableRow(sae.hookOut, METHOD_NAMES[m], figures));
     if (!showPrompts) return;
     for (const { prompt, ...rest } of figures) {
       const shown = Object.entries(rest).map(([key, value]) => `${key} ${Number(value.toFixed(3))}`);
-      console.error(`${sae.hookOut} ${METHODS[m][0]} ${shown.join("  ")} ${prompt}`);
+      console.error(`${sae.hookOut} ${METHOD_NAMES[m]} ${shown.join("  ")} ${prompt}`);
     }
   });
 }

@@ -5,7 +5,9 @@ import type { Method } from "./method.ts";
  * f_base + a · (f − f_base), a from 0 to 1, all features of an SAE at all positions at once (Sundararajan, Taly and Yan
  * 2017, "Axiomatic attribution for deep networks", arXiv 1703.01365; for SAE features Marks et al. 2024, arXiv
  * 2403.19647). The encoder does not run again, and the SAE's error and scale stay, as in ablation; other SAEs add what
- * they added in the run, as gradients see them.
+ * they added in the run, as gradients see them. (Marks et al. move the SAE's error along with its features, so that both
+ * share what they do together; here it stays, so that the sum is the effect of the features alone, which ablation
+ * measures.)
  *
  * Attributions add up to what putting all features to the baseline takes off the metric (completeness); how well they do
  * is the figure by which the number of steps is chosen.

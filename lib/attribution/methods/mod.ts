@@ -9,6 +9,7 @@ import { integratedGradients } from "./integrated_gradients.ts";
 import type { Method } from "./method.ts";
 import { METHOD_NAMES, type MethodName } from "./names.ts";
 import { relp } from "./relp.ts";
+import { relpNoAhRule } from "./relp_no_ah_rule.ts";
 
 export type { Method } from "./method.ts";
 export { METHOD_NAMES, type MethodName } from "./names.ts";
@@ -17,6 +18,7 @@ const METHODS: Readonly<Record<MethodName, Method>> = {
   gradient,
   "frozen-pattern": frozenPattern,
   relp,
+  "relp-no-ah-rule": relpNoAhRule,
   "integrated-gradients": integratedGradients,
 };
 

@@ -5,7 +5,7 @@
  */
 
 /** The names, the default first. */
-export const METHOD_NAMES = ["gradient", "frozen-pattern", "relp", "integrated-gradients"] as const;
+export const METHOD_NAMES = ["gradient", "frozen-pattern", "relp", "relp-no-ah-rule", "integrated-gradients"] as const;
 
 /** A method's name. */
 export type MethodName = typeof METHOD_NAMES[number];

@@ -14,6 +14,10 @@ import type { Method } from "./method.ts";
  * Then the metric, if it is linear in the logits, is the relevance of the values at a hook plus what biases above the hook
  * contribute (conservation).
  *
+ * These are the paper's LN-, AH-, Identity- and Half-rule. Its authors' code leaves out the AH-rule by default, the constant
+ * patterns: that is {@linkcode ./relp_no_ah_rule.ts | a method of its own}, which says less about sums and, where patterns
+ * matter, more about single features.
+ *
  * It is not a derivative of the metric, so no estimate of a small change; and conservation is arithmetic, which says
  * nothing about whether single attributions are right. A soft cap of the logits, and one of the metric's own (a
  * probability), keep their plain derivatives.

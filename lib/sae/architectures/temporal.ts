@@ -23,7 +23,8 @@ const EPS = 1e-6;
 /**
  * Temporal SAE (Lubana et al. 2025, arXiv 2511.01836): attention over codes predicts part of each position from those
  * before it; of what is left, the novel part, f = relu(λ z_novel · W_enc), of which the k largest. Features are the novel
- * codes, as in SAELens; what is predicted is written without them, like a bias.
+ * codes, as in SAELens; what is predicted is written without them, like a bias. x̂ is that of SAELens's `forward`: its
+ * `decode` writes the novel part alone, with which the prediction would count as error.
  */
 export const temporal: SaeArchitecture = {
   vectors: [],
