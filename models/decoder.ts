@@ -14,7 +14,16 @@ import {
   type Processing,
   type StageGraph,
 } from "./family.ts";
-import { type Attention, type GatedMlp, type Norm, normHooks, rmsNorm, weight, weightsOf } from "./parts.ts";
+import {
+  type Attention,
+  type GatedMlp,
+  type Norm,
+  normHooks,
+  rmsNorm,
+  unembeddingOf,
+  weight,
+  weightsOf,
+} from "./parts.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -48,6 +57,8 @@ export function readDecoderConfig(json: Json, defaults: DecoderDefaults = {}): M
 export interface Decoder extends Pick<Architecture, "family" | "config" | "masks" | "rotary" | "logitSoftCap"> {
   readonly defaultPrependBos?: boolean;
   readonly weightPrefixes?: readonly string[];
+  /** Other names of `lm_head.weight`. */
+  readonly headNames?: readonly string[];
   /** Where the configuration does not say whether embedding and unembedding are one tensor. */
   readonly tied?: boolean;
   /** Embeddings are multiplied by this. */
@@ -79,7 +90,7 @@ export function decoder(json: Json, parts: Decoder): Architecture {
     masks: parts.masks,
     rotary: parts.rotary,
     embedding: { tokens },
-    unembedding: [tied ? tokens : { name: "lm_head.weight", shape: [dVocab, dModel] }],
+    unembedding: unembeddingOf(tokens, tied, parts.headNames),
     logitSoftCap,
     embed: () => embed(dModel, parts.embeddingScale),
     blockKind: parts.blockKind ?? (() => "block"),

@@ -125,7 +125,10 @@ export interface Architecture {
   readonly rotary: Readonly<Record<string, RotarySpec>>;
   /** Rows of these are what the embedding stage reads. */
   readonly embedding: { readonly tokens: WeightRef; readonly positions?: WeightRef };
-  /** Rows of the unembedding, `[d_vocab, d_model]`: the first of these tensors that exists. */
+  /**
+   * Rows of the unembedding, `[d_vocab, d_model]`: the first of these tensors that exists. Where it is tied to the
+   * embedding, that is the last of them: as in transformers, a head that the file has is used.
+   */
   readonly unembedding: readonly WeightRef[];
   /** Logits x become cap · tanh(x / cap), and their mean over the vocabulary stays. */
   readonly logitSoftCap?: number;

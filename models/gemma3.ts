@@ -125,6 +125,7 @@ export const gemma3: ModelFamily = {
       tied: true,
       // The text model's own prefix, and the two that multimodal files have had.
       weightPrefixes: ["", "model.", "language_model.model.", "model.language_model."],
+      headNames: ["language_model.lm_head.weight"],
       embeddingScale: Math.sqrt(config.dModel),
       normWeight: (w) => add(1, w),
       logitSoftCap: optionalPositive(json, "final_logit_softcapping"),

@@ -27,6 +27,7 @@ import {
   normHooks,
   projectNorm,
   splitHeads,
+  unembeddingOf,
   weight,
   weightsOf,
 } from "./parts.ts";
@@ -136,6 +137,7 @@ export const gpt2: ModelFamily = {
   open(json): Architecture {
     const config = readConfig(json);
     const { dModel, dVocab, nCtx } = config;
+    const tokens = { name: "wte.weight", shape: [dVocab, dModel] };
     return {
       family: "gpt2",
       config,
@@ -145,12 +147,10 @@ export const gpt2: ModelFamily = {
       masks: { "mask:causal": {} },
       rotary: {},
       embedding: {
-        tokens: { name: "wte.weight", shape: [dVocab, dModel] },
+        tokens,
         positions: { name: "wpe.weight", shape: [nCtx, dModel] },
       },
-      unembedding: flag(json, "tie_word_embeddings", true)
-        ? [{ name: "wte.weight", shape: [dVocab, dModel] }]
-        : [{ name: "lm_head.weight", shape: [dVocab, dModel] }],
+      unembedding: unembeddingOf(tokens, flag(json, "tie_word_embeddings", true)),
       embed: (processing) => embed(config, processing),
       blockKind: (layer) => config.scaleAttnByInverseLayerIdx ? `block ${layer}` : "block",
       block: (layer, options) => block(config, layer, options),

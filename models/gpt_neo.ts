@@ -29,6 +29,7 @@ import {
   normHooks,
   projectNorm,
   splitHeads,
+  unembeddingOf,
   weight,
   weightsOf,
 } from "./parts.ts";
@@ -171,7 +172,7 @@ export const gptNeo: ModelFamily = {
       masks: masksOf(types, optionalSize(json, "window_size", 256)),
       rotary: {},
       embedding: { tokens, positions: { name: "wpe.weight", shape: [nCtx, dModel] } },
-      unembedding: [flag(json, "tie_word_embeddings", true) ? tokens : { ...tokens, name: "lm_head.weight" }],
+      unembedding: unembeddingOf(tokens, flag(json, "tie_word_embeddings", true)),
       embed: (processing) => embed(config, processing),
       blockKind: (layer) => types[layer],
       block: (layer, options) => block(config, types[layer], options),

@@ -31,6 +31,7 @@ import {
   rotaryInput,
   rotate,
   splitHeads,
+  unembeddingOf,
   weight,
   weightsOf,
 } from "./parts.ts";
@@ -148,8 +149,6 @@ export const gptNeox: ModelFamily = {
   open(json): Architecture {
     const config = readConfig(json);
     const tokens = { name: "embed_in.weight", shape: [config.dVocab, config.dModel] };
-    // transformers 5.14 writes lm_head.weight, all before it embed_out.weight.
-    const untied = ["embed_out.weight", "lm_head.weight"].map((name) => ({ ...tokens, name }));
     return {
       family: "gpt_neox",
       config,
@@ -159,7 +158,7 @@ export const gptNeox: ModelFamily = {
       masks: { "mask:causal": {} },
       rotary: { rotary: config.rotary },
       embedding: { tokens },
-      unembedding: flag(json, "tie_word_embeddings", false) ? [tokens] : untied,
+      unembedding: unembeddingOf(tokens, flag(json, "tie_word_embeddings", false), ["embed_out.weight"]),
       embed: (processing) => embed(config, processing),
       blockKind: () => "block",
       block: (_layer, options) => block(config, options),

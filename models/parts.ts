@@ -249,3 +249,12 @@ export function gatedMlp(x: Value, dMlp: number, actFn: ActivationName): GatedMl
   const post = withRole(mul(activation(pre, actFn), preLinear), "gate");
   return { pre, preLinear, post, output: linear(post, weight("mlp.down_proj.weight", [d, dMlp])) };
 }
+
+/**
+ * The unembedding's candidates: `lm_head.weight`, which transformers 5.14 and later write, the family's older names of it,
+ * and the embedding if it is tied.
+ */
+export function unembeddingOf(tokens: WeightRef, isTied: boolean, older: readonly string[] = []): WeightRef[] {
+  const heads = ["lm_head.weight", ...older].map((name) => ({ ...tokens, name }));
+  return isTied ? [...heads, tokens] : heads;
+}

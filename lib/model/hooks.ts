@@ -24,6 +24,9 @@ export function hookNames(architecture: Architecture): string[] {
   return [...names, ...Object.keys(architecture.final(NO_PROCESSING).hooks)];
 }
 
+/** What lies in a block of Hugging Face's models: `model.layers.3.mlp`. */
+const MODULE = /(?:^|\.)(?:h|layers)\.\d+\./;
+
 /**
  * Finds a hook by name.
  *
@@ -49,5 +52,6 @@ export function findHook(architecture: Architecture, name: string): HookPoint {
   if (Object.hasOwn(architecture.embed(NO_PROCESSING).hooks, name)) return { name, stage: 0, local: name };
   if (Object.hasOwn(architecture.final(NO_PROCESSING).hooks, name)) return { name, stage: nLayers + 1, local: name };
   const near = nearestNames(name, hookNames(architecture), 3).map((n) => `"${n}"`).join(", ");
-  throw new RangeError(`No hook "${name}" in this model of ${nLayers} layers; near: ${near}`);
+  const module = MODULE.test(name) ? ", and modules of Hugging Face's models are no hooks" : "";
+  throw new RangeError(`No hook "${name}" in this model of ${nLayers} layers${module}; near: ${near}`);
 }

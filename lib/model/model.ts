@@ -13,14 +13,14 @@ import type { OpenOptions } from "../registry/open.ts";
 import { isPlace } from "../weights/place.ts";
 import type { Tensor } from "../runtime/tensor.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
-import { openSafetensors, type TensorStore } from "../weights/tensors.ts";
+import type { TensorStore } from "../weights/tensors.ts";
 import { chooseBinding, type WeightChoice } from "./binding.ts";
 import { Chain, type WeightBinding } from "./chain.ts";
 import type { ChatMessage, ChatModule, ChatOptions, ChatPrompt, ChatTemplate } from "./chat_types.ts";
 import { checkTokens } from "./feeds.ts";
 import { readLayer } from "./layer_weights.ts";
+import { openWeights } from "./open_weights.ts";
 import { readTokenizer } from "./read_tokenizer.ts";
-import { renamedStore } from "./renamed_store.ts";
 import type { ModelTokenizer } from "./tokenizer.ts";
 import { Unembedding } from "./unembedding.ts";
 
@@ -233,13 +233,10 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
   const name = String(source);
   const { files, description = name, resolved } = await locate(source, options);
   try {
-    const [{ architecture, config }, store, runtime] = await settleAll([
-      readArchitecture(files),
-      openSafetensors(files),
+    const [{ architecture, config, store }, runtime] = await settleAll([
+      readModel(files, name),
       createRuntime(options),
     ]);
-    const named = renamedStore(store, architecture.weightPrefixes, architecture.embedding.tokens.name);
-    checkWeights(architecture, named, name);
     const weights = chooseBinding(options.weights ?? "streamed", architecture, runtime.device, options.memoryLimit);
     return new Model({
       name,
@@ -248,7 +245,7 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
       architecture,
       config,
       source: files,
-      store: named,
+      store,
       runtime,
       weights,
     });
@@ -291,16 +288,18 @@ async function locate(source: string | URL, options: OpenOptions): Promise<Locat
   return await openModelByName(name, { revision: options.revision, onProgress: options.onProgress });
 }
 
-async function readArchitecture(
+async function readModel(
   source: FileSource,
-): Promise<{ architecture: Architecture; config: Readonly<Record<string, unknown>> }> {
+  name: string,
+): Promise<Pick<ModelParts, "architecture" | "config" | "store">> {
   if (await source.size("config.json") === undefined) {
     throw new Deno.errors.NotFound(
       `${source.location} has no config.json: is it the directory of a Hugging Face model?`,
     );
   }
   const config = parseObject(await source.readText("config.json", 2 ** 22), "config.json");
-  return { architecture: await openArchitecture(config), config };
+  const architecture = await openArchitecture(config);
+  return { architecture, config, store: await openWeights(source, architecture, config, name) };
 }
 
 /** @throws {SyntaxError} if the text is not a JSON object */
@@ -315,27 +314,4 @@ function parseObject(text: string, file: string): Readonly<Record<string, unknow
     throw new SyntaxError(`${file} is not a JSON object`);
   }
   return value as Readonly<Record<string, unknown>>;
-}
-
-/** Every tensor that a pass will read must be there, in the shape that the configuration gives it. */
-function checkWeights(architecture: Architecture, store: TensorStore, name: string): void {
-  const { embedding, unembedding, config } = architecture;
-  const found = unembedding.find((ref) => store.tensors.has(ref.name)) ?? unembedding[0];
-  const layers = Array.from({ length: config.nLayers }, (_, layer) => Object.values(architecture.blockWeights(layer)));
-  const refs: WeightRef[] = [
-    embedding.tokens,
-    ...(embedding.positions ? [embedding.positions] : []),
-    ...layers.flat(),
-    ...Object.values(architecture.finalWeights()),
-    found,
-  ];
-  for (const ref of refs) {
-    const shape = store.tensors.get(ref.name)?.shape;
-    if (!shape) throw new TypeError(`${name} has no tensor "${ref.name}"`);
-    if (shape.join() !== ref.shape.join()) {
-      throw new TypeError(
-        `${name}: "${ref.name}" has shape [${shape.join(", ")}], config.json says [${ref.shape.join(", ")}]`,
-      );
-    }
-  }
 }

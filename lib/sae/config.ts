@@ -7,6 +7,7 @@ import type { PursuitSettings } from "./architectures/matching_pursuit.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { TemporalSettings } from "./architectures/temporal.ts";
 import { boolean, choice, type Json, record, size, text } from "./config_json.ts";
+import { hookOfModule } from "./module_hooks.ts";
 import { type Normalization, NORMALIZATIONS } from "./normalization.ts";
 
 /** What an SAE is, whatever file it came from; names as in SAELens. */
@@ -168,7 +169,7 @@ function hooks(metadata: Json, transcoder: boolean, { hook, hookIn: given }: Sae
   if (hookOut === undefined) {
     throw new TypeError("cfg.json does not name the hook that the transcoder writes: give one (--sae DIRECTORY@HOOK)");
   }
-  return { hookIn, hookOut };
+  return { hookIn: hookOfModule(hookIn), hookOut: hookOfModule(hookOut) };
 }
 
 /** Whether b_dec is subtracted from the input; a transcoder's b_dec belongs to another hook. */

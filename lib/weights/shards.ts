@@ -5,8 +5,9 @@ import type { FileSource } from "./source.ts";
 const MAX_SHARDS = 1000;
 
 /**
- * Reads the index of a sharded model: the shard's path by tensor name. A shard lies beside its index; a name that
- * would lead out of the directory is a `SyntaxError`.
+ * Reads the index of a sharded model: the paths of its shards, sorted. What it says of single tensors is not used: as in
+ * transformers, a model has all tensors of its shards. A shard lies beside its index; a name that would lead out of the
+ * directory is a `SyntaxError`.
  *
  * @example
  * ```ts
@@ -16,25 +17,24 @@ const MAX_SHARDS = 1000;
  * await Deno.writeTextFile(`${directory}/index.json`, '{"weight_map":{"wte.weight":"1.safetensors"}}');
  *
  * await using source = openSource(directory);
- * console.log(await readShardIndex(source, "index.json")); // Map { "wte.weight" => "1.safetensors" }
+ * console.log(await readShardIndex(source, "index.json")); // ["1.safetensors"]
  * ```
  */
-export async function readShardIndex(source: FileSource, path: string): Promise<Map<string, string>> {
+export async function readShardIndex(source: FileSource, path: string): Promise<string[]> {
   const index = parseJsonObject(await source.readText(path), path);
   const weightMap = index.weight_map;
   if (!isRecord(weightMap)) throw new SyntaxError(`Cannot read ${path}: its weight_map is not an object`);
   const directory = path.slice(0, path.lastIndexOf("/") + 1);
-  const shards = new Map<string, string>();
+  const shards = new Set<string>();
   for (const [name, file] of Object.entries(weightMap)) {
     if (typeof file !== "string" || !isPlainName(file)) {
       const what = `weight_map gives ${JSON.stringify(file)} for ${JSON.stringify(name)}`;
       throw new SyntaxError(`Cannot read ${path}: ${what}, not the plain name of a file beside it`);
     }
-    shards.set(name, directory + file);
+    shards.add(directory + file);
   }
-  const count = new Set(shards.values()).size;
-  if (count > MAX_SHARDS) {
-    throw new SyntaxError(`Cannot read ${path}: ${count} shards exceed the limit of ${MAX_SHARDS}`);
+  if (shards.size > MAX_SHARDS) {
+    throw new SyntaxError(`Cannot read ${path}: ${shards.size} shards exceed the limit of ${MAX_SHARDS}`);
   }
-  return shards;
+  return [...shards].sort();
 }

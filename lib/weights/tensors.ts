@@ -31,13 +31,16 @@ export interface TensorStore {
   readRows(name: string, rows: ArrayLike<number>, into?: Float32Array): Promise<Float32Array>;
 }
 
-/** Which files of a directory to open; the default is the index if there is one, else `model.safetensors`. */
+/** Which files of a directory to open; the default is `model.safetensors`, else the shards of an index. */
 export interface SafetensorsOptions {
   /** The index of a sharded model; default `model.safetensors.index.json`. */
   readonly index?: string;
   /** A single file, for example `sae_weights.safetensors`. */
   readonly file?: string;
 }
+
+const SINGLE = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
 
 /**
  * Opens a directory's safetensors files: reads and checks their headers, no numbers yet. The store lives as long as
@@ -58,41 +61,29 @@ export interface SafetensorsOptions {
  * ```
  */
 export async function openSafetensors(source: FileSource, options: SafetensorsOptions = {}): Promise<TensorStore> {
-  const { file, index } = await chooseFiles(source, options);
-  const tensors = file === undefined ? await readShards(source, index!) : new Map<string, TensorInfo>();
-  if (file !== undefined) {
-    for (const info of await readSafetensorsHeader(source, file)) tensors.set(info.name, info);
-  }
-  return makeStore(source, tensors);
-}
-
-async function chooseFiles(source: FileSource, options: SafetensorsOptions): Promise<SafetensorsOptions> {
-  if (options.file !== undefined && options.index !== undefined) {
-    throw new TypeError(`Cannot open both the file ${options.file} and the index ${options.index}: give one of them`);
-  }
-  if (options.file !== undefined || options.index !== undefined) return options;
-  const [index, file] = ["model.safetensors.index.json", "model.safetensors"];
-  if (await source.size(index) !== undefined) return { index };
-  if (await source.size(file) !== undefined) return { file };
-  throw new Deno.errors.NotFound(`Cannot open ${source.location}: it has neither ${file} nor ${index}`);
-}
-
-/** The tensors that an index lists, each as the header of its shard describes it. */
-async function readShards(source: FileSource, index: string): Promise<Map<string, TensorInfo>> {
-  const shards = await readShardIndex(source, index);
+  const files = await chooseFiles(source, options);
   const gate = makeGate(8);
-  const files = [...new Set(shards.values())];
   const headers = await settleAll(files.map((file) => gate(() => readSafetensorsHeader(source, file))));
-  const byShard = new Map(files.map((file, i) => [file, new Map(headers[i].map((info) => [info.name, info]))]));
-  const tensors = new Map<string, TensorInfo>();
-  for (const [name, file] of shards) {
-    const info = byShard.get(file)?.get(name);
-    if (!info) {
-      throw new SyntaxError(`Cannot read ${index}: it lists ${JSON.stringify(name)} in ${file}, which lacks it`);
-    }
-    tensors.set(name, info);
+  return makeStore(source, new Map(headers.flat().map((info) => [info.name, info])));
+}
+
+/** The order is transformers': a single file goes before an index, which saving in one file leaves behind. */
+async function chooseFiles(source: FileSource, { file, index }: SafetensorsOptions): Promise<readonly string[]> {
+  if (file !== undefined && index !== undefined) {
+    throw new TypeError(`Cannot open both the file ${file} and the index ${index}: give one of them`);
   }
-  return tensors;
+  if (file !== undefined) return [file];
+  if (index !== undefined) return await readShardIndex(source, index);
+  if (await source.size(SINGLE) !== undefined) return [SINGLE];
+  if (await source.size(INDEX) !== undefined) return await readShardIndex(source, INDEX);
+  for (const torch of ["pytorch_model.bin", "pytorch_model.bin.index.json"]) {
+    if (await source.size(torch) === undefined) continue;
+    throw new Deno.errors.NotFound(
+      `${source.location} has its weights only in ${torch}, not in ${SINGLE}: save them in that form with Python's ` +
+        "transformers, AutoModelForCausalLM.from_pretrained(…).save_pretrained(DIRECTORY)",
+    );
+  }
+  throw new Deno.errors.NotFound(`Cannot open ${source.location}: it has neither ${SINGLE} nor ${INDEX}`);
 }
 
 function makeStore(source: FileSource, tensors: ReadonlyMap<string, TensorInfo>): TensorStore {

@@ -43,7 +43,7 @@ export class DoubleChain implements AsyncDisposable {
     const config = JSON.parse(await Deno.readTextFile(new URL("config.json", directory)));
     const architecture = await openArchitecture(config);
     const store = await openSafetensors(openSource(directory));
-    const named = renamedStore(store, architecture.weightPrefixes, architecture.embedding.tokens.name);
+    const named = renamedStore(store, architecture);
     const runtime = await createRuntime({ dtype: "float64", threads: 1 });
     return new DoubleChain(architecture, named, runtime, processing ?? architecture.defaultProcessing);
   }

@@ -91,8 +91,8 @@ async function readAlone(
   architecture: Architecture,
 ): Promise<{ weights: Weights; bytes: number; seconds: number }> {
   await using source = openSource(`${dir}/llama-1b-shape`);
-  const { weightPrefixes, embedding, config: { nLayers } } = architecture;
-  const store = renamedStore(await openSafetensors(source), weightPrefixes, embedding.tokens.name);
+  const { config: { nLayers } } = architecture;
+  const store = renamedStore(await openSafetensors(source), architecture);
   const back = Array.from({ length: nLayers - SAE_LAYER - 2 }, (_, i) => nLayers - 3 - i);
   let buffer: Float32Array | undefined;
   let weights: Weights = {};

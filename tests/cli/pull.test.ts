@@ -88,6 +88,7 @@ Deno.test("which files are chosen", () => {
     "cfg.json",
     "sae_weights.safetensors",
   ]);
+  assert.deepEqual(choose([...model, "model.safetensors"]), [...model.slice(2), "model.safetensors"]);
   const saes = ["a/cfg.json", "a/b/params.npz", "ab/cfg.json", "c.npz"];
   assert.deepEqual(choose(saes, [], "a"), ["a/cfg.json", "a/b/params.npz"]);
   assert.deepEqual(choose(saes, [], "c.npz"), ["c.npz"]);

@@ -78,7 +78,7 @@ async function openChain(weights = WEIGHTS): Promise<{ chain: Chain } & AsyncDis
     name === "lm_head.weight" ? name : `transformer.${name}`,
     tensor,
   ]);
-  const store = renamedStore(memoryStore(Object.fromEntries(named)), ARCHITECTURE.weightPrefixes, "wte.weight");
+  const store = renamedStore(memoryStore(Object.fromEntries(named)), ARCHITECTURE);
   return {
     chain: new ModelChain(ARCHITECTURE, store, runtime),
     [Symbol.asyncDispose]: () => runtime.dispose(),

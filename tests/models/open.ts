@@ -35,7 +35,7 @@ export async function open(
   const runtime = await createRuntime({ threads: 1, ...options });
   const source = openSource(new URL(`models/${model}/`, DATA));
   const files = await openSafetensors(source);
-  const store = renamedStore(files, architecture.weightPrefixes, architecture.embedding.tokens.name);
+  const store = renamedStore(files, architecture);
   const { config, unembedding, logitSoftCap: cap } = architecture;
   const { name } = unembedding.find((ref) => store.tensors.has(ref.name))!;
   return {

@@ -1,7 +1,9 @@
 import type { HubFile } from "./listing.ts";
 
-/** Names of the tensors of a model as transformers saves it, in one file or in shards. */
-const MODEL_WEIGHTS = /^model(-\d+-of-\d+)?\.safetensors$/;
+/** Tensors of a model as transformers saves it, in one file or in shards: of both it reads the one file. */
+const MODEL_WEIGHTS = [/^model\.safetensors$/, /^model-\d+-of-\d+\.safetensors$/];
+/** Tensors of something else. */
+const OTHER_WEIGHTS = /^[^/]*\.(safetensors|npz)$/;
 /** What else a model needs: configuration, tokenizer, licence. */
 const BESIDES = /^[^/]*\.(json|txt|model|jinja)$|^(LICENSE|USE_POLICY)[^/]*$/;
 
@@ -30,8 +32,7 @@ export function chooseFiles(files: readonly HubFile[], { path, include = [] }: F
     return inside.filter((file) => patterns.some((pattern) => pattern.test(file.path)));
   }
   if (path !== undefined) return inside;
-  const isModel = inside.some((file) => MODEL_WEIGHTS.test(file.path));
-  const weights = isModel ? MODEL_WEIGHTS : /^[^/]*\.(safetensors|npz)$/;
+  const weights = MODEL_WEIGHTS.find((names) => inside.some((file) => names.test(file.path))) ?? OTHER_WEIGHTS;
   return inside.filter((file) => weights.test(file.path) || BESIDES.test(file.path));
 }
 
