@@ -4,12 +4,13 @@
  * @module
  */
 import { isRecord } from "../weights/json.ts";
+import { decodeText } from "./decode.ts";
 import { type Line, readLines, withoutReturn } from "./lines.ts";
 import { readCsv } from "./read_csv.ts";
-import { type InputRecord, toRecord } from "./record.ts";
+import { fieldColumns, type InputRecord, toRecord } from "./record.ts";
 
 /** The formats of data sets; `txt` has one prompt a line. */
-export type InputFormat = "csv" | "jsonl" | "parquet" | "txt";
+export type InputFormat = "csv" | "tsv" | "jsonl" | "parquet" | "txt";
 
 /** Where prompts come from. */
 export interface InputSource {
@@ -38,7 +39,7 @@ export async function* readRecords({ path, format }: InputSource): AsyncGenerato
       return yield* readParquet(path);
     }
     const stream = path === undefined ? Deno.stdin.readable : (await Deno.open(path)).readable;
-    yield* { csv: readCsv, jsonl: readJsonLines, txt: readText }[format](readLines(stream));
+    yield* READERS[format](readLines(decodeText(stream)));
   } catch (error) {
     const why = (text: string): string => `Cannot read prompts from ${name}: ${text}`;
     if (error instanceof Deno.errors.NotFound) throw new Deno.errors.NotFound(why("there is no such file"));
@@ -50,14 +51,30 @@ export async function* readRecords({ path, format }: InputSource): AsyncGenerato
   }
 }
 
+const READERS: Readonly<
+  Record<Exclude<InputFormat, "parquet">, (lines: AsyncIterable<Line>) => AsyncGenerator<InputRecord>>
+> = {
+  csv: readCsv,
+  tsv: (lines) => readCsv(lines, "\t"),
+  jsonl: readJsonLines,
+  txt: readText,
+};
+
 async function* readJsonLines(lines: AsyncIterable<Line>): AsyncGenerator<InputRecord> {
   let number = 0;
   for await (const { number: line, text, problem } of lines) {
     if (problem === undefined && text.trim() === "") continue;
     number++;
-    const fields = problem === undefined ? parseObject(text) : undefined;
-    if (fields !== undefined) yield toRecord(fields, line, number);
-    else yield { line, id: String(number), error: problem ?? "The line is no JSON object" };
+    const broken = (error: string) => ({ line, id: String(number), error });
+    const object = problem === undefined ? parseObject(text) : undefined;
+    if (object === undefined) {
+      yield broken(problem ?? "The line is no JSON object");
+      continue;
+    }
+    const keys = Object.keys(object);
+    const columns = fieldColumns(keys);
+    if (columns instanceof SyntaxError) yield broken(`The line ${columns.message}`);
+    else yield toRecord(Object.fromEntries([...columns].map(([field, i]) => [field, object[keys[i]]])), line, number);
   }
 }
 

@@ -5,9 +5,12 @@
  */
 import { parse } from "../deps/csv_parse.ts";
 import { type Line, MOST_LINE_BYTES, withoutReturn } from "./lines.ts";
-import { FIELDS, type Fields, type InputRecord, toRecord } from "./record.ts";
+import { fieldColumns, type Fields, type InputRecord, toRecord } from "./record.ts";
 
 const WRONG_QUOTES = "The quotes are wrong: quote the whole cell, close it, and write quotes inside it twice";
+
+/** What may stand between cells where neither the format nor a first line `sep=` says it, and how it is called. */
+const DELIMITERS: Readonly<Record<string, string>> = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
 
 /** Cells of one record, or why there are none. */
 interface Cells {
@@ -17,12 +20,18 @@ interface Cells {
   readonly problem?: string;
 }
 
+/** What stands between cells, known once the header has been seen. */
+interface Dialect {
+  delimiter: string | undefined;
+}
+
 /**
  * The records of a CSV with a header; an empty cell is an absent value.
  *
  * A record whose quotes are wrong is reported with the line that it begins in, and the line after that one is a new
  * record: a forgotten quote does not swallow the rest of the file.
  *
+ * @param delimiter undefined: what Excel's first line `sep=;` says, else that at which the header falls into names known
  * @throws {SyntaxError} if the header names neither `prompt` nor `ids`, or one name twice
  *
  * @example
@@ -31,44 +40,46 @@ interface Cells {
  * import { readLines } from "./lines.ts";
  * import { readCsv } from "./read_csv.ts";
  *
- * const lines = readLines([new TextEncoder().encode('id,prompt\na," golf, ""the"" sport"\n')]);
+ * const lines = readLines([new TextEncoder().encode('id;prompt\na;" golf, ""the"" sport"\n')]);
  * assert.deepEqual(await Array.fromAsync(readCsv(lines)), [{ line: 2, id: "a", prompt: ' golf, "the" sport' }]);
  * ```
  */
-export async function* readCsv(lines: AsyncIterable<Line>): AsyncGenerator<InputRecord> {
-  let names: readonly string[] | undefined;
+export async function* readCsv(lines: AsyncIterable<Line>, delimiter?: string): AsyncGenerator<InputRecord> {
+  const dialect: Dialect = { delimiter };
+  let columns: ReadonlyMap<string, number> | undefined;
+  let width = 0;
   let number = 0;
-  for await (const { line, cells, problem } of readCells(lines)) {
-    if (names === undefined) {
+  for await (const { line, cells, problem } of readCells(lines, dialect)) {
+    if (columns === undefined) {
       if (problem !== undefined) throw new SyntaxError(`its header, line ${line}, cannot be read: ${problem}`);
-      names = checkHeader(cells);
+      columns = checkHeader(cells);
+      width = cells.length;
       continue;
     }
     number++;
+    const between = DELIMITERS[dialect.delimiter!] ?? JSON.stringify(dialect.delimiter);
     const wrong = problem ??
-      (cells.length === names.length
+      (cells.length === width
         ? undefined
-        : `The record has ${cells.length} cells and the header ${names.length}: quote what contains commas`);
+        : `The record has ${cells.length} cells and the header ${width}: quote what contains ${between}`);
     if (wrong !== undefined) yield { line, id: String(number), error: wrong };
-    else yield toRecord(toFields(names, cells), line, number);
+    else yield toRecord(toFields(columns, cells), line, number);
   }
 }
 
-function checkHeader(names: readonly string[]): readonly string[] {
-  const twice = names.find((name, i) => (FIELDS as readonly string[]).includes(name) && names.indexOf(name) !== i);
-  if (twice !== undefined) throw new SyntaxError(`its header names ${twice} twice`);
-  if (names.includes("prompt") || names.includes("ids")) return names;
-  throw new SyntaxError(`its header has no column prompt or ids, but ${names.slice(0, 10).join(", ")}`);
+function checkHeader(names: readonly string[]): ReadonlyMap<string, number> {
+  const columns = fieldColumns(names);
+  if (columns instanceof SyntaxError) throw new SyntaxError(`its header ${columns.message}`);
+  if (columns.has("prompt") || columns.has("ids")) return columns;
+  const found = names.slice(0, 10).map((name) => name.slice(0, 40)).join(", ");
+  throw new SyntaxError(`its header has no column prompt or ids, but ${found}`);
 }
 
-function toFields(names: readonly string[], cells: readonly string[]): Fields {
-  return Object.fromEntries(FIELDS.flatMap((name) => {
-    const cell = cells[names.indexOf(name)];
-    return cell === undefined || cell === "" ? [] : [[name, cell]];
-  }));
+function toFields(columns: ReadonlyMap<string, number>, cells: readonly string[]): Fields {
+  return Object.fromEntries([...columns].filter(([, i]) => cells[i] !== "").map(([name, i]) => [name, cells[i]]));
 }
 
-async function* readCells(lines: AsyncIterable<Line>): AsyncGenerator<Cells> {
+async function* readCells(lines: AsyncIterable<Line>, dialect: Dialect): AsyncGenerator<Cells> {
   const iterator = lines[Symbol.asyncIterator]();
   const again: Line[] = []; // lines to read once more, the next one last
   const next = async (): Promise<Line | undefined> => {
@@ -77,9 +88,11 @@ async function* readCells(lines: AsyncIterable<Line>): AsyncGenerator<Cells> {
     return done ? undefined : value;
   };
   for (let line = await next(); line !== undefined; line = await next()) {
-    if (line.problem !== undefined) yield { line: line.number, cells: [], problem: line.problem };
+    const separator = line.number === 1 ? /^"?sep=(.)"?\r?$/i.exec(line.text)?.[1] : undefined;
+    if (separator !== undefined) dialect.delimiter = separator;
+    else if (line.problem !== undefined) yield { line: line.number, cells: [], problem: line.problem };
     else if (withoutReturn(line.text) !== "") {
-      const { followers, ...cells } = await readRecord(line, next);
+      const { followers, ...cells } = await readRecord(line, next, dialect);
       yield cells;
       if (cells.problem !== undefined) again.push(...followers.reverse());
     }
@@ -90,6 +103,7 @@ async function* readCells(lines: AsyncIterable<Line>): AsyncGenerator<Cells> {
 async function readRecord(
   first: Line,
   next: () => Promise<Line | undefined>,
+  dialect: Dialect,
 ): Promise<Cells & { followers: Line[] }> {
   const followers: Line[] = [];
   const texts = [first.text];
@@ -104,16 +118,32 @@ async function readRecord(
     length += line.text.length + 1;
     if (hasOddQuotes(line.text)) isOpen = false;
   }
-  const broken = (problem: string) => ({ line: first.number, cells: [], problem, followers });
-  if (isOpen) return broken(WRONG_QUOTES);
   const text = withoutReturn(texts.join("\n"));
-  if (!text.includes('"')) return { line: first.number, cells: text.split(","), followers };
+  const cells = isOpen ? undefined : splitCells(text, dialect.delimiter ??= findDelimiter(text));
+  return { line: first.number, cells: cells ?? [], problem: cells === undefined ? WRONG_QUOTES : undefined, followers };
+}
+
+/** Undefined if the quotes are wrong. */
+function splitCells(text: string, delimiter: string): readonly string[] | undefined {
+  if (!text.includes('"')) return text.split(delimiter);
   try {
-    const [cells] = parse(text, { record_delimiter: "\n", relax_column_count: true, max_record_size: 0 });
-    return { line: first.number, cells, followers };
+    return parse(text, { delimiter, record_delimiter: "\n", relax_column_count: true, max_record_size: 0 })[0];
   } catch {
-    return broken(WRONG_QUOTES);
+    return undefined;
   }
+}
+
+/** The one at which a header falls into names that are known; a comma where there is none. */
+function findDelimiter(header: string): string {
+  const fitting = Object.keys(DELIMITERS).filter((delimiter) => {
+    const columns = header.includes(delimiter) ? fieldColumns(splitCells(header, delimiter) ?? []) : new Map();
+    return columns instanceof SyntaxError || columns.has("prompt") || columns.has("ids");
+  });
+  if (fitting.length <= 1) return fitting[0] ?? ",";
+  const [one, other] = fitting.map((delimiter) => DELIMITERS[delimiter]);
+  throw new SyntaxError(
+    `its header can be split at ${one} and at ${other}: say which in a first line, such as sep=${fitting[0]}`,
+  );
 }
 
 function hasOddQuotes(text: string): boolean {

@@ -6,7 +6,7 @@
 import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "../deps/hyparquet.ts";
 import { compressors } from "../deps/hyparquet_compressors.ts";
 import type { Cell } from "../table/table.ts";
-import { FIELDS, type Fields, type InputRecord, toRecord } from "./record.ts";
+import { fieldColumns, type Fields, type InputRecord, toRecord } from "./record.ts";
 
 /** A file that is read in pieces. */
 interface OpenParquet extends Disposable {
@@ -62,17 +62,24 @@ async function* readGroups(
  * @throws {SyntaxError} if it is no Parquet file, or has neither `prompt` nor `ids`
  */
 export async function* readParquet(path: string): AsyncGenerator<InputRecord> {
+  const fieldNames: [name: string, field: string][] = [];
   const wanted = (names: readonly string[]): string[] => {
-    if (names.includes("prompt") || names.includes("ids")) return FIELDS.filter((name) => names.includes(name));
-    throw new SyntaxError(`it has no column prompt or ids, but ${names.slice(0, 10).join(", ")}`);
+    const columns = fieldColumns(names);
+    if (columns instanceof SyntaxError) throw new SyntaxError(`it ${columns.message}`);
+    if (!columns.has("prompt") && !columns.has("ids")) {
+      throw new SyntaxError(`it has no column prompt or ids, but ${names.slice(0, 10).join(", ")}`);
+    }
+    for (const [field, i] of columns) fieldNames.push([names[i], field]);
+    return fieldNames.map(([name]) => name);
   };
   let row = 0;
   try {
     using file = await openParquet(path);
     for await (const group of readGroups(file.buffer, wanted)) {
-      for (const fields of group) {
+      for (const cells of group) {
         row++;
-        yield toRecord(fields as Fields, row, row);
+        const fields: Fields = Object.fromEntries(fieldNames.map(([name, field]) => [field, cells[name]]));
+        yield toRecord(fields, row, row);
       }
     }
   } catch (error) {

@@ -32,8 +32,39 @@ export type InputRecord = PromptRecord | BrokenRecord;
 /** The names that are read; other ones are left alone. */
 export const FIELDS = ["prompt", "ids", "id", "prompt_id", "pos_token", "neg_token", "pos_id", "neg_id"] as const;
 
+type Field = typeof FIELDS[number];
+
 /** Values by {@linkcode FIELDS}, as their file has them. */
-export type Fields = Readonly<Partial<Record<typeof FIELDS[number], unknown>>>;
+export type Fields = Readonly<Partial<Record<Field, unknown>>>;
+
+/**
+ * Where the fields stand among the names of columns. `Prompt` and `Pos Token` are understood too, where there is no
+ * column with the very name.
+ *
+ * @returns an error that goes on after the name of what has these columns if one field has several
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { fieldColumns } from "./record.ts";
+ *
+ * assert.deepEqual(fieldColumns(["Note", "Pos Token", "Prompt"]), new Map([["pos_token", 1], ["prompt", 2]]));
+ * ```
+ */
+export function fieldColumns(names: readonly string[]): ReadonlyMap<Field, number> | SyntaxError {
+  const columns = new Map<Field, number>();
+  for (const [i, name] of names.entries()) {
+    const field = name.trim().toLowerCase().replace(/[\s-]+/g, "_") as Field;
+    if (!FIELDS.includes(field)) continue;
+    const before = columns.get(field);
+    if (before === undefined) columns.set(field, i);
+    else if ((name === field) === (names[before] === field)) {
+      const spelt = name === names[before] ? "" : ` (${names[before].trim()} and ${name.trim()})`;
+      return new SyntaxError(`names ${field} twice${spelt}`);
+    } else if (name === field) columns.set(field, i);
+  }
+  return columns;
+}
 
 /** Longer prompts would keep the tokenizer busy for minutes, and fit no model. */
 const MOST_CHARACTERS = 2 ** 20;
@@ -112,10 +143,10 @@ function readIds(ids: unknown): readonly number[] {
   throw new RangeError(`ids is ${show(ids)}: give token ids, as in [1, 2, 3]`);
 }
 
-/** In a cell of text: `[1, 2, 3]`, `1,2,3` or `1 2 3`. */
+/** In a cell of text: `[1, 2, 3]`, `1,2,3` or `1 2 3`; pandas writes `1.0` where a cell of the column is empty. */
 function splitIds(text: string): number[] {
   const inside = /^\s*\[(.*)\]\s*$/.exec(text)?.[1] ?? text;
-  return inside.trim().split(/[\s,]+/).map((part) => /^\d+$/.test(part) ? Number(part) : NaN);
+  return inside.trim().split(/[\s,]+/).map((part) => /^\d+(\.0+)?$/.test(part) ? Number(part) : NaN);
 }
 
 function isView(value: unknown): value is Int32Array | BigInt64Array {

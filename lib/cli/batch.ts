@@ -51,7 +51,7 @@ export interface BatchRequest extends RunRequest, OnlyMethodRequest {
   readonly queue: string | undefined;
 }
 
-const INPUT_FORMATS: readonly InputFormat[] = ["csv", "jsonl", "parquet", "txt"];
+const INPUT_FORMATS: readonly InputFormat[] = ["csv", "tsv", "jsonl", "parquet", "txt"];
 const ROW_FORMATS: readonly RowFormat[] = ["csv", "jsonl", "parquet"];
 /** Formats by the endings of files. */
 const ENDINGS: Readonly<Record<string, InputFormat>> = {
@@ -59,6 +59,8 @@ const ENDINGS: Readonly<Record<string, InputFormat>> = {
   jsonl: "jsonl",
   ndjson: "jsonl",
   parquet: "parquet",
+  tsv: "tsv",
+  tab: "tsv",
   txt: "txt",
 };
 
@@ -221,7 +223,7 @@ function readOutput(
     throw new UsageError("--output is missing: give a directory, or a file ending with .csv, .jsonl or .parquet");
   }
   const ending = endingOf(output);
-  const byEnding = Object.hasOwn(ENDINGS, ending) && ending !== "txt" ? ENDINGS[ending] as RowFormat : undefined;
+  const byEnding = ROW_FORMATS.find((format) => Object.hasOwn(ENDINGS, ending) && ENDINGS[ending] === format);
   if (byEnding === undefined) return { directory: output, file: undefined, format: (format ?? "csv") as RowFormat };
   if (format !== undefined && format !== byEnding) {
     throw new UsageError(`--output ends with .${ending} and --format is ${format}: leave one of them out`);

@@ -264,6 +264,9 @@ Deno.test("batch: its command line", () => {
     "b/rows.parquet",
   ]);
   assert.deepEqual(request.share, { part: 2, of: 8 });
+  assert.equal(parseRequest(["a.tsv", "--output", "b"]).inputFormat, "tsv");
+  // Formats of inputs are no formats of tables: a directory.
+  assert.equal(parseRequest(["a.csv", "--output", "b.tsv"]).file, undefined);
   assert.deepEqual(request.metric, { positive: [" golf"], negative: [], positions: [-1] });
   const weighted = parseRequest(["a.csv", "--output", "b", "--token-weight", " golf=2"]).metric.weighted;
   assert.deepEqual(weighted, { tokens: [" golf"], weights: [2] });

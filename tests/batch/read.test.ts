@@ -108,6 +108,74 @@ Deno.test("JSON lines: a broken line costs that line only", async () => {
   ]);
 });
 
+/** UTF-16 with its mark, as Excel's "Unicode text" is. */
+function utf16(text: string, isLittle: boolean): Uint8Array {
+  const view = new DataView(new ArrayBuffer(2 * text.length + 2));
+  `\ufeff${text}`.split("").forEach((unit, i) => view.setUint16(2 * i, unit.charCodeAt(0), isLittle));
+  return new Uint8Array(view.buffer);
+}
+
+Deno.test("tables as Excel and pandas write them", async () => {
+  const want = [
+    { line: 2, id: "1", prompt: " golf, “the” ☃𝄞 sport", positive: [" golf"], negative: [" tennis"] },
+    { line: 3, id: "2", prompt: " a;b", positive: [" x"] },
+  ];
+  const table = [
+    ["prompt", "pos_token", "neg_token"],
+    [" golf, “the” ☃𝄞 sport", " golf", " tennis"],
+    [" a;b", " x", ""],
+  ];
+  const write = (delimiter: string, end = "\n", [header, ...rows] = table): string =>
+    [header, ...rows].map((cells) =>
+      cells.map((cell) => cell.includes(delimiter) || delimiter === ";" ? `"${cell}"` : cell).join(delimiter) + end
+    ).join("");
+  const capitals = [["Prompt", "Pos_Token", "Neg Token"], ...table.slice(1)];
+  const later = want.map((record) => ({ ...record, line: record.line + 1 }));
+  const cases: [name: string, InputFormat, string | Uint8Array, unknown][] = [
+    ["commas", "csv", write(","), want],
+    ["semicolons", "csv", write(";"), want],
+    ["tabs", "csv", write("\t"), want],
+    ["tsv", "tsv", write("\t"), want],
+    ["bars", "csv", write("|"), want],
+    ["capitals", "csv", write(",", "\n", capitals), want],
+    ["CR", "csv", write(",", "\r"), want],
+    ["CR LF", "csv", write(";", "\r\n"), want],
+    ["sep=", "csv", `\ufeffsep=;\r\n${write(";", "\r\n")}`, later],
+    ["quoted sep=", "csv", `"sep=^"\n${write("^")}`, later],
+    ["UTF-16, little", "csv", utf16(write("\t", "\r\n"), true), want],
+    ["UTF-16, big", "tsv", utf16(write("\t"), false), want],
+  ];
+  for (const [name, format, content, expected] of cases) assert.deepEqual(await read(format, content), expected, name);
+  assert.deepEqual(await read("jsonl", utf16('{"Prompt": " a", "ID": 7}\r\n', true)), [
+    { line: 1, id: "7", prompt: " a" },
+  ]);
+  // Whole numbers of a column with empty cells, which is one of floats to pandas.
+  assert.deepEqual(await read("csv", "prompt,pos_id\n a,1656.0\n b,\n"), [
+    { line: 2, id: "1", prompt: " a", positive: [1656] },
+    { line: 3, id: "2", prompt: " b" },
+  ]);
+  // The very name goes before one that is only like it.
+  assert.deepEqual(await read("csv", "Prompt,prompt\nx, a\n"), [{ line: 2, id: "1", prompt: " a" }]);
+});
+
+Deno.test("tables that can be read in two ways, or in none, are refused by what was found", async () => {
+  const cases: [InputFormat, string | Uint8Array, RegExp][] = [
+    ["csv", "prompt,id;prompt\n", /its header can be split at commas and at semicolons: say which .* sep=,$/],
+    ["csv", "PROMPT,Prompt\n a,b\n", /its header names prompt twice \(PROMPT and Prompt\)$/],
+    ["csv", new Uint8Array([0xff, 0xfe, 0, 0, 1, 0, 0, 0]), /it is UTF-32: save it as UTF-8$/],
+    ["txt", new Uint8Array([0x61, 0, 0x62, 0]), /it is UTF-16 without a byte order mark, or no text: save it/],
+    ["csv", new Uint8Array([0xff, 0xfe, 0, 0xd8, 0x61, 0]), /its UTF-16 is broken: save it as UTF-8$/],
+    ["txt", " a\r".repeat(40_000) + " b\n", /its lines end with CR alone at first and with LF later: write them/],
+  ];
+  for (const [format, content, pattern] of cases) {
+    await assert.rejects(read(format, content), (e: Error) => e instanceof SyntaxError && pattern.test(e.message));
+  }
+  const [cells] = await read("csv", "prompt;id\n a;b;1\n") as { error: string }[];
+  assert.equal(cells.error, "The record has 3 cells and the header 2: quote what contains semicolons");
+  const [twice] = await read("jsonl", '{"PROMPT": "a", "Prompt": "b"}\n') as { error: string }[];
+  assert.equal(twice.error, "The line names prompt twice (PROMPT and Prompt)");
+});
+
 Deno.test("a prompt of 10 MB is an error of its line, however it comes", async () => {
   const long = "x ".repeat(5 * 2 ** 20);
   const inOneLine = await read("jsonl", `{"prompt": "${long}"}\n{"prompt": " a"}\n`);
