@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ActivationName } from "../lib/graph/mod.ts";
+import { type ActivationName, quote } from "../lib/graph/mod.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -15,7 +15,7 @@ export function size(config: Json, keys: readonly string[], fallback?: number): 
   const value = key === undefined ? fallback : config[key];
   if (value === undefined) throw new TypeError(`config.json has no "${keys[0]}"`);
   if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > MAX_SIZE) {
-    throw new TypeError(`config.json: "${key}" is ${JSON.stringify(value)}, not a size`);
+    throw new TypeError(`config.json: "${key}" is ${quote(value)}, not a size`);
   }
   return value;
 }
@@ -53,7 +53,7 @@ export function positive(config: Json, key: string, fallback?: number): number {
   const value = config[key] ?? fallback;
   if (value === undefined) throw new TypeError(`config.json has no "${key}"`);
   if (typeof value !== "number" || !(value > 0) || !Number.isFinite(value)) {
-    throw new TypeError(`config.json: "${key}" is ${JSON.stringify(value)}, not a positive number`);
+    throw new TypeError(`config.json: "${key}" is ${quote(value)}, not a positive number`);
   }
   return value;
 }
@@ -61,7 +61,7 @@ export function positive(config: Json, key: string, fallback?: number): number {
 /** A flag. */
 export function flag(config: Json, key: string, fallback: boolean): boolean {
   const value = config[key] ?? fallback;
-  if (typeof value !== "boolean") throw new TypeError(`config.json: "${key}" is ${JSON.stringify(value)}, not a flag`);
+  if (typeof value !== "boolean") throw new TypeError(`config.json: "${key}" is ${quote(value)}, not a flag`);
   return value;
 }
 
@@ -73,7 +73,7 @@ export function flag(config: Json, key: string, fallback: boolean): boolean {
 export function only(config: Json, key: string, supported: boolean): void {
   if (flag(config, key, supported) === supported) return;
   throw new RangeError(
-    `config.json: "${key}": ${!supported} is not supported for ${JSON.stringify(config.model_type)}`,
+    `config.json: "${key}": ${!supported} is not supported for ${quote(config.model_type)}`,
   );
 }
 
@@ -82,7 +82,7 @@ export function section(config: Json, key: string): Json | undefined {
   const value = config[key];
   if (value === undefined || value === null) return undefined;
   if (typeof value !== "object" || Array.isArray(value)) {
-    throw new TypeError(`config.json: "${key}" is ${JSON.stringify(value)}, not an object`);
+    throw new TypeError(`config.json: "${key}" is ${quote(value)}, not an object`);
   }
   return value as Json;
 }
@@ -102,7 +102,7 @@ export function activationName(config: Json, key: string, fallback: string): Act
   const value = config[key] ?? fallback;
   if (typeof value !== "string" || !Object.hasOwn(ACTIVATIONS, value)) {
     const known = Object.keys(ACTIVATIONS).join(", ");
-    throw new RangeError(`config.json: "${key}" is ${JSON.stringify(value)}; supported are ${known}`);
+    throw new RangeError(`config.json: "${key}" is ${quote(value)}; supported are ${known}`);
   }
   return ACTIVATIONS[value];
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { activation, add, input, swapLast, type Value } from "../lib/graph/mod.ts";
+import { activation, add, input, quote, swapLast, type Value } from "../lib/graph/mod.ts";
 import { activationName, flag, headSize, layerCount, optionalSize, positive, size } from "./config.ts";
 import {
   type Architecture,
@@ -151,7 +151,7 @@ function layerType(name: unknown): LayerType {
   if (name === "global") return "full_attention";
   if (name === "local") return "sliding_attention";
   throw new RangeError(
-    `config.json: attention of type ${JSON.stringify(name)} is not supported; supported are global, local`,
+    `config.json: attention of type ${quote(name)} is not supported; supported are global, local`,
   );
 }
 

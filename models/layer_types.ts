@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../lib/graph/mod.ts";
 import { flag, optionalSize } from "./config.ts";
 import type { MaskSpec } from "./family.ts";
 
@@ -26,9 +27,7 @@ export function readLayerTypes(json: Json, nLayers: number, fallback: (layer: nu
   return types.map((type: unknown) => {
     if (type === "full_attention" || type === "sliding_attention") return type;
     throw new RangeError(
-      `config.json: layers of type ${
-        JSON.stringify(type)
-      } are not supported; supported are full_attention, sliding_attention`,
+      `config.json: layers of type ${quote(type)} are not supported; supported are full_attention, sliding_attention`,
     );
   });
 }
@@ -37,7 +36,7 @@ export function readLayerTypes(json: Json, nLayers: number, fallback: (layer: nu
 export function readQwenLayerTypes(json: Json, nLayers: number): { types: LayerType[]; window: number | undefined } {
   const window = flag(json, "use_sliding_window", false) ? optionalSize(json, "sliding_window", 4096) : undefined;
   const first = json.max_window_layers ?? 28;
-  if (typeof first !== "number") throw new TypeError(`config.json: "max_window_layers" is ${JSON.stringify(first)}`);
+  if (typeof first !== "number") throw new TypeError(`config.json: "max_window_layers" is ${quote(first)}`);
   const type = (layer: number): LayerType =>
     window !== undefined && layer >= first ? "sliding_attention" : "full_attention";
   return { types: readLayerTypes(json, nLayers, type), window };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../lib/graph/mod.ts";
 import type { Architecture, ModelFamily } from "./family.ts";
 
 const gemma3 = async (): Promise<ModelFamily> => (await import("./gemma3.ts")).gemma3;
@@ -31,7 +32,7 @@ export async function openArchitecture(config: Readonly<Record<string, unknown>>
   const type = config.model_type;
   if (typeof type !== "string" || !Object.hasOwn(FAMILIES, type)) {
     const known = Object.keys(FAMILIES).join(", ");
-    throw new RangeError(`Models of type ${JSON.stringify(type)} are not supported; supported are ${known}`);
+    throw new RangeError(`Models of type ${quote(type)} are not supported; supported are ${known}`);
   }
   return (await FAMILIES[type]()).open(config);
 }

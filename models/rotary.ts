@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { quote } from "../lib/graph/mod.ts";
 import { positive, section, size } from "./config.ts";
 import type { RotaryScaling, RotarySpec } from "./family.ts";
 
@@ -73,9 +74,7 @@ function readScaling(json: Json, parameters: Json): RotaryScaling | undefined {
     }
     default:
       throw new RangeError(
-        `config.json: rotary positions of type ${
-          JSON.stringify(type)
-        } are not supported; supported are default, linear, llama3`,
+        `config.json: rotary positions of type ${quote(type)} are not supported; supported are default, linear, llama3`,
       );
   }
 }

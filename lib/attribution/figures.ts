@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { isRecord } from "../weights/json.ts";
 import { PROCESSING_CHOICES, type ProcessingChoice } from "./processing.ts";
 import type { TokenRef } from "./metrics.ts";
@@ -187,7 +188,7 @@ class Reader {
     if (!this.has(key) && otherwise !== undefined) return otherwise;
     const value = this.#value[key];
     if (fits(value)) return value as T;
-    const got = value === undefined ? "missing" : `${JSON.stringify(value)?.slice(0, 80)}, not ${what}`;
+    const got = value === undefined ? "missing" : `${quote(value)}, not ${what}`;
     throw new SyntaxError(`${this.#where}: ${key} is ${got}`);
   }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isRecord } from "../weights/json.ts";
+import { parseJsonObject } from "../weights/json.ts";
 import { decodeText } from "./decode.ts";
 import { type Line, readLines, withoutReturn } from "./lines.ts";
 import { readCsv } from "./read_csv.ts";
@@ -80,8 +80,7 @@ async function* readJsonLines(lines: AsyncIterable<Line>): AsyncGenerator<InputR
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
+    return parseJsonObject(text, "the line");
   } catch {
     return undefined;
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { excerpt } from "../quote.ts";
 import { parse } from "../deps/csv_parse.ts";
 import { type Line, MOST_LINE_BYTES, withoutReturn } from "./lines.ts";
 import { fieldColumns, type Fields, type InputRecord, toRecord } from "./record.ts";
@@ -71,8 +72,7 @@ function checkHeader(names: readonly string[]): ReadonlyMap<string, number> {
   const columns = fieldColumns(names);
   if (columns instanceof SyntaxError) throw new SyntaxError(`its header ${columns.message}`);
   if (columns.has("prompt") || columns.has("ids")) return columns;
-  const found = names.slice(0, 10).map((name) => name.slice(0, 40)).join(", ");
-  throw new SyntaxError(`its header has no column prompt or ids, but ${found}`);
+  throw new SyntaxError(`its header has no column prompt or ids, but ${excerpt(names.join(", "))}`);
 }
 
 function toFields(columns: ReadonlyMap<string, number>, cells: readonly string[]): Fields {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import type { TokenRef } from "../attribution/metrics.ts";
 import type { OwnTokens } from "./metric.ts";
 
@@ -116,7 +117,7 @@ function readId({ id: own, prompt_id: other }: Fields): string | undefined {
   const id = isAbsent(own) ? other : own;
   if (isAbsent(id)) return undefined;
   if (typeof id !== "string" && typeof id !== "number" && typeof id !== "bigint") {
-    throw new RangeError(`id is ${show(id)}: give a text or a number`);
+    throw new RangeError(`id is ${quote(id)}: give a text or a number`);
   }
   const text = String(id);
   if (text.length > MOST_ID_CHARACTERS) {
@@ -129,7 +130,7 @@ function readPrompt({ prompt, ids }: Fields): string | readonly number[] {
   if (isAbsent(prompt) && isAbsent(ids)) throw new RangeError("There is neither prompt nor ids: give one of them");
   if (!isAbsent(prompt) && !isAbsent(ids)) throw new RangeError("There are both prompt and ids: give one of them");
   if (!isAbsent(ids)) return readIds(ids);
-  if (typeof prompt !== "string") throw new RangeError(`prompt is ${show(prompt)}: give a text`);
+  if (typeof prompt !== "string") throw new RangeError(`prompt is ${quote(prompt)}: give a text`);
   if (prompt.length > MOST_CHARACTERS) {
     throw new RangeError(`prompt has ${prompt.length} characters: give at most ${MOST_CHARACTERS}`);
   }
@@ -140,7 +141,7 @@ function readIds(ids: unknown): readonly number[] {
   const list = typeof ids === "string" ? splitIds(ids) : Array.isArray(ids) ? ids : isView(ids) ? [...ids] : [];
   const numbers = list.map((id) => typeof id === "bigint" ? Number(id) : id);
   if (numbers.length > 0 && numbers.every(isTokenId)) return numbers;
-  throw new RangeError(`ids is ${show(ids)}: give token ids, as in [1, 2, 3]`);
+  throw new RangeError(`ids is ${quote(ids)}: give token ids, as in [1, 2, 3]`);
 }
 
 /** In a cell of text: `[1, 2, 3]`, `1,2,3` or `1 2 3`; pandas writes `1.0` where a cell of the column is empty. */
@@ -160,13 +161,8 @@ function isTokenId(value: unknown): value is number {
 function readTokens(fields: Fields, text: "pos_token" | "neg_token", id: "pos_id" | "neg_id"): TokenRef[] | undefined {
   const texts = isAbsent(fields[text]) ? [] : [fields[text]].flat();
   const wrong = texts.find((token) => typeof token !== "string");
-  if (wrong !== undefined) throw new RangeError(`${text} is ${show(wrong)}: give a text, or a number as ${id}`);
+  if (wrong !== undefined) throw new RangeError(`${text} is ${quote(wrong)}: give a text, or a number as ${id}`);
   const ids = isAbsent(fields[id]) ? [] : readIds(typeof fields[id] === "string" ? fields[id] : [fields[id]].flat());
   const tokens = [...texts as string[], ...ids];
   return tokens.length === 0 ? undefined : tokens;
-}
-
-function show(value: unknown): string {
-  const text = JSON.stringify(value, (_, inner) => typeof inner === "bigint" ? Number(inner) : inner) ?? String(value);
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

@@ -3,7 +3,10 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import type { OptionSpec, OptionValue } from "./args_spec.ts";
+
+export { quote } from "../quote.ts";
 
 /**
  * A command line that cannot be understood: one line that ends with what to do. The program exits with code 2.
@@ -65,23 +68,4 @@ function toNumber(
 
 function listed(choices: readonly string[]): string {
   return choices.length < 2 ? choices.join("") : `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`;
-}
-
-/**
- * An argument in double quotes for a message: on one line, cut where it is long, without control characters.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { quote } from "./args_values.ts";
- *
- * assert.equal(quote("a\nb"), '"a\\nb"');
- * ```
- */
-export function quote(text: string): string {
-  const cut = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return JSON.stringify(cut).replace(
-    /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`,
-  );
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJson } from "../weights/json.ts";
 import { quote } from "./args_values.ts";
 import { readPrompt, STDIN } from "./prompt.ts";
 
@@ -45,7 +46,7 @@ function readLines(name: string, text: string): FilePrompt[] {
 function readIds(name: string, line: number, text: string): readonly number[] {
   let ids: unknown;
   try {
-    ids = JSON.parse(text);
+    ids = parseJson(text, "it");
   } catch {
     // reported below
   }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { parseJson } from "../weights/json.ts";
+import { quote } from "../quote.ts";
 import { parseFigures, type PublishedFigures } from "../attribution/figures.ts";
 import { type FigureCheck, verifyFigures } from "../attribution/verify.ts";
 import type { Table } from "../table/table.ts";
@@ -42,7 +44,7 @@ export async function verify(request: VerifyRequest): Promise<void> {
     const [{ figure, published, computed }] = wrong;
     throw new Error(
       `${wrong.length} of ${checks.length} published figures do not agree, the first is the ${figure}: ` +
-        `${JSON.stringify(published)} was published, ${JSON.stringify(computed)} computed here`,
+        `${quote(published)} was published, ${quote(computed)} computed here`,
     );
   }
 }
@@ -59,13 +61,7 @@ async function readFigures(file: string | undefined): Promise<PublishedFigures> 
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Deno.errors.NotFound(`Cannot read figures from ${file}: there is no such file`);
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new SyntaxError(`Cannot read figures from ${file}: it is not JSON`);
-  }
-  return parseFigures(value, file);
+  return parseFigures(parseJson(text, `figures from ${file}`), file);
 }
 
 /** A row per figure. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { type InputRecord, toRecord } from "../batch/record.ts";
 import type { BatchSettings, MetricKind, SaeSettings } from "../batch/settings.ts";
 import { DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
@@ -66,13 +67,13 @@ export function readConfig(value: unknown): CronConfig {
   if (!isRecord(value)) throw wrong("it is no JSON object");
   const unknown = Object.keys(value).find((key) => !(KEYS as readonly string[]).includes(key));
   if (unknown !== undefined) {
-    throw wrong(`there is no ${JSON.stringify(unknown)}, the nearest is ${nearestNames(unknown, KEYS, 1)[0]}`);
+    throw wrong(`there is no ${quote(unknown)}, the nearest is ${nearestNames(unknown, KEYS, 1)[0]}`);
   }
   const raw: Raw = value;
   const schedule = text(raw, "schedule");
   if (schedule === undefined) throw wrong('schedule is missing: give one such as "0 6 * * *"');
   if (schedule.trim().split(/\s+/).length !== 5) {
-    throw wrong(`schedule is ${JSON.stringify(schedule)}: give five fields (minute, hour, day, month, weekday)`);
+    throw wrong(`schedule is ${quote(schedule)}: give five fields (minute, hour, day, month, weekday)`);
   }
   return {
     name: text(raw, "name") ?? "default",
@@ -90,7 +91,7 @@ function wrong(what: string): SyntaxError {
 function text(raw: Raw, key: typeof KEYS[number]): string | undefined {
   const value = raw[key];
   if (value === undefined || (typeof value === "string" && value !== "")) return value;
-  throw wrong(`${key} is ${JSON.stringify(value)}: give a text`);
+  throw wrong(`${key} is ${quote(value)}: give a text`);
 }
 
 function readPrompts(prompts: unknown): InputRecord[] {
@@ -103,16 +104,18 @@ function readPrompts(prompts: unknown): InputRecord[] {
   });
   const ids = records.map(({ id }) => id);
   const twice = ids.find((id, i) => ids.indexOf(id) !== i);
-  if (twice !== undefined) throw wrong(`two prompts have the id ${JSON.stringify(twice)}`);
+  if (twice !== undefined) throw wrong(`two prompts have the id ${quote(twice)}`);
   return records;
 }
 
 function readSettings(raw: Raw): BatchSettings {
   const { error_term: errorTerm = true, top = DEFAULT_TOP } = raw;
-  if (typeof errorTerm !== "boolean") throw wrong(`error_term is ${JSON.stringify(errorTerm)}: give true or false`);
-  if (!Number.isSafeInteger(top) || Number(top) < 1) throw wrong(`top is ${JSON.stringify(top)}: give a whole number`);
+  if (typeof errorTerm !== "boolean") throw wrong(`error_term is ${quote(errorTerm)}: give true or false`);
+  if (!Number.isSafeInteger(top) || Number(top) < 1) throw wrong(`top is ${quote(top)}: give a whole number`);
   const kind = text(raw, "metric") as MetricKind | undefined;
-  if (kind !== undefined && !METRICS.includes(kind)) throw wrong(`metric is "${kind}": choose ${METRICS.join(", ")}`);
+  if (kind !== undefined && !METRICS.includes(kind)) {
+    throw wrong(`metric is ${quote(kind)}: choose ${METRICS.join(", ")}`);
+  }
   const [positive, negative] = (["pos_token", "neg_token"] as const).map((key) => text(raw, key));
   const model = text(raw, "model") ?? DEFAULT_MODEL;
   return {
@@ -147,7 +150,7 @@ function readSaes(saes: unknown, model: string): SaeSettings[] {
   }
   if (!Array.isArray(saes) || saes.length === 0) throw wrong("saes is no list: give names, directories or URLs");
   return saes.map((source, i) => {
-    if (typeof source !== "string") throw wrong(`SAE ${i + 1} is ${JSON.stringify(source)}: give a text`);
+    if (typeof source !== "string") throw wrong(`SAE ${i + 1} is ${quote(source)}: give a text`);
     return { source };
   });
 }

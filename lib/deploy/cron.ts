@@ -17,6 +17,8 @@
  *
  * @module
  */
+import { parseJson } from "../weights/json.ts";
+import { messageLine } from "../quote.ts";
 import { type CronConfig, readConfig } from "./config.ts";
 import { directoryResults, type Kv, kvResults, type Results } from "./results.ts";
 import { runScheduled, type ScheduledRun } from "./scheduled_run.ts";
@@ -98,7 +100,7 @@ async function main([path, ...options]: readonly string[]): Promise<void> {
 }
 
 function describeError(error: unknown): string {
-  return `error: ${error instanceof Error ? error.message : String(error)}`;
+  return `error: ${messageLine(error)}`;
 }
 
 async function readJson(path: string): Promise<unknown> {
@@ -109,11 +111,7 @@ async function readJson(path: string): Promise<unknown> {
     const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : String(error);
     throw new SyntaxError(`Cannot read ${path}: ${reason}`, { cause: error });
   }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new SyntaxError(`Cannot read ${path}: it is no JSON`, { cause: error });
-  }
+  return parseJson(text, path);
 }
 
 if (import.meta.main) {

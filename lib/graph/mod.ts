@@ -8,4 +8,6 @@ export * from "./value.ts";
 export * from "./ops.ts";
 export * from "./rewrite.ts";
 export * from "./vjp.ts";
+/** For the messages of model families, which import nothing else. */
+export { quote } from "../quote.ts";
 export { activationSecant, halvedProduct, type Rule, RULES, unbroadcast } from "./rules.ts";

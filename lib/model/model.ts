@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJsonObject } from "../weights/json.ts";
 import { openArchitecture } from "../../models/mod.ts";
 import type { Architecture, WeightRef } from "../../models/family.ts";
 import { bundledUrl, DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
@@ -297,21 +298,7 @@ async function readModel(
       `${source.location} has no config.json: is it the directory of a Hugging Face model?`,
     );
   }
-  const config = parseObject(await source.readText("config.json", 2 ** 22), "config.json");
+  const config = parseJsonObject(await source.readText("config.json", 2 ** 22), "config.json");
   const architecture = await openArchitecture(config);
   return { architecture, config, store: await openWeights(source, architecture, config, name) };
-}
-
-/** @throws {SyntaxError} if the text is not a JSON object */
-function parseObject(text: string, file: string): Readonly<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new SyntaxError(`${file} is not JSON`);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new SyntaxError(`${file} is not a JSON object`);
-  }
-  return value as Readonly<Record<string, unknown>>;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { Tokenizer } from "../deps/tokenizers.ts";
 import { PartialTokenizer } from "./partial_tokenizer.ts";
 import {
@@ -218,13 +219,4 @@ function notOneToken(text: string, pieces: string[], other: string | undefined, 
   const listed = pieces.slice(0, MAX_LISTED_PIECES).map(quote).join(", ") + more;
   const suggestion = other === undefined ? "" : ` (${quote(other)} is a single token)`;
   return `${quote(text)} is ${pieces.length} tokens (${listed}): choose one, or give ${byId}${suggestion}`;
-}
-
-/** In double quotes and safe to print: control and text direction characters escaped, cut at 80 characters. */
-function quote(text: string): string {
-  const cut = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return JSON.stringify(cut).replace(
-    /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`,
-  );
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { indexVocabulary, type VocabularyIndex } from "./vocabulary_index.ts";
 
 /** Far above any vocabulary (the largest have about 300,000 tokens). */
@@ -66,7 +67,7 @@ export function parseTokenizerJson(text: string): TokenizerDocument {
     if (!Number.isSafeInteger(id) || (id as number) < 0 || (id as number) > MAX_TOKEN_ID) {
       throw malformed(
         "tokenizer.json",
-        `token ${JSON.stringify(token)?.slice(0, 80)} has the id ${JSON.stringify(id)}`,
+        `token ${quote(token)} has the id ${quote(id)}`,
       );
     }
     largest = Math.max(largest, id as number);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const ABSENT = "-";
@@ -27,7 +28,7 @@ export function unpackTexts(column: string): (string | undefined)[] {
     const start = DIGITS.indexOf(row[0]);
     const end = DIGITS.indexOf(row[1]);
     if (row.length < 2 || start < 0 || end < 0 || start + end > before.length) {
-      throw new SyntaxError(`Cannot read the list of SAEs: its row ${JSON.stringify(row)} is malformed`);
+      throw new SyntaxError(`Cannot read the list of SAEs: its row ${quote(row)} is malformed`);
     }
     return before = before.slice(0, start) + row.slice(2) + before.slice(before.length - end);
   });
@@ -51,7 +52,7 @@ export function unpackNumbers(column: string): (number | undefined)[] {
     const [text, times = "1"] = row.split("x");
     const value = text === ABSENT ? undefined : Number(text);
     if (Number.isNaN(value) || text === "" || !(Number(times) >= 1)) {
-      throw new SyntaxError(`Cannot read the list of SAEs: its row ${JSON.stringify(row)} is malformed`);
+      throw new SyntaxError(`Cannot read the list of SAEs: its row ${quote(row)} is malformed`);
     }
     return Array<number | undefined>(Number(times)).fill(value);
   });

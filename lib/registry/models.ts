@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { FAMILIES } from "../../models/mod.ts";
 import { BUNDLED } from "../bundled.ts";
 import { formatHubName, parseHubName } from "../weights/hub/names.ts";
@@ -60,9 +61,7 @@ export async function findModel(name: string): Promise<ModelEntry> {
   const names = [...Object.keys(BUNDLED), ...index.models.flatMap((model) => [model.name, ...model.aliases])];
   const nearest = nearestNames(name, names).join(", ");
   throw new RangeError(
-    `Unknown model ${
-      JSON.stringify(name)
-    }: the nearest are ${nearest}; owner/name takes any other, a path or URL a directory`,
+    `Unknown model ${quote(name)}: the nearest are ${nearest}; owner/name takes any other, a path or URL a directory`,
   );
 }
 

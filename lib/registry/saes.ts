@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { parseHubName } from "../weights/hub/names.ts";
 import { nearestNames } from "../weights/nearest_names.ts";
 import { readSaeData, type SaeData } from "./data.ts";
@@ -55,7 +56,7 @@ export async function findSae(name: string): Promise<SaeEntry> {
   }
   const nearest = nearestNames(name, saes.map((entry) => entry.name)).join(", ");
   throw new RangeError(
-    `The release ${release} has no SAE ${JSON.stringify(name.slice(slash + 1))}: the nearest are ${nearest}`,
+    `The release ${release} has no SAE ${quote(name.slice(slash + 1))}: the nearest are ${nearest}`,
   );
 }
 
@@ -139,5 +140,5 @@ function unknownRelease(data: SaeData, name: string, release: string): RangeErro
 }
 
 function unknown(name: string, advice: string): RangeError {
-  return new RangeError(`Unknown SAE ${JSON.stringify(name)}: ${advice}; "saes --search TEXT" finds more`);
+  return new RangeError(`Unknown SAE ${quote(name)}: ${advice}; "saes --search TEXT" finds more`);
 }

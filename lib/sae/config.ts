@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import type { PursuitSettings } from "./architectures/matching_pursuit.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { TemporalSettings } from "./architectures/temporal.ts";
@@ -185,7 +186,7 @@ function subtractsBias(cfg: Json, transcoder: boolean): boolean {
 function pursuit(cfg: Json, dIn: number): PursuitSettings {
   const residualThreshold = cfg.residual_threshold ?? 0.01;
   if (typeof residualThreshold !== "number" || !Number.isFinite(residualThreshold)) {
-    throw new TypeError(`cfg.json: "residual_threshold" is ${JSON.stringify(residualThreshold)}, not a number`);
+    throw new TypeError(`cfg.json: "residual_threshold" is ${quote(residualThreshold)}, not a number`);
   }
   return {
     residualThreshold,
@@ -230,7 +231,7 @@ function head(metadata: Json, transcoder: boolean): number | undefined {
   const value = metadata.hook_head_index ?? undefined;
   if (value === undefined) return undefined;
   if (typeof value !== "number" || !Number.isInteger(value) || value < 0) {
-    throw new TypeError(`cfg.json: "hook_head_index" is ${JSON.stringify(value)}, not the number of a head`);
+    throw new TypeError(`cfg.json: "hook_head_index" is ${quote(value)}, not the number of a head`);
   }
   if (transcoder) throw new RangeError('cfg.json: "hook_head_index" is not supported for transcoders');
   return value;
@@ -283,7 +284,7 @@ function excluded(value: unknown): boolean | readonly number[] | undefined {
 function factor(json: Json, key: string): number | undefined {
   const value = json[key] ?? undefined;
   if (value !== undefined && !isFactor(value)) {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not a positive number`);
+    throw new TypeError(`cfg.json: "${key}" is ${quote(value)}, not a positive number`);
   }
   return value as number | undefined;
 }

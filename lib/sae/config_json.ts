@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 
 /** A JSON object. */
 export type Json = Readonly<Record<string, unknown>>;
@@ -13,7 +14,7 @@ const MAX_SIZE = 2 ** 31 - 1;
 export function size(json: Json, key: string): number {
   const value = json[key];
   if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > MAX_SIZE) {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not a size`);
+    throw new TypeError(`cfg.json: "${key}" is ${quote(value)}, not a size`);
   }
   return value;
 }
@@ -22,7 +23,7 @@ export function size(json: Json, key: string): number {
 export function text(json: Json, key: string): string | undefined {
   const value = json[key] ?? undefined;
   if (value !== undefined && typeof value !== "string") {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not a text`);
+    throw new TypeError(`cfg.json: "${key}" is ${quote(value)}, not a text`);
   }
   return value;
 }
@@ -31,7 +32,7 @@ export function text(json: Json, key: string): string | undefined {
 export function boolean(json: Json, key: string): boolean | undefined {
   const value = json[key] ?? undefined;
   if (value !== undefined && typeof value !== "boolean") {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not true or false`);
+    throw new TypeError(`cfg.json: "${key}" is ${quote(value)}, not true or false`);
   }
   return value;
 }
@@ -40,7 +41,7 @@ export function boolean(json: Json, key: string): boolean | undefined {
 export function choice<T extends string>(json: Json, key: string, choices: readonly T[], fallback: T): T {
   const value = json[key] ?? fallback;
   if (!choices.includes(value as T)) {
-    throw new RangeError(`cfg.json: "${key}" is ${JSON.stringify(value)}; supported are ${choices.join(", ")}`);
+    throw new RangeError(`cfg.json: "${key}" is ${quote(value)}; supported are ${choices.join(", ")}`);
   }
   return value as T;
 }
@@ -49,7 +50,7 @@ export function choice<T extends string>(json: Json, key: string, choices: reado
 export function record(json: Json, key: string): Json | undefined {
   const value = json[key] ?? undefined;
   if (value !== undefined && (typeof value !== "object" || Array.isArray(value))) {
-    throw new TypeError(`cfg.json: "${key}" is ${JSON.stringify(value)}, not an object`);
+    throw new TypeError(`cfg.json: "${key}" is ${quote(value)}, not an object`);
   }
   return value as Json | undefined;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { bundledUrl, findBundledSae } from "../bundled.ts";
-import { isRecord, parseJsonObject } from "../weights/json.ts";
+import { isRecord, parseUniqueObject } from "../weights/json.ts";
 import { isPlace } from "../weights/place.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import type { OpenOptions } from "../registry/open.ts";
@@ -138,7 +138,7 @@ async function isDirectory(path: string): Promise<boolean> {
 /** `labels.json` beside the weights: what each feature stands for, where somebody has written it down. */
 async function readLabels(files: FileSource): Promise<ReadonlyMap<number, string>> {
   if (await files.size("labels.json") === undefined) return new Map();
-  const { features } = parseJsonObject(await files.readText("labels.json"), "labels.json");
+  const { features } = parseUniqueObject(await files.readText("labels.json"), "labels.json");
   if (!isRecord(features)) throw new SyntaxError('Cannot read labels.json: its "features" is no object');
   return new Map(
     Object.entries(features).flatMap(([feature, entry]): [number, string][] =>

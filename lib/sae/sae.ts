@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import { hashFiles } from "../weights/hash.ts";
@@ -147,7 +148,9 @@ export class TensorSae implements Sae {
       const found = store.tensors.get(name)?.shape;
       if (!found) throw new TypeError(`The SAE in ${source} has no tensor "${name}"`);
       if (found.join() !== shape.join()) {
-        throw new TypeError(`The SAE in ${source} has ${name} of shape [${found}], its cfg.json says [${shape}]`);
+        throw new TypeError(
+          `The SAE in ${source} has ${name} of shape ${quote(found)}, its cfg.json says ${quote(shape)}`,
+        );
       }
     }
     this.#store = options.isResident ? keepTensor(store, "W_dec") : store;

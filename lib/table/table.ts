@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 
 /**
  * What a cell holds.
@@ -51,7 +52,7 @@ export function* checkedRows(table: Table): Generator<readonly Cell[]> {
   const { columns } = table;
   const repeated = columns.find((name, i) => columns.indexOf(name) !== i);
   if (repeated !== undefined) {
-    throw new RangeError(`Cannot write the table: the column ${JSON.stringify(repeated)} is there twice, rename one`);
+    throw new RangeError(`Cannot write the table: the column ${quote(repeated)} is there twice, rename one`);
   }
   let index = 0;
   for (const row of table.rows) {

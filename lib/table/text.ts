@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { styleText } from "node:util";
 import { drawBar } from "./bar.ts";
 import { formatNumber } from "./number.ts";
@@ -110,7 +111,7 @@ function indexOfBar(names: readonly string[], bar: string): number {
   const index = names.indexOf(bar);
   if (index >= 0) return index;
   throw new RangeError(
-    `Cannot draw the bar: there is no column ${JSON.stringify(bar)}, choose one of ${names.join(", ")}`,
+    `Cannot draw the bar: there is no column ${quote(bar)}, choose one of ${names.join(", ")}`,
   );
 }
 

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { isRecord } from "../weights/json.ts";
+import { messageLine } from "../quote.ts";
+import { parseJsonObject } from "../weights/json.ts";
 import { ApiError } from "./api_error.ts";
 
 /** The longest request: a prompt of some ten thousand tokens. */
@@ -21,14 +22,11 @@ export async function readBody(request: Request): Promise<Record<string, unknown
     throw new ApiError(415, "The body is not JSON: send it with the header content-type: application/json");
   }
   const text = new TextDecoder().decode(await readBytes(request));
-  let value: unknown;
   try {
-    value = JSON.parse(text);
-  } catch {
-    throw new ApiError(400, "The body is not JSON");
+    return parseJsonObject(text, "the body");
+  } catch (error) {
+    throw new ApiError(400, messageLine(error));
   }
-  if (!isRecord(value)) throw new ApiError(400, "The body is no JSON object");
-  return value;
 }
 
 async function readBytes(request: Request): Promise<Uint8Array> {

@@ -3,14 +3,14 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { isRecord } from "../weights/json.ts";
 import { nearestNames } from "../weights/nearest_names.ts";
 import { ApiError } from "./api_error.ts";
 
 /** A field that is wrong: one line that ends with what to do. */
 function wrong(name: string, value: unknown, what: string): ApiError {
-  const text = JSON.stringify(value) ?? "undefined";
-  return new ApiError(400, `"${name}" is ${text.length > 80 ? `${text.slice(0, 80)}…` : text}: give ${what}`);
+  return new ApiError(400, `"${name}" is ${quote(value)}: give ${what}`);
 }
 
 /**
@@ -111,7 +111,7 @@ export class Fields {
     const [nearest] = nearestNames(other, [...this.#known], 1);
     throw new ApiError(
       400,
-      `Unknown field "${this.#path}${other.slice(0, 80)}": the nearest is "${this.#path}${nearest}"`,
+      `Unknown field ${quote(this.#path + other)}: the nearest is "${this.#path}${nearest}"`,
     );
   }
 }

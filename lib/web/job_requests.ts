@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { LONG_COLUMNS, type LongColumn } from "../attribution/long_table.ts";
 import { PROCESSING_CHOICES } from "../attribution/processing.ts";
 import { DEFAULT_MODEL } from "../bundled.ts";
@@ -70,7 +71,7 @@ export function readAttribute(body: Body, defaultSaes: DefaultSaes): AttributeJo
   };
   fields.end();
   if (job.saes.length === 0) {
-    throw new ApiError(400, `No SAE for ${JSON.stringify(job.model)}: name one in "saes"`);
+    throw new ApiError(400, `No SAE for ${quote(job.model)}: name one in "saes"`);
   }
   if (job.format !== "report" && job.cards > 0) throw new ApiError(400, '"cards" are for reports: leave out "format"');
   const hasRows = job.top !== undefined || job.columns !== undefined || job.includeError;

@@ -1,3 +1,4 @@
+import { quote } from "../quote.ts";
 import { countElements, type Dtype, type TensorInfo } from "./safetensors.ts";
 import type { FileSource } from "./source.ts";
 import { decodeText } from "./text.ts";
@@ -100,7 +101,7 @@ export async function readNpyHeader(source: FileSource, file: string): Promise<A
   if (prefix + length > fileSize) throw fail("it is cut within its header");
   const { descr, fortran, shape } = parseHeader(decodeText(file, await source.read(file, prefix, length)), fail);
   if (!Object.hasOwn(DTYPES, descr)) {
-    const why = /O/.test(descr) ? "it holds Python objects" : `its numbers are of the kind ${JSON.stringify(descr)}`;
+    const why = /O/.test(descr) ? "it holds Python objects" : `its numbers are of the kind ${quote(descr)}`;
     throw new RangeError(`Cannot read the array ${file}: ${why}; supported are ${Object.keys(DTYPES).join(", ")}`);
   }
   const dtype = DTYPES[descr];
@@ -118,7 +119,7 @@ function parseHeader(
   text: string,
   fail: (what: string) => SyntaxError,
 ): { descr: string; fortran: boolean; shape: number[] } {
-  const malformed = (): SyntaxError => fail(`its header is ${JSON.stringify(text.slice(0, 80))}`);
+  const malformed = (): SyntaxError => fail(`its header is ${quote(text)}`);
   const dict = text.trim();
   if (!dict.startsWith("{") || !dict.endsWith("}")) throw malformed();
   const body = dict.slice(1, -1).trim().replace(/,$/, "");

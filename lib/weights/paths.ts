@@ -1,3 +1,4 @@
+import { quote } from "../quote.ts";
 /**
  * Refuses a path that is not relative or that could leave its directory: absolute, with a drive, `..`, `\` or NUL.
  *
@@ -10,7 +11,7 @@ export function checkPath(path: string): void {
   if (typeof path !== "string") throw new TypeError(`Cannot read a file: its path is a ${typeof path}, not a string`);
   const bad = path.includes("\0") || path.includes("\\") || /^[A-Za-z]:/.test(path) ||
     path.split("/").some((part) => part === "" || part === "." || part === "..");
-  if (bad) throw new RangeError(`Cannot read ${JSON.stringify(path)}: give a relative path inside the directory`);
+  if (bad) throw new RangeError(`Cannot read ${quote(path)}: give a relative path inside the directory`);
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { PickleBytes } from "./pickle_bytes.ts";
 
 /** A Python name that the pickle mentions: `torch FloatStorage`. */
@@ -155,7 +156,7 @@ class Machine {
   }
 
   global(name: string): void {
-    if (!this.#rules.globals.has(name)) throw this.#refuse(`the Python name "${name.replace(" ", ".")}"`);
+    if (!this.#rules.globals.has(name)) throw this.#refuse(`the Python name ${quote(name.replace(" ", "."))}`);
     this.push(new PickleGlobal(name));
   }
 

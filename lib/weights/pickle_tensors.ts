@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import type { ArrayInfo } from "./npz.ts";
 import { PickleGlobal, PickleObject, type PickleRules, PickleTuple, type PickleValue, readPickle } from "./pickle.ts";
 import { countElements, type Dtype } from "./safetensors.ts";
@@ -78,7 +79,7 @@ export async function openTorchFile(source: FileSource, file: string): Promise<T
     throw new RangeError(`Cannot read ${file}: it is a TorchScript program; save its state_dict() with torch.save`);
   }
   const order = zip.entries.has(`${root}/byteorder`) ? await zip.readText(`${root}/byteorder`, 16) : "little";
-  if (order !== "little") throw new RangeError(`Cannot read ${file}: its byte order is ${JSON.stringify(order)}`);
+  if (order !== "little") throw new RangeError(`Cannot read ${file}: its byte order is ${quote(order)}`);
   const { size } = zip.entries.get(pickles[0])!;
   if (size > MAX_PICKLE_BYTES) throw new RangeError(`Cannot read ${file}: its pickle has ${size} bytes`);
   const value = readPickle(await zip.read(pickles[0], 0, size), file, RULES);
@@ -141,7 +142,7 @@ const RULES: PickleRules = {
 function locate(name: string, tensor: Tensor, root: string, zip: ZipSource, file: string): ArrayInfo {
   const { storage: { dtype, bytes, key }, shape, strides } = tensor;
   const entry = zip.entries.get(`${root}/data/${key}`);
-  const quoted = JSON.stringify(name);
+  const quoted = quote(name);
   if (!entry) throw new SyntaxError(`Cannot read ${file}: the storage of tensor ${quoted} is not in it`);
   const numbers = countElements(shape);
   const last = numbers === 0 ? -1 : shape.reduce((sum, size, i) => sum + (size - 1) * strides[i], 0);

@@ -1,4 +1,5 @@
-import { isRecord, parseJsonObject } from "./json.ts";
+import { quote } from "../quote.ts";
+import { isRecord, parseUniqueObject } from "./json.ts";
 import type { FileSource } from "./source.ts";
 import { decodeText } from "./text.ts";
 
@@ -94,7 +95,10 @@ export async function readSafetensorsHeader(source: FileSource, file: string): P
   const length = Number(new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true));
   if (length > MAX_HEADER_BYTES) throw headerError(file, `length ${length} exceeds the limit of ${MAX_HEADER_BYTES}`);
   if (8 + length > fileSize) throw headerError(file, `length ${length} exceeds file size ${fileSize}`);
-  const header = parseJsonObject(decodeText(file, await source.read(file, 8, length)), `safetensors header of ${file}`);
+  const header = parseUniqueObject(
+    decodeText(file, await source.read(file, 8, length)),
+    `safetensors header of ${file}`,
+  );
   const tensors: TensorInfo[] = [];
   for (const [name, entry] of Object.entries(header)) {
     if (name !== "__metadata__") tensors.push(checkEntry(name, entry, file, 8 + length));
@@ -105,21 +109,21 @@ export async function readSafetensorsHeader(source: FileSource, file: string): P
 
 /** One entry of the header, its offsets made absolute: `dataStart` is where the data section begins. */
 function checkEntry(name: string, entry: unknown, file: string, dataStart: number): TensorInfo {
-  const fail = (what: string): SyntaxError => headerError(file, `tensor ${JSON.stringify(name)} ${what}`);
+  const fail = (what: string): SyntaxError => headerError(file, `tensor ${quote(name)} ${what}`);
   if (!isRecord(entry)) throw fail("is not described by an object");
   const { dtype, shape, data_offsets: offsets } = entry;
-  if (!isDtype(dtype)) throw fail(`has the unknown dtype ${JSON.stringify(dtype)}`);
-  if (!isCounts(shape)) throw fail(`has the shape ${JSON.stringify(shape)}, not a list of whole numbers`);
+  if (!isDtype(dtype)) throw fail(`has the unknown dtype ${quote(dtype)}`);
+  if (!isCounts(shape)) throw fail(`has the shape ${quote(shape)}, not a list of whole numbers`);
   if (!isCounts(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
-    throw fail(`has data_offsets ${JSON.stringify(offsets)}, not a start and an end`);
+    throw fail(`has data_offsets ${quote(offsets)}, not a start and an end`);
   }
   const byteLength = offsets[1] - offsets[0];
   const wanted = countElements(shape) * DTYPE_BITS[dtype] / 8;
   if (!Number.isSafeInteger(wanted) || wanted !== byteLength) {
-    throw fail(`needs ${wanted} bytes for ${dtype} [${shape.join(", ")}], data_offsets give ${byteLength}`);
+    throw fail(`needs ${wanted} bytes for ${dtype} ${quote(shape)}, data_offsets give ${byteLength}`);
   }
   const offset = dataStart + offsets[0];
-  if (!Number.isSafeInteger(offset + byteLength)) throw fail(`has data_offsets ${JSON.stringify(offsets)}: too large`);
+  if (!Number.isSafeInteger(offset + byteLength)) throw fail(`has data_offsets ${quote(offsets)}: too large`);
   return { name, dtype, shape: Object.freeze([...shape]), file, offset, byteLength };
 }
 
@@ -134,7 +138,7 @@ function checkLayout(tensors: readonly TensorInfo[], file: string, fileSize: num
   for (let i = 1; i < filled.length; i++) {
     const [before, after] = [filled[i - 1], filled[i]];
     if (after.offset < before.offset + before.byteLength) {
-      throw headerError(file, `tensors ${JSON.stringify(before.name)} and ${JSON.stringify(after.name)} overlap`);
+      throw headerError(file, `tensors ${quote(before.name)} and ${quote(after.name)} overlap`);
     }
   }
 }

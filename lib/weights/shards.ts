@@ -1,4 +1,5 @@
-import { isRecord, parseJsonObject } from "./json.ts";
+import { quote } from "../quote.ts";
+import { isRecord, parseUniqueObject } from "./json.ts";
 import { isPlainName } from "./paths.ts";
 import type { FileSource } from "./source.ts";
 
@@ -21,14 +22,14 @@ const MAX_SHARDS = 1000;
  * ```
  */
 export async function readShardIndex(source: FileSource, path: string): Promise<string[]> {
-  const index = parseJsonObject(await source.readText(path), path);
+  const index = parseUniqueObject(await source.readText(path), path);
   const weightMap = index.weight_map;
   if (!isRecord(weightMap)) throw new SyntaxError(`Cannot read ${path}: its weight_map is not an object`);
   const directory = path.slice(0, path.lastIndexOf("/") + 1);
   const shards = new Set<string>();
   for (const [name, file] of Object.entries(weightMap)) {
     if (typeof file !== "string" || !isPlainName(file)) {
-      const what = `weight_map gives ${JSON.stringify(file)} for ${JSON.stringify(name)}`;
+      const what = `weight_map gives ${quote(file)} for ${quote(name)}`;
       throw new SyntaxError(`Cannot read ${path}: ${what}, not the plain name of a file beside it`);
     }
     shards.add(directory + file);

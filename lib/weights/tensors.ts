@@ -1,3 +1,4 @@
+import { quote } from "../quote.ts";
 import { makeGate, settleAll } from "./concurrency.ts";
 import { nearestNames } from "./nearest_names.ts";
 import type { ByteRange } from "./ranges.ts";
@@ -105,12 +106,12 @@ type FloatTensor = TensorInfo & { readonly dtype: FloatDtype };
 function findTensor(source: FileSource, tensors: ReadonlyMap<string, TensorInfo>, name: string): FloatTensor {
   const info = tensors.get(name);
   if (!info) {
-    const nearest = nearestNames(name, tensors.keys()).map((near) => JSON.stringify(near)).join(", ");
+    const nearest = nearestNames(name, tensors.keys()).map((near) => quote(near)).join(", ");
     const advice = nearest === "" ? "there is none at all" : `the nearest names are ${nearest}`;
-    throw new RangeError(`Cannot find tensor ${JSON.stringify(name)} in ${source.location}: ${advice}`);
+    throw new RangeError(`Cannot find tensor ${quote(name)} in ${source.location}: ${advice}`);
   }
   if (!isFloat(info)) {
-    throw new TypeError(`Cannot read tensor ${JSON.stringify(name)} as float32: its dtype is ${info.dtype}`);
+    throw new TypeError(`Cannot read tensor ${quote(name)} as float32: its dtype is ${info.dtype}`);
   }
   return info;
 }

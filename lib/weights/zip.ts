@@ -1,3 +1,4 @@
+import { quote } from "../quote.ts";
 import { makeGate, settleAll } from "./concurrency.ts";
 import type { FileSource } from "./source.ts";
 
@@ -61,7 +62,7 @@ export async function readZip(source: FileSource, file: string): Promise<Readonl
       const start = await dataStart(source, file, entry, fileSize);
       const next = ordered[i + 1]?.header ?? offset;
       if (start + entry.compressedSize > next) {
-        throw fail(file, `entry ${JSON.stringify(entry.name)} reaches into what follows it`);
+        throw fail(file, `entry ${quote(entry.name)} reaches into what follows it`);
       }
       return { ...entry, offset: start };
     })
@@ -127,7 +128,7 @@ function parseDirectory(bytes: Uint8Array, count: number, file: string): Map<str
     if (end > bytes.length) throw fail(file, `entry ${i} is cut`);
     const name = decodeName(bytes.subarray(at + 46, at + 46 + nameLength), file);
     const entry = parseEntry(data, at, name, bytes.subarray(at + 46 + nameLength, end - commentLength), file);
-    if (entries.has(name)) throw fail(file, `entry ${JSON.stringify(name)} is there twice`);
+    if (entries.has(name)) throw fail(file, `entry ${quote(name)} is there twice`);
     entries.set(name, entry);
     at = end;
   }
@@ -135,7 +136,7 @@ function parseDirectory(bytes: Uint8Array, count: number, file: string): Map<str
 }
 
 function parseEntry(data: DataView, at: number, name: string, extra: Uint8Array, file: string): Listed {
-  const quoted = JSON.stringify(name);
+  const quoted = quote(name);
   if (data.getUint16(at + 8, true) & 0x2041) throw new RangeError(`Cannot read ${file}: entry ${quoted} is encrypted`);
   const code = data.getUint16(at + 10, true);
   const method = METHODS[code];
@@ -180,9 +181,9 @@ async function dataStart(
   { header, name }: Listed,
   fileSize: number,
 ): Promise<number> {
-  if (header + 30 > fileSize) throw fail(file, `entry ${JSON.stringify(name)} lies outside the file`);
+  if (header + 30 > fileSize) throw fail(file, `entry ${quote(name)} lies outside the file`);
   const local = view(await source.read(file, header, 30));
-  if (local.getUint32(0, true) !== LOCAL) throw fail(file, `entry ${JSON.stringify(name)} has no header`);
+  if (local.getUint32(0, true) !== LOCAL) throw fail(file, `entry ${quote(name)} has no header`);
   return header + 30 + local.getUint16(26, true) + local.getUint16(28, true);
 }
 
@@ -190,7 +191,7 @@ function decodeName(bytes: Uint8Array, file: string): string {
   const name = new TextDecoder().decode(bytes);
   const parts = name.replace(/\/$/, "").split("/");
   if (/[\0\\]|^[A-Za-z]:/.test(name) || parts.some((part) => part === "" || part === "." || part === "..")) {
-    throw fail(file, `the name ${JSON.stringify(name)} leads out of it`);
+    throw fail(file, `the name ${quote(name)} leads out of it`);
   }
   return name;
 }

@@ -1,3 +1,4 @@
+import { quote } from "../quote.ts";
 import { checkPath } from "./paths.ts";
 import { type ByteRange, checkParts, checkRange, destinationFor } from "./ranges.ts";
 import type { FileSource } from "./source.ts";
@@ -97,7 +98,7 @@ class EntrySource implements ZipSource {
   #find(path: string): ZipEntry {
     checkPath(path);
     const entry = this.entries.get(path);
-    if (!entry) throw new Deno.errors.NotFound(`Cannot read ${this.location}: it has no entry ${JSON.stringify(path)}`);
+    if (!entry) throw new Deno.errors.NotFound(`Cannot read ${this.location}: it has no entry ${quote(path)}`);
     return entry;
   }
 
@@ -166,7 +167,7 @@ async function* inflate(source: FileSource, file: string, entry: ZipEntry): Asyn
     },
   });
   const fail = (what: string, cause?: unknown): SyntaxError =>
-    new SyntaxError(`Cannot inflate entry ${JSON.stringify(entry.name)} of ${file}: ${what}`, { cause });
+    new SyntaxError(`Cannot inflate entry ${quote(entry.name)} of ${file}: ${what}`, { cause });
   let total = 0;
   const reader = deflated.pipeThrough(new DecompressionStream("deflate-raw")).getReader();
   try {

@@ -78,7 +78,7 @@ Deno.test("verify: local copies, and what is wrong in one line", async () => {
     );
     await Deno.writeTextFile(file, "{");
     const failing: [string[], RegExp, number][] = [
-      [[file], /^error: Cannot read figures from .*: it is not JSON\n$/, 1],
+      [[file], /^error: Cannot read figures from .*: it is not JSON \(.*\)\n$/, 1],
       [[`${directory}/none.json`], /^error: Cannot read figures from .*: there is no such file\n$/, 1],
       [[""], /^error: FILE is empty/, 2],
       [["--format", "x"], /^error: /, 2],

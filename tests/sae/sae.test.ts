@@ -217,7 +217,7 @@ Deno.test("directories that are no SAE", async () => {
     });
   await rejects({ "sae_weights.safetensors": weights }, /no cfg.json/);
   await rejects({ "cfg.json": "{", "sae_weights.safetensors": weights }, /cfg.json/);
-  await rejects({ "cfg.json": "[]", "sae_weights.safetensors": weights }, /cfg.json is not a JSON object/);
+  await rejects({ "cfg.json": "[]", "sae_weights.safetensors": weights }, /cfg.json: it is not a JSON object/);
   await rejects({ "cfg.json": cfg }, /sae_weights.safetensors/);
   await rejects({ "cfg.json": cfg, "sae_weights.safetensors": weights.slice(0, 40) }, /sae_weights.safetensors/);
   const scaled = (factor: number): Uint8Array =>

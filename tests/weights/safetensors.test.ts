@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseJsonObject } from "../../lib/weights/json.ts";
+import { parseUniqueObject } from "../../lib/weights/json.ts";
 import { readSafetensorsHeader, type TensorInfo } from "../../lib/weights/safetensors.ts";
 import { openSafetensors } from "../../lib/weights/tensors.ts";
 import { concat, encode, f32, makeRandom, memorySource, withHeader } from "./fixtures.ts";
@@ -115,9 +115,9 @@ Deno.test("overlapping tensors and keys given twice are refused", async () => {
 
 Deno.test("keys are counted right beside strings and deeper values", () => {
   const text = '{ "a:{" : { "b\\":" : [":", {"x":1}], "c": {"d":{"e":2}} }, "\\\\" : "}" }';
-  assert.deepEqual(parseJsonObject(text, "it"), JSON.parse(text));
-  assert.equal(Object.keys(parseJsonObject('{"__proto__":{"a":1}}', "it")).length, 1);
-  assert.throws(() => parseJsonObject("[".repeat(100_000) + "]".repeat(100_000), "it"), SyntaxError);
+  assert.deepEqual(parseUniqueObject(text, "it"), JSON.parse(text));
+  assert.equal(Object.keys(parseUniqueObject('{"__proto__":{"a":1}}', "it")).length, 1);
+  assert.throws(() => parseUniqueObject("[".repeat(100_000) + "]".repeat(100_000), "it"), SyntaxError);
 });
 
 /** One to four faults: changed bytes, a cut, a repeated piece, or a number in the text made another. */

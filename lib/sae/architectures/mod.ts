@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../../quote.ts";
 import { abstopk } from "./abstopk.ts";
 import type { SaeArchitecture } from "./architecture.ts";
 import { gated } from "./gated.ts";
@@ -49,5 +50,5 @@ export function findArchitecture(name: string): SaeArchitecture {
   if (Object.hasOwn(ARCHITECTURES, name)) return ARCHITECTURES[name];
   const reason = Object.hasOwn(REASONS, name) ? ` (${REASONS[name]})` : "";
   const known = Object.keys(ARCHITECTURES).join(", ");
-  throw new RangeError(`SAE architecture "${name}" is not supported${reason}; supported are ${known}`);
+  throw new RangeError(`SAE architecture ${quote(name)} is not supported${reason}; supported are ${known}`);
 }

@@ -1,3 +1,4 @@
+import { quote } from "../../quote.ts";
 import { isRecord } from "../../weights/json.ts";
 import { hasAll, need, type SaeFiles, type StoredTensors } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
@@ -39,7 +40,9 @@ export const dictionaryLearning: SaeFormat = {
     if (dictClass === undefined) return undefined;
     if (!Object.hasOwn(CLASSES, dictClass)) {
       throw new RangeError(
-        `config.json: dict_class "${dictClass}" is not supported; supported are ${Object.keys(CLASSES).join(", ")}`,
+        `config.json: dict_class ${quote(dictClass)} is not supported; supported are ${
+          Object.keys(CLASSES).join(", ")
+        }`,
       );
     }
     const [architecture, applyBDecToInput] = CLASSES[dictClass];

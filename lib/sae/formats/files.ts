@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { isRecord } from "../../weights/json.ts";
+import { excerpt, quote } from "../../quote.ts";
+import { parseJsonObject } from "../../weights/json.ts";
 import { readSafetensorsHeader } from "../../weights/safetensors.ts";
 import type { FileSource } from "../../weights/source.ts";
 import type { Stored } from "./view.ts";
@@ -58,9 +59,7 @@ export class SaeFiles {
   async json(file: string): Promise<Readonly<Record<string, unknown>> | undefined> {
     const text = await this.text(file);
     if (text === undefined) return undefined;
-    const value = parseJson(text, file);
-    if (!isRecord(value)) throw new SyntaxError(`${file} is not a JSON object`);
-    return value;
+    return parseJsonObject(text, file, { python: true });
   }
 
   /** The tensors of a safetensors, npz or torch file: headers only. */
@@ -71,15 +70,6 @@ export class SaeFiles {
       this.#tensors.set(file, reading);
     }
     return reading;
-  }
-}
-
-/** JSON as Python writes it: NaN and Infinity, which are no JSON, are read as null. */
-function parseJson(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"?|-?Infinity|NaN/g, (part) => part[0] === '"' ? part : "null"));
-  } catch (cause) {
-    throw new SyntaxError(`${file} is not JSON: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }
 }
 
@@ -115,9 +105,11 @@ export function hasAll(tensors: StoredTensors, names: readonly string[]): boolea
  */
 export function need(tensors: StoredTensors, name: string, rank: number): Stored {
   const tensor = tensors.get(name);
-  if (!tensor) throw new TypeError(`The SAE has no tensor "${name}"; it has ${[...tensors.keys()].join(", ")}`);
+  if (!tensor) {
+    throw new TypeError(`The SAE has no tensor "${name}"; it has ${excerpt([...tensors.keys()].join(", "))}`);
+  }
   if (tensor.shape.length !== rank) {
-    throw new TypeError(`The SAE's tensor "${name}" has shape [${tensor.shape}]: ${rank} dimensions are expected`);
+    throw new TypeError(`The SAE's tensor "${name}" has shape ${quote(tensor.shape)}: ${rank} dimensions are expected`);
   }
   return tensor;
 }

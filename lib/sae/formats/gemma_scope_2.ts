@@ -1,3 +1,4 @@
+import { quote } from "../../quote.ts";
 import { hasAll, need, type SaeFiles } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberIn, type Settings, textIn } from "./settings.ts";
@@ -18,7 +19,7 @@ export const gemmaScope2: SaeFormat = {
     const json = await files.json("config.json");
     const architecture = textIn(json, "architecture") ?? "jump_relu";
     if (architecture !== "jump_relu") {
-      throw new RangeError(`config.json: architecture "${architecture}" is not supported, jump_relu is`);
+      throw new RangeError(`config.json: architecture ${quote(architecture)} is not supported, jump_relu is`);
     }
     const [dIn, dSae] = wEnc.shape;
     const where = whereabouts(files, json, options.hookIn !== undefined || skip !== undefined || dIn !== wDec.shape[1]);

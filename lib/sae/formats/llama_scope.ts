@@ -1,3 +1,4 @@
+import { quote } from "../../quote.ts";
 import { isRecord } from "../../weights/json.ts";
 import { hasAll, need, type StoredTensors } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
@@ -76,7 +77,9 @@ function common(json: Config, tensors: StoredTensors, file: string): Settings {
   const [dSae, dIn] = need(tensors, "encoder.weight", 2).shape;
   const [hook, hookOut] = [textIn(json, "hook_point_in"), textIn(json, "hook_point_out")];
   if (hook !== undefined && hookOut !== undefined && hookOut !== hook) {
-    throw new RangeError(`${file}: it reads ${hook} and writes ${hookOut}: such transcoders are not supported`);
+    throw new RangeError(
+      `${file}: it reads ${quote(hook)} and writes ${quote(hookOut)}: such transcoders are not supported`,
+    );
   }
   return {
     architecture: "jumprelu",

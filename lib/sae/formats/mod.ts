@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { excerpt } from "../../quote.ts";
 import type { SaeFiles } from "./files.ts";
 import type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
 import { saeLens } from "./sae_lens.ts";
@@ -37,7 +38,7 @@ async function openAs(
 
 async function unknown(files: SaeFiles): Promise<Error> {
   if (files.named !== undefined) {
-    const names = [...(await files.tensors(files.named)).keys()].slice(0, 20).join(", ") || "none at all";
+    const names = excerpt([...(await files.tensors(files.named)).keys()].join(", ")) || "none at all";
     return new RangeError(`${files.location} has the tensors of no SAE format that is known: ${names}`);
   }
   return new Deno.errors.NotFound(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../../quote.ts";
 import { readSaeConfig, type SaeConfig } from "../config.ts";
 import type { Normalization } from "../normalization.ts";
 import type { SaeFiles } from "./files.ts";
@@ -96,7 +97,7 @@ export function numberOf(config: Readonly<Record<string, unknown>> | undefined, 
   const value = config?.[key] ?? undefined;
   if (value === undefined) return undefined;
   if (typeof value !== "number" || !Number.isFinite(value) || value <= 0) {
-    throw new TypeError(`The config's "${key}" is ${JSON.stringify(value)}, not a number above 0`);
+    throw new TypeError(`The config's "${key}" is ${quote(value)}, not a number above 0`);
   }
   return value;
 }

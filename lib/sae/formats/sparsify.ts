@@ -1,3 +1,4 @@
+import { quote } from "../../quote.ts";
 import { need, type SaeFiles, type StoredTensors } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberIn, numberOf } from "./settings.ts";
@@ -53,7 +54,7 @@ export const sparsify: SaeFormat = {
 function refuse(json: Config, { location }: SaeFiles): void {
   const { activation = "topk", transcode, skip_connection: skip } = json;
   if (activation !== "topk") {
-    throw new RangeError(`${location}: its activation ${JSON.stringify(activation)} is not supported, topk is`);
+    throw new RangeError(`${location}: its activation ${quote(activation)} is not supported, topk is`);
   }
   if (transcode === true || skip === true) {
     throw new RangeError(`${location}: it is a top-k transcoder or has a skip connection: not supported`);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { excerpt } from "../../quote.ts";
 import type { ArrayInfo } from "../../weights/npz.ts";
 import type { ByteRange } from "../../weights/ranges.ts";
 import { readFloats } from "../../weights/read_floats.ts";
@@ -120,7 +121,9 @@ interface Found {
 
 function findView(source: FileSource, views: Readonly<Record<string, View>>, name: string): Found {
   if (!Object.hasOwn(views, name)) {
-    throw new RangeError(`Cannot find tensor "${name}" in ${source.location}: it has ${Object.keys(views).join(", ")}`);
+    throw new RangeError(
+      `Cannot find tensor "${name}" in ${source.location}: it has ${excerpt(Object.keys(views).join(", "))}`,
+    );
   }
   const view = views[name];
   const rows = view.shape.length === 0 ? 1 : view.shape[0];

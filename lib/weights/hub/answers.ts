@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../../quote.ts";
 import { contentLength, shownUrl, TransientError } from "../http_answers.ts";
 import { isCommit } from "./names.ts";
 
@@ -84,7 +85,7 @@ export function readMetadata(wanted: Wanted, headers: AnswerHeaders, last: Respo
   if (commit === undefined || !isCommit(commit)) throw fail("the answer names no commit");
   const given = headers.get("x-linked-etag") ?? last.headers.get("etag");
   const etag = normalizeEtag(given);
-  if (etag === undefined) throw fail(`its ETag ${JSON.stringify(given ?? null)} is of no use`);
+  if (etag === undefined) throw fail(`its ETag ${quote(given ?? null)} is of no use`);
   const linked = headers.get("x-linked-size");
   const isRedirect = last.headers.has("location");
   const size = linked !== undefined && /^\d+$/.test(linked)
@@ -140,7 +141,7 @@ export function hubFailure(wanted: Wanted, response: Response, url: URL, hasToke
   if (status === 408 || status === 429 || status >= 500) return busy(response, `${cannot} ${http}`, hasToken);
   const absence = { status, isAbsence: true };
   if (code === "RevisionNotFound") {
-    return new HubError(`${cannot} the repository has no revision ${JSON.stringify(revision)}; give another`, absence);
+    return new HubError(`${cannot} the repository has no revision ${quote(revision)}; give another`, absence);
   }
   const commit = headers.get("x-repo-commit");
   if (code === "EntryNotFound" || (status === 404 && code === null && commit !== null)) {

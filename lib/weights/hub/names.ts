@@ -1,3 +1,4 @@
+import { quote } from "../../quote.ts";
 import { checkPath } from "../paths.ts";
 
 /** A place on the hub: a repository, and what of it is meant. */
@@ -63,7 +64,7 @@ export function formatHubName({ repo, revision, path }: HubName): string {
 export function checkRepo(repo: string): string {
   const bad = !REPO.test(repo) || repo.length > 96 || /--|\.\./.test(repo) ||
     repo.split("/").some((part) => /[.-]$/.test(part) || part.endsWith(".git"));
-  if (bad) throw new RangeError(`${JSON.stringify(repo)} is no repository of the hub: write owner/name`);
+  if (bad) throw new RangeError(`${quote(repo)} is no repository of the hub: write owner/name`);
   return repo;
 }
 
@@ -79,7 +80,7 @@ export function checkRevision(revision: string): string {
   try {
     checkHubPath(revision);
   } catch (cause) {
-    throw new RangeError(`${JSON.stringify(revision)} is no revision: give a branch, a tag or a commit`, { cause });
+    throw new RangeError(`${quote(revision)} is no revision: give a branch, a tag or a commit`, { cause });
   }
   return revision;
 }
@@ -98,7 +99,7 @@ export function checkHubPath(path: string, os: string = Deno.build.os): void {
   // deno-lint-ignore no-control-regex
   const bad = /[\x00-\x1f\x7f]/.test(path) ||
     (os === "windows" && path.split("/").some((part) => /[<>:"|?*]|[. ]$/.test(part) || DEVICE.test(part)));
-  if (bad) throw new RangeError(`Cannot read ${JSON.stringify(path)}: the name is not allowed on this system`);
+  if (bad) throw new RangeError(`Cannot read ${quote(path)}: the name is not allowed on this system`);
 }
 
 /**

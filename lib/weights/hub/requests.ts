@@ -1,3 +1,4 @@
+import { quote } from "../../quote.ts";
 import { badRange, changed, contentRange, shownUrl, TransientError } from "../http_answers.ts";
 import type { Watch } from "../http_watch.ts";
 import {
@@ -59,7 +60,7 @@ export class HubRequests {
   /** Nothing is asked for yet. */
   constructor(options: RequestOptions) {
     if (!URL.canParse(options.endpoint) || !/^https?:/.test(options.endpoint)) {
-      throw new RangeError(`HF_ENDPOINT is ${JSON.stringify(options.endpoint)}: give an http(s) address`);
+      throw new RangeError(`HF_ENDPOINT is ${quote(options.endpoint)}: give an http(s) address`);
     }
     this.#endpoint = new URL(options.endpoint);
     this.#options = options;

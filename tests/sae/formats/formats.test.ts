@@ -157,7 +157,7 @@ Deno.test("a config that Python wrote may say NaN and Infinity", async () => {
 
 Deno.test("a config that is no JSON is refused in time, however it is written", async () => {
   await withDirectory({ "cfg.json": `{"a": "${'\\"'.repeat(2 ** 20)}` }, async (directory) => {
-    await assert.rejects(loadSae(directory), /cfg\.json is not JSON/);
+    await assert.rejects(loadSae(directory), /Cannot read cfg\.json: it is not JSON/);
   });
 });
 

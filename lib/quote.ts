@@ -1,0 +1,96 @@
+/**
+ * Text and values from outside in messages: on one line, short, without what a terminal would obey or hide.
+ *
+ * @module
+ */
+
+/** What a message repeats of a text at most. */
+const MOST_CHARACTERS = 80;
+/** Control and format characters, lone surrogates, separators of lines. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
+/** The same, and what has a meaning inside double quotes. */
+const UNQUOTABLE = /["\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
+
+/**
+ * The beginning of a text from outside as a message may repeat it: one line of at most 80 characters, and `…` where
+ * something is left out.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { excerpt } from "./quote.ts";
+ *
+ * assert.equal(excerpt("a\nb"), "a\\nb");
+ * assert.equal(excerpt("x".repeat(100)).length, 81);
+ * ```
+ */
+export function excerpt(text: string): string {
+  return cut(text, UNPRINTABLE);
+}
+
+/**
+ * A value from outside as a message may repeat it: a text in double quotes, another value as JSON; one line, cut as
+ * {@linkcode excerpt} cuts.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { quote } from "./quote.ts";
+ *
+ * assert.equal(quote("a\nb"), '"a\\nb"');
+ * assert.equal(quote([1, 2]), "[1,2]");
+ * ```
+ */
+export function quote(value: unknown): string {
+  return typeof value === "string" ? `"${cut(value, UNQUOTABLE)}"` : excerpt(asText(value));
+}
+
+function cut(text: string, escaped: RegExp): string {
+  let shown = "";
+  let read = 0;
+  for (const character of text) {
+    const next = escaped.test(character) ? escape(character) : character;
+    if (shown.length + next.length > MOST_CHARACTERS) break;
+    shown += next;
+    read += character.length;
+  }
+  return read < text.length ? `${shown}…` : shown;
+}
+
+function escape(character: string): string {
+  const code = character.codePointAt(0)!;
+  if (code < 0x20 || character === '"' || character === "\\") return JSON.stringify(character).slice(1, -1);
+  return `\\u{${code.toString(16)}}`;
+}
+
+function asText(value: unknown): string {
+  if (typeof value === "number") return String(value); // JSON has no NaN and no infinity
+  try {
+    const text = JSON.stringify(value, (_, inner) => typeof inner === "bigint" ? Number(inner) : inner);
+    return text ?? String(value);
+  } catch {
+    return "a value that is nested too deeply";
+  }
+}
+
+/** What is printed of a message at most. Our own are shorter, where they repeat nothing from outside in full. */
+const MOST_PRINTED = 600;
+
+/**
+ * A message as it is printed: one line, and the middle of a very long one left out. The last guard for messages that
+ * are not ours.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { messageLine } from "./quote.ts";
+ *
+ * assert.equal(messageLine(new Error("bad\n  thing")), "bad thing");
+ * ```
+ */
+export function messageLine(error: unknown): string {
+  const message = error instanceof Error ? error.message || error.name : String(error);
+  const half = MOST_PRINTED / 2;
+  const short = message.length > MOST_PRINTED ? `${message.slice(0, half)} … ${message.slice(-half)}` : message;
+  return short.trim().replace(/\s*[\r\n]\s*/g, " ").replace(new RegExp(UNPRINTABLE, "gu"), escape);
+}
