@@ -4,6 +4,7 @@
  * @module
  */
 import type { Architecture, WeightRef } from "../../models/family.ts";
+import { quote } from "../quote.ts";
 import type { FileSource } from "../weights/source.ts";
 import { openSafetensors, type SafetensorsOptions, type TensorStore } from "../weights/tensors.ts";
 import { renamedStore } from "./renamed_store.ts";
@@ -32,31 +33,27 @@ function filesNamedBy({ transformers_weights: named }: Readonly<Record<string, u
   if (typeof named === "string" && named.endsWith(".safetensors.index.json")) return { index: named };
   if (typeof named === "string" && named.endsWith(".safetensors")) return { file: named };
   throw new TypeError(
-    `config.json: "transformers_weights" is ${
-      JSON.stringify(named).slice(0, 100)
-    }, not a safetensors file or its index`,
+    `config.json: "transformers_weights" is ${quote(named)}, not a safetensors file or its index`,
   );
 }
 
 /** Every tensor that a pass will read must be there, in the shape that the configuration gives it. */
 function checkWeights(architecture: Architecture, store: TensorStore, name: string): void {
-  const { embedding, unembedding, config } = architecture;
-  const found = unembedding.find((ref) => store.tensors.has(ref.name)) ?? unembedding[0];
-  const layers = Array.from({ length: config.nLayers }, (_, layer) => Object.values(architecture.blockWeights(layer)));
-  const refs: WeightRef[] = [
-    embedding.tokens,
-    ...(embedding.positions ? [embedding.positions] : []),
-    ...layers.flat(),
-    ...Object.values(architecture.finalWeights()),
-    found,
-  ];
-  for (const ref of refs) {
+  for (const ref of neededWeights(architecture, store)) {
     const shape = store.tensors.get(ref.name)?.shape;
     if (!shape) throw new TypeError(`${name} has no tensor "${ref.name}"`);
     if (shape.join() !== ref.shape.join()) {
-      throw new TypeError(
-        `${name}: "${ref.name}" has shape [${shape.join(", ")}], config.json says [${ref.shape.join(", ")}]`,
-      );
+      throw new TypeError(`${name}: "${ref.name}" has shape ${quote(shape)}, config.json says ${quote(ref.shape)}`);
     }
   }
+}
+
+/** A layer at a time: the first that the files lack ends the search, however many the configuration claims. */
+function* neededWeights(architecture: Architecture, store: TensorStore): Generator<WeightRef> {
+  const { embedding, unembedding, config } = architecture;
+  yield embedding.tokens;
+  if (embedding.positions) yield embedding.positions;
+  for (let layer = 0; layer < config.nLayers; layer++) yield* Object.values(architecture.blockWeights(layer));
+  yield* Object.values(architecture.finalWeights());
+  yield unembedding.find((ref) => store.tensors.has(ref.name)) ?? unembedding[0];
 }
