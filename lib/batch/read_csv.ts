@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { excerpt } from "../quote.ts";
+import { excerpt, quote } from "../quote.ts";
 import { parse } from "../deps/csv_parse.ts";
 import { type Line, MOST_LINE_BYTES, withoutReturn } from "./lines.ts";
 import { fieldColumns, type Fields, type InputRecord, toRecord } from "./record.ts";
@@ -58,7 +58,7 @@ export async function* readCsv(lines: AsyncIterable<Line>, delimiter?: string): 
       continue;
     }
     number++;
-    const between = DELIMITERS[dialect.delimiter!] ?? JSON.stringify(dialect.delimiter);
+    const between = DELIMITERS[dialect.delimiter!] ?? quote(dialect.delimiter);
     const wrong = problem ??
       (cells.length === width
         ? undefined
