@@ -13,6 +13,7 @@ import { hashFiles } from "../weights/hash.ts";
 import type { OpenOptions } from "../registry/open.ts";
 import { isPlace } from "../weights/place.ts";
 import type { Tensor } from "../runtime/tensor.ts";
+import { readTextIfThere } from "../weights/read_text.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import type { TensorStore } from "../weights/tensors.ts";
 import { chooseBinding, type WeightChoice } from "./binding.ts";
@@ -293,12 +294,13 @@ async function readModel(
   source: FileSource,
   name: string,
 ): Promise<Pick<ModelParts, "architecture" | "config" | "store">> {
-  if (await source.size("config.json") === undefined) {
+  const text = await readTextIfThere(source, "config.json", 2 ** 22);
+  if (text === undefined) {
     throw new Deno.errors.NotFound(
       `${source.location} has no config.json: is it the directory of a Hugging Face model?`,
     );
   }
-  const config = parseJsonObject(await source.readText("config.json", 2 ** 22), "config.json");
+  const config = parseJsonObject(text, "config.json");
   const architecture = await openArchitecture(config);
   return { architecture, config, store: await openWeights(source, architecture, config, name) };
 }

@@ -5,6 +5,8 @@
  */
 import { bundledUrl, findBundledSae } from "../bundled.ts";
 import { isRecord, parseUniqueObject } from "../weights/json.ts";
+import { readTextIfThere } from "../weights/read_text.ts";
+import { MAX_TEXT_BYTES } from "../weights/text.ts";
 import { isPlace } from "../weights/place.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import type { OpenOptions } from "../registry/open.ts";
@@ -137,8 +139,9 @@ async function isDirectory(path: string): Promise<boolean> {
 
 /** `labels.json` beside the weights: what each feature stands for, where somebody has written it down. */
 async function readLabels(files: FileSource): Promise<ReadonlyMap<number, string>> {
-  if (await files.size("labels.json") === undefined) return new Map();
-  const { features } = parseUniqueObject(await files.readText("labels.json"), "labels.json");
+  const text = await readTextIfThere(files, "labels.json", MAX_TEXT_BYTES);
+  if (text === undefined) return new Map();
+  const { features } = parseUniqueObject(text, "labels.json");
   if (!isRecord(features)) throw new SyntaxError('Cannot read labels.json: its "features" is no object');
   return new Map(
     Object.entries(features).flatMap(([feature, entry]): [number, string][] =>

@@ -42,7 +42,7 @@ export async function hashFiles(source: FileSource, paths: readonly string[]): P
   const local = !/^https?:/.test(source.location);
   const hashes: Record<string, string | null> = {};
   for (const path of paths) {
-    hashes[path] = source.sha256 ? await source.sha256(path) : local ? await sha256(source, path) : null;
+    hashes[path] = source.sha256 ? await source.sha256(path) ?? null : local ? await sha256(source, path) : null;
   }
   return hashes;
 }

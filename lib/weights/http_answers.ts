@@ -164,8 +164,12 @@ export function shortBody(url: URL, came: number, wanted: number): TransientErro
  * console.log(badRange(new URL("http://localhost/a"), new Response(null, { status: 206 }), "bytes=0-7").message);
  * ```
  */
-export function badRange(url: URL, { status, headers }: Response, asked: string): Error {
-  const got = headers.get("content-range") ?? "no content-range";
+export function badRange(
+  url: URL,
+  { status, headers }: Response,
+  asked: string,
+  got: string = headers.get("content-range")?.slice(0, 100) ?? "no content-range",
+): Error {
   return new Error(`Cannot read ${shownUrl(url)}: the server answered ${asked} with HTTP ${status} and ${got}`);
 }
 

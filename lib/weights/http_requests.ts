@@ -97,7 +97,7 @@ export class HttpRequests {
       if (part.start !== offset + filled || part.end !== offset + into.length - 1) throw badRange(url, response, range);
       for await (const chunk of response.body ?? []) {
         watch.tick();
-        if (filled + chunk.length > into.length) throw badRange(url, response, range);
+        if (filled + chunk.length > into.length) throw badRange(url, response, range, "more bytes");
         into.set(chunk, filled);
         filled += chunk.length;
       }

@@ -21,8 +21,8 @@ export interface FileSource extends AsyncDisposable {
   readParts?(path: string, parts: readonly ByteRange[], into: Uint8Array): Promise<void>;
   /** The whole file as text, refused with RangeError above `maxBytes` (256 MiB). */
   readText(path: string, maxBytes?: number): Promise<string>;
-  /** SHA-256 of a file in hexadecimal, for sources that can tell it without the whole file being read. */
-  sha256?(path: string): Promise<string>;
+  /** SHA-256 of a file in hexadecimal, of sources that get missing bytes for it; undefined where that is not possible. */
+  sha256?(path: string): Promise<string | undefined>;
   /** Gives back file handles and connections; idempotent. A local read under way is waited for, one over http(s) is cut off. */
   close(): Promise<void>;
 }

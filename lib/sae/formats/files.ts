@@ -6,6 +6,7 @@
 import { excerpt, quote } from "../../quote.ts";
 import { parseJsonObject } from "../../weights/json.ts";
 import { readSafetensorsHeader } from "../../weights/safetensors.ts";
+import { readTextIfThere } from "../../weights/read_text.ts";
 import type { FileSource } from "../../weights/source.ts";
 import type { Stored } from "./view.ts";
 
@@ -49,7 +50,7 @@ export class SaeFiles {
   text(file: string): Promise<string | undefined> {
     let reading = this.#texts.get(file);
     if (!reading) {
-      reading = this.has(file).then((there) => there ? this.source.readText(file, MAX_CONFIG_BYTES) : undefined);
+      reading = readTextIfThere(this.source, file, MAX_CONFIG_BYTES);
       this.#texts.set(file, reading);
     }
     return reading;

@@ -6,6 +6,11 @@
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 
+/** An index of the parts of a file of 100 GB, all of them apart, takes 20 MB. */
+const MOST_TEXT = 64 * 2 ** 20;
+/** Processes that start together meet once or twice. */
+const MOST_OPENS = 20;
+
 /**
  * Runs a file operation; its error becomes one line that names the file and what to do.
  *
@@ -35,14 +40,100 @@ function writeError(path: string, error: unknown): unknown {
     return new PermissionDenied(`${cannot} the system denies it; ${elsewhere}`, options);
   }
   if (!(error instanceof Error)) return error;
-  const code = "code" in error ? error.code : undefined;
-  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
+  const code = "code" in error ? String(error.code) : undefined;
+  // Deno gives a code to some of the system's errors only.
+  if (/^(ENOSPC|EDQUOT|EFBIG)$/.test(code ?? "") || /\(os error (27|28|69|122)\)/.test(error.message)) {
     return new Error(
       `${cannot} the disk is full; free some space or set HF_HOME to another disk; a new try goes on where this stopped`,
       options,
     );
   }
-  return new Error(`${cannot} ${error.message.split("\n", 1)[0]}; ${elsewhere}`, options);
+  return new Error(
+    `${cannot} ${error.message.split("\n", 1)[0].replace(/ \(os error \d+\)/, "")}; ${elsewhere}`,
+    options,
+  );
+}
+
+/**
+ * Makes a directory of the cache. No link below a repository's directory is followed: in a cache that others may write
+ * to it would lead our writes elsewhere.
+ *
+ * @example
+ * ```ts
+ * await makeDirectory(`${await Deno.makeTempDir()}/models--owner--name/blobs`);
+ * ```
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  await writing(path, async () => {
+    await refuseLinks(path);
+    await Deno.mkdir(path, { recursive: true });
+  });
+}
+
+/**
+ * Opens a file of the cache to be written, made if need be. What is no file, such as a link to one elsewhere, is removed
+ * and not written through.
+ *
+ * @example
+ * ```ts
+ * using file = await openToWrite(`${await Deno.makeTempDir()}/a`);
+ * console.log((await file.stat()).size); // 0
+ * ```
+ */
+export async function openToWrite(path: string): Promise<Deno.FsFile> {
+  return await writing(path, async () => {
+    await refuseLinks(dirname(path));
+    for (let tries = 0; tries < MOST_OPENS; tries++) {
+      const file = await openOnce(path);
+      if (file !== undefined) return file;
+    }
+    throw new Error("something else is put there again and again");
+  });
+}
+
+/** Undefined: another process made, removed or replaced it meanwhile. */
+async function openOnce(path: string): Promise<Deno.FsFile | undefined> {
+  try {
+    const there = await lstatIfThere(path);
+    if (there?.isFile !== true) {
+      if (there !== undefined) await Deno.remove(path);
+      return await Deno.open(path, { read: true, write: true, createNew: true }); // never through a link
+    }
+    const file = await Deno.open(path, { read: true, write: true });
+    const { ino, dev } = await file.stat();
+    if (ino === there.ino && dev === there.dev) return file;
+    file.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+}
+
+/** The repository's own directory may be a link: people put large ones on other disks. */
+async function refuseLinks(directory: string): Promise<void> {
+  const parts = directory.split(/(?<=[/\\])/);
+  const repo = parts.findLastIndex((part) => part.startsWith("models--"));
+  if (repo < 0) return;
+  for (let end = repo + 2; end <= parts.length; end++) {
+    const part = parts.slice(0, end).join("").replace(/[/\\]$/, "");
+    if ((await lstatIfThere(part))?.isSymlink) throw new Error(`${part} is a link, which is not written through`);
+  }
+}
+
+/**
+ * What is at a path itself, be it a link; `undefined` where there is nothing.
+ *
+ * @example
+ * ```ts
+ * console.log(await lstatIfThere("/no/such/file")); // undefined
+ * ```
+ */
+export async function lstatIfThere(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.lstat(path);
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -63,7 +154,7 @@ export async function statIfThere(path: string): Promise<Deno.FileInfo | undefin
 }
 
 /**
- * A small text file, `undefined` where there is none.
+ * A text file of the cache, `undefined` where there is none, or what is there is no file or too long to be ours.
  *
  * @example
  * ```ts
@@ -71,12 +162,8 @@ export async function statIfThere(path: string): Promise<Deno.FileInfo | undefin
  * ```
  */
 export async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (isAbsence(error) || error instanceof Deno.errors.IsADirectory) return undefined;
-    throw error;
-  }
+  const there = await statIfThere(path);
+  return there?.isFile && there.size <= MOST_TEXT ? await Deno.readTextFile(path) : undefined;
 }
 
 /**
@@ -108,9 +195,9 @@ export async function replaceText(path: string, text: string): Promise<void> {
   // The form of Python's huggingface_hub, which knows such a file for what it is.
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   await writing(path, async () => {
-    await Deno.mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     try {
-      await Deno.writeTextFile(temporary, text);
+      await Deno.writeTextFile(temporary, text, { createNew: true });
       await Deno.rename(temporary, path);
     } catch (error) {
       await Deno.remove(temporary).catch(() => {}); // it may never have been made

@@ -1,8 +1,9 @@
 import { dirname } from "node:path";
-import { changed, shortBody } from "../http_answers.ts";
+import { changed, contentLength, shortBody } from "../http_answers.ts";
+import { checkWholeSize, MAX_TEXT_BYTES } from "../text.ts";
 import type { RemoteFile, Wanted } from "./answers.ts";
 import { findHashError } from "./content_hash.ts";
-import { freeSpace, removeIfThere, writing } from "./disk.ts";
+import { freeSpace, makeDirectory, removeIfThere, writing } from "./disk.ts";
 import { PARTIAL_ENDING } from "./layout.ts";
 import { PartialFile } from "./partial_file.ts";
 import type { DownloadTrack, ProgressMeter } from "./progress.ts";
@@ -16,6 +17,8 @@ export interface Download {
   /** Where the bytes are to be. */
   readonly blob: string;
   readonly meter: ProgressMeter;
+  /** A longer file is refused with a `RangeError`. */
+  readonly maxBytes?: number;
   /** Bytes that the disk has room for; default: as the system says. */
   readonly freeSpace?: (directory: string) => Promise<number | undefined>;
 }
@@ -34,7 +37,7 @@ export interface Download {
  */
 export async function downloadBlob(download: Download): Promise<number> {
   const { blob, file: { path, size } } = download;
-  await writing(blob, () => Deno.mkdir(dirname(blob), { recursive: true }));
+  await makeDirectory(dirname(blob));
   const partial = await PartialFile.open(blob + PARTIAL_ENDING);
   const track = download.meter(path, size);
   try {
@@ -89,20 +92,40 @@ async function fetchRest(download: Download, partial: PartialFile, track: Downlo
       track.skip(-partial.length);
       await partial.restart();
     }
+    const limit = limitOf(download, response, partial.length);
     for await (const chunk of response.body ?? []) {
       watch.tick();
+      if (partial.length + chunk.length > limit) throw await tooLong(download, partial, partial.length + chunk.length);
       await partial.append(chunk);
       came += chunk.length;
       track.add(chunk.length);
       watch.reached(partial.length);
     }
     if (file.size === undefined || partial.length === file.size) return;
-    if (partial.length < file.size) throw shortBody(file.location, partial.length, file.size);
-    const is = partial.length;
-    await partial.restart();
-    throw changed(file.location, `its size was ${file.size} and is at least ${is}`);
+    throw shortBody(file.location, partial.length, file.size);
   });
   return came;
+}
+
+/** Bytes that the file may have: as announced before, else with the answer, else what a text may have. */
+function limitOf({ file: { path, size }, maxBytes }: Download, response: Response, there: number): number {
+  const length = contentLength(response);
+  const announced = size ?? (length === undefined ? undefined : there + length);
+  if (announced !== undefined && maxBytes !== undefined) checkWholeSize(path, announced, maxBytes);
+  return announced ?? maxBytes ?? MAX_TEXT_BYTES;
+}
+
+/** Nothing is left of a file that does not end where it should. */
+async function tooLong(
+  { file, maxBytes = MAX_TEXT_BYTES }: Download,
+  partial: PartialFile,
+  is: number,
+): Promise<Error> {
+  await partial.restart();
+  if (file.size !== undefined) return changed(file.location, `its size was ${file.size} and is at least ${is}`);
+  return new RangeError(
+    `Cannot read ${file.path} whole: its size was not announced, and more than ${maxBytes} bytes came`,
+  );
 }
 
 /** Asks the hub for the file's address again; the file must be the same. */

@@ -55,8 +55,11 @@ export interface HubSource extends FileSource {
   list(): Promise<HubFile[]>;
   /** Makes sure that a file is in the cache. */
   download(path: string): Promise<DownloadedFile>;
-  /** SHA-256 of a file in hexadecimal, where possible without reading it: large files have been checked against it. */
-  sha256(path: string): Promise<string>;
+  /**
+   * SHA-256 of a file in hexadecimal, computed from its bytes, of which those that are missing are downloaded; undefined
+   * where they cannot be. A file that has not the hub's hash is an error.
+   */
+  sha256(path: string): Promise<string | undefined>;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { FileSource } from "../source.ts";
 import { checkWholeSize, MAX_TEXT_BYTES } from "../text.ts";
 import type { RemoteFile } from "./answers.ts";
 import { statIfThere } from "./disk.ts";
-import { isHash } from "./content_hash.ts";
+import { findHashError, isHash } from "./content_hash.ts";
 import { downloadBlob } from "./download.ts";
 import type { DownloadedFile, HubOptions, HubSource } from "./hub.ts";
 import { PARTIAL_ENDING, rangesDirectory } from "./layout.ts";
@@ -98,7 +98,7 @@ export class HubFileSource implements HubSource {
     if (!this.#ready.has(full)) {
       const place = await this.#find(full);
       checkWholeSize(path, (place.kind === "cached" ? place.size : place.file.size) ?? 0, maxBytes);
-      await this.#makeReady(full);
+      await this.#makeReady(full, maxBytes);
     }
     return await this.#local!.readText(full, maxBytes);
   }
@@ -117,12 +117,18 @@ export class HubFileSource implements HubSource {
     return await this.#download(this.#full(path));
   }
 
-  async sha256(path: string): Promise<string> {
+  async sha256(path: string): Promise<string | undefined> {
     const full = this.#full(path);
     const place = await this.#find(full);
-    const etag = place.kind === "cached" ? await this.#snapshots.etag(place.commit, full) : place.file.etag;
-    if (etag !== undefined && /^[0-9a-f]{64}$/.test(etag)) return etag;
+    if (place.kind === "remote" && this.#places.unreachable !== undefined) return undefined;
     await this.#makeReady(full);
+    const commit = this.#places.commit!;
+    const etag = await this.#snapshots.etag(commit, full);
+    const wrong = etag === undefined ? undefined : await findHashError(this.#snapshots.path(commit, full), etag);
+    if (wrong !== undefined) {
+      const what = `Cannot trust ${full} of ${this.repo} in the cache`;
+      throw new Error(`${what}: ${wrong}; remove the repository from the cache and run again`);
+    }
     return await sha256(this.#local!, full);
   }
 
@@ -206,42 +212,42 @@ export class HubFileSource implements HubSource {
     });
   }
 
-  async #makeReady(full: string): Promise<void> {
-    await this.#download(full);
+  async #makeReady(full: string, maxBytes?: number): Promise<void> {
+    await this.#download(full, maxBytes);
     this.#local ??= openLocalSource(this.#snapshots.directory(this.#places.commit!));
     this.#ready.add(full);
   }
 
-  #download(full: string): Promise<DownloadedFile> {
+  #download(full: string, maxBytes?: number): Promise<DownloadedFile> {
     let downloading = this.#downloads.get(full);
     if (!downloading) {
-      downloading = this.#gate(() => this.#downloadNow(full));
+      downloading = this.#gate(() => this.#downloadNow(full, maxBytes));
       this.#downloads.set(full, downloading);
       downloading.catch(() => this.#downloads.delete(full));
     }
     return downloading;
   }
 
-  async #downloadNow(full: string): Promise<DownloadedFile> {
+  async #downloadNow(full: string, maxBytes: number | undefined): Promise<DownloadedFile> {
     const place = await this.#find(full);
     if (place.kind === "cached") {
       return { path: this.#snapshots.path(place.commit, full), size: place.size, came: 0 };
     }
     const { file } = place;
     const lock = this.#snapshots.lock(file.etag);
-    const came = await withFileLock(lock, this.#requests.signal, () => this.#downloadLocked(full, file));
+    const came = await withFileLock(lock, this.#requests.signal, () => this.#downloadLocked(full, file, maxBytes));
     this.#places.forget(full);
     const path = this.#snapshots.path(file.commit, full);
     return { path, size: (await Deno.stat(path)).size, came };
   }
 
-  async #downloadLocked(full: string, file: RemoteFile): Promise<number> {
+  async #downloadLocked(full: string, file: RemoteFile, maxBytes: number | undefined): Promise<number> {
     const { repo, revision, freeSpace } = this.#options;
     if (await this.#snapshots.size(file.commit, full) !== undefined) return 0; // another process was faster
     const [requests, meter, blob] = [this.#requests, this.#meter, this.#snapshots.blob(file.etag)];
     const wanted = { repo, revision: file.commit };
     const came = await statIfThere(blob) ? 0 : await this.#completeParts(full, file, blob) ??
-      await downloadBlob({ requests, wanted, file, blob, meter, freeSpace });
+      await downloadBlob({ requests, wanted, file, blob, meter, freeSpace, maxBytes });
     await this.#snapshots.add(file.commit, revision, full, file.etag);
     return came;
   }
@@ -251,12 +257,17 @@ export class HubFileSource implements HubSource {
     const directory = rangesDirectory(this.#options.rangesDirectory, this.repo, full, file.etag);
     if (!hasSize(file) || !isHash(file.etag) || !await hasRanges(directory)) return undefined;
     if (await statIfThere(blob + PARTIAL_ENDING)) return undefined; // this has been begun
+    const wasRead = this.#readers.has(full);
+    let came: number | undefined;
     try {
-      return await (await this.#reader(full, file, true)).moveTo(blob);
+      came = await (await this.#reader(full, file, true)).moveTo(blob);
     } catch (error) {
       if (error instanceof NoRanges) return undefined;
       throw error;
     }
+    if (came !== undefined || !wasRead) return came;
+    const what = `Cannot trust the parts of ${full} of ${this.repo} that were read`;
+    throw new Error(`${what}: the whole does not have the hub's hash; they are thrown away, run again`);
   }
 
   async #listCached(): Promise<HubFile[]> {

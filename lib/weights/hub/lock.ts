@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { pause } from "../http_watch.ts";
-import { writing } from "./disk.ts";
+import { makeDirectory, openToWrite } from "./disk.ts";
 
 const POLL_MS = 100;
 
@@ -26,9 +26,9 @@ export async function withFileLock<T>(path: string, signal: AbortSignal, task: (
 }
 
 async function acquire(path: string, signal: AbortSignal): Promise<Deno.FsFile> {
-  await writing(path, () => Deno.mkdir(dirname(path), { recursive: true }));
+  await makeDirectory(dirname(path));
   while (true) {
-    const file = await writing(path, () => Deno.open(path, { read: true, write: true, create: true }));
+    const file = await openToWrite(path);
     try {
       if (!(await hold(file, signal)) || await isStillAt(path, file)) return file;
     } catch (error) {

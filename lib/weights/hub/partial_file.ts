@@ -1,4 +1,4 @@
-import { removeIfThere, writing } from "./disk.ts";
+import { openToWrite, removeIfThere, writing } from "./disk.ts";
 
 /**
  * A download that is not complete yet: bytes are added at its end, and an interrupted one goes on there later.
@@ -70,9 +70,7 @@ export class PartialFile {
 }
 
 async function openAtEnd(path: string): Promise<Deno.FsFile> {
-  return await writing(path, async () => {
-    const file = await Deno.open(path, { write: true, create: true });
-    await file.seek(0, Deno.SeekMode.End);
-    return file;
-  });
+  const file = await openToWrite(path);
+  await file.seek(0, Deno.SeekMode.End);
+  return file;
 }

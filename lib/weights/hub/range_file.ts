@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { isRecord } from "../json.ts";
 import { openLocalSource } from "../local.ts";
 import type { FileSource } from "../source.ts";
-import { readIfThere, replaceText, statIfThere, writing } from "./disk.ts";
+import { lstatIfThere, makeDirectory, openToWrite, readIfThere, replaceText, statIfThere, writing } from "./disk.ts";
 import { withFileLock } from "./lock.ts";
 import { addSpan, areSpans, type Span } from "./spans.ts";
 
@@ -26,7 +26,7 @@ export interface RangeKey {
  * const directory = await Deno.makeTempDir();
  * const key = { repo: "owner/name", path: "a.safetensors", etag: "12ab", size: 8 };
  * const file = await RangeFile.open(directory, key);
- * file.write(4, new Uint8Array([1, 2]));
+ * await file.write(4, new Uint8Array([1, 2]));
  * await file.keep([[4, 6]], new AbortController().signal);
  * console.log(file.spans, await file.source.read(file.name, 4, 2)); // [[4, 6]] [1, 2]
  * await file.close();
@@ -39,7 +39,7 @@ export class RangeFile {
   readonly name: string = DATA;
   #directory: string;
   #key: RangeKey;
-  #file: Deno.FsFile | undefined;
+  #file: Promise<Deno.FsFile> | undefined;
   #spans: Span[];
 
   private constructor(directory: string, key: RangeKey, spans: Span[]) {
@@ -52,14 +52,12 @@ export class RangeFile {
   /** Opens what earlier runs left; makes the file if need be. */
   static async open(directory: string, key: RangeKey): Promise<RangeFile> {
     const data = join(directory, DATA);
-    const info = await statIfThere(data);
+    const info = await lstatIfThere(data);
     if (info?.isFile && info.size === key.size) return new RangeFile(directory, key, await readIndex(directory, key));
-    await writing(data, async () => {
-      await Deno.mkdir(directory, { recursive: true });
-      await Deno.remove(join(directory, INDEX)).catch(() => {}); // of data that is gone
-      using file = await Deno.open(data, { write: true, create: true });
-      await file.truncate(key.size);
-    });
+    await makeDirectory(directory);
+    await Deno.remove(join(directory, INDEX)).catch(() => {}); // of data that is gone
+    using file = await openToWrite(data);
+    await writing(data, () => file.truncate(key.size));
     return new RangeFile(directory, key, []);
   }
 
@@ -74,15 +72,15 @@ export class RangeFile {
   }
 
   /** Fills a part. It counts once it is kept. */
-  write(offset: number, bytes: Uint8Array): void {
-    const file = this.#file ??= Deno.openSync(this.path, { write: true });
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    const file = await (this.#file ??= openToWrite(this.path));
     file.seekSync(offset, Deno.SeekMode.Start); // at once with the write: other parts come in between
     for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
   }
 
   /** Lists parts that have been filled, besides those that other processes have listed meanwhile. */
   async keep(spans: readonly Span[], signal: AbortSignal): Promise<void> {
-    await this.#file?.syncData();
+    await (await this.#file)?.syncData();
     await withFileLock(join(this.#directory, "lock"), signal, async () => {
       const there = await readIndex(this.#directory, this.#key);
       for (const span of [...there, ...spans]) this.#spans = addSpan(this.#spans, span);
@@ -93,7 +91,7 @@ export class RangeFile {
 
   /** Idempotent. */
   async close(): Promise<void> {
-    this.#file?.close();
+    (await this.#file?.catch(() => undefined))?.close();
     this.#file = undefined;
     await this.source.close();
   }

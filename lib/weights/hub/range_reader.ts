@@ -1,10 +1,10 @@
 import { dirname } from "node:path";
 import { makeGate, settleAll } from "../concurrency.ts";
-import { changed, shortBody } from "../http_answers.ts";
+import { badRange, changed, shortBody } from "../http_answers.ts";
 import { type ByteRange, joinParts } from "../ranges.ts";
 import type { RemoteFile, Wanted } from "./answers.ts";
 import { findHashError } from "./content_hash.ts";
-import { removeIfThere, writing } from "./disk.ts";
+import { makeDirectory, openToWrite, removeIfThere, writing } from "./disk.ts";
 import { PARTIAL_ENDING } from "./layout.ts";
 import type { DownloadTrack, ProgressMeter } from "./progress.ts";
 import { RangeFile } from "./range_file.ts";
@@ -91,9 +91,11 @@ export class RangeReader {
     const before = this.#came;
     await this.#ensure([{ offset: 0, length: size }]);
     const partial = blob + PARTIAL_ENDING;
-    await writing(partial, async () => {
-      await Deno.mkdir(dirname(blob), { recursive: true });
-      await Deno.copyFile(this.#file.path, partial); // another file system, maybe
+    await makeDirectory(dirname(blob));
+    await removeIfThere(partial);
+    await writing(partial, async () => { // another file system, maybe
+      const to = await openToWrite(partial);
+      await (await Deno.open(this.#file.path)).readable.pipeTo(to.writable);
     }).catch(async (error) => {
       await removeIfThere(partial);
       throw error;
@@ -174,9 +176,13 @@ export class RangeReader {
       if (watch.number > 0) this.#fresh = undefined;
       const file = await this.#address(watch.number);
       const response = await this.#open(file, { start: at, end: end - 1 }, watch);
-      for await (const chunk of response.body ?? []) {
+      const began = at;
+      for await (const bytes of response.body ?? []) {
         watch.tick();
-        const bytes = chunk.subarray(0, end - at);
+        if (bytes.length > end - at) {
+          report(began - start); // none of this answer is to be trusted
+          throw badRange(location, response, `bytes=${began}-${end - 1}`, "more bytes");
+        }
         await writing(directory, () => this.#file.write(at, bytes));
         at += bytes.length;
         this.#came += bytes.length;

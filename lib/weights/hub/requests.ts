@@ -1,6 +1,7 @@
 import { quote } from "../../quote.ts";
-import { badRange, changed, contentRange, shownUrl, TransientError } from "../http_answers.ts";
+import { badRange, changed, collect, contentRange, shownUrl, TransientError } from "../http_answers.ts";
 import type { Watch } from "../http_watch.ts";
+import { parseJson } from "../json.ts";
 import {
   AnswerHeaders,
   HubError,
@@ -28,6 +29,8 @@ export interface AskedRange {
 }
 
 const MAX_REDIRECTS = 10;
+/** A list of 60,000 files. */
+const MAX_JSON_BYTES = 16 * 2 ** 20;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 /** The last answer of a chain of redirects. */
@@ -96,7 +99,11 @@ export class HubRequests {
     return this.run(url, async (watch) => {
       const answer = await this.#send("GET", url, {}, watch);
       await this.#check(wanted, answer);
-      return await answer.response.json();
+      const bytes = await collect(url, answer.response, MAX_JSON_BYTES, watch);
+      if (bytes === undefined) {
+        throw new RangeError(`Cannot read ${shownUrl(url)}: the answer is longer than ${MAX_JSON_BYTES} bytes`);
+      }
+      return parseJson(new TextDecoder().decode(bytes), shownUrl(url));
     });
   }
 

@@ -1,5 +1,5 @@
 import { dirname, join, relative } from "node:path";
-import { readIfThere, removeIfThere, replaceText, statIfThere, writing } from "./disk.ts";
+import { makeDirectory, readIfThere, removeIfThere, replaceText, statIfThere, writing } from "./disk.ts";
 import { type RepoLayout, repoLayout } from "./layout.ts";
 import { isCommit } from "./names.ts";
 
@@ -105,7 +105,7 @@ export class Snapshots {
   }
 
   async #link(blob: string, pointer: string): Promise<void> {
-    await writing(pointer, () => Deno.mkdir(dirname(pointer), { recursive: true }));
+    await makeDirectory(dirname(pointer));
     await removeIfThere(pointer); // a link into nothing
     if (this.#symlinks && await makeLink(relative(dirname(pointer), blob), pointer)) return;
     // As in Python: without links there is no blob, the file itself stands in the commit's directory.

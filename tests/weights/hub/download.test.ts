@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { PARTIAL_ENDING } from "../../../lib/weights/hub/layout.ts";
-import type { DownloadProgress } from "../../../lib/weights/hub/hub.ts";
+import { readTextIfThere } from "../../../lib/weights/read_text.ts";
+import type { DownloadProgress, HubSource } from "../../../lib/weights/hub/hub.ts";
 import { openSafetensors } from "../../../lib/weights/tensors.ts";
 import { encode, f32 } from "../fixtures.ts";
 import { COMMIT, COMMIT_2, etagOf, type FakeFile, makeBytes, textFile, tree, withHub } from "./fake_hub.ts";
@@ -8,6 +10,8 @@ import { COMMIT, COMMIT_2, etagOf, type FakeFile, makeBytes, textFile, tree, wit
 const config = textFile('{"model_type":"gpt2"}');
 const weights: FakeFile = { bytes: makeBytes(3_000_000), lfs: true };
 const REPO = "hub/models--owner--name";
+/** As a model is opened: its configuration comes first. */
+const loadModelFrom = (source: HubSource): Promise<unknown> => readTextIfThere(source, "config.json", 2 ** 22);
 const blobOf = (home: string, file: FakeFile): string => `${home}/${REPO}/blobs/${etagOf(file)}`;
 
 Deno.test("files lie in the cache as huggingface_hub lays them out", async () => {
@@ -33,7 +37,7 @@ Deno.test("files lie in the cache as huggingface_hub lays them out", async () =>
       [`models--owner--name/.no_exist/${COMMIT}/none.json`]: "0",
     });
     assert.equal(await source.sha256("sub/model.safetensors"), etagOf(weights));
-    assert.match(await source.sha256("config.json"), /^[0-9a-f]{64}$/);
+    assert.equal(await source.sha256("config.json"), createHash("sha256").update(config.bytes).digest("hex"));
     assert.equal(hub.bytesOf("sub/model.safetensors"), 3_000_000);
   });
 });
@@ -164,6 +168,91 @@ Deno.test("more bytes than announced are refused", async () => {
     await using source = open();
     await assert.rejects(source.download("m.safetensors"), /its size was 3000000 and is at least 3000001/);
     assert.deepEqual(Object.keys(await tree(`${home}/${REPO}`)), []);
+  });
+});
+
+/** A body without end, which counts what is taken of it. */
+function endless(onChunk: (bytes: number) => void, chunk = 1 << 16): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    pull(controller) {
+      onChunk(chunk);
+      controller.enqueue(new Uint8Array(chunk).fill(120));
+    },
+  });
+}
+
+Deno.test("a body without end is left at the byte where it exceeds what was announced, or the limit", async (t) => {
+  const none = { "x-repo-commit": COMMIT, "x-linked-etag": "0".repeat(64) };
+  const left = async (home: string): Promise<string[]> =>
+    Object.keys(await tree(home)).filter((name) => !name.endsWith(".lock"));
+  await t.step("announced", async () => {
+    await withHub({ "m.safetensors": weights }, async (hub, open, home) => {
+      let sent = 0;
+      hub.fault = (_, { at }) => at === "storage" ? new Response(endless((bytes) => sent += bytes)) : undefined;
+      await using source = open();
+      await assert.rejects(source.download("m.safetensors"), /its size was 3000000 and is at least \d+/);
+      assert.deepEqual(await left(home), []);
+      assert.ok(sent < 50_000_000, `${sent} bytes were sent`); // what lies in sockets' buffers
+    });
+  });
+  await t.step("announced with the answer alone", async () => {
+    await withHub({}, async (hub, open, home) => {
+      const headers = { ...none, "content-length": "5000000" };
+      hub.fault = ({ method }) => new Response(method === "HEAD" ? null : endless(() => {}), { headers });
+      await using source = open();
+      await assert.rejects(source.readText("config.json", 4_000_000), /5000000 bytes exceed the limit of 4000000/);
+      assert.deepEqual(await left(home), []);
+    });
+  });
+  await t.step("not announced", async () => {
+    await withHub({}, async (hub, open, home) => {
+      let sent = 0;
+      const count = (bytes: number): number => sent += bytes;
+      hub.fault = ({ method }) => new Response(endless(method === "HEAD" ? () => 0 : count), { headers: none });
+      await using source = open();
+      const message = "Cannot read config.json whole: its size was not announced, and more than 4194304 bytes came";
+      await assert.rejects(source.readText("config.json", 2 ** 22), { name: "RangeError", message });
+      assert.deepEqual(await left(home), []);
+      assert.ok(sent < 50_000_000, `${sent} bytes were sent`);
+      await assert.rejects(loadModelFrom(source), { message });
+    });
+  });
+  await t.step("a listing", async () => {
+    await withHub({}, async (hub, open, home) => {
+      let sent = 0;
+      hub.fault = () => new Response(endless((bytes) => sent += bytes));
+      await using source = open();
+      await assert.rejects(source.list(), /revision\/main: the answer is longer than 16777216 bytes$/);
+      assert.ok(sent < 70_000_000, `${sent} bytes were sent`);
+      hub.fault = () => new Response("{");
+      await assert.rejects(source.list(), /revision\/main: it is not JSON/);
+      assert.deepEqual(await tree(home), {});
+    });
+  });
+});
+
+Deno.test("hashes are of the bytes that are there, and a flipped bit is found", async () => {
+  await withHub({ "m.safetensors": weights, "config.json": config }, async (_, open, home) => {
+    for (const [name, file] of [["m.safetensors", weights], ["config.json", config]] as const) {
+      {
+        await using source = open();
+        await source.download(name);
+      }
+      const blob = blobOf(home, file);
+      const bytes = await Deno.readFile(blob);
+      bytes[bytes.length >> 1] ^= 4;
+      await Deno.writeFile(blob, bytes);
+      const kind = file.lfs ? "SHA-256" : "git hash";
+      const message = new RegExp(
+        `^Error: Cannot trust ${name} of owner/name in the cache: its ${kind} is [0-9a-f]+, the hub's is ${
+          etagOf(file)
+        }; `,
+      );
+      await using source = open();
+      await assert.rejects(source.sha256(name), message);
+      await using offline = open({ offline: true });
+      await assert.rejects(offline.sha256(name), message);
+    }
   });
 });
 

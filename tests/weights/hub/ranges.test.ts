@@ -170,6 +170,63 @@ Deno.test("a file that has been read in parts is completed, not downloaded again
   });
 });
 
+Deno.test("a range that is longer than asked for is refused, and nothing of it is kept", async () => {
+  await withHub({ [NAME]: weights }, async (hub, open, home) => {
+    let sent = 0;
+    hub.fault = (request, { at, range }) => {
+      if (at !== "storage") return undefined;
+      const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(range!)!;
+      const body = new ReadableStream({
+        pull(controller) {
+          sent += 10_000;
+          controller.enqueue(new Uint8Array(10_000));
+        },
+      });
+      return new Response(request.method === "HEAD" ? null : body, {
+        status: 206,
+        headers: { "content-range": `bytes ${start}-${end}/${SIZE}` },
+      });
+    };
+    await using source = open(ranges);
+    await assert.rejects(source.read(NAME, 100, 50), /the server answered bytes=0-65535 with HTTP 206 and more bytes$/);
+    assert.ok(sent < 50_000_000, `${sent} bytes were sent`);
+    hub.fault = () => undefined;
+    assert.deepEqual(await source.read(NAME, 100, 50), slice(100, 50));
+    assert.equal(hub.bytesOf(NAME), GRAIN);
+    assert.equal(Object.keys(await tree(home)).some((name) => name.startsWith("hub/models")), false);
+  });
+});
+
+Deno.test("the hash of a file that is read in parts is of all its bytes; wrong bytes in a range are found", async () => {
+  await withHub({ [NAME]: weights }, async (hub, open) => {
+    {
+      await using source = open(ranges);
+      await source.read(NAME, 100, 50);
+      assert.equal(await source.sha256(NAME), etagOf(weights));
+      assert.equal(hub.bytesOf(NAME), SIZE);
+    }
+    await using offline = open({ ...ranges, offline: true });
+    assert.equal(await offline.sha256(NAME), etagOf(weights));
+  });
+  await withHub({ [NAME]: weights }, async (hub, open) => {
+    hub.fault = (_, { at, range }) => {
+      const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(range ?? "") ?? [];
+      if (at !== "storage" || start !== "0") return undefined;
+      const headers = { "content-range": `bytes ${start}-${end}/${SIZE}` };
+      return new Response(new Uint8Array(Number(end) + 1), { status: 206, headers });
+    };
+    await using source = open(ranges);
+    assert.deepEqual(await source.read(NAME, 100, 50), new Uint8Array(50));
+    await using offline = open({ ...ranges, offline: true, revision: source.revision });
+    assert.equal(await offline.sha256(NAME), undefined);
+    await assert.rejects(source.sha256(NAME), /^Error: Cannot trust the parts of .* the whole does not have the hub's/);
+    hub.fault = () => undefined;
+    await using again = open(ranges);
+    assert.deepEqual(await again.read(NAME, 100, 50), slice(100, 50));
+    assert.equal(await again.sha256(NAME), etagOf(weights));
+  });
+});
+
 Deno.test("a damaged index or data file is made anew", async () => {
   await withHub({ [NAME]: weights }, async (hub, open, home) => {
     const own = `${home}/own/ranges/models--owner--name`;
