@@ -19,7 +19,7 @@ export interface FileSource extends AsyncDisposable {
    * A source without it is read part by part.
    */
   readParts?(path: string, parts: readonly ByteRange[], into: Uint8Array): Promise<void>;
-  /** The whole file as text, refused with RangeError above `maxBytes` (256 MiB). */
+  /** The whole file as text, refused with RangeError above `maxBytes` (256 MiB). Throws NotFound where there is none. */
   readText(path: string, maxBytes?: number): Promise<string>;
   /** SHA-256 of a file in hexadecimal, of sources that get missing bytes for it; undefined where that is not possible. */
   sha256?(path: string): Promise<string | undefined>;

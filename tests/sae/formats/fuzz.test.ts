@@ -51,7 +51,10 @@ function memory(location: string, files: ReadonlyMap<string, Uint8Array>): FileS
       into.set(bytes.subarray(offset, offset + length));
       return Promise.resolve(into.subarray(0, length));
     },
-    readText: (path) => Promise.resolve(new TextDecoder().decode(find(path))),
+    readText: (path) => {
+      if (!files.has(path)) return Promise.reject(new Deno.errors.NotFound(`there is no ${path}`));
+      return Promise.resolve(new TextDecoder().decode(find(path)));
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
