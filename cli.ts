@@ -7,6 +7,7 @@ import { stripVTControlCharacters } from "node:util";
 import { helpText } from "./lib/cli/args_help.ts";
 import { quote, UsageError } from "./lib/cli/args_values.ts";
 import { printData, printNote } from "./lib/cli/output.ts";
+import { plainMessage } from "./lib/platform/file_error.ts";
 import { messageLine } from "./lib/quote.ts";
 import { VERSION } from "./lib/version.ts";
 import { nearestNames } from "./lib/weights/nearest_names.ts";
@@ -84,7 +85,7 @@ function readerHasGone(error: unknown): boolean {
 }
 
 function describe(error: unknown): string {
-  const message = error instanceof Error ? error.message || error.name : String(error);
+  const message = error instanceof Error ? plainMessage(error) || error.name : String(error);
   const line = `error: ${messageLine(stripVTControlCharacters(message))}\n`;
   return isDebugging() && error instanceof Error ? `${line}${Deno.inspect(error)}\n` : line;
 }

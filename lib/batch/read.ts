@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileError } from "../platform/file_error.ts";
 import { parseJsonObject } from "../weights/json.ts";
 import { decodeText } from "./decode.ts";
 import { type Line, readLines, withoutReturn } from "./lines.ts";
@@ -42,12 +43,8 @@ export async function* readRecords({ path, format }: InputSource): AsyncGenerato
     yield* READERS[format](readLines(decodeText(stream)));
   } catch (error) {
     const why = (text: string): string => `Cannot read prompts from ${name}: ${text}`;
-    if (error instanceof Deno.errors.NotFound) throw new Deno.errors.NotFound(why("there is no such file"));
-    if (error instanceof Deno.errors.IsADirectory) {
-      throw new Deno.errors.IsADirectory(why("it is a directory, give a file"));
-    }
     if (error instanceof SyntaxError) throw new SyntaxError(why(error.message), { cause: error });
-    throw error;
+    throw fileError("read", name, error, "prompts from");
   }
 }
 

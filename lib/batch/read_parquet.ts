@@ -18,7 +18,7 @@ async function openParquet(path: string): Promise<OpenParquet> {
   const { size, isDirectory } = await file.stat();
   if (isDirectory) {
     file.close();
-    throw new Deno.errors.IsADirectory(path);
+    throw new Deno.errors.IsADirectory(`Cannot read prompts from ${path}: it is a directory, give a file`);
   }
   // One read at a time: each moves the file's position.
   let last: Promise<unknown> = Promise.resolve();

@@ -11,6 +11,7 @@ import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
 import { ONLY_METHOD_OPTIONS, readOnlyMethod } from "./method_options.ts";
 import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
+import { checkOutputs } from "./outputs.ts";
 import { readSlice, ROW_OPTIONS } from "./row_options.ts";
 import { startEarly } from "./start_early.ts";
 import { DOWNSTREAM_OPTIONS, readDownstreamError } from "./ablation_options.ts";
@@ -76,6 +77,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
+  await checkOutputs(spec, parsed);
   const threads = startEarly(request);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { ablate } = await import(new URL("./ablate_run.ts", import.meta.url).href) as RunModule;

@@ -47,6 +47,10 @@ export interface OptionSpec {
   min?: number;
   /** The largest number that it takes. */
   max?: number;
+  /** Its value names a file or directory that the command writes. */
+  writes?: "file" | "directory";
+  /** Its value names a file that the command reads. */
+  reads?: boolean;
 }
 
 /**
@@ -67,6 +71,8 @@ export interface PositionalSpec {
   help: string;
   /** Whether the command fails without it. */
   required: boolean;
+  /** It names a file that the command reads. */
+  reads?: boolean;
 }
 
 /**

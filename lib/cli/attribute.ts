@@ -9,6 +9,7 @@ import { ATTRIBUTION_OPTIONS, type AttributionRequest, readAttribution } from ".
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
 import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
+import { checkOutputs } from "./outputs.ts";
 import { readRows, ROW_OPTIONS, type RowsRequest } from "./row_options.ts";
 import { startEarly } from "./start_early.ts";
 
@@ -44,13 +45,24 @@ const spec = {
     },
     ...ROW_OPTIONS,
     ...FORMAT_OPTIONS,
-    summary: { kind: "string", placeholder: "FILE", help: "write the run in figures to a file, as JSON" },
+    summary: {
+      kind: "string",
+      writes: "file",
+      placeholder: "FILE",
+      help: "write the run in figures to a file, as JSON",
+    },
     "save-tensors": {
       kind: "string",
+      writes: "file",
       placeholder: "FILE",
       help: "write active features, gradients, attributions and errors to a file, as safetensors",
     },
-    "emit-python": { kind: "string", placeholder: "FILE", help: "write the same run as a script for SAELens" },
+    "emit-python": {
+      kind: "string",
+      writes: "file",
+      placeholder: "FILE",
+      help: "write the same run as a script for SAELens",
+    },
     check: {
       kind: "boolean",
       help: "compare with finite differences and with removing all features, and hash the files; takes longer",
@@ -77,6 +89,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
+  await checkOutputs(spec, parsed);
   const threads = startEarly(request);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { attribute } = await import(new URL("./attribute_run.ts", import.meta.url).href) as RunModule;

@@ -160,9 +160,17 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
+  await checkPlaces(request);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { batch } = await import(new URL("./batch_run.ts", import.meta.url).href) as RunModule;
   await batch(request);
+}
+
+/** What cannot be written is found before the work. */
+async function checkPlaces({ directory, file }: BatchRequest): Promise<void> {
+  const { checkWritable, checkWritableDirectory } = await import("../table/write_file.ts");
+  if (file !== undefined) await checkWritable(file);
+  await checkWritableDirectory(directory);
 }
 
 /**

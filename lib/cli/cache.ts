@@ -7,6 +7,7 @@ import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageErro
 import { quote } from "./args_values.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
 import { printData, stdoutScreen } from "./output.ts";
+import { checkOutputs } from "./outputs.ts";
 
 const ACTIONS = ["list", "size", "remove"] as const;
 
@@ -37,6 +38,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
+  await checkOutputs(spec, parsed);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { runCache } = await import(new URL("./cache_run.ts", import.meta.url).href) as typeof import("./cache_run.ts");
   await runCache(request);

@@ -22,6 +22,7 @@ import {
   type RunRequest,
 } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
+import { checkOutputs } from "./outputs.ts";
 import { type PromptSource, readPromptSource } from "./prompt.ts";
 import { EVERY_LAYER, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 import { startEarly } from "./start_early.ts";
@@ -95,6 +96,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
+  await checkOutputs(spec, parsed);
   const threads = startEarly(request);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { edges } = await import(new URL("./edges_run.ts", import.meta.url).href) as RunModule;

@@ -19,6 +19,7 @@ import {
   type RunRequest,
 } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
+import { checkOutputs } from "./outputs.ts";
 import { STDIN } from "./prompt.ts";
 import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 import { startEarly } from "./start_early.ts";
@@ -52,6 +53,7 @@ const spec = {
     "does to the model's predictions, in SAELens's figures and under its names.",
   usage: "FILE [--model M] [--sae S]... [options]",
   positionals: [{
+    reads: true,
     name: "FILE",
     help: "one prompt per line: text, or a JSON array of token ids, used exactly as given; " +
       '"-" reads standard input',
@@ -86,7 +88,12 @@ const spec = {
       help: "json has all figures, table those for people; " +
         "by default from --output's ending, else table on a terminal and json otherwise",
     },
-    output: { kind: "string", placeholder: "FILE", help: "write the figures to a file, whole or not at all" },
+    output: {
+      kind: "string",
+      writes: "file",
+      placeholder: "FILE",
+      help: "write the figures to a file, whole or not at all",
+    },
     ...DEVICE_OPTIONS,
     quiet: { ...DEVICE_OPTIONS.quiet, help: "print nothing but the figures and errors" },
   },
@@ -106,6 +113,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
+  await checkOutputs(spec, parsed);
   const threads = startEarly({ ...request, prompt: STDIN });
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { evals } = await import(new URL("./evals_run.ts", import.meta.url).href) as RunModule;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileError } from "../platform/file_error.ts";
 import { isRecord } from "../weights/json.ts";
 
 /** What a file says. */
@@ -152,8 +153,7 @@ async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
     const file = await Deno.open(path);
     return await gather(path, file.readable); // which closes the file
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Deno.errors.NotFound(`Cannot read explanations from ${path}: there is no such file`, { cause: error });
+    throw fileError("read", path, error, "explanations from");
   }
 }
 

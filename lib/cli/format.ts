@@ -37,7 +37,12 @@ export const FORMAT_OPTIONS = {
     placeholder: "F",
     help: "how rows are written; by default from --output's ending, else table on a terminal and csv otherwise",
   },
-  output: { kind: "string", placeholder: "FILE", help: "write the rows to a file, whole or not at all" },
+  output: {
+    kind: "string",
+    writes: "file",
+    placeholder: "FILE",
+    help: "write the rows to a file, whole or not at all",
+  },
 } satisfies Record<string, OptionSpec>;
 
 /**

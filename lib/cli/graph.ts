@@ -20,6 +20,7 @@ import {
   type RunRequest,
 } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
+import { checkOutputs } from "./outputs.ts";
 import { type PromptSource, readPromptSource } from "./prompt.ts";
 import { readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 import { startEarly } from "./start_early.ts";
@@ -111,9 +112,15 @@ const spec = {
         "by default as the transcoders were trained, else left out as circuit-tracer does",
     },
     "exclude-token-ids": EXCLUDE_OPTIONS["exclude-token-ids"],
-    output: { kind: "string", placeholder: "FILE", help: "write the graph to a file, whole or not at all" },
+    output: {
+      kind: "string",
+      writes: "file",
+      placeholder: "FILE",
+      help: "write the graph to a file, whole or not at all",
+    },
     "graph-file-dir": {
       kind: "string",
+      writes: "directory",
       placeholder: "DIR",
       help: "add the graph to the directory from which circuit-tracer start-server serves its page",
     },
@@ -136,6 +143,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
+  await checkOutputs(spec, parsed);
   const threads = startEarly(request);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { graph } = await import(new URL("./graph_run.ts", import.meta.url).href) as RunModule;

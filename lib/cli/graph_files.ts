@@ -4,6 +4,7 @@
  * @module
  */
 import type { CircuitTracerGraph } from "../attribution/circuit_tracer.ts";
+import { fileError } from "../platform/file_error.ts";
 import { writeFileAtomic } from "../table/write_file.ts";
 import { isRecord, parseJsonObject } from "../weights/json.ts";
 import type { GraphRequest } from "./graph.ts";
@@ -39,12 +40,19 @@ function json(value: unknown): string {
 /** The graph as SLUG.json, and its metadata in the list, in the place of those of the same name. */
 async function addToDirectory(directory: string, graph: CircuitTracerGraph, chunks: readonly string[]): Promise<void> {
   const { metadata } = graph;
-  await Deno.mkdir(directory, { recursive: true });
+  await Deno.mkdir(directory, { recursive: true }).catch((error) => {
+    throw fileError("write", directory, error);
+  });
   const others = (await readIndex(`${directory}/${INDEX}`)).filter((entry) =>
     !(isRecord(entry) && entry.slug === metadata.slug)
   );
   await writeFileAtomic(`${directory}/${metadata.slug}.json`, chunks);
   await writeFileAtomic(`${directory}/${INDEX}`, [`${JSON.stringify({ graphs: [...others, metadata] }, null, 2)}\n`]);
+}
+
+/** @throws {Error} before the work, if the directory has a list of graphs to which none can be added */
+export async function checkIndex(directory: string): Promise<void> {
+  await readIndex(`${directory}/${INDEX}`);
 }
 
 async function readIndex(file: string): Promise<readonly unknown[]> {
@@ -53,7 +61,7 @@ async function readIndex(file: string): Promise<readonly unknown[]> {
     text = await Deno.readTextFile(file);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
+    throw fileError("read", file, error);
   }
   const { graphs } = parseJsonObject(text, file);
   if (!Array.isArray(graphs)) throw new SyntaxError(`${file} has no list of "graphs": is it circuit-tracer's?`);

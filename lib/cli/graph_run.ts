@@ -8,7 +8,7 @@ import { type CircuitTracerGraph, toCircuitTracer } from "../attribution/circuit
 import { printable } from "../table/terminal.ts";
 import { findExplanations } from "./explanations.ts";
 import type { GraphRequest } from "./graph.ts";
-import { writeGraph } from "./graph_files.ts";
+import { checkIndex, writeGraph } from "./graph_files.ts";
 import { openShown } from "./open.ts";
 import { printNote, stderrScreen } from "./output.ts";
 import { withProgress } from "./progress.ts";
@@ -19,6 +19,7 @@ import { promptWords, tokenName } from "../report/words.ts";
 
 /** Makes the graph and writes it. */
 export async function graph(request: GraphRequest): Promise<void> {
+  if (request.directory !== undefined) await checkIndex(request.directory);
   const prompt = await readPrompt(request.prompt);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);

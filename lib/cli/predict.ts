@@ -8,6 +8,7 @@ import { CHAT_OPTIONS, type ChatRequest, readChat } from "./chat_options.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
 import { DEVICE_OPTIONS, MODEL_OPTIONS, PROMPT, readRunRequest, RUN_OPTIONS, type RunRequest } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
+import { checkOutputs } from "./outputs.ts";
 import { type PromptSource, readPromptSource } from "./prompt.ts";
 import { defaultSaes, readSaes, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 import { startEarly } from "./start_early.ts";
@@ -59,6 +60,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
+  await checkOutputs(spec, parsed);
   const threads = startEarly(request);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { predict } = await import(new URL("./predict_run.ts", import.meta.url).href) as RunModule;

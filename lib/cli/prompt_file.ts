@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileError } from "../platform/file_error.ts";
 import { parseJson } from "../weights/json.ts";
 import { quote } from "./args_values.ts";
 import { readPrompt, STDIN } from "./prompt.ts";
@@ -25,14 +26,13 @@ export async function readPromptFile(file: string | typeof STDIN): Promise<FileP
 
 async function readText(file: string | typeof STDIN): Promise<string> {
   if (file === STDIN) return String(await readPrompt(file));
+  const bytes = await Deno.readFile(file).catch((error) => {
+    throw fileError("read", file, error, "prompts from");
+  });
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(file));
-  } catch (error) {
-    const why = (text: string): string => `Cannot read prompts from ${file}: ${text}`;
-    if (error instanceof Deno.errors.NotFound) throw new Deno.errors.NotFound(why("there is no such file"));
-    if (error instanceof Deno.errors.IsADirectory) throw new Deno.errors.IsADirectory(why("it is a directory"));
-    if (error instanceof TypeError) throw new SyntaxError(why("it is no text in UTF-8"));
-    throw error;
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new SyntaxError(`Cannot read prompts from ${file}: it is no text in UTF-8`);
   }
 }
 

@@ -7,6 +7,7 @@ import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageErro
 import { ATTRIBUTION_OPTIONS, type AttributionRequest, readAttribution } from "./attribution_options.ts";
 import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
+import { checkOutputs } from "./outputs.ts";
 import { startEarly } from "./start_early.ts";
 
 /** Everything that the command line asks for. */
@@ -28,7 +29,7 @@ const spec = {
   positionals: [PROMPT],
   options: {
     ...ATTRIBUTION_OPTIONS,
-    output: { kind: "string", placeholder: "FILE", help: "the file to write, whole or not at all" },
+    output: { kind: "string", writes: "file", placeholder: "FILE", help: "the file to write, whole or not at all" },
     cards: {
       kind: "integer",
       placeholder: "N",
@@ -55,6 +56,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed, args, stdoutScreen().isTerminal);
+  await checkOutputs(spec, parsed);
   const threads = startEarly(request);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { report } = await import(new URL("./report_run.ts", import.meta.url).href) as RunModule;

@@ -45,6 +45,7 @@ export const SAE_DETAILS = {
   },
   explanations: {
     kind: "string",
+    reads: true,
     multiple: true,
     placeholder: "FILE",
     help: "what the features of the --sae before it (or of the only SAE) stand for: JSON, JSON lines or CSV with a " +

@@ -6,6 +6,7 @@
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
 import { printData, stdoutScreen } from "./output.ts";
+import { checkOutputs } from "./outputs.ts";
 
 /** Everything that the command line asks for. */
 export interface SaesRequest {
@@ -36,6 +37,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
+  await checkOutputs(spec, parsed);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { listSaes } = await import(new URL("./saes_run.ts", import.meta.url).href) as typeof import("./saes_run.ts");
   await listSaes(request);

@@ -8,6 +8,7 @@ import { UsageError } from "./args_values.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
 import { DEVICE_OPTIONS, type RunRequest } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
+import { checkOutputs } from "./outputs.ts";
 
 /** Everything that the command line asks for. */
 export interface VerifyRequest extends Pick<RunRequest, "device" | "threads" | "quiet"> {
@@ -26,6 +27,7 @@ const spec = {
     "(700 MB). Exits with 1 if one does not agree.",
   usage: "[FILE] [--model M] [--sae S] [options]",
   positionals: [{
+    reads: true,
     name: "FILE",
     help:
       "figures as JSON: model, sae, prompt, pos_token, neg_token, and of metric, tokens, next_tokens, attributions, " +
@@ -51,6 +53,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
+  await checkOutputs(spec, parsed);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { verify } = await import(new URL("./verify_run.ts", import.meta.url).href) as RunModule;
   await verify(request);

@@ -8,6 +8,7 @@ import { quote } from "../quote.ts";
 import { parseFigures, type PublishedFigures } from "../attribution/figures.ts";
 import { type FigureCheck, verifyFigures } from "../attribution/verify.ts";
 import type { Table } from "../table/table.ts";
+import { fileError } from "../platform/file_error.ts";
 import { printable } from "../table/terminal.ts";
 import { openShown } from "./open.ts";
 import { printNote, stderrScreen, stdoutScreen } from "./output.ts";
@@ -58,8 +59,7 @@ async function readFigures(file: string | undefined): Promise<PublishedFigures> 
   try {
     text = await Deno.readTextFile(file);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Deno.errors.NotFound(`Cannot read figures from ${file}: there is no such file`);
+    throw fileError("read", file, error, "figures from");
   }
   return parseFigures(parseJson(text, `figures from ${file}`), file);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { dirname, join, resolve } from "node:path";
+import { fileError } from "../platform/file_error.ts";
 
 /**
  * Writes a file atomically: the chunks go to a temporary file in the same directory that takes the file's place at
@@ -26,15 +27,8 @@ export async function writeFileAtomic(
   path: string,
   chunks: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
 ): Promise<void> {
-  if (path === "") throw new RangeError("Cannot write a file: its name is empty, give one");
-  const existing = await clearly(path, () => statOrUndefined(path));
-  if (existing?.isDirectory) throw new Deno.errors.IsADirectory(`Cannot write ${path}: it is a directory, give a file`);
-  if (existing !== undefined && (!existing.isFile || isDevice(path))) {
-    return await writeAll(path, path, chunks, { append: true });
-  }
-
-  const target = existing === undefined ? path : await clearly(path, () => Deno.realPath(path));
-  const temporary = join(dirname(target), `.${crypto.randomUUID()}.tmp`);
+  const { existing, target, temporary } = await placeOf(path);
+  if (temporary === undefined) return await writeAll(path, path, chunks, { append: true });
   try {
     await writeAll(path, temporary, chunks, { createNew: true });
     if (existing?.mode != null && Deno.build.os !== "windows") {
@@ -47,16 +41,89 @@ export async function writeFileAtomic(
   }
 }
 
+/**
+ * Refuses a file that {@linkcode writeFileAtomic} could not write, with its error, before there is anything to write. An
+ * empty temporary file is made and removed: no other test knows of every way in which a system says no.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { checkWritable } from "./write_file.ts";
+ *
+ * await assert.rejects(checkWritable("no/such/directory/table.csv"), /the directory no\/such\/directory does not exist/);
+ * ```
+ */
+export async function checkWritable(path: string): Promise<void> {
+  const { existing, temporary } = await placeOf(path);
+  if (temporary !== undefined) return await tryFile(path, temporary);
+  if (existing?.isFifo || existing?.isSocket) return; // opening a pipe would wait for its other end
+  await clearly(path, async () => (await Deno.open(path, { write: true, append: true })).close());
+}
+
+/**
+ * The same of a directory into which files will be written, and which is made with those above it if it is not there.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { checkWritableDirectory } from "./write_file.ts";
+ *
+ * await assert.rejects(checkWritableDirectory("/dev/null/run"), /\/dev\/null is no directory/);
+ * ```
+ */
+export async function checkWritableDirectory(path: string): Promise<void> {
+  if (path === "") throw new RangeError("Cannot write into a directory: its name is empty, give one");
+  let place = resolve(path);
+  let existing = await clearly(path, () => statOrUndefined(place));
+  while (existing === undefined) {
+    place = dirname(place);
+    existing = await clearly(path, () => statOrUndefined(place));
+  }
+  if (!existing.isDirectory) {
+    throw new Deno.errors.NotADirectory(`Cannot write ${path}: ${place} is no directory, choose another place`);
+  }
+  await tryFile(path, temporaryIn(place));
+}
+
+async function tryFile(path: string, temporary: string): Promise<void> {
+  await clearly(path, async () => (await Deno.open(temporary, { write: true, createNew: true })).close());
+  await clearly(path, () => Deno.remove(temporary));
+}
+
+/** Where a file's content goes: to `temporary` first, which then takes the place of `target`; or straight to the file. */
+interface Place {
+  readonly existing: Deno.FileInfo | undefined;
+  readonly target: string;
+  /** Undefined for what is no regular file. */
+  readonly temporary: string | undefined;
+}
+
+async function placeOf(path: string): Promise<Place> {
+  if (path === "") throw new RangeError("Cannot write a file: its name is empty, give one");
+  const existing = await clearly(path, () => statOrUndefined(path));
+  if (existing?.isDirectory) throw new Deno.errors.IsADirectory(`Cannot write ${path}: it is a directory, give a file`);
+  if (existing !== undefined && (!existing.isFile || isDevice(path))) {
+    return { existing, target: path, temporary: undefined };
+  }
+  const target = existing === undefined ? path : await clearly(path, () => Deno.realPath(path));
+  return { existing, target, temporary: temporaryIn(dirname(target)) };
+}
+
+function temporaryIn(directory: string): string {
+  return join(directory, `.${crypto.randomUUID()}.tmp`);
+}
+
 /** `/dev/stdout` may lead to a regular file that the shell holds open: replacing that one would lose the output. */
 function isDevice(path: string): boolean {
   return /^\/(dev|proc)\//.test(resolve(path));
 }
 
+/** Undefined where there is nothing, also because what stands above it is no directory. */
 async function statOrUndefined(path: string): Promise<Deno.FileInfo | undefined> {
   try {
     return await Deno.stat(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;
   }
 }
@@ -84,31 +151,6 @@ async function clearly<T>(path: string, operation: () => Promise<T>): Promise<T>
   try {
     return await operation();
   } catch (error) {
-    throw explained(path, error);
+    throw fileError("write", path, error);
   }
-}
-
-const { NotCapable, PermissionDenied, NotFound, NotADirectory, BrokenPipe } = Deno.errors;
-
-function explained(path: string, error: unknown): unknown {
-  const cannot = `Cannot write ${path}:`;
-  const options = { cause: error };
-  if (error instanceof BrokenPipe) return error; // the reader of a pipe has had enough: the caller's to judge
-  if (error instanceof NotCapable) {
-    return new NotCapable(`${cannot} Deno was not allowed to, run it with --allow-read and --allow-write`, options);
-  }
-  if (error instanceof PermissionDenied) {
-    return new PermissionDenied(`${cannot} permission denied, choose a place you may write to`, options);
-  }
-  if (error instanceof NotFound) {
-    return new NotFound(`${cannot} the directory ${dirname(path)} does not exist, make it first`, options);
-  }
-  if (error instanceof NotADirectory) {
-    return new NotADirectory(`${cannot} ${dirname(path)} is no directory, choose another place`, options);
-  }
-  if (error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) {
-    return new Error(`${cannot} the disk is full, free some space or choose another place`, options);
-  }
-  const reason = error instanceof Error ? error.message : String(error);
-  return new Error(`${cannot} ${reason.split("\n", 1)[0]}, choose another place`, options);
 }

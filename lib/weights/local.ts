@@ -1,3 +1,4 @@
+import { fileError } from "../platform/file_error.ts";
 import { settleAll } from "./concurrency.ts";
 import { checkPath } from "./paths.ts";
 import {
@@ -247,7 +248,7 @@ function explain(error: unknown, directory: string, path: string): unknown {
       `Cannot read ${full}: the system denies it; check its permissions, and pass --allow-read=${directory}`;
     return new Deno.errors.PermissionDenied(message, { cause: error });
   }
-  if (!isAbsence(error)) return error;
+  if (!isAbsence(error)) return fileError("read", full, error);
   const what = directoryExists(directory)
     ? `Cannot read ${full}: no such file`
     : `Cannot read ${directory}: no such directory`;

@@ -140,7 +140,7 @@ Deno.test("evals: prompts that cannot be used", async () => {
     await Deno.writeFile(`${directory}/latin1`, Uint8Array.of(0x67, 0xe9, 0x0a));
     await reject(`${directory}/latin1`, /^Cannot read prompts from .*latin1: it is no text in UTF-8$/);
     await reject(`${directory}/missing`, /^Cannot read prompts from .*missing: there is no such file$/);
-    await reject(directory, /^Cannot read prompts from .*: it is a directory$/);
+    await reject(directory, /^Cannot read prompts from .*: it is a directory, give a file$/);
   });
 });
 
