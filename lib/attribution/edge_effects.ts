@@ -221,9 +221,9 @@ async function multiply(
   const n = offsets.length - 1;
   const copies = weights.length;
   const g = sae ? seenBy(sae, gradient) : gradient.data;
-  const session = await runtime.session(`direct effects ${d}`, () => ({
+  const session = await runtime.session({
     effects: matMul(input("gradient", ["copy", d]), swapLast(input("written", ["node", d]))),
-  }));
+  });
   for (let position = 0; position < n; position++) {
     const [start, end] = [offsets[position], offsets[position + 1]];
     const at = gatherCopies(g, copies, n, d, position);

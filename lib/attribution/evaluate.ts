@@ -110,13 +110,11 @@ export async function evaluateMetric(
   logits: FloatTensor,
 ): Promise<{ value: number; logitGradient: FloatTensor }> {
   const [rows, width] = logits.dims;
-  const session = await model.runtime.session(`metric ${name} ${rows === 1 ? 1 : "n"} ${width}`, () => {
-    const values = input("logits", [rows === 1 ? 1 : "row", width]);
-    const metricValue = metric.build(values);
-    const [gradient] = vjp([metricValue], [constant(1)], [values]);
-    if (!gradient) throw new TypeError(`The metric ${name} does not depend on the logits`);
-    return { value: metricValue, gradient };
-  });
+  const values = input("logits", [rows === 1 ? 1 : "row", width]);
+  const metricValue = metric.build(values);
+  const [gradientValue] = vjp([metricValue], [constant(1)], [values]);
+  if (!gradientValue) throw new TypeError(`The metric ${name} does not depend on the logits`);
+  const session = await model.runtime.session({ value: metricValue, gradient: gradientValue });
   const { value, gradient } = await session.run({ logits, ...metric.feeds });
   return { value: value.data[0] as number, logitGradient: gradient as FloatTensor };
 }

@@ -110,7 +110,7 @@ async function throughBlock(
   }
   data.set(data.subarray(width, 2 * width).map((x) => 2 * x), (n + 1) * width);
   const dims = [1, n + 2, ...hooks[from].shape.slice(2) as number[]];
-  const session = await runtime.session(`${architecture.blockKind(layer)} ${from} to ${to}`, () => graph);
+  const session = await runtime.session(graph);
   const { written } = await session.run({ value: { dims, data }, ...await model.readWeights(refs) });
   return linearPart(written.data as Float32Array, n, architecture.config.dModel);
 }

@@ -95,7 +95,7 @@ async function throughFinalNorm(model: Model, rows: Float32Array): Promise<Float
   const n = rows.length / dModel;
   const data = new Float32Array((n + 1) * dModel);
   data.set(rows, dModel); // row 0 stays 0
-  const session = await model.runtime.session("final norm and scale", () => finalGraph(model));
+  const session = await model.runtime.session(finalGraph(model));
   const weights = await model.readWeights(model.architecture.finalWeights());
   const { output, scale } = await session.run({ resid: { dims: [1, n + 1, dModel], data }, ...weights });
   const [out, scales] = [output.data as Float32Array, scale.data as Float32Array];

@@ -44,13 +44,13 @@ export interface ResolvedMetric {
   readonly note?: string;
   /** Further inputs of its graph. */
   readonly feeds: Readonly<Record<string, Tensor>>;
-  /** From logits `[row, column]` to a scalar. The same for all metrics of one name. */
+  /** From logits `[row, column]` to a scalar. */
   build(logits: Value): Value;
 }
 
 /** A function of the logits. */
 export interface Metric {
-  /** Metrics of one name have one graph. */
+  /** What outputs call it. */
   readonly name: string;
   /** Tokens that it adds to the prompt, such as a continuation whose probability it is. */
   append?(context: Pick<MetricContext, "encode">): Promise<number[]>;

@@ -229,7 +229,7 @@ export function klToClean({ position = -1 }: MetricOptions = {}): Metric {
 
 /** A metric of one's own, for {@linkcode graphMetric}. */
 export interface GraphMetric extends MetricOptions {
-  /** Metrics with the same name must have the same graph. */
+  /** What outputs call it. */
   readonly name: string;
   /** For reports; default: the name. */
   readonly formula?: string;

@@ -5,6 +5,7 @@
  * @module
  */
 export * from "./value.ts";
+export { graphKey } from "./key.ts";
 export * from "./ops.ts";
 export * from "./rewrite.ts";
 export * from "./vjp.ts";

@@ -9,7 +9,7 @@ import { addDeltas, type Graph, input, type Value, vjp } from "../graph/mod.ts";
 import type { Constants, Runtime, Session } from "../runtime/runtime.ts";
 import type { BackwardOptions } from "./pass.ts";
 
-/** Which graph of a stage: everything that its sessions' keys depend on. */
+/** Which graph of a stage. */
 export interface StageKey {
   /** 0 embed, 1 … n blocks, n + 1 final norm */
   readonly stage: number;
@@ -66,6 +66,8 @@ export class StageSessions {
   readonly #runtime: Runtime;
   readonly #weights: (stage: number) => Constants | undefined;
   readonly #graphs = new Map<string, AnyStageGraph>();
+  /** What was derived from them, by all that it depends on. */
+  readonly #derived = new Map<string, Graph>();
 
   /** @param weights a stage's weights, where they stay in the runtime's memory */
   constructor(architecture: Architecture, runtime: Runtime, weights: (stage: number) => Constants | undefined) {
@@ -118,9 +120,11 @@ export class StageSessions {
     return { input: stageInput, output: shifted[OUTPUT], hooks: shifted };
   }
 
-  #session(key: StageKey, what: string, graph: () => Graph): Promise<Session> {
-    const name = `model ${numberOf(this.#architecture)} ${this.#kind(key)} [${key.deltas}] ${what}`;
-    return this.#runtime.session(name, graph, this.#weights(key.stage));
+  #session(key: StageKey, what: string, derive: () => Graph): Promise<Session> {
+    const name = `${this.#kind(key)} [${key.deltas}] ${what}`;
+    const graph = this.#derived.get(name) ?? derive();
+    this.#derived.set(name, graph);
+    return this.#runtime.session(graph, this.#weights(key.stage));
   }
 
   /** Stages of one kind share one graph. */

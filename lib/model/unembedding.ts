@@ -77,10 +77,10 @@ export class Unembedding {
     visit: (logits: Float32Array, start: number, end: number) => void,
   ): Promise<void> {
     const { dModel } = this.#config;
-    const graph = (): Graph => ({
+    const graph = {
       logits: matMul(input("final", [1, "row", dModel]), swapLast(input("weight", ["vocab", dModel]))),
-    });
-    await this.#slices("unembed", graph, async (session, weight, start, end) => {
+    };
+    await this.#slices(graph, async (session, weight, start, end) => {
       const { logits } = await session.run({ final, ...weight });
       visit(logits.data as Float32Array, start, end);
     });
@@ -115,10 +115,8 @@ export class Unembedding {
     const g = this.#beforeSoftCap(logitGradient, logits);
     if (this.#centred) centreRows(g, rows, dVocab);
     const total = new Float32Array(rows * dModel);
-    const graph = (): Graph => ({
-      final: matMul(input("gradient", ["row", "vocab"]), input("weight", ["vocab", dModel])),
-    });
-    await this.#slices("unembed gradient", graph, async (session, weight, start, end) => {
+    const graph = { final: matMul(input("gradient", ["row", "vocab"]), input("weight", ["vocab", dModel])) };
+    await this.#slices(graph, async (session, weight, start, end) => {
       const gradient = new Float32Array(rows * (end - start));
       for (let r = 0; r < rows; r++) {
         gradient.set(g.subarray(r * dVocab + start, r * dVocab + end), r * (end - start));
@@ -168,8 +166,7 @@ export class Unembedding {
 
   /** Runs a graph on slices of the weight; where they are read, the next one while the current one is used. */
   async #slices(
-    key: string,
-    graph: () => Graph,
+    graph: Graph,
     visit: (session: Session, weight: { weight?: FloatTensor }, start: number, end: number) => Promise<void>,
   ): Promise<void> {
     const { dModel, dVocab } = this.#config;
@@ -179,7 +176,7 @@ export class Unembedding {
       return { dims: [end - start, dModel], data };
     };
     if (!this.#resident) {
-      const session = await this.#runtime.session(key, graph);
+      const session = await this.#runtime.session(graph);
       return await readAhead(
         dVocab,
         step,
@@ -192,7 +189,7 @@ export class Unembedding {
     for (let start = 0; start < dVocab; start += step) {
       const end = Math.min(dVocab, start + step);
       const load = async (): Promise<Record<string, FloatTensor>> => ({ weight: await read(start, end) });
-      const session = await this.#runtime.session(key, graph, {
+      const session = await this.#runtime.session(graph, {
         key: `unembedding ${this.#number} from ${start}`,
         load,
       });

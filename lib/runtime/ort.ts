@@ -6,6 +6,7 @@
 import type { InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_web.ts";
 import { outputName, toOnnx } from "../graph/onnx.ts";
 import { type FloatType, type Graph, graphInputs } from "../graph/value.ts";
+import { graphKey } from "../graph/key.ts";
 import { Mutex } from "./mutex.ts";
 import { OWN_MEMORY } from "../weights/float_memory.ts";
 import type { Constants, Inputs, Runtime, Session } from "./runtime.ts";
@@ -91,18 +92,20 @@ interface Placed {
 /** Opens a runtime on a provider. */
 export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): Runtime {
   engine.start().catch(() => {}); // reported when a session is made
-  const sessions = new Map<string, Promise<Session & { release(): Promise<void> }>>();
+  const sessions = new Map<string, Promise<CompiledSession>>();
+  /** Those whose constants are compiled in, by the constants' key. */
+  const bound = new Map<string, Map<string, Promise<CompiledSession>>>();
   const placed = new Map<string, Promise<Placed>>();
 
   const compile = async (graph: Graph, constants?: Constants): Promise<CompiledSession> => {
     const ort = await engine.start();
     const taken = graphInputs(graph);
-    const bound = constants && engine.constants === "compiled"
+    const given = constants && engine.constants === "compiled"
       ? Object.fromEntries(Object.entries(await constants.load()).filter(([name]) => taken.has(name)))
       : {};
-    const bytes = toOnnx(graph, { dtype, contribOps: engine.contribOps, external: dimsOf(bound) });
+    const bytes = toOnnx(graph, { dtype, contribOps: engine.contribOps, external: dimsOf(given) });
     const options = constants ? { ...engine.sessionOptions, ...engine.boundOptions } : engine.sessionOptions;
-    const externalData = Object.entries(bound).map(([path, { data }]) => ({ path, data: bytesOf(data) }));
+    const externalData = Object.entries(given).map(([path, { data }]) => ({ path, data: bytesOf(data) }));
     const session = await oneCall.run(() =>
       ort.InferenceSession.create(bytes, externalData.length > 0 ? { ...options, externalData } : options)
     );
@@ -132,10 +135,10 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
   };
 
   const forget = async (key: string): Promise<void> => {
-    for (const [name, session] of sessions) {
-      if (!name.includes(` of ${key}`)) continue;
-      sessions.delete(name);
-      await (await session).release();
+    for (const [name, own] of bound) {
+      if (!name.startsWith(key)) continue;
+      bound.delete(name);
+      for (const session of own.values()) await (await session).release();
     }
     for (const [name, constants] of placed) {
       if (!name.startsWith(key)) continue;
@@ -145,9 +148,10 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
   };
 
   const dispose = async (): Promise<void> => {
-    const open = [...sessions.values()];
+    const open = [sessions, ...bound.values()].flatMap((kept) => [...kept.values()]);
     const constants = [...placed.values()];
     sessions.clear();
+    bound.clear();
     placed.clear();
     for (const result of await Promise.allSettled(open)) {
       if (result.status === "fulfilled") await result.value.release();
@@ -159,12 +163,15 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
     device: engine.device,
     version: engine.version,
     memory: OWN_MEMORY,
-    async session(key, graph, constants) {
-      if (!constants) return await keep(sessions, key, () => compile(graph()));
-      if (engine.constants === "compiled") {
-        return await keep(sessions, `${key} of ${constants.key}`, () => compile(graph(), constants));
+    async session(graph, constants) {
+      const key = graphKey(graph);
+      if (constants && engine.constants === "compiled") {
+        const own = bound.get(constants.key) ?? new Map<string, Promise<CompiledSession>>();
+        bound.set(constants.key, own);
+        return await keep(own, key, () => compile(graph, constants));
       }
-      const session = await keep(sessions, key, () => compile(graph())) as CompiledSession;
+      const session = await keep(sessions, key, () => compile(graph));
+      if (!constants) return session;
       return session.with(await keep(placed, constants.key, () => place(constants)));
     },
     forget,

@@ -59,11 +59,11 @@ export interface Runtime extends AsyncDisposable {
   /** Memory from which inputs need not be copied. */
   readonly memory: FloatMemory;
   /**
-   * The session with this key, compiled from the graph when it is first asked for.
+   * The session that runs a graph, compiled when one that computes the same is first asked for.
    *
    * @param constants some of its inputs, which stay in the runtime's memory and need not be given to `run`
    */
-  session(key: string, graph: () => Graph, constants?: Constants): Promise<Session>;
+  session(graph: Graph, constants?: Constants): Promise<Session>;
   /** Gives back constants whose key begins so, and what was compiled of them. */
   forget(key: string): Promise<void>;
   /** Releases all sessions and constants; arrays of its memory are released by whoever allocated them. */
@@ -86,7 +86,7 @@ export interface Runtime extends AsyncDisposable {
  * import { createRuntime } from "./runtime.ts";
  *
  * await using runtime = await createRuntime({ threads: 1 });
- * const session = await runtime.session("sum", () => ({ sum: add(input("x", [1]), 1) }));
+ * const session = await runtime.session({ sum: add(input("x", [1]), 1) });
  * const { sum } = await session.run({ x: { dims: [1], data: new Float32Array([2]) } });
  * console.assert(sum.data[0] === 3);
  * ```

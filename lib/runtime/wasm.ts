@@ -4,6 +4,7 @@
  * @module
  */
 import { type Graph, graphInputs, type Value } from "../graph/value.ts";
+import { graphKey } from "../graph/key.ts";
 import type { FloatMemory } from "../weights/float_memory.ts";
 import { VERSION } from "../version.ts";
 import { Engine, openEngine } from "./kernels/engine.ts";
@@ -90,12 +91,12 @@ export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions
     device: "wasm",
     version: ["sae-attribution", VERSION],
     memory,
-    async session(key, graph, constants) {
+    async session(graph, constants) {
       const engine = await starting;
+      const key = graphKey(graph);
       let session = sessions.get(key);
       if (!session) {
-        const made = graph();
-        session = new KernelSession({ engine, graph: made, inputs: graphInputs(made), threads, programs: new Map() });
+        session = new KernelSession({ engine, graph, inputs: graphInputs(graph), threads, programs: new Map() });
         sessions.set(key, session);
       }
       if (!constants) return session;

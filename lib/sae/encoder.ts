@@ -46,11 +46,10 @@ export async function encodeFeatures(
   decoderNorms?: Float32Array,
 ): Promise<SparseActivations> {
   const { runtime, store, config } = encoder;
-  const { architecture: name, dIn, dSae } = config;
-  const architecture = findArchitecture(name);
+  const { dIn, dSae } = config;
+  const architecture = findArchitecture(config.architecture);
   const rows = data.length / dIn;
   const z: Tensor = { dims: [rows, dIn], data };
-  const key = `sae ${name} ${dIn} ${decoderNorms !== undefined}`;
   const activated = (projected: Value): Graph => {
     const vectors = architecture.vectors.map((v) => [v, input(v, ["feature"])]);
     const activations = architecture.activations!(projected, Object.fromEntries(vectors));
@@ -71,12 +70,12 @@ export async function encodeFeatures(
     const { activations } = await session.run({ ...inputs, ...slice(start, end) });
     builder.add(activations as FloatTensor, start);
   };
-  const encoded = (): Graph => activated(matMul(input("z", ["row", dIn]), input("W_enc", [dIn, "feature"])));
+  const encoded = activated(matMul(input("z", ["row", dIn]), input("W_enc", [dIn, "feature"])));
   if (encoder.resident !== undefined) {
     const step = sliceColumns(encoder);
     for (let start = 0; start < dSae; start += step) {
       const end = Math.min(dSae, start + step);
-      const session = await runtime.session(key, encoded, {
+      const session = await runtime.session(encoded, {
         key: `${encoder.resident} from ${start} ${decoderNorms !== undefined}`,
         load: async () => ({
           W_enc: { dims: [dIn, end - start], data: await store.readColumnRange("W_enc", start, end) },
@@ -87,10 +86,10 @@ export async function encodeFeatures(
     }
   } else if (!store.tensors.get("W_enc")!.turned && rows * dSae * 4 <= PROJECTED_BYTES) {
     const projected: Tensor = { dims: [rows, dSae], data: await timesMatrix(encoder, "W_enc", data, ROW_SLICE_BYTES) };
-    const session = await runtime.session(`${key} activate`, () => activated(input("projected", ["row", "feature"])));
+    const session = await runtime.session(activated(input("projected", ["row", "feature"])));
     await finish(session, { projected }, 0, dSae);
   } else {
-    const session = await runtime.session(key, encoded);
+    const session = await runtime.session(encoded);
     await encoderSlices(encoder, (W_enc, start, end) => finish(session, { z, W_enc }, start, end), runtime.memory);
   }
   return builder.finish();

@@ -31,9 +31,9 @@ export async function visitProducts(
   visit: (products: Float32Array, start: number, end: number) => void,
 ): Promise<void> {
   const [, n] = store.tensors.get(name)!.shape;
-  const session = await runtime.session(`sae products ${n}`, () => ({
+  const session = await runtime.session({
     products: matMul(input("x", ["row", n]), swapLast(input("matrix", ["slice", n]))),
-  }));
+  });
   const rows: Tensor = { dims: [x.length / n, n], data: x };
   await eachSlice({ runtime, store }, name, SLICE_BYTES, async (data, start, end) => {
     const { products } = await session.run({ x: rows, matrix: { dims: [end - start, n], data } });
@@ -73,12 +73,12 @@ export async function timesMatrix(
 ): Promise<Float32Array> {
   const [m, n] = store.tensors.get(name)!.shape;
   const rows = x.length / m;
-  const session = await runtime.session("sae project", () => ({
+  const session = await runtime.session({
     sum: add(
       input("before", ["row", "column"]),
       matMul(input("x", ["row", "slice"]), input("matrix", ["slice", "column"])),
     ),
-  }));
+  });
   let sum: Tensor = { dims: [rows, n], data: new Float32Array(rows * n) };
   await eachSlice({ runtime, store }, name, sliceBytes, async (data, start, end) => {
     const part = new Float32Array(rows * (end - start));

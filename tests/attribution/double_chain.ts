@@ -64,11 +64,11 @@ export class DoubleChain implements AsyncDisposable {
     const feeds: Feeds = { tokens: await rows(embedding.tokens.name, tokens) };
     if (embedding.positions) feeds.positions = await rows(embedding.positions.name, [...tokens.keys()]);
     const { output } = this.architecture.embed(this.#processing);
-    let stream = await this.#run("embed", { output }, feeds, "output");
+    let stream = await this.#run({ output }, feeds, "output");
     for (let stage = 1; stage <= nLayers + 1; stage++) {
       this.streams.push(stream);
       const graph = this.#graph(stage);
-      stream = await this.#run(`forward ${stage}`, { output: graph.output }, await this.#feeds(stage), "output");
+      stream = await this.#run({ output: graph.output }, await this.#feeds(stage), "output");
     }
     return stream;
   }
@@ -90,7 +90,7 @@ export class DoubleChain implements AsyncDisposable {
       gradients.flatMap((g, i) => g ? [[i === 0 ? "input" : biases[i - 1][0], g] as const] : []),
     );
     const feeds = await this.#feeds(stage);
-    const session = await this.#runtime.session(`backward ${stage} ${count++}`, () => graph);
+    const session = await this.#runtime.session(graph);
     const inputs = session.inputNames.map((name) => [name, name === "gradient" ? gradient : feeds[name]]);
     const found = await session.run(Object.fromEntries(inputs)) as Record<string, Doubles>;
     const products = biases.flatMap(([name]): [string, number][] =>
@@ -124,14 +124,12 @@ export class DoubleChain implements AsyncDisposable {
     return doubles({ dims: shape, data: await this.#store.read(name) });
   }
 
-  async #run(key: string, graph: Record<string, Value>, feeds: Feeds, output: string): Promise<Doubles> {
-    const session = await this.#runtime.session(`${key} ${count++}`, () => graph);
+  async #run(graph: Record<string, Value>, feeds: Feeds, output: string): Promise<Doubles> {
+    const session = await this.#runtime.session(graph);
     const outputs = await session.run(Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]])));
     return outputs[output] as Doubles;
   }
 }
-
-let count = 0;
 
 function doubles({ dims, data }: Tensor): Doubles {
   return { dims, data: Float64Array.from(data as Float32Array) };

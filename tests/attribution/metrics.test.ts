@@ -127,6 +127,16 @@ const CASES: Case[] = [
     formula: "entropy",
     value: (z) => -sum([3, LAST].map((p) => sum(logProbs(z[p]).map((x) => Math.exp(x) * x)))),
   },
+  {
+    // The same name, position and sizes, and yet another metric of this model.
+    metric: graphMetric({
+      name: "entropy",
+      position: [3, -1],
+      build: (logits) => reduceSum(mul(softmax(logits), softmax(logits)), [0, 1], false),
+    }),
+    formula: "entropy",
+    value: (z) => sum([3, LAST].map((p) => sum(logProbs(z[p]).map((x) => Math.exp(2 * x))))),
+  },
 ];
 
 for (const { metric, formula, value, options = {}, appended = [] } of CASES) {

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { calculateFeatureAttribution, loadModel, loadSae, logitDiff, type Model, type Sae } from "../../mod.ts";
+import { type Graph, graphInputs } from "../../lib/graph/mod.ts";
 import { DATA } from "./golden.ts";
+
+/** What a graph is of: an encoder may be read in parts, and its activation function ends it. */
+function kindOf(graph: Graph): "forward" | "backward" | "sae" | undefined {
+  if (Object.hasOwn(graph, "activations")) return "sae";
+  const names = [...graphInputs(graph).keys()];
+  if (!names.includes("resid") && !names.includes("tokens")) return undefined;
+  return names.some((name) => name === "gradient" || name.startsWith("seed:")) ? "backward" : "forward";
+}
 
 /** How often a run's sessions run: of the model forward and backward, and of SAEs. */
 async function countRuns(
@@ -10,18 +19,13 @@ async function countRuns(
 ): Promise<{ forward: number; backward: number; sae: number }> {
   const runs = { forward: 0, backward: 0, sae: 0 };
   const original = model.runtime.session;
-  model.runtime.session = async (key, graph) => {
-    const session = await original.call(model.runtime, key, graph);
-    // An encoder may be read in parts; its activation function ends it.
-    const kind = key.startsWith("sae project")
-      ? undefined
-      : key.startsWith("sae ")
-      ? "sae"
-      : / (forward|backward) /.exec(key)?.[1];
+  model.runtime.session = async (graph) => {
+    const session = await original.call(model.runtime, graph);
+    const kind = kindOf(graph);
     return {
       inputNames: session.inputNames,
       run(inputs) {
-        if (kind !== undefined) runs[kind as keyof typeof runs]++;
+        if (kind !== undefined) runs[kind]++;
         return session.run(inputs);
       },
     };

@@ -49,8 +49,8 @@ function taken(graph: Graph, feeds: Feeds): Feeds {
   return Object.fromEntries([...graphInputs(graph).keys()].map((name) => [name, feeds[name]]));
 }
 
-async function compileOrt({ runtime }: Model, name: string, graph: Graph, feeds: Feeds): Promise<Run> {
-  const session = await runtime.session(name, () => graph);
+async function compileOrt({ runtime }: Model, graph: Graph, feeds: Feeds): Promise<Run> {
+  const session = await runtime.session(graph);
   return async () => (await session.run(taken(graph, feeds))).output.data as Float32Array;
 }
 
@@ -75,7 +75,7 @@ const tokens = Number(values.tokens);
 const [forward, backward, feeds] = await firstBlock(model, tokens);
 const found: Record<string, unknown> = {};
 for (const [name, graph] of [["forward", forward], ["backward", backward]] as const) {
-  const ort = await compileOrt(model, name, graph, feeds);
+  const ort = await compileOrt(model, graph, feeds);
   const run = isJax ? await compileJax(graph, { batch: 1, position: tokens }, taken(graph, feeds)) : ort;
   found[name] = { seconds: await time(run), difference: isJax ? difference(await run(), await ort()) : 0 };
 }

@@ -6,9 +6,9 @@ const SIZE = 2048;
 const RUNS = 5;
 
 await using runtime = await createRuntime({ device: Deno.args[0] as Device });
-const session = await runtime.session("product", () => ({
+const session = await runtime.session({
   product: matMul(input("a", [SIZE, SIZE]), input("b", [SIZE, SIZE])),
-}));
+});
 const matrix = {
   dims: [SIZE, SIZE],
   data: Float32Array.from({ length: SIZE * SIZE }, (_, i) => (i * 7919 % 1000) / 1000),

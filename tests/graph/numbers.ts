@@ -54,14 +54,12 @@ export function randomNumbers(random: () => number, shape: Shape, domain: Domain
   return { dims, data: Float64Array.from({ length: count(dims) }, () => draw(random, domain)) };
 }
 
-let sessions = 0;
-
 /** A graph compiled under a key of its own; its inputs may be given with others beside them. */
 export async function compile(
   runtime: Runtime,
   graph: Readonly<Record<string, Value>>,
 ): Promise<(feeds: Feeds) => Promise<Record<string, Numbers>>> {
-  const session = await runtime.session(`graph ${sessions++}`, () => graph);
+  const session = await runtime.session(graph);
   return async (feeds) => {
     const taken = Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]]));
     return await session.run(taken) as Record<string, Numbers>;

@@ -127,11 +127,9 @@ async function attend(
   rows: number,
   { q, k, v }: Readonly<Record<"q" | "k" | "v", Float32Array>>,
 ): Promise<Float32Array> {
-  const session = await runtime.session("sae temporal attention", () => {
-    const scores = matMul(input("q", ["row", "d_query"]), swapLast(input("k", ["row", "d_query"])));
-    const pattern = softmax(add(scores, input("mask", ["row", "row"])));
-    return { out: matMul(pattern, input("v", ["row", "d_value"])) };
-  });
+  const scores = matMul(input("q", ["row", "d_query"]), swapLast(input("k", ["row", "d_query"])));
+  const pattern = softmax(add(scores, input("mask", ["row", "row"])));
+  const session = await runtime.session({ out: matMul(pattern, input("v", ["row", "d_value"])) });
   const mask = Float32Array.from({ length: rows * rows }, (_, i) => i % rows > Math.floor(i / rows) ? -1e30 : 0);
   const matrix = (data: Float32Array): FloatTensor => ({ dims: [rows, data.length / rows], data });
   const { out } = await session.run({ q: matrix(q), k: matrix(k), v: matrix(v), mask: matrix(mask) });

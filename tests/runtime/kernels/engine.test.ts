@@ -9,7 +9,7 @@ import { runGraph } from "./run_graph.ts";
 
 await openEngine(); // before that, memory is our own
 await using runtime = await createRuntime({ device: "wasm", threads: 1 });
-await runtime.session("nothing", () => ({}));
+await runtime.session({});
 
 /** Fails unless it is an error of one line that says what to do. */
 function isTooLarge(error: unknown): boolean {
@@ -79,7 +79,7 @@ Deno.test("arrays lie apart, keep what they hold, and make room when they are re
 Deno.test("released twice, or not of this memory: nothing happens", async () => {
   const { memory } = runtime;
   await using other = await createRuntime({ device: "wasm", threads: 1 });
-  await other.session("nothing", () => ({}));
+  await other.session({});
   const first = next(memory);
   const [a, b] = [memory.allocate(100), memory.allocate(100)];
   memory.release(a);
@@ -118,7 +118,7 @@ Deno.test("more than there is is an error, and what was there goes on", async ()
 
 Deno.test("a program that does not fit is an error, and smaller ones run", async () => {
   const [x, y] = [input("x", ["m", 1]), input("y", [1, "n"])];
-  const session = await runtime.session("outer", () => ({ sum: exp(add(x, y)) }));
+  const session = await runtime.session({ sum: exp(add(x, y)) });
   const run = async (m: number, n: number): Promise<Float32Array> => {
     const inputs = { x: { dims: [m, 1], data: new Float32Array(m) }, y: { dims: [1, n], data: new Float32Array(n) } };
     return (await session.run(inputs)).sum.data as Float32Array;
@@ -139,7 +139,7 @@ Deno.test("a program that does not fit is an error, and smaller ones run", async
 Deno.test("constants that do not fit leave nothing behind, and can be tried again", async () => {
   const first = next(runtime.memory);
   await using other = await createRuntime({ device: "wasm", threads: 1 });
-  const graph = () => ({ y: add(matMul(input("x", [1, 2]), input("w", [2, 2])), input("b", [2])) });
+  const graph = { y: add(matMul(input("x", [1, 2]), input("w", [2, 2])), input("b", [2])) };
   const small = {
     w: { dims: [2, 2], data: Float32Array.of(1, 2, 3, 4) },
     b: { dims: [2], data: Float32Array.of(5, 6) },
@@ -155,7 +155,7 @@ Deno.test("constants that do not fit leave nothing behind, and can be tried agai
   ];
   for (const load of loads) {
     await assert.rejects(
-      other.session("product", graph, { key: "weights", load: () => Promise.resolve(load()) }),
+      other.session(graph, { key: "weights", load: () => Promise.resolve(load()) }),
       isTooLarge,
     );
   }
@@ -163,7 +163,7 @@ Deno.test("constants that do not fit leave nothing behind, and can be tried agai
   assert.equal(after.byteOffset, free.byteOffset);
   runtime.memory.release(after);
   for (const array of taken) runtime.memory.release(array);
-  const session = await other.session("product", graph, { key: "weights", load: () => Promise.resolve(small) });
+  const session = await other.session(graph, { key: "weights", load: () => Promise.resolve(small) });
   const { y } = await session.run({ x: { dims: [1, 2], data: Float32Array.of(10, 100) } });
   assert.deepEqual([...y.data], [315, 426]);
   await other.dispose();
@@ -175,9 +175,9 @@ Deno.test("runtimes that are opened and disposed of leave no memory taken", asyn
   for (let turn = 0; turn < 60; turn++) {
     const opened = await createRuntime({ device: "wasm", threads: 1 });
     const w: FloatTensor = { dims: [64, 64], data: new Float32Array(4096).fill(turn) };
-    const graph = () => ({ y: matMul(input("x", [1, 64]), input("w", [64, 64])) });
+    const graph = { y: matMul(input("x", [1, 64]), input("w", [64, 64])) };
     for (const key of ["a", "b"]) {
-      const session = await opened.session("product", graph, { key, load: () => Promise.resolve({ w, unused: w }) });
+      const session = await opened.session(graph, { key, load: () => Promise.resolve({ w, unused: w }) });
       const { y } = await session.run({ x: { dims: [1, 64], data: new Float32Array(64).fill(1) } });
       assert.ok((y.data as Float32Array).every((x) => x === 64 * turn));
       if (turn % 3 === 0) await opened.forget(key);
@@ -190,11 +190,11 @@ Deno.test("runtimes that are opened and disposed of leave no memory taken", asyn
 Deno.test("arrays of this memory are read where they are: what is written shows in the next run", async () => {
   const { memory } = runtime;
   const [x, y] = [input("x", ["n"]), input("y", ["n"])];
-  const session = await runtime.session("in place", () => ({
+  const session = await runtime.session({
     difference: sub(exp(mul(x, 0)), sub(y, x)),
     x,
     twice: mul(mul(x, 2), 1),
-  }));
+  });
   const whole = memory.allocate(20);
   whole.forEach((_, i) => whole[i] = i);
   const part = (from: number): FloatTensor => ({ dims: [5], data: whole.subarray(from, from + 5) });
@@ -218,7 +218,7 @@ Deno.test("arrays of this memory are read where they are: what is written shows 
 });
 
 Deno.test("more sizes than programs are kept: each run is right", async () => {
-  const session = await runtime.session("sizes", () => ({ y: add(input("x", ["m", "n"]), input("z", ["n"])) }));
+  const session = await runtime.session({ y: add(input("x", ["m", "n"]), input("z", ["n"])) });
   for (let turn = 0; turn < 3; turn++) {
     for (let n = 1; n <= 40; n++) {
       const inputs = {

@@ -72,8 +72,8 @@ Deno.test("random graphs agree with onnxruntime, at several sizes, and nothing t
     const random = uniform(1000 + seed);
     const made = randomGraph(random);
     for (const kind of made.kinds) kinds.add(kind);
-    const session = await wasm.session(`graph ${seed}`, () => made.graph);
-    const other = await onnx.session(`graph ${seed}`, () => made.graph);
+    const session = await wasm.session(made.graph);
+    const other = await onnx.session(made.graph);
     const first: { inputs?: Record<string, Tensor>; found?: Record<string, FloatTensor> } = {};
     for (const sizes of seed % 8 === 0 ? [...SIZES, LARGE] : SIZES) {
       const inputs = randomInputs(random, made.graph, made.indices, sizes, wasm);
@@ -108,8 +108,8 @@ Deno.test("random graphs are the same, to the last bit, on one thread and on thr
     const random = uniform(5000 + seed);
     const { graph, indices } = randomGraph(random);
     const inputs = randomInputs(random, graph, indices, LARGE, one);
-    const want = await (await one.session(`graph ${seed}`, () => graph)).run(inputs);
-    const session = await three.session(`graph ${seed}`, () => graph);
+    const want = await (await one.session(graph)).run(inputs);
+    const session = await three.session(graph);
     await threadsReady(3);
     for (let turn = 0; turn < 3; turn++) assertSameTensors(await session.run(inputs), want, `graph ${seed}`);
     for (const { data } of Object.values(inputs)) if (data instanceof Float32Array) one.memory.release(data);
@@ -145,7 +145,7 @@ Deno.test("programs in the upper half of the addresses", async () => {
         else words.set(Int32Array.from(data as BigInt64Array, Number), address / 4);
       }
       execute(hands, place, base / 4, base / 4 + program.length);
-      const want = await (await runtime.session(`graph ${seed}`, () => graph)).run(inputs);
+      const want = await (await runtime.session(graph)).run(inputs);
       const found = program.outputs.map(({ name, dims, place, offset }): [string, FloatTensor] => {
         const from = (place as number + offset) / 4;
         return [name, { dims, data: floats.slice(from, from + count(dims)) }];

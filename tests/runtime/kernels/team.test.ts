@@ -48,7 +48,7 @@ Deno.test("as many threads as runtimes ask for, and the same results on any numb
     assert.ok(relativeError(want[name].data, data) <= 1e-5, name);
   }
   await threadsReady(3);
-  const sessions = await Promise.all([three, one, two, three].map((runtime) => runtime.session("graph", () => GRAPH)));
+  const sessions = await Promise.all([three, one, two, three].map((runtime) => runtime.session(GRAPH)));
   for (let turn = 0; turn < 15; turn++) {
     for (const session of sessions) {
       assertSameTensors(await session.run(INPUTS), want, `turn ${turn}`);
@@ -62,9 +62,9 @@ Deno.test("an error on one thread ends the others' part, and the next program ru
   const indices = input("indices", ["row", 2], "int64");
   const wide = matMul(x, input("w", [64, 160]));
   const picked = gatherElements(wide, indices);
-  const session = await runtime.session("picked", () => ({
+  const session = await runtime.session({
     y: matMul(swapLast(add(scatterElementsLike(picked, indices, wide), exp(tanh(wide)))), x),
-  }));
+  });
   const run = (bad: boolean, turn: number) => {
     const data = new BigInt64Array(300);
     data.forEach((_, i) => data[i] = BigInt((i * 7) % 160));
@@ -84,7 +84,7 @@ Deno.test("threads that have waited for long end; the next program runs without 
   const engine = await openEngine();
   await using one = await createRuntime({ device: "wasm", threads: 1 });
   await using two = await createRuntime({ device: "wasm", threads: 2 });
-  const [alone, together] = await Promise.all([one, two].map((runtime) => runtime.session("graph", () => GRAPH)));
+  const [alone, together] = await Promise.all([one, two].map((runtime) => runtime.session(GRAPH)));
   const want = await alone.run(INPUTS);
   await threadsReady(2);
   for (let turn = 0; engine.threads > 1; turn++) {
@@ -106,7 +106,7 @@ Deno.test("a process that never disposes of its runtime ends by itself", async (
     import { openEngine } from ${moduleOf("runtime/kernels/engine.ts")};
     import { createRuntime } from ${moduleOf("runtime/runtime.ts")};
     const runtime = await createRuntime({ device: "wasm", threads: 2 });
-    const session = await runtime.session("square", () => ({ y: matMul(input("x", [256, 256]), input("x2", [256, 256])) }));
+    const session = await runtime.session({ y: matMul(input("x", [256, 256]), input("x2", [256, 256])) });
     const x = { dims: [256, 256], data: new Float32Array(256 * 256).fill(1) };
     const engine = await openEngine();
     for (let turn = 0; engine.threads < 2 && turn < 500; turn++) await new Promise((resolve) => setTimeout(resolve, 10));
