@@ -3,9 +3,12 @@
  *
  * @module
  */
-import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "../deps/hyparquet.ts";
-import { compressors } from "../deps/hyparquet_compressors.ts";
+import { type AsyncBuffer, parquetReadObjects } from "../deps/hyparquet.ts";
+import { excerpt } from "../quote.ts";
 import type { Cell } from "../table/table.ts";
+import { compressors } from "./parquet/decompress.ts";
+import { readMetadata } from "./parquet/metadata.ts";
+import { checkPages } from "./parquet/pages.ts";
 import { fieldColumns, type Fields, type InputRecord, toRecord } from "./record.ts";
 
 /** A file that is read in pieces. */
@@ -41,19 +44,36 @@ async function readAt(file: Deno.FsFile, start: number, length: number): Promise
   return bytes.buffer;
 }
 
-/** The rows as objects, a row group at a time: one group is held. */
+/**
+ * The rows as objects, a row group at a time: one group is held. The decoder believes what it reads, so that every page is
+ * gone through before.
+ */
 async function* readGroups(
   buffer: AsyncBuffer,
   wanted: (names: readonly string[]) => string[],
 ): AsyncGenerator<Record<string, unknown>[]> {
-  const metadata = await parquetMetadataAsync(buffer);
-  const columns = wanted(parquetSchema(metadata).children.map(({ element }) => element.name));
+  const { metadata, names, groups } = await readMetadata(buffer);
+  const columns = wanted(names);
   let rowStart = 0;
-  for (const { num_rows: rows } of metadata.row_groups) {
-    const rowEnd = rowStart + Number(rows);
-    yield await parquetReadObjects({ file: buffer, metadata, columns, compressors, rowStart, rowEnd });
+  for (const [g, { rows, chunks }] of groups.entries()) {
+    const rowEnd = rowStart + rows;
+    try {
+      for (const chunk of chunks.filter(({ column }) => columns.includes(column.path[0]))) {
+        checkPages(new Uint8Array(await buffer.slice(chunk.start, chunk.end)), chunk);
+      }
+      yield await parquetReadObjects({ file: buffer, metadata, columns, compressors, rowStart, rowEnd });
+    } catch (cause) {
+      throw groupError(g, cause);
+    }
     rowStart = rowEnd;
   }
+}
+
+function groupError(group: number, cause: unknown): unknown {
+  if (!(cause instanceof Error) || isFileError(cause)) return cause;
+  const isOurs = cause instanceof SyntaxError || cause instanceof RangeError && /not supported/.test(cause.message);
+  const what = isOurs ? cause.message : "it is damaged, or in a form that is not supported";
+  return new SyntaxError(`row group ${group + 1}: ${what}`, { cause });
 }
 
 /**
@@ -67,24 +87,19 @@ export async function* readParquet(path: string): AsyncGenerator<InputRecord> {
     const columns = fieldColumns(names);
     if (columns instanceof SyntaxError) throw new SyntaxError(`it ${columns.message}`);
     if (!columns.has("prompt") && !columns.has("ids")) {
-      throw new SyntaxError(`it has no column prompt or ids, but ${names.slice(0, 10).join(", ")}`);
+      throw new SyntaxError(`it has no column prompt or ids, but ${excerpt(names.join(", "))}`);
     }
     for (const [field, i] of columns) fieldNames.push([names[i], field]);
     return fieldNames.map(([name]) => name);
   };
   let row = 0;
-  try {
-    using file = await openParquet(path);
-    for await (const group of readGroups(file.buffer, wanted)) {
-      for (const cells of group) {
-        row++;
-        const fields: Fields = Object.fromEntries(fieldNames.map(([name, field]) => [field, cells[name]]));
-        yield toRecord(fields, row, row);
-      }
+  using file = await openParquet(path);
+  for await (const group of readGroups(file.buffer, wanted)) {
+    for (const cells of group) {
+      row++;
+      const fields: Fields = Object.fromEntries(fieldNames.map(([name, field]) => [field, cells[name]]));
+      yield toRecord(fields, row, row);
     }
-  } catch (error) {
-    if (!(error instanceof Error) || error instanceof SyntaxError || isFileError(error)) throw error;
-    throw new SyntaxError(error.message.split("\n", 1)[0], { cause: error });
   }
 }
 

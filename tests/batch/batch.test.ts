@@ -4,7 +4,7 @@ import { calculateFeatureAttribution } from "../../lib/attribution/attribution.t
 import { longTable } from "../../lib/attribution/long_table.ts";
 import { logitDiff } from "../../lib/attribution/metrics.ts";
 import { parquetReadObjects } from "../../lib/deps/hyparquet.ts";
-import { compressors } from "../../lib/deps/hyparquet_compressors.ts";
+import { compressors } from "../../lib/batch/parquet/decompress.ts";
 import { parse } from "../../lib/deps/csv_parse.ts";
 import { loadModel } from "../../lib/model/model.ts";
 import { loadSae } from "../../lib/sae/load.ts";
