@@ -150,7 +150,8 @@ export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeC
     prependBos: boolean(metadata, "prepend_bos"),
     contextSize: typeof metadata.context_size === "number" ? metadata.context_size : undefined,
     neuronpediaId: text(metadata, "neuronpedia_id") ?? overrides.listed?.neuronpediaId,
-    modelFromPretrainedKwargs: record(metadata, "model_from_pretrained_kwargs"),
+    modelFromPretrainedKwargs: record(metadata, "model_from_pretrained_kwargs") ??
+      (isOfHuggingFace(metadata) ? {} : undefined),
     excludeSpecialTokens: excluded(metadata.exclude_special_tokens),
   };
 }
@@ -273,6 +274,11 @@ function upgrade(json: Json): Json {
       prepend_bos: json.prepend_bos ?? true,
     },
   };
+}
+
+/** SAELens also trains on transformers' own classes, which nobody has processed. */
+function isOfHuggingFace(metadata: Json): boolean {
+  return (text(metadata, "model_class_name") ?? "HookedTransformer") !== "HookedTransformer";
 }
 
 function excluded(value: unknown): boolean | readonly number[] | undefined {

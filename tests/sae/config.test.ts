@@ -81,6 +81,10 @@ Deno.test("before version 6: SAELens's defaults and renamed keys", () => {
   assert.equal(config.applyBDecToInput, true);
   assert.equal(config.prependBos, true);
   assert.equal(config.modelFromPretrainedKwargs, undefined);
+  const of = (metadata: Record<string, unknown>): unknown =>
+    readSaeConfig({ d_in: 4, d_sae: 8, metadata: { hook_name: "x", ...metadata } }).modelFromPretrainedKwargs;
+  assert.deepEqual(of({ model_class_name: "AutoModelForCausalLM" }), {}, "nobody processes these");
+  assert.deepEqual(of({ model_class_name: "HookedTransformer" }), undefined);
   const plain = readSaeConfig({ d_in: 8, d_sae: 32, hook_name: "blocks.0.hook_resid_pre", activation_fn: "relu" });
   assert.equal(plain.architecture, "standard");
   assert.equal(plain.normalizeActivations, "none");

@@ -38,7 +38,7 @@ export const gemmaScope2CrossLayer: SaeFormat = {
     if (!/^params_layer_\d+\.safetensors$/.test(first) || !await files.has(first)) return undefined;
     if ((await files.tensors(first)).get("w_dec")?.shape.length !== 3) return undefined;
     if (files.named !== undefined) throw oneLayer(files);
-    const release = /gemma-scope-2-(\w+)-(pt|it)/.exec(files.location);
+    const release = /gemma-scope-2-(\w+)-(pt|it)/.exec(files.names);
     const modelName = release ? `google/gemma-3-${release[1]}-${release[2]}`.replace("270m-pt", "270m") : undefined;
     const open = (layer: number): Promise<Layer> => gemmaLayer(files, layer);
     return await openLayers(files, options, open, { hookIn: "mlp.hook_in", hookOut: "hook_mlp_out", modelName });

@@ -2,7 +2,7 @@ import { quote } from "../../quote.ts";
 import { isRecord } from "../../weights/json.ts";
 import { hasAll, need, type SaeFiles, type StoredTensors } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
-import { hookOf, makeConfig, numberOf, type Settings, textIn } from "./settings.ts";
+import { hookOf, makeConfig, numberOf, RAW, type Settings, textIn } from "./settings.ts";
 import { filled, same, type Stored, transposed, type View, viewStore } from "./view.ts";
 
 type Config = Readonly<Record<string, unknown>>;
@@ -53,6 +53,7 @@ export const dictionaryLearning: SaeFormat = {
       dIn,
       dSae,
       applyBDecToInput,
+      modelFromPretrainedKwargs: RAW,
       ...whereabouts(isRecord(trainer) ? trainer : {}),
       k: architecture === "topk" ? isRecord(trainer) ? numberOf(trainer, "k") : options.k : undefined,
       contextSize: isRecord(buffer) ? numberOf(buffer, "ctx_len") : undefined,

@@ -21,8 +21,10 @@ export class SaeFiles {
   readonly source: FileSource;
   /** The weights that were named. */
   readonly named: string | undefined;
-  /** The path or URL, for messages and for what names of directories say. */
+  /** The path or URL, for messages. */
   readonly location: string;
+  /** The same for what names of directories say: with `/` between them, also on Windows. */
+  readonly names: string;
   #texts = new Map<string, Promise<string | undefined>>();
   #tensors = new Map<string, Promise<StoredTensors>>();
 
@@ -30,6 +32,7 @@ export class SaeFiles {
     this.source = source;
     this.named = named;
     this.location = named === undefined ? source.location : `${source.location}/${named}`;
+    this.names = this.location.replaceAll("\\", "/");
   }
 
   /** Whether there is such a file. */

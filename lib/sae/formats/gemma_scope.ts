@@ -1,6 +1,6 @@
 import { hasAll, need, type SaeFiles } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
-import { hookOf, makeConfig, numberIn, type Settings } from "./settings.ts";
+import { hookOf, makeConfig, numberIn, RAW, type Settings } from "./settings.ts";
 import { same, viewStore } from "./view.ts";
 
 const SIZES = /gemma-scope-(2b|9b|27b)-(pt|it)-/;
@@ -26,7 +26,14 @@ export const gemmaScope: SaeFormat = {
     const [dIn, dSae] = wEnc.shape;
     const dOut = wDec.shape[1];
     const where = whereabouts(files, options.hookIn !== undefined || dIn !== dOut);
-    const settings = { dIn, dSae, contextSize: 1024, ...where, dOut: where.hookOut === undefined ? undefined : dOut };
+    const settings = {
+      modelFromPretrainedKwargs: RAW,
+      dIn,
+      dSae,
+      contextSize: 1024,
+      ...where,
+      dOut: where.hookOut === undefined ? undefined : dOut,
+    };
     const config = makeConfig({ ...settings, hookOut: where.hookOut || undefined }, files, options);
     // Trained on embeddings before their factor √d_model, which hook_embed has.
     const factor = Math.sqrt(dIn);
@@ -42,8 +49,8 @@ export const gemmaScope: SaeFormat = {
   },
 };
 
-function isEmbedding({ location }: SaeFiles): boolean {
-  return /gemma-scope-.*\/embedding\//.test(location);
+function isEmbedding({ names }: SaeFiles): boolean {
+  return /gemma-scope-.*\/embedding\//.test(names);
 }
 
 /**
@@ -54,15 +61,15 @@ function whereabouts(
   files: SaeFiles,
   isTranscoder: boolean,
 ): Pick<Settings, "architecture" | "modelName" | "hook" | "hookOut"> {
-  const { location } = files;
-  const [, size, kind] = SIZES.exec(location) ?? [];
+  const { names } = files;
+  const [, size, kind] = SIZES.exec(names) ?? [];
   const modelName = size && `gemma-2-${size}${kind === "it" ? "-it" : ""}`;
-  const layer = numberIn(location, /layer_(\d+)/);
-  if (isTranscoder || /gemma-scope-[^/]*transcoders/.test(location)) {
+  const layer = numberIn(names, /layer_(\d+)/);
+  if (isTranscoder || /gemma-scope-[^/]*transcoders/.test(names)) {
     const hook = hookOf(layer, "ln2.hook_normalized");
     return { architecture: "jumprelu_transcoder", modelName, hook, hookOut: hookOf(layer, "hook_mlp_out") ?? "" };
   }
-  const site = /gemma-scope-[^/]*-(res|mlp|att)\b/.exec(location)?.[1];
+  const site = /gemma-scope-[^/]*-(res|mlp|att)\b/.exec(names)?.[1];
   const hook = isEmbedding(files) ? "hook_embed" : site && hookOf(layer, SITES[site]);
   return { architecture: "jumprelu", modelName, hook };
 }

@@ -1,7 +1,7 @@
 import { quote } from "../../quote.ts";
 import { hasAll, need, type SaeFiles } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
-import { hookOf, makeConfig, numberIn, type Settings, textIn } from "./settings.ts";
+import { hookOf, makeConfig, numberIn, RAW, type Settings, textIn } from "./settings.ts";
 import { same, transposed, viewStore } from "./view.ts";
 
 type Config = Readonly<Record<string, unknown>> | undefined;
@@ -32,6 +32,7 @@ export const gemmaScope2: SaeFormat = {
       dIn,
       dSae,
       contextSize: 1024,
+      modelFromPretrainedKwargs: RAW,
       ...where,
       hookOut: where.hookOut || undefined,
       dOut: where.hookOut === undefined ? undefined : wDec.shape[1],
@@ -66,25 +67,23 @@ const WORDS: readonly (readonly [word: RegExp, hook: string])[] = [
 
 /** Where it reads and writes; `hookOut` is "" for a transcoder whose layer is not known. */
 function whereabouts(
-  { location }: SaeFiles,
+  { names }: SaeFiles,
   json: Config,
   isTranscoder: boolean,
-): Pick<Settings, "hook" | "hookOut" | "modelFromPretrainedKwargs"> {
+): Pick<Settings, "hook" | "hookOut"> {
   const point = textIn(json, "hf_hook_point_in");
-  const layer = numberIn(point ?? "", /layers\.(\d+)\./) ?? numberIn(location, /layer_(\d+)/);
+  const layer = numberIn(point ?? "", /layers\.(\d+)\./) ?? numberIn(names, /layer_(\d+)/);
   const site = point === undefined
-    ? WORDS.find(([word]) => word.test(location))?.[1]
+    ? WORDS.find(([word]) => word.test(names))?.[1]
     : SITES.find(([ending]) => ending.test(point))?.[1];
   const hook = site && hookOf(layer, site);
   if (!isTranscoder && site !== "mlp.hook_in") return { hook };
-  // The norm's weights are part of what it reads: they must not be folded into the MLP.
-  const modelFromPretrainedKwargs = { fold_ln: false };
-  return { hook, hookOut: hookOf(layer, "hook_mlp_out") ?? "", modelFromPretrainedKwargs };
+  return { hook, hookOut: hookOf(layer, "hook_mlp_out") ?? "" };
 }
 
 /** The config's name of the model, else that of the release: `google/gemma-scope-2-1b-pt`. */
-function modelName({ location }: SaeFiles, json: Config): string | undefined {
-  const release = /gemma-scope-2-([^/]+)/.exec(location)?.[1];
+function modelName({ names }: SaeFiles, json: Config): string | undefined {
+  const release = /gemma-scope-2-([^/]+)/.exec(names)?.[1];
   const name = textIn(json, "model_name")?.replace("-v3", "-3") ?? (release && `gemma-3-${release}`);
   if (!name) return undefined;
   const full = name.includes("google") ? name : `google/${name}`;

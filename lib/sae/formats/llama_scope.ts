@@ -2,7 +2,7 @@ import { quote } from "../../quote.ts";
 import { isRecord } from "../../weights/json.ts";
 import { hasAll, need, type StoredTensors } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
-import { makeConfig, numberOf, type Settings, textIn } from "./settings.ts";
+import { makeConfig, numberOf, RAW, type Settings, textIn } from "./settings.ts";
 import { filled, same, transposed, type View, viewStore } from "./view.ts";
 
 type Config = Readonly<Record<string, unknown>>;
@@ -88,6 +88,7 @@ function common(json: Config, tensors: StoredTensors, file: string): Settings {
     hook,
     normalizeActivations: "expected_average_only_in",
     modelName: MODEL,
+    modelFromPretrainedKwargs: RAW,
     contextSize: 1024,
   };
 }

@@ -9,6 +9,20 @@ import type { Normalization } from "../normalization.ts";
 import type { SaeFiles } from "./files.ts";
 import type { LoadSaeOptions } from "./format.ts";
 
+/**
+ * The form of the model that its trainer read, as `modelFromPretrainedKwargs`: activations as Hugging Face's or JAX's model
+ * has them.
+ */
+export const RAW: Readonly<Record<string, unknown>> = {};
+
+/** The same: TransformerLens's `from_pretrained` with its defaults. */
+export const PROCESSED: Readonly<Record<string, unknown>> = {
+  fold_ln: true,
+  center_writing_weights: true,
+  center_unembed: true,
+  fold_value_biases: true,
+};
+
 /** What a format knows of an SAE: shapes, its architecture, and what files and names of directories say. */
 export interface Settings {
   readonly architecture: string;
@@ -26,7 +40,8 @@ export interface Settings {
   readonly k?: number;
   readonly modelName?: string;
   readonly contextSize?: number;
-  readonly modelFromPretrainedKwargs?: Readonly<Record<string, unknown>>;
+  /** On which form of the model it was trained: its files do not say, the format's trainer does. */
+  readonly modelFromPretrainedKwargs: Readonly<Record<string, unknown>>;
   /** Settings that only its architecture has, under SAELens's names. */
   readonly own?: Readonly<Record<string, unknown>>;
 }

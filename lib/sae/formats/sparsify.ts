@@ -1,7 +1,7 @@
 import { quote } from "../../quote.ts";
 import { need, type SaeFiles, type StoredTensors } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
-import { hookOf, makeConfig, numberIn, numberOf } from "./settings.ts";
+import { hookOf, makeConfig, numberIn, numberOf, RAW } from "./settings.ts";
 import { filled, same, type Stored, transposed, type View, viewStore } from "./view.ts";
 
 type Config = Readonly<Record<string, unknown>>;
@@ -40,8 +40,9 @@ export const sparsify: SaeFormat = {
         dIn,
         dSae,
         applyBDecToInput: true,
+        modelFromPretrainedKwargs: RAW,
         k: numberOf(json, "k"),
-        hook: hookIn(files.location),
+        hook: hookIn(files.names),
         contextSize: 2048,
       },
       files,
@@ -73,8 +74,8 @@ function bias(tensors: StoredTensors, names: readonly string[], length: number, 
   return name === undefined ? filled(0, length, file) : same(need(tensors, name, 1));
 }
 
-function hookIn(location: string): string | undefined {
-  const parts = location.split("/");
+function hookIn(names: string): string | undefined {
+  const parts = names.split("/");
   if (parts.includes("embed_tokens")) return "hook_embed";
   const hookpoint = parts.find((part) => /(^|\.)(layers|h)[._]\d+/.test(part)) ?? "";
   const rest = /(?:layers|h)[._]\d+(?:\.(.*))?$/.exec(hookpoint)?.[1] ?? "";

@@ -1,6 +1,6 @@
 import { hasAll, need } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
-import { hookOf, makeConfig, numberIn } from "./settings.ts";
+import { hookOf, makeConfig, numberIn, RAW } from "./settings.ts";
 import { same, type View, viewStore } from "./view.ts";
 import { scalarIn, sectionIn } from "./yaml.ts";
 
@@ -26,8 +26,9 @@ export const temporal: SaeFormat = {
       dIn,
       dSae,
       applyBDecToInput: true,
+      modelFromPretrainedKwargs: RAW,
       normalizeActivations: "constant_scalar_rescale" as const,
-      hook: hookOf(numberIn(files.location, /layer_(\d+)/), "hook_resid_post"),
+      hook: hookOf(numberIn(files.names, /layer_(\d+)/), "hook_resid_post"),
       own: {
         n_heads: number("n_heads"),
         n_attn_layers: number("n_attn_layers"),

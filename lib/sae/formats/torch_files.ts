@@ -5,7 +5,7 @@
  */
 import { hasAll, need, type SaeFiles, type StoredTensors } from "./files.ts";
 import type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
-import { hookOf, makeConfig, numberIn, textIn } from "./settings.ts";
+import { hookOf, makeConfig, numberIn, PROCESSED, RAW, textIn } from "./settings.ts";
 import { same, transposed, type View, viewStore } from "./view.ts";
 
 const LENS = ["W_enc", "W_dec", "b_enc", "b_dec"];
@@ -18,15 +18,15 @@ export const qwenScope: SaeFormat = {
     if (!found) return undefined;
     const [dSae, dIn] = need(found, "W_enc", 2).shape;
     if (need(found, "b_enc", 1).shape[0] !== dSae || need(found, "b_dec", 1).shape[0] !== dIn) return undefined;
-    if (dSae === dIn && !/layer\d+\.sae\.pt$/.test(files.location)) return undefined;
-    const k = options.k ?? numberIn(files.location, /L0_(\d+)/);
+    if (dSae === dIn && !/layer\d+\.sae\.pt$/.test(files.names)) return undefined;
+    const k = options.k ?? numberIn(files.names, /L0_(\d+)/);
     if (k === undefined) {
       throw new RangeError(
         `${files.location} does not say how many features its SAE keeps: give k to loadSae, ` +
           "or keep the release's name (…-L0_50) in the path",
       );
     }
-    const model = /SAE-Res-(.+?)-W\d+K/.exec(files.location)?.[1];
+    const model = /SAE-Res-(.+?)-W\d+K/.exec(files.names)?.[1];
     const settings = {
       architecture: "topk",
       dIn,
@@ -34,6 +34,7 @@ export const qwenScope: SaeFormat = {
       k,
       hook: hookOf(numberIn(files.named ?? "", /layer(\d+)\.sae/), "hook_resid_post"),
       modelName: model && `Qwen/${model}`,
+      modelFromPretrainedKwargs: RAW,
       contextSize: 1024,
     };
     const views = {
@@ -61,6 +62,7 @@ export const hookZ: SaeFormat = {
       applyBDecToInput: true,
       hook: textIn(json, "act_name"),
       modelName: "gpt2-small",
+      modelFromPretrainedKwargs: PROCESSED,
       contextSize: 128,
     };
     const views = Object.fromEntries(LENS.map((name) => [name, same(need(found, name, name.startsWith("W") ? 2 : 1))]));
@@ -73,7 +75,7 @@ export const goodfire: SaeFormat = {
   name: "Goodfire",
   async open(files, options) {
     const found = await torchTensors(files, names("encoder_linear", "decoder_linear"));
-    const model = /([^/]+)-SAE-l\d+\.pth?$/i.exec(files.location)?.[1];
+    const model = /([^/]+)-SAE-l\d+\.pth?$/i.exec(files.names)?.[1];
     return found && openLinear(files, options, linear(found, "encoder_linear", "decoder_linear"), {
       modelName: model && `meta-llama/${model}`,
     });
@@ -85,7 +87,7 @@ export const deepseekR1: SaeFormat = {
   name: "DeepSeek-R1",
   async open(files, options) {
     const found = await torchTensors(files, names("encoder", "decoder"));
-    const model = /([^/]+)-SAE-l\d+\.pth?$/i.exec(files.location)?.[1];
+    const model = /([^/]+)-SAE-l\d+\.pth?$/i.exec(files.names)?.[1];
     return found && openLinear(files, options, linear(found, "encoder", "decoder"), {
       modelName: model && `deepseek-ai/${model}`,
       contextSize: 1024,
@@ -123,6 +125,10 @@ function openLinear(
 ): FoundSae {
   const [dIn, dSae] = views.W_enc.shape;
   const hook = hookOf(numberIn(files.named ?? "", /(?:^|[^a-z])l(\d+)/i), "hook_resid_post");
-  const config = makeConfig({ architecture: "standard", dIn, dSae, hook, ...known }, files, options);
+  const config = makeConfig(
+    { architecture: "standard", modelFromPretrainedKwargs: RAW, dIn, dSae, hook, ...known },
+    files,
+    options,
+  );
   return { config, store: viewStore(files.source, views) };
 }

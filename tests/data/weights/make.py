@@ -74,6 +74,11 @@ def save_sae(directory: Path, hook_name: str) -> dict[str, torch.Tensor]:
 def expect(directory: Path, module: str, hook_name: str | None = None) -> None:
     """What transformers makes of the directory; the SAE stands at the output of a module."""
     sae = save_sae(directory, hook_name or "blocks.0.hook_resid_post")
+    explain(directory, module, sae, directory)
+    (directory / "generation_config.json").unlink(missing_ok=True)
+
+
+def explain(directory: Path, module: str, sae: dict[str, torch.Tensor], into: Path, k: int | None = None) -> None:
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
     kept = []
 
@@ -87,12 +92,13 @@ def expect(directory: Path, module: str, hook_name: str | None = None) -> None:
     (logits[ANSWER] - logits[OTHER]).backward()
     x, grad = kept[0][0].detach(), kept[0].grad[0]
     f = torch.relu((x - sae["b_dec"]) @ sae["W_enc"] + sae["b_enc"])
+    if k is not None:
+        kept_acts = f.topk(k)
+        f = torch.zeros_like(f).scatter(-1, kept_acts.indices, kept_acts.values)
     attribution = f * (grad @ sae["W_dec"].T)
     rows = [[p, i, attribution[p, i].item()] for p, i in f.nonzero().tolist()]
     expected = {"ids": IDS, "answer": ANSWER, "other": OTHER, "logits": logits.tolist(), "rows": rows}
-    (directory / "expected.json").write_text(json.dumps(expected) + "\n")
-    for name in ("generation_config.json",):
-        (directory / name).unlink(missing_ok=True)
+    (into / "expected.json").write_text(json.dumps(expected) + "\n")
 
 
 # A model saved in shards, and then another in one file into the same directory: transformers opens the file.
@@ -143,3 +149,31 @@ for family, embedding in {"gpt2": "transformer.wte.weight", "llama": "model.embe
     tensors["lm_head.weight"] = tensors.pop(embedding)
     save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
     expect(path, MODULES.get(family, "model.layers.0"))
+
+# Trainers that read the activations of transformers' own model: dictionary_learning and sparsify.
+path = fresh("trainers")
+build("gpt2", 8, tied=True).save_pretrained(path)
+sae = save_sae(path, "")
+shutil.rmtree(path / "sae")
+(path / "generation_config.json").unlink()
+into = path / "resid_post_layer_0"
+into.mkdir()
+state = {
+    "bias": sae["b_dec"],
+    "encoder.weight": sae["W_enc"].T.contiguous(),
+    "encoder.bias": sae["b_enc"],
+    "decoder.weight": sae["W_dec"].T.contiguous(),
+}
+torch.save(state, into / "ae.pt")
+trainer = {"dict_class": "AutoEncoder", "activation_dim": D, "dict_size": D_SAE, "layer": 0, "lm_name": "openai/tiny"}
+config = {"trainer": {**trainer, "submodule_name": "resid_post_layer_0"}, "buffer": {"ctx_len": 16}}
+(into / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+explain(path, "transformer.h.0", sae, into)
+
+into, k = path / "h.0", 5
+into.mkdir()
+state = {"encoder.weight": sae["W_enc"].T.contiguous(), "encoder.bias": sae["b_enc"]}
+save_file({**state, "W_dec": sae["W_dec"], "b_dec": sae["b_dec"]}, into / "sae.safetensors")
+config = {"expansion_factor": 1, "normalize_decoder": False, "num_latents": D_SAE, "k": k, "multi_topk": False}
+(into / "cfg.json").write_text(json.dumps({**config, "skip_connection": False, "d_in": D}, indent=1) + "\n")
+explain(path, "transformer.h.0", sae, into, k)
