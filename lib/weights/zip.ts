@@ -10,6 +10,8 @@ export interface ZipEntry {
   readonly size: number;
   /** Bytes that it takes in the zip. */
   readonly compressedSize: number;
+  /** CRC-32 of the entry itself. */
+  readonly crc: number;
   /** The first byte of its data in the zip. */
   readonly offset: number;
 }
@@ -25,6 +27,10 @@ const MAX_ENTRIES = 10_000;
 const MAX_DIRECTORY_BYTES = 4 * 2 ** 20;
 /** Deflate makes at most 1032 bytes of one. */
 const MAX_RATIO = 1032;
+/** What numbers are deflated by is 1.1 to 2, with many zeros more: entries of more than this are no numbers … */
+const MAX_MEAN_RATIO = 16;
+/** … unless they are small, all together. */
+const MAX_SMALL_BYTES = 64 * 2 ** 20;
 const METHODS: Readonly<Record<number, ZipEntry["method"]>> = { 0: "stored", 8: "deflated" };
 
 /**
@@ -55,6 +61,7 @@ export async function readZip(source: FileSource, file: string): Promise<Readonl
   }
   if (offset + length > fileSize) throw fail(file, `its directory ends at byte ${offset + length} of ${fileSize}`);
   const listed = parseDirectory(await source.read(file, offset, length), count, file);
+  checkExpansion(listed.values(), file);
   const ordered = [...listed.values()].sort((a, b) => a.header - b.header);
   const gate = makeGate(8);
   const entries = await settleAll(ordered.map((entry, i) =>
@@ -68,6 +75,16 @@ export async function readZip(source: FileSource, file: string): Promise<Readonl
     })
   ));
   return new Map(entries.map(({ header: _, ...entry }) => [entry.name, entry]));
+}
+
+/** Whoever lists gigabytes that lie in a few megabytes means to fill the memory. */
+function checkExpansion(entries: Iterable<Listed>, file: string): void {
+  const deflated = [...entries].filter(({ method }) => method === "deflated");
+  const sum = (of: "size" | "compressedSize"): number => deflated.reduce((sum, entry) => sum + entry[of], 0);
+  const [size, compressedSize] = [sum("size"), sum("compressedSize")];
+  if (size > MAX_SMALL_BYTES && size > MAX_MEAN_RATIO * compressedSize) {
+    throw fail(file, `${compressedSize} bytes expand to ${size}: save it without compression (numpy's savez)`);
+  }
 }
 
 /** As the central directory lists it. */
@@ -157,7 +174,7 @@ function parseEntry(data: DataView, at: number, name: string, extra: Uint8Array,
   if (method === "stored" ? size !== compressedSize : size > compressedSize * MAX_RATIO) {
     throw fail(file, `entry ${quoted} cannot have ${size} bytes: ${compressedSize} are in the file`);
   }
-  return { name, method, size, compressedSize, header };
+  return { name, method, size, compressedSize, header, crc: data.getUint32(at + 16, true) };
 }
 
 /** The 64-bit numbers of the zip64 extra field. */

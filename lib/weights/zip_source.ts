@@ -1,4 +1,5 @@
 import { quote } from "../quote.ts";
+import { crc32 } from "./crc32.ts";
 import { checkPath } from "./paths.ts";
 import { type ByteRange, checkParts, checkRange, destinationFor } from "./ranges.ts";
 import type { FileSource } from "./source.ts";
@@ -7,8 +8,10 @@ import { readZip, type ZipEntry } from "./zip.ts";
 
 /** Deflated entries are kept inflated up to this sum; larger ones are inflated anew by every read, piece by piece. */
 const MAX_KEPT_BYTES = 128 * 2 ** 20;
-/** Read and inflated at a time: of 16 KiB deflate makes at most 16.5 MB. */
-const PIECE_BYTES = 16 * 2 ** 10;
+/** Stored entries up to this size are read as a whole and kept too, for their CRC; of larger ones parts may be wanted. */
+const MAX_CHECKED_BYTES = 4 * 2 ** 20;
+/** Read and inflated at a time: of 16 KiB deflate makes at most 16.5 MB. Little is wanted of most entries, at first. */
+const [FIRST_PIECE_BYTES, PIECE_BYTES] = [512, 16 * 2 ** 10];
 
 /** The entries of a zip file as files. */
 export interface ZipSource extends FileSource {
@@ -60,17 +63,25 @@ class EntrySource implements ZipSource {
     const entry = this.#find(path);
     checkRange(path, offset, length, entry.size);
     const destination = destinationFor(path, length, into);
-    if (entry.method === "stored") {
-      return await this.#source.read(this.#file, entry.offset + offset, length, destination);
-    }
-    await this.#inflateParts(entry, [{ offset, length }], destination);
+    await this.#readParts(entry, [{ offset, length }], destination);
     return destination;
   }
 
   async readParts(path: string, parts: readonly ByteRange[], into: Uint8Array): Promise<void> {
     const entry = this.#find(path);
     checkParts(path, parts, entry.size, into);
-    if (entry.method === "deflated") return await this.#inflateParts(entry, parts, into);
+    await this.#readParts(entry, parts, into);
+  }
+
+  async #readParts(entry: ZipEntry, parts: readonly ByteRange[], into: Uint8Array): Promise<void> {
+    const end = parts.reduce((most, { offset, length }) => Math.max(most, offset + length), 0);
+    const whole = this.#whole(entry, end);
+    if (whole) return copyParts(await whole, parts, into);
+    if (entry.method === "deflated") return await this.#pick(entry, parts, end, into);
+    if (parts.length === 1) {
+      const [{ offset, length }] = parts;
+      return void await this.#source.read(this.#file, entry.offset + offset, length, into);
+    }
     const moved = parts.map(({ offset, length }) => ({ offset: entry.offset + offset, length }));
     if (this.#source.readParts) return await this.#source.readParts(this.#file, moved, into);
     let done = 0;
@@ -102,29 +113,32 @@ class EntrySource implements ZipSource {
     return entry;
   }
 
-  async #inflateParts(entry: ZipEntry, parts: readonly ByteRange[], into: Uint8Array): Promise<void> {
-    const end = parts.reduce((most, { offset, length }) => Math.max(most, offset + length), 0);
-    // The first bytes alone are asked for when a header is read: they say whether the rest is wanted.
-    const whole = this.#kept.get(entry.name) ?? (end > PIECE_BYTES ? this.#keep(entry) : undefined);
-    if (!whole) return await this.#pick(entry, parts, end, into);
-    const bytes = await whole;
-    let done = 0;
-    for (const { offset, length } of parts) {
-      into.set(bytes.subarray(offset, offset + length), done);
-      done += length;
-    }
+  /**
+   * All of an entry, where it is kept or will be. The first bytes alone are asked for when a header is read: they say
+   * whether the rest is wanted.
+   */
+  #whole(entry: ZipEntry, end: number): Promise<Uint8Array> | undefined {
+    const { name, size, method } = entry;
+    const kept = this.#kept.get(name);
+    if (kept || (end <= PIECE_BYTES && end < size)) return kept;
+    if (this.#keptBytes + size > MAX_KEPT_BYTES || (method === "stored" && size > MAX_CHECKED_BYTES)) return undefined;
+    this.#keptBytes += size;
+    const reading = this.#readWhole(entry);
+    this.#kept.set(name, reading);
+    reading.catch(() => {
+      if (this.#kept.delete(name)) this.#keptBytes -= size;
+    });
+    return reading;
   }
 
-  #keep(entry: ZipEntry): Promise<Uint8Array> | undefined {
-    if (this.#keptBytes + entry.size > MAX_KEPT_BYTES) return undefined;
-    this.#keptBytes += entry.size;
+  async #readWhole(entry: ZipEntry): Promise<Uint8Array> {
     const bytes = new Uint8Array(entry.size);
-    const inflating = this.#pick(entry, [{ offset: 0, length: entry.size }], entry.size, bytes).then(() => bytes);
-    this.#kept.set(entry.name, inflating);
-    inflating.catch(() => {
-      if (this.#kept.delete(entry.name)) this.#keptBytes -= entry.size;
-    });
-    return inflating;
+    if (entry.method === "deflated") await this.#pick(entry, [{ offset: 0, length: entry.size }], entry.size, bytes);
+    else {
+      await this.#source.read(this.#file, entry.offset, entry.size, bytes);
+      checkCrc(this.#file, entry, crc32(bytes));
+    }
+    return bytes;
   }
 
   /** Inflates an entry up to `end`, and keeps only the parts. */
@@ -149,13 +163,29 @@ class EntrySource implements ZipSource {
   }
 }
 
-/** An entry's bytes, piece by piece; never more than it is said to have. */
+function copyParts(bytes: Uint8Array, parts: readonly ByteRange[], into: Uint8Array): void {
+  let done = 0;
+  for (const { offset, length } of parts) {
+    into.set(bytes.subarray(offset, offset + length), done);
+    done += length;
+  }
+}
+
+function checkCrc(file: string, { name, crc }: ZipEntry, found: number): void {
+  if (crc === found) return;
+  const [wanted, got] = [crc, found].map((value) => value.toString(16).padStart(8, "0"));
+  throw new SyntaxError(
+    `Cannot read entry ${quote(name)} of ${file}: its CRC is ${got}, the zip says ${wanted}: damaged`,
+  );
+}
+
+/** An entry's bytes, piece by piece; never more than it is said to have, and at its end with the CRC that it is said to have. */
 async function* inflate(source: FileSource, file: string, entry: ZipEntry): AsyncGenerator<Uint8Array> {
   let at = 0;
   let failure: { error: unknown } | undefined;
   const deflated = new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
-      const length = Math.min(PIECE_BYTES, entry.compressedSize - at);
+      const length = Math.min(Math.max(FIRST_PIECE_BYTES, Math.min(at, PIECE_BYTES)), entry.compressedSize - at);
       if (length === 0) return controller.close();
       try {
         controller.enqueue((await source.read(file, entry.offset + at, length)).slice());
@@ -168,7 +198,7 @@ async function* inflate(source: FileSource, file: string, entry: ZipEntry): Asyn
   });
   const fail = (what: string, cause?: unknown): SyntaxError =>
     new SyntaxError(`Cannot inflate entry ${quote(entry.name)} of ${file}: ${what}`, { cause });
-  let total = 0;
+  let [total, crc] = [0, 0];
   const reader = deflated.pipeThrough(new DecompressionStream("deflate-raw")).getReader();
   try {
     while (true) {
@@ -178,9 +208,11 @@ async function* inflate(source: FileSource, file: string, entry: ZipEntry): Asyn
       if (done) break;
       total += value.length;
       if (total > entry.size) throw fail(`it is larger than the ${entry.size} bytes that the zip says`);
+      crc = crc32(value, crc);
       yield value;
     }
     if (total < entry.size) throw fail(`it ends after ${total} of ${entry.size} bytes`);
+    checkCrc(file, entry, crc);
   } finally {
     await reader.cancel().catch(() => {});
   }

@@ -1,12 +1,14 @@
 /** npz files as numpy writes them (tests/data/formats/make.py), and zips that nobody should have written. */
 import assert from "node:assert/strict";
+import zlib from "node:zlib";
+import { crc32 } from "../../lib/weights/crc32.ts";
 import { readNpyHeader, readNpz } from "../../lib/weights/npz.ts";
 import { readFloats } from "../../lib/weights/read_floats.ts";
 import { openSource } from "../../lib/weights/source.ts";
 import { isFloatDtype } from "../../lib/weights/widen.ts";
 import { readZip } from "../../lib/weights/zip.ts";
 import { openZip } from "../../lib/weights/zip_source.ts";
-import { concat, memorySource } from "./fixtures.ts";
+import { concat, makeRandom, memorySource } from "./fixtures.ts";
 import { deflateRaw, zipOf, type ZipPart } from "./pickle_fixtures.ts";
 
 const ARRAYS = new URL("../data/formats/arrays/", import.meta.url);
@@ -133,10 +135,48 @@ Deno.test("a zip bomb ends when it exceeds the size that it claims", async () =>
   await assert.rejects((await openZip(memorySource("a.zip", noise), "a.zip")).read("a", 0, 2000), /not deflated data/);
 });
 
+Deno.test("entries that together expand to far more than the file are refused before anything is inflated", async () => {
+  const half = 40 * 2 ** 20;
+  const part = { bytes: await deflateRaw(new Uint8Array(half)), method: 8, listedSize: half };
+  await assert.rejects(
+    read([{ ...part, name: "a" }, { ...part, name: "b" }]),
+    /bytes expand to 83886080: save it without/,
+  );
+  assert.equal((await read([{ ...part, name: "a" }])).get("a")!.size, half);
+});
+
+Deno.test("the CRC of every entry is checked when it is read to its end", async () => {
+  const content = text("0123456789".repeat(3000)); // more than is read at first
+  const deflated = { name: "a", bytes: await deflateRaw(content.slice()), method: 8, listedSize: content.length };
+  for (const part of [deflated, { name: "a", bytes: content }]) {
+    const open = async (crc?: number) => await openZip(memorySource("a.zip", zipOf([{ ...part, crc }])), "a.zip");
+    const good = await open();
+    assert.deepEqual(await good.read("a", 0, content.length), content);
+    assert.deepEqual(await good.read("a", 20_000, 10), content.subarray(0, 10));
+    const bad = await open(0xabc);
+    if (part !== deflated) assert.deepEqual(await bad.read("a", 0, 10), content.subarray(0, 10), "a header's bytes");
+    for (const [offset, length] of [[0, content.length], [content.length - 1, 1]]) {
+      await assert.rejects(bad.read("a", offset, length), {
+        name: "SyntaxError",
+        message: /^Cannot read entry "a" of a\.zip: its CRC is [0-9a-f]{8}, the zip says 00000abc: damaged$/,
+      });
+    }
+  }
+  for (const length of [0, 1, 3, 4, 5, 1000]) {
+    const bytes = Uint8Array.from({ length }, (_, i) => i * 37);
+    assert.equal(crc32(bytes), zlib.crc32(bytes));
+    assert.equal(crc32(bytes.subarray(length >> 1), crc32(bytes.subarray(0, length >> 1))), zlib.crc32(bytes));
+  }
+});
+
 Deno.test("a large deflated entry is read piece by piece, in any order of parts", async () => {
   const size = 130 * 2 ** 20; // more than is kept
   const content = new Uint8Array(size);
-  for (let i = 0; i < size; i += 4096) content[i] = i / 4096;
+  const random = makeRandom(1);
+  for (let i = 0; i < size; i += 4096) {
+    content[i] = i / 4096;
+    for (let j = i + 100; j < i + 500; j++) content[j] = 256 * random(); // or it would be deflated to nothing
+  }
   const bytes = zipOf([{ name: "a", bytes: await deflateRaw(content), method: 8, listedSize: size }]);
   const zip = await openZip(memorySource("a.zip", bytes), "a.zip");
   const into = new Uint8Array(12);

@@ -1,4 +1,5 @@
 /** What the tests of zip and pickle files share: writers that can lie. */
+import { crc32, inflateRawSync } from "node:zlib";
 import { concat } from "./fixtures.ts";
 
 /** An entry to write, and what the directory is to say of it. */
@@ -10,6 +11,8 @@ export interface ZipPart {
   readonly listedSize?: number;
   readonly listedCompressed?: number;
   readonly header?: number;
+  /** Default: the true one. */
+  readonly crc?: number;
 }
 
 /** A zip file of these entries. */
@@ -24,13 +27,14 @@ export function zipOf(
     const { name, bytes, method = 0, flags = 0, listedSize = bytes.length, listedCompressed = bytes.length } = part;
     const encoded = new TextEncoder().encode(name);
     const header = part.header ?? at;
+    const crc = part.crc ?? crcOf(bytes, method);
     const start = fields(
       [4, 0x04034b50],
       [2, 20],
       [2, flags],
       [2, method],
       [4, 0],
-      [4, 0],
+      [4, crc],
       [4, bytes.length],
       [
         4,
@@ -53,7 +57,7 @@ export function zipOf(
         [2, flags],
         [2, method],
         [4, 0],
-        [4, 0],
+        [4, crc],
         [
           4,
           zip64 ? wide : listedCompressed,
@@ -91,6 +95,15 @@ export function zipOf(
     zip64 ? 0xffffffff : at,
   ], [2, encodedComment.length]);
   return concat([...local, directory, ...end64, end, encodedComment]);
+}
+
+/** Of the entry itself; 0 for what cannot be inflated. */
+function crcOf(bytes: Uint8Array, method: number): number {
+  try {
+    return crc32(method === 8 ? inflateRawSync(bytes) : bytes);
+  } catch {
+    return 0;
+  }
 }
 
 function fields(...values: readonly (readonly [bytes: number, value: number])[]): Uint8Array {
