@@ -13,6 +13,7 @@ import {
   type SpecialTokens,
   type TokenizerDocument,
 } from "./tokenizer_files.ts";
+import { likelySpellings } from "./token_spellings.ts";
 import { byteNotation, escapeParts, tokenBytes } from "./token_bytes.ts";
 
 /** The longest text that `encode` takes, in UTF-16 code units. */
@@ -156,13 +157,21 @@ export function createTokenizer(files: TokenizerFiles, options: TokenizerOptions
     const bytes = tokenBytes(tokenizer.id_to_token(id)!, notation);
     return bytes === undefined ? text : escapeParts(bytes) ?? text;
   };
-  const singleToken = (text: string, hint?: string): number => {
+  const { unk_token: unknown, unk_id: unigramUnknown } = json.document.model;
+  const unknownId = typeof unknown === "string" ? tokenizer.token_to_id(unknown) : unigramUnknown;
+  /** The token that a text is, and not the one that stands for what the vocabulary does not have. */
+  const onlyToken = (text: string): number | undefined => {
     const ids = encode(text);
-    if (ids.length === 1) return ids[0];
+    const isUnknown = ids[0] === unknownId && ids.length > 0 && text !== tokenText(ids[0]);
+    return ids.length > 1 || isUnknown ? undefined : ids[0];
+  };
+  const singleToken = (text: string, hint?: string): number => {
+    const found = onlyToken(text);
+    if (found !== undefined) return found;
     // A token without text of its own (the space that Llama strips) shows as the vocabulary spells it.
-    const pieces = ids.map((id) => displayText(id) || (tokenizer.id_to_token(id) ?? ""));
-    const other = [` ${text}`, text.trimStart()].find((t) => t !== "" && t !== text && encode(t).length === 1);
-    throw new RangeError(notOneToken(text, pieces, other, hint));
+    const pieces = encode(text).map((id) => displayText(id) || (tokenizer.id_to_token(id) ?? ""));
+    const other = text === "" ? undefined : likelySpellings(text).find((t) => onlyToken(t) !== undefined);
+    throw new RangeError(notOneToken(text, pieces.length === 1 ? [] : pieces, other, hint));
   };
   return { vocabSize: json.vocabSize, bosId, specialIds, encode, tokenText, displayText, singleToken };
 }
@@ -214,9 +223,11 @@ function checkText(text: string): void {
 
 function notOneToken(text: string, pieces: string[], other: string | undefined, hint: string | undefined): string {
   const byId = hint === undefined ? "its id" : hint;
-  if (pieces.length === 0) return `${quote(text)} is no token: give a text that is one token, or give ${byId}`;
   const more = pieces.length > MAX_LISTED_PIECES ? ", …" : "";
   const listed = pieces.slice(0, MAX_LISTED_PIECES).map(quote).join(", ") + more;
   const suggestion = other === undefined ? "" : ` (${quote(other)} is a single token)`;
+  if (pieces.length === 0) {
+    return `${quote(text)} is no token: give a text that is one token, or give ${byId}${suggestion}`;
+  }
   return `${quote(text)} is ${pieces.length} tokens (${listed}): choose one, or give ${byId}${suggestion}`;
 }

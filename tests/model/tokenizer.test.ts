@@ -83,9 +83,29 @@ Deno.test("tokenizer: a text of several tokens lists its pieces", () => {
   assert.ok(message("x".repeat(10_000)).length < 300);
 });
 
+Deno.test("tokenizer: a token as tables and vocabularies write it gets the hint what is meant", () => {
+  for (const text of ["·golf", "Ġgolf", "▁golf", "golf"]) {
+    assert.throws(() => gpt2.singleToken(text, "--pos-id"), {
+      name: "RangeError",
+      message: /^".*golf" is \d tokens \(.*\): choose one, or give --pos-id \(" golf" is a single token\)$/,
+    });
+  }
+  assert.throws(() => gpt2.singleToken("·golfing"), { message: /or give its id$/ });
+});
+
+Deno.test("tokenizer: a text that only unk stands for is no token", () => {
+  const model = { type: "BPE", vocab: { a: 0, b: 1, ab: 2, "<unk>": 3 }, merges: ["a b"], unk_token: "<unk>" };
+  const known = small({ model });
+  assert.deepEqual([known.encode("ab"), known.encode("é")], [[2], [3]]);
+  assert.deepEqual([known.singleToken("ab"), known.singleToken("<s>")], [2, 4]);
+  assert.throws(() => known.singleToken("é"), {
+    message: /^"é" is no token: give a text that is one token, or give its id$/,
+  });
+});
+
 Deno.test("tokenizer: a piece without text of its own shows as the vocabulary spells it", () => {
   assert.throws(() => small().singleToken("▁b"), {
-    message: '"▁b" is 2 tokens ("▁", "b"): choose one, or give its id',
+    message: '"▁b" is 2 tokens ("▁", "b"): choose one, or give its id (" b" is a single token)',
   });
 });
 
