@@ -19,6 +19,8 @@ import { batchesOf } from "./batches.ts";
 import type { IntegrationOptions } from "./methods/integrated_gradients.ts";
 import { findMethod, type MethodName } from "./methods/mod.ts";
 import type { Metric } from "./metrics.ts";
+import { type Prediction, predictionOf, predictionRow } from "./predict.ts";
+import { answerWarnings } from "./prompt_warnings.ts";
 import { processingIsGuessed } from "./processing.ts";
 import { Attribution } from "./result.ts";
 import type { SaeRunOptions } from "./run_options.ts";
@@ -186,8 +188,13 @@ async function attributionOf(
   const compared = await runBaseline(model, options, grads, metricName);
   const parts = { model, metricName, grads, includeErrorTerm };
   const saes = await analyseSaes(parts, compared, options);
-  const warnings = [...specialTokenWarnings(model, grads, saes), ...integrationWarnings(saes)];
   const { diagnose = true, processingFlags } = options;
+  const warnings = [
+    ...grads.warnings,
+    ...(diagnose ? await metricWarnings(model, grads) : []),
+    ...specialTokenWarnings(model, grads, saes),
+    ...integrationWarnings(saes),
+  ];
   if (diagnose && processingIsGuessed(options.saes ?? [], options.processing, processingFlags)) {
     warnings.push(...await tryOtherProcessing(model, grads, saes));
   }
@@ -202,6 +209,18 @@ async function attributionOf(
     warnings,
     timings: { ...grads.timings, attribution: now - before, total: now - started },
   });
+}
+
+/** Answers whose spaces are not as the model expects them. */
+async function metricWarnings(model: Model, grads: AttributionGrads): Promise<string[]> {
+  const { tokens, rows, resolvedMetric: { answers = [] }, modelOutput } = grads;
+  if (answers.length === 0) return [];
+  const row = predictionRow(grads);
+  const before = (await model.requireTokenizer()).tokenText(tokens[rows[row]]);
+  const place = async (id: number): Promise<Prediction> => predictionOf(model, await modelOutput(), row, id);
+  const warnings: string[] = [];
+  for (const text of answers) warnings.push(...await answerWarnings(model, { text, before, place }));
+  return warnings;
 }
 
 /** @throws {RangeError} if hooks are tracked of which the method or the baseline says nothing */

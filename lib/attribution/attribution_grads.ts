@@ -15,6 +15,7 @@ import { type LazyLogits, lazyLogits, resolveMetric } from "./evaluate.ts";
 import { type MetricReading, readMetrics } from "./evaluate_prompts.ts";
 import { findMethod } from "./methods/mod.ts";
 import type { Metric, ResolvedMetric } from "./metrics.ts";
+import { promptWarnings } from "./prompt_warnings.ts";
 import { resolvePrependBos, resolveProcessing } from "./processing.ts";
 import { type RunPrompt, runPromptsWithSaes, unpadded } from "./run_prompts.ts";
 
@@ -32,6 +33,8 @@ export interface AttributionGrads {
   readonly rows: readonly number[];
   /** How many of the tokens, at the end, the metric added to the prompt. */
   readonly appended: number;
+  /** What the prompt has that may not have been meant. */
+  readonly warnings: readonly string[];
   /** All logits at the metric's rows, `[row, d_vocab]`, computed when asked for. */
   readonly modelOutput: LazyLogits;
   /** The forward pass. */
@@ -65,6 +68,8 @@ export interface TokenizedQuestion extends RunPrompt {
   readonly excluded: ReadonlySet<number>;
   /** How many of the tokens, at the end, the metric added. */
   readonly appended: number;
+  /** What the prompt has that may not have been meant. */
+  readonly warnings: readonly string[];
   /** The prompt that this one is compared with. */
   readonly baselineTokens?: readonly number[];
 }
@@ -112,7 +117,8 @@ export async function tokenizeQuestion(
     for (const at of await specialPositions(model, ids, saes, excludeSpecialTokens)) excluded.add(at);
   }
   const rows = metric.rows(tokens.length, appended.length);
-  return { tokens, rows, metric, excluded, appended: appended.length, baselineTokens: comparedTokens };
+  const warnings = options.diagnose === false ? [] : await promptWarnings(model, prompt, promptTokens);
+  return { tokens, rows, metric, excluded, appended: appended.length, warnings, baselineTokens: comparedTokens };
 }
 
 /** What the metric adds to the prompt. */
@@ -168,7 +174,7 @@ export async function gradsOf(
   if (states.length > 1) state.release();
   const ofEach = new Map([...gradients].map(([hook, all]) => [hook, perPrompt(all, questions)]));
   const directs = direct && perPrompt(direct, questions);
-  return questions.map(({ tokens, rows, appended, baselineTokens }, i) => {
+  return questions.map(({ tokens, rows, appended, warnings, baselineTokens }, i) => {
     const metric = resolved[i];
     if (metric.status === "rejected") return metric;
     const value: AttributionGrads = {
@@ -178,6 +184,7 @@ export async function gradsOf(
       resolvedMetric: metric.value,
       rows,
       appended,
+      warnings,
       modelOutput: states.length === 1 ? logits : lazyLogits(model, states[i]),
       state: states[i],
       saeRuns: saeRuns[i],

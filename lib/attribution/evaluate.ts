@@ -19,23 +19,30 @@ export function lazyLogits(model: Model, state: ForwardState): LazyLogits {
 }
 
 /** Looks up a metric's tokens. */
-export function resolveMetric(
+export async function resolveMetric(
   model: Model,
   metric: Metric,
   tokens: readonly number[],
   logits: LazyLogits,
   cleanLogits: LazyLogits = logits,
 ): Promise<ResolvedMetric> {
-  return metric.resolve({
+  const answers = new Set<string>();
+  const resolved = await metric.resolve({
     tokens,
     cleanLogits,
-    encode: async (text) => (await model.requireTokenizer()).encode(text),
+    encode: async (text) => {
+      answers.add(text);
+      return (await model.requireTokenizer()).encode(text);
+    },
     dVocab: model.architecture.config.dVocab,
     logits,
-    tokenId: (token) =>
-      tokenId(model, token, metric.name === "weighted_logits" ? "--id-weight" : "--pos-id or --neg-id"),
+    tokenId: (token) => {
+      if (typeof token === "string") answers.add(token);
+      return tokenId(model, token, metric.name === "weighted_logits" ? "--id-weight" : "--pos-id or --neg-id");
+    },
     tokenText: async (id) => (await model.describeTokens([id]))[0].text,
   });
+  return { ...resolved, answers: [...answers] };
 }
 
 /** @throws {RangeError} if a text is not one token, or an id is not in the vocabulary */

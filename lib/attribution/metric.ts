@@ -40,6 +40,8 @@ export interface ResolvedMetric {
   readonly positive?: readonly number[];
   /** Those on the other side. */
   readonly negative?: readonly number[];
+  /** The texts that its tokens were given by. */
+  readonly answers?: readonly string[];
   /** Something that the user should know about how it was chosen. */
   readonly note?: string;
   /** Further inputs of its graph. */

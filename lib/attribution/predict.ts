@@ -9,6 +9,7 @@ import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./p
 import { type TokenRef, topIndices } from "./metrics.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Token } from "../model/model.ts";
+import { answerWarnings, promptWarnings } from "./prompt_warnings.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
 
 /** A next token as the model sees it. */
@@ -51,6 +52,8 @@ export interface PromptTest {
   readonly predictions: readonly Prediction[];
   /** The answer's place, if one was asked for. */
   readonly answer?: Prediction;
+  /** What the prompt or the answer has that may not have been meant, such as a space too many. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -84,10 +87,17 @@ export async function testPrompt(
   });
   const logits = await model.unembedding.logits(state.final);
   const predictions = await predictionsAt(model, logits, 0, topK, answer);
+  const warnings = await promptWarnings(model, prompt, tokens);
+  if (typeof options.answer === "string") {
+    const before = (await model.requireTokenizer()).tokenText(tokens[tokens.length - 1]);
+    const place = (id: number): Promise<Prediction> => predictionOf(model, logits, 0, id);
+    warnings.push(...await answerWarnings(model, { text: options.answer, before, place }));
+  }
   return {
     tokens: await model.describeTokens(tokens),
     predictions,
     answer: answer === undefined ? undefined : await predictionOf(model, logits, 0, answer),
+    warnings,
   };
 }
 

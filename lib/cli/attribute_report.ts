@@ -6,7 +6,6 @@
 import type { Attribution } from "../attribution/result.ts";
 import { tokenName } from "../report/words.ts";
 import type { AttributeRequest } from "./attribute.ts";
-import { spaceWarnings } from "./attribution_run.ts";
 import type { Checks } from "./exports.ts";
 import type { FoundExplanations } from "./explanations.ts";
 import type { Screen } from "./output.ts";
@@ -23,11 +22,7 @@ export async function makeReport(
   const { model, grads: { resolvedMetric } } = result.parts;
   const ids = [...resolvedMetric.positive ?? [], ...resolvedMetric.negative ?? []];
   const names = (await model.describeTokens(ids)).map((token): [number, string] => [token.id, tokenName(token)]);
-  const warnings = [
-    ...result.warnings,
-    ...found.warnings,
-    ...await spaceWarnings(result, request.metric),
-  ];
+  const warnings = [...result.warnings, ...found.warnings];
   const seconds = performance.now() / 1000;
   return attributionReport(
     { result, request, labels: found.explanations, tokenNames: new Map(names), ...checks, warnings, seconds },

@@ -5,16 +5,13 @@
  */
 import { type AttributionOptions, calculateFeatureAttribution } from "../attribution/attribution.ts";
 import { type Baseline, UnalignedPromptsError } from "../attribution/baseline.ts";
-import { predictionOf } from "../attribution/predict.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { Model } from "../model/model.ts";
 import type { AttributionRequest } from "./attribution_options.ts";
 import { type ChatRequest, inChat } from "./chat_options.ts";
-import { leadingSpaceWarning } from "./leading_space.ts";
 import type { BaselineRequest } from "./method_options.ts";
 import { runOptionsOf } from "../attribution/run_options.ts";
 import { makeMetric } from "../attribution/make_metric.ts";
-import type { MetricRequest } from "./metric_options.ts";
 import type { Opened } from "./open.ts";
 import { printNote } from "./output.ts";
 import { readPromptFile } from "./prompt_file.ts";
@@ -63,20 +60,4 @@ async function showUnaligned(model: Model, { tokens }: UnalignedPromptsError): P
   const { sideBySide } = await import("../report/words.ts");
   const [prompt, baseline] = await Promise.all(tokens.map((ids) => model.describeTokens(ids)));
   return `${sideBySide(prompt, baseline).join("\n")}\n`;
-}
-
-/** Answers that were given without the leading space that the model would write. */
-export async function spaceWarnings(result: Attribution, metric: MetricRequest): Promise<string[]> {
-  const { model, grads } = result.parts;
-  const place = async (id: number): ReturnType<typeof predictionOf> =>
-    predictionOf(model, await grads.modelOutput(), grads.rows.length - 1, id);
-  const warnings: string[] = [];
-  const option = metric.kind === "weighted" ? "--token-weight" : "--pos-token";
-  for (const [name, tokens] of [[option, metric.positive], ["--neg-token", metric.negative]] as const) {
-    for (const token of tokens) {
-      const warning = await leadingSpaceWarning(model, name, token, place);
-      if (warning !== undefined) warnings.push(warning);
-    }
-  }
-  return warnings;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { edgeTable, type FeatureEdges, featureEdges } from "../attribution/feature_edges.ts";
+import { promptWarnings } from "../attribution/prompt_warnings.ts";
 import { hookNames } from "../model/hooks.ts";
 import { printable } from "../table/terminal.ts";
 import { findExplanations } from "./explanations.ts";
@@ -32,7 +33,10 @@ export async function edges(request: EdgesRequest): Promise<void> {
   const { explanations, warnings } = await findExplanations(saes, opened.requests);
   const options = { ...request, saes, targets: targetsOf(request, opened) };
   const found = await withProgress(screen, "tracing", () => featureEdges(model, prompt, options));
-  if (!quiet) await printNote(report(model.description, found, warnings, screen));
+  if (!quiet) {
+    const odd = await promptWarnings(model, prompt, found.tokens.map(({ id }) => id));
+    await printNote(report(model.description, found, [...odd, ...warnings], screen));
+  }
   const stdout = stdoutScreen();
   const isShort = stdout.isTerminal && destination.file === undefined && !destination.isChosen;
   const top = request.top ?? (isShort ? ROWS_ON_TERMINAL : undefined);

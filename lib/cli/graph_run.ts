@@ -5,6 +5,7 @@
  */
 import { type AttributionGraph, attributionGraph } from "../attribution/attribution_graph.ts";
 import { type CircuitTracerGraph, toCircuitTracer } from "../attribution/circuit_tracer.ts";
+import { promptWarnings } from "../attribution/prompt_warnings.ts";
 import { printable } from "../table/terminal.ts";
 import { findExplanations } from "./explanations.ts";
 import type { GraphRequest } from "./graph.ts";
@@ -39,7 +40,10 @@ export async function graph(request: GraphRequest): Promise<void> {
       max_feature_nodes: request.maxFeatures,
     },
   });
-  if (!request.quiet) await printNote(report(model.description, made, written, warnings, screen));
+  if (!request.quiet) {
+    const odd = await promptWarnings(model, prompt, made.tokens.map(({ id }) => id));
+    await printNote(report(model.description, made, written, [...odd, ...warnings], screen));
+  }
   await writeGraph(written, request);
 }
 

@@ -7,7 +7,6 @@ import { type Prediction, type PromptTest, testPrompt } from "../attribution/pre
 import type { Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
 import { inChat } from "./chat_options.ts";
-import { leadingSpaceWarning } from "./leading_space.ts";
 import { openShown } from "./open.ts";
 import { printNote, stderrScreen, stdoutScreen } from "./output.ts";
 import type { PredictRequest } from "./predict.ts";
@@ -32,14 +31,7 @@ export async function predict(request: PredictRequest): Promise<void> {
     "predicting",
     () => testPrompt(model, prompt, { ...options, topK, answer }),
   );
-  if (!quiet) {
-    const place = async (id: number): Promise<Prediction> =>
-      id === test.answer?.id
-        ? test.answer
-        : (await testPrompt(model, prompt, { ...options, topK: 1, answer: id })).answer!;
-    const warning = await leadingSpaceWarning(model, "--answer", answer, place);
-    await printNote(predictionReport(model.description, test, warning, screen));
-  }
+  if (!quiet) await printNote(predictionReport(model.description, test, screen));
   await writeTable(predictionTable(test), destination, stdoutScreen(), "probability");
 }
 
@@ -54,8 +46,7 @@ export function predictionTable({ predictions, answer }: PromptTest): Table {
 
 function predictionReport(
   description: string,
-  { tokens, predictions: [best], answer }: PromptTest,
-  warning: string | undefined,
+  { tokens, predictions: [best], answer, warnings }: PromptTest,
   page: Page,
 ): string {
   const name = (p: Prediction): string => `${tokenName({ id: p.id, text: p.token })} ${percent(p.probability)}`;
@@ -65,7 +56,7 @@ function predictionReport(
     ...(answer === undefined
       ? []
       : [entry("Answer", [name(answer), `(rank ${answer.rank}, 0 is the most probable)`], page)]),
-    ...(warning === undefined ? [] : [entry("Warning", printable(warning).split(" "), page, "yellow")]),
+    ...warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
   ];
   return `${heading(printable(description), page)}\n\n${lines.join("\n")}\n\n`;
 }

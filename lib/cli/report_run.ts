@@ -7,7 +7,7 @@ import { attributionHtml } from "../report/html.ts";
 import { processingWords } from "../report/words.ts";
 import { commandLine } from "../report/command.ts";
 import { writeFileAtomic } from "../table/write_file.ts";
-import { readBaselinePrompts, runAttribution, spaceWarnings } from "./attribution_run.ts";
+import { readBaselinePrompts, runAttribution } from "./attribution_run.ts";
 import { findExplanations } from "./explanations.ts";
 import { openShown } from "./open.ts";
 import { printData, printNote, stderrScreen } from "./output.ts";
@@ -36,7 +36,7 @@ export async function report(request: ReportRequest): Promise<void> {
       cards: request.cards,
       command: commandLine(["report", ...withPrompt(request.args, prompt)]),
       processing: processingWords(result, request),
-      warnings: [...found.warnings, ...await spaceWarnings(result, request.metric)],
+      warnings: found.warnings,
     });
   });
   if (request.output === undefined) return await printData([html]);

@@ -4,8 +4,11 @@
  * @module
  */
 import type { Explanations } from "../attribution/long_table.ts";
+import { type Prediction, predictionOf } from "../attribution/predict.ts";
+import { answerWarnings, promptWarnings } from "../attribution/prompt_warnings.ts";
 import { steer, type Steered, type SteeredPrediction, steeredPredictions } from "../attribution/steer.ts";
 import type { SteeredActivation } from "../attribution/interventions.ts";
+import type { Model } from "../model/model.ts";
 import type { Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
 import { inChat } from "./chat_options.ts";
@@ -34,29 +37,41 @@ export async function steerAndWrite(request: SteerRequest): Promise<void> {
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
   const { explanations, warnings } = await findExplanations(saes, opened.requests);
+  const asked = await inChat(model, prompt, request.chat);
   const result = await withProgress(
     screen,
     "steering",
-    async () =>
-      steer(model, await inChat(model, prompt, request.chat), interventions, {
-        ...options,
-        saes,
-        metric: metric && makeMetric(metric),
-      }),
+    () => steer(model, asked, interventions, { ...options, saes, metric: metric && makeMetric(metric) }),
   );
   const predictions = await steeredPredictions(model, result, Math.max(top, TOKENS_SHOWN));
   if (!quiet) {
+    const odd = await oddities(model, asked, result);
     const lines = [
       heading(printable(model.description), screen) + "\n",
       entry("Prompt", promptWords(result.tokens), screen),
       ...changedLines(result, explanations, saes.length > 1, screen),
       ...nextTokenLines(result, predictions, screen),
       ...metricLines(result, screen),
-      ...warnings.map((text) => entry("Warning", printable(text).split(" "), screen, "yellow")),
+      ...[...odd, ...warnings].map((text) => entry("Warning", printable(text).split(" "), screen, "yellow")),
     ];
     await printNote(lines.join("\n") + "\n\n");
   }
   await writeTable(predictionTable(predictions, top), destination, stdoutScreen(), "probability_difference");
+}
+
+/** What the prompt or the metric's answers have that may not have been meant. */
+async function oddities(
+  model: Model,
+  prompt: string | readonly number[],
+  { tokens, position, before: logits, metric }: Steered,
+): Promise<string[]> {
+  const warnings = await promptWarnings(model, prompt, tokens.map(({ id }) => id));
+  const { text: before } = tokens[position];
+  const place = (id: number): Promise<Prediction> => predictionOf(model, logits, 0, id);
+  for (const text of metric?.resolved.answers ?? []) {
+    warnings.push(...await answerWarnings(model, { text, before, place }));
+  }
+  return warnings;
 }
 
 /** Next tokens that are among the first before or after. */

@@ -5,6 +5,7 @@
  */
 import { calculateFeatureAttribution } from "../attribution/attribution.ts";
 import { longTable } from "../attribution/long_table.ts";
+import { promptWarnings } from "../attribution/prompt_warnings.ts";
 import { resolvePrependBos } from "../attribution/processing.ts";
 import { type PromptTest, testPrompt } from "../attribution/predict.ts";
 import type { Attribution } from "../attribution/result.ts";
@@ -65,6 +66,7 @@ export class Engine implements AsyncDisposable {
       position: at,
       predictions: test.predictions.map(describePrediction),
       answer: test.answer === undefined ? null : describePrediction(test.answer),
+      warnings: [...new Set([...await promptWarnings(model, job.prompt, tokens), ...test.warnings])],
     };
   }
 
@@ -163,6 +165,8 @@ export interface PredictionAnswer {
   readonly predictions: readonly PredictedToken[];
   /** The place of the token that was asked for. */
   readonly answer: PredictedToken | null;
+  /** What the prompt or the answer has that may not have been meant. */
+  readonly warnings: readonly string[];
 }
 
 function describeSae({ source, hookOut, config }: Sae): PredictionAnswer["saes"][number] {

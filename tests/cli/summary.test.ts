@@ -11,7 +11,6 @@ import {
   targetText,
   topTwoLogitDiff,
 } from "../../mod.ts";
-import { leadingSpaceWarning } from "../../lib/cli/leading_space.ts";
 import { attributionReport, type ReportInput } from "../../lib/cli/summary.ts";
 import { bars, entry } from "../../lib/cli/summary_layout.ts";
 import { count, percent, plain, signed } from "../../lib/report/figures.ts";
@@ -160,25 +159,6 @@ Deno.test("a run: rows, report and tracked hooks", async (t) => {
       trackHookPoints: ["hook_embed"],
     });
     assert.match(attributionReport({ ...input, result: none }, { width: 80, color: false }), /^Tracked {5}hook_embed/m);
-  });
-
-  await t.step("a token without its leading space", async () => {
-    const tokenizer = await model.requireTokenizer();
-    const [bare, spaced] = ["T", " T"].map((text) => tokenizer.singleToken(text));
-    const warning = (text: string | number, ranks: Record<number, number>): Promise<string | undefined> =>
-      leadingSpaceWarning(
-        model,
-        "--answer",
-        text,
-        (id) => Promise.resolve({ ...result.predictions[0], id, rank: ranks[id] }),
-      );
-    assert.equal(
-      await warning("T", { [bare]: 200, [spaced]: 3 }),
-      '"T" has rank 200 among the predictions, " T" with a leading space rank 3: did you mean --answer " T"?',
-    );
-    assert.equal(await warning("T", { [bare]: 30, [spaced]: 20 }), undefined);
-    assert.equal(await warning("T", { [bare]: 0, [spaced]: 200 }), undefined);
-    for (const text of [" T", "golf", bare]) assert.equal(await warning(text, { [bare]: 200, [spaced]: 3 }), undefined);
   });
 });
 

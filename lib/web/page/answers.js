@@ -42,6 +42,7 @@ export function withAnswer(answers, id, side, isMore = isAdding) {
  */
 export function showPrediction(prediction, state, known, choose) {
   find("tokens-panel").hidden = find("answers-panel").hidden = prediction === undefined;
+  showNote(prediction?.warnings ?? []);
   if (prediction === undefined) return;
   const answers = answersOf(state, prediction);
   const data = viewOf(prediction, answers, known);
@@ -60,6 +61,13 @@ export function showPrediction(prediction, state, known, choose) {
   renderPredictions(find("predictions"), data, { onAnswer: (id, side) => choose(withAnswer(answers, id, side)) });
   showPicked(data, state, answers, choose);
   if (key !== undefined) form.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+}
+
+/** What the prompt or an answer has that may not have been meant. */
+function showNote(warnings) {
+  const note = find("prompt-note");
+  note.textContent = warnings.join(". ");
+  note.hidden = warnings.length === 0;
 }
 
 /** The prediction in the form that the shared view knows, `ReportData` without SAEs. */

@@ -18,7 +18,6 @@ export function connectQuestion(onChange) {
   const prompt = find("prompt");
   prompt.addEventListener("input", () => {
     grow(prompt);
-    showPromptNote(prompt.value);
     onChange({ prompt: prompt.value, position: null });
   });
   const model = find("model");
@@ -38,7 +37,6 @@ export function connectQuestion(onChange) {
   const show = (state) => {
     if (prompt.value !== state.prompt) prompt.value = state.prompt;
     grow(prompt);
-    showPromptNote(state.prompt);
     model.value = state.model;
     top.value = String(state.top);
     for (const [key, id] of Object.entries(KEYS)) find(id).value = state[key];
@@ -54,16 +52,6 @@ export function connectQuestion(onChange) {
 function grow(area) {
   area.style.height = "auto";
   area.style.height = `${Math.min(320, area.scrollHeight + 2)}px`;
-}
-
-/** Spaces at the ends, which are invisible and matter. */
-function showPromptNote(text) {
-  const note = find("prompt-note");
-  const words = /\s$/.test(text)
-    ? "The prompt ends with a space. Most models expect the space at the start of the next token."
-    : "";
-  note.textContent = words;
-  note.hidden = words === "";
 }
 
 let chosenSaes = [];

@@ -269,6 +269,7 @@ async function lookUp(text) {
       onEvent: () => {},
     });
     known.set(found.answer.id, found.answer);
+    if (prediction !== undefined) prediction = { ...prediction, warnings: found.warnings };
     return found.answer;
   } catch (error) {
     complain(error.message);
