@@ -4,4 +4,4 @@
  *
  * @module
  */
-export { Template } from "npm:@huggingface/jinja@0.5.11";
+export { Environment, Interpreter, Template } from "npm:@huggingface/jinja@0.5.11";

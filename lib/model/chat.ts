@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { Template } from "../deps/jinja.ts";
 import type { FileSource } from "../weights/source.ts";
 import type { ChatMessage, ChatOptions, ChatTemplate } from "./chat_types.ts";
 import type { ModelTokenizer } from "./tokenizer.ts";
+import { type BoundedTemplate, readTemplate, renderTemplate } from "./bounded_template.ts";
 import { type ChatTemplates, parseTokenizerConfig } from "./tokenizer_files.ts";
 
 /** Where newer models have their template; it goes over what `tokenizer_config.json` says, as in transformers. */
@@ -60,7 +60,8 @@ function defaultOf(templates: ChatTemplates): string | undefined {
 /**
  * The text of a chat, as transformers' `apply_chat_template` renders it, and `assistantPrefix` after it.
  *
- * @throws {RangeError} if the template refuses the messages (a system message, two of one role in a row)
+ * @throws {RangeError} if the template refuses the messages (a system message, two of one role in a row), or does not end
+ * within bounds
  * @throws {SyntaxError} if the template cannot be read
  *
  * @example
@@ -81,14 +82,14 @@ export function renderChat(
   messages: readonly ChatMessage[],
   { addGenerationPrompt = true, assistantPrefix = "", variables = {} }: ChatOptions = {},
 ): string {
-  let parsed: Template;
+  let read: BoundedTemplate;
   try {
-    parsed = new Template(template);
+    read = readTemplate(template);
   } catch (error) {
     throw new SyntaxError(`Cannot read the chat template in ${file}: ${firstLine(error)}`, { cause: error });
   }
   try {
-    const text = parsed.render({
+    const text = renderTemplate(read, {
       tools: null, // transformers' names for what a chat may have besides
       documents: null,
       ...specialTokens,
@@ -102,6 +103,8 @@ export function renderChat(
   }
 }
 
+/** What is wrong, in a line; of what a template itself says (`raise_exception`), no more than a hundred characters. */
 function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).trim().split("\n", 1)[0].slice(0, 200);
+  const [line] = (error instanceof Error ? error.message : String(error)).trim().split(/[\r\n]/, 1);
+  return error instanceof RangeError || line.length <= 100 ? line : `${line.slice(0, 100)}…`;
 }

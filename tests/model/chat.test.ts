@@ -111,6 +111,20 @@ Deno.test("renderChat: an answer's beginning keeps its spaces, and one line feed
 // Without the lock file, to which a package that is loaded late would be added.
 const WITHOUT_LOCK = { permissions: ["-A", "--no-lock"] };
 
+Deno.test("--chat with a template that never ends: one line, and the program ends", async () => {
+  const endless = "{% for i in range(99999) %}{% for j in range(99999) %}{{ i }}{% endfor %}{% endfor %}";
+  await withTemplate({ model: "gpt2", own_file: true, template: endless }, async (directory) => {
+    const { code, stdout, stderr } = await runCli(["predict", "Hi", "--chat", "--model", directory], WITHOUT_LOCK);
+    assert.deepEqual([code, stdout], [1, ""]);
+    const [line, ...others] = stderr.trimEnd().split("\n").filter((text) => text.startsWith("error: "));
+    assert.deepEqual(others, []);
+    assert.match(
+      line,
+      /^error: The chat template in chat_template\.jinja does not take this chat: it takes too many steps: /,
+    );
+  });
+});
+
 Deno.test("--chat on the command line", async () => {
   await withTemplate(chats[1], async (directory) => {
     const common = ["--model", directory, "--threads", "1", "--format", "csv"];
