@@ -4,7 +4,8 @@
  * @module
  */
 import { fileError } from "../platform/file_error.ts";
-import { isRecord } from "../weights/json.ts";
+import { excerpt } from "../quote.ts";
+import { isRecord, parseJson } from "../weights/json.ts";
 
 /** What a file says. */
 export interface FeatureTexts {
@@ -14,8 +15,12 @@ export interface FeatureTexts {
   readonly ids: ReadonlySet<string>;
 }
 
-/** The largest file: a million features with 256 bytes each. */
+/** The largest file, unpacked: a million features with 256 bytes each. */
 const MOST_BYTES = 2 ** 28;
+/** What is held of it at once: JSON lines are read one by one, a list or a CSV as a whole. */
+const MOST_HELD = 2 ** 26;
+/** Records of a file, and cells of a CSV; each takes memory whatever its text is. */
+const [MOST_RECORDS, MOST_CELLS] = [2 ** 21, 2 ** 22];
 /** The longest line of a CSV. */
 const MOST_RECORD = 2 ** 20;
 
@@ -32,21 +37,64 @@ const TEXT_KEYS = ["label", "description", "explanation"] as const;
  * @throws {RangeError} if it is too large
  */
 export async function readFeatureTexts(path: string): Promise<FeatureTexts> {
-  const text = await readText(path);
+  const what = `explanations from ${path}`;
+  const texts = new Map<number, string>();
+  const ids = new Set<string>();
+  let count = 0;
   try {
-    return collect(await parse(text));
+    for await (const record of readRecords(readText(path), what)) {
+      if (++count > MOST_RECORDS) throw new SyntaxError(`it has more than ${MOST_RECORDS} records`);
+      collect(record, count, texts, ids);
+    }
+    if (count > 0 && texts.size === 0) throw new SyntaxError(`no record has a ${listed(TEXT_KEYS)}`);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new SyntaxError(`Cannot read explanations from ${path}: ${reason.split("\n", 1)[0]}`, { cause: error });
+    if (!(error instanceof Error) || isAboutFile(error) || error.message.startsWith(`Cannot read ${what}`)) throw error;
+    // What the reader of CSV says repeats the cell.
+    const reason = error instanceof SyntaxError ? error.message : excerpt(error.message);
+    throw new SyntaxError(`Cannot read ${what}: ${reason}`, { cause: error });
   }
+  return { texts, ids };
+}
+
+/** Not about its content, and complete as it is. */
+function isAboutFile(error: Error): boolean {
+  return error instanceof RangeError || Object.values(Deno.errors).some((kind) => error instanceof kind);
 }
 
 /** A record as its file has it. */
 type FileRecord = Readonly<Record<string, unknown>>;
 
-async function parse(text: string): Promise<FileRecord[]> {
+/** Of JSON lines, record by record as the text comes; of what else there is, when all has come. */
+async function* readRecords(pieces: AsyncIterable<string>, what: string): AsyncGenerator<FileRecord> {
+  let text = "";
+  let line = 0;
+  let isLines: boolean | undefined;
+  for await (const piece of pieces) {
+    text += piece;
+    if (isLines === undefined && piece.includes("\n")) isLines = beginsWithRecord(text);
+    if (isLines) {
+      const lines = text.split("\n");
+      text = lines.pop()!;
+      for (const whole of lines) yield* fromLine(whole, line++);
+    }
+    if (text.length > MOST_HELD) throw new SyntaxError(`it has more than ${MOST_HELD} characters: use JSON lines`);
+  }
+  if (isLines) yield* fromLine(text, line);
+  else yield* await parse(text, what);
+}
+
+/** Whether its first line is a record; undefined if it has not come yet. */
+function beginsWithRecord(text: string): boolean | undefined {
+  const rest = text.trimStart();
+  const end = rest.indexOf("\n");
+  if (end < 0) return undefined;
+  const first = rest.startsWith("{") ? tryParse(rest.slice(0, end), (value) => value) : undefined;
+  return isRecord(first) && valueOf(first, FEATURE_KEYS) !== undefined;
+}
+
+async function parse(text: string, what: string): Promise<FileRecord[]> {
   const start = text.trimStart()[0];
-  if (start === "[") return fromList(JSON.parse(text));
+  if (start === "[") return fromList(parseJson(text, what) as unknown[]);
   if (start !== "{") return await parseCsv(text);
   return tryParse(text, fromObject) ?? text.split("\n").flatMap(fromLine);
 }
@@ -54,7 +102,7 @@ async function parse(text: string): Promise<FileRecord[]> {
 function tryParse<T>(text: string, use: (value: unknown) => T): T | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text, "it");
   } catch {
     return undefined;
   }
@@ -97,27 +145,24 @@ async function parseCsv(text: string): Promise<FileRecord[]> {
     }
     return names;
   };
+  let cells = 1;
+  for (const character of text) if (character === "," || character === "\n") cells++;
+  if (cells > MOST_CELLS) throw new SyntaxError(`it has more than ${MOST_CELLS} cells`);
   return parse(text, { columns, bom: true, skip_empty_lines: true, max_record_size: MOST_RECORD });
 }
 
-function collect(records: readonly FileRecord[]): FeatureTexts {
-  const texts = new Map<number, string>();
-  const ids = new Set<string>();
-  for (const [i, record] of records.entries()) {
-    const said = valueOf(record, FEATURE_KEYS);
-    const feature = typeof said === "string" && /^\d{1,10}$/.test(said.trim()) ? Number(said) : said;
-    if (typeof feature !== "number" || !Number.isSafeInteger(feature) || feature < 0) {
-      throw new SyntaxError(`record ${i + 1} has no ${listed(FEATURE_KEYS)} that is the number of a feature`);
-    }
-    const text = valueOf(record, TEXT_KEYS);
-    if (text === undefined) continue; // nobody has explained it yet
-    if (typeof text !== "string") throw new SyntaxError(`record ${i + 1} has no ${listed(TEXT_KEYS)} that is a text`);
-    if (text !== "" && !texts.has(feature)) texts.set(feature, text);
-    const { modelId, layer } = record;
-    if (typeof modelId === "string" && typeof layer === "string") ids.add(`${modelId}/${layer}`);
+function collect(record: FileRecord, number: number, texts: Map<number, string>, ids: Set<string>): void {
+  const said = valueOf(record, FEATURE_KEYS);
+  const feature = typeof said === "string" && /^\d{1,10}$/.test(said.trim()) ? Number(said) : said;
+  if (typeof feature !== "number" || !Number.isSafeInteger(feature) || feature < 0) {
+    throw new SyntaxError(`record ${number} has no ${listed(FEATURE_KEYS)} that is the number of a feature`);
   }
-  if (records.length > 0 && texts.size === 0) throw new SyntaxError(`no record has a ${listed(TEXT_KEYS)}`);
-  return { texts, ids };
+  const text = valueOf(record, TEXT_KEYS);
+  if (text === undefined) return; // nobody has explained it yet
+  if (typeof text !== "string") throw new SyntaxError(`record ${number} has no ${listed(TEXT_KEYS)} that is a text`);
+  if (text !== "" && !texts.has(feature)) texts.set(feature, text);
+  const { modelId, layer } = record;
+  if (typeof modelId === "string" && typeof layer === "string") ids.add(`${modelId}/${layer}`);
 }
 
 function valueOf(record: FileRecord, keys: readonly string[]): unknown {
@@ -129,43 +174,50 @@ function listed(names: readonly string[]): string {
   return `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }
 
-async function readText(path: string): Promise<string> {
-  const bytes = await readFile(path);
+async function* readText(path: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let size = 0;
   try {
-    const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
-    const unpacked = isGzip
-      ? await gather(path, new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")))
-      : bytes;
-    return new TextDecoder("utf-8", { fatal: true }).decode(unpacked);
+    for await (const chunk of unpacked(await openFile(path))) {
+      size += chunk.length;
+      if (size > MOST_BYTES) throw tooLarge(path);
+      yield decoder.decode(chunk, { stream: true });
+    }
+    yield decoder.decode();
   } catch (error) {
-    if (error instanceof RangeError) throw error;
-    throw new SyntaxError(`Cannot read explanations from ${path}: it is no text in UTF-8`, { cause: error });
+    if (error instanceof TypeError) throw new SyntaxError("it is no text in UTF-8, or cut", { cause: error });
+    throw error;
   }
 }
 
-async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+/** Gzip is unpacked. */
+async function* unpacked(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array> {
+  const iterator = stream[Symbol.asyncIterator]();
+  const { value: first } = await iterator.next();
+  const rest = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start: (controller) => first && controller.enqueue(first),
+    async pull(controller) {
+      const { value, done } = await iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: async () => void await iterator.return?.(),
+  });
+  yield* first?.[0] === 0x1f && first[1] === 0x8b ? rest.pipeThrough(new DecompressionStream("gzip")) : rest;
+}
+
+async function openFile(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   try {
     const { isDirectory, size } = await Deno.stat(path);
     if (isDirectory) {
       throw new Deno.errors.IsADirectory(`Cannot read explanations from ${path}: it is a directory, give a file`);
     }
     if (size > MOST_BYTES) throw tooLarge(path);
-    const file = await Deno.open(path);
-    return await gather(path, file.readable); // which closes the file
+    return (await Deno.open(path)).readable; // which closes the file
   } catch (error) {
-    throw fileError("read", path, error, "explanations from");
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Deno.errors.NotFound(`Cannot read explanations from ${path}: there is no such file`, { cause: error });
   }
-}
-
-async function gather(path: string, stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    size += chunk.length;
-    if (size > MOST_BYTES) throw tooLarge(path);
-    chunks.push(chunk);
-  }
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
 
 function tooLarge(path: string): RangeError {

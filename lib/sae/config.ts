@@ -96,6 +96,8 @@ export interface ListedSettings {
   readonly neuronpediaId?: string;
 }
 
+/** More than any SAE has; what is more would be gone through before its tensors are looked at. */
+const [MAX_LAYERS, MAX_ITERATIONS] = [1024, 2 ** 16];
 /** Settings that version 6 keeps under `metadata`. */
 const METADATA_KEYS = ["model_name", "hook_name", "hook_name_out", "dataset_path", "model_from_pretrained_kwargs"];
 
@@ -191,15 +193,15 @@ function pursuit(cfg: Json, dIn: number): PursuitSettings {
   }
   return {
     residualThreshold,
-    maxIterations: (cfg.max_iterations ?? undefined) === undefined ? dIn : size(cfg, "max_iterations"),
+    maxIterations: (cfg.max_iterations ?? undefined) === undefined ? dIn : size(cfg, "max_iterations", MAX_ITERATIONS),
     stopOnDuplicateSupport: boolean(cfg, "stop_on_duplicate_support") ?? true,
   };
 }
 
 /** A temporal SAE's attention, with SAELens's defaults. */
 function temporal(cfg: Json, dSae: number): TemporalSettings {
-  const or = (key: string, fallback: number): number =>
-    (cfg[key] ?? undefined) === undefined ? fallback : size(cfg, key);
+  const or = (key: string, fallback: number, most?: number): number =>
+    (cfg[key] ?? undefined) === undefined ? fallback : size(cfg, key, most);
   const [nHeads, bottleneckFactor] = [or("n_heads", 8), or("bottleneck_factor", 64)];
   if (dSae % (nHeads * bottleneckFactor) !== 0) {
     throw new RangeError(
@@ -208,7 +210,7 @@ function temporal(cfg: Json, dSae: number): TemporalSettings {
   }
   return {
     nHeads,
-    nAttnLayers: or("n_attn_layers", 1),
+    nAttnLayers: or("n_attn_layers", 1, MAX_LAYERS),
     bottleneckFactor,
     tiedWeights: boolean(cfg, "tied_weights") ?? true,
   };

@@ -10,11 +10,11 @@ export type Json = Readonly<Record<string, unknown>>;
 
 const MAX_SIZE = 2 ** 31 - 1;
 
-/** A whole number from 1. @throws {TypeError} if it is none, or missing */
-export function size(json: Json, key: string): number {
+/** A whole number from 1 to `most`. @throws {TypeError} if it is none, or missing */
+export function size(json: Json, key: string, most: number = MAX_SIZE): number {
   const value = json[key];
-  if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > MAX_SIZE) {
-    throw new TypeError(`cfg.json: "${key}" is ${quote(value)}, not a size`);
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > most) {
+    throw new TypeError(`cfg.json: "${key}" is ${quote(value)}, not a whole number from 1 to ${most}`);
   }
   return value;
 }

@@ -147,7 +147,10 @@ Deno.test("when the search of matching pursuit ends, with SAELens's defaults", (
     () => readSaeConfig({ ...settings, residual_threshold: "1" }),
     /"residual_threshold" is "1", not a number/,
   );
-  assert.throws(() => readSaeConfig({ ...settings, max_iterations: 0 }), /"max_iterations" is 0, not a size/);
+  for (const value of [0, 65_537, 1_000_000_001]) {
+    const refused = new RegExp(`"max_iterations" is ${value}, not a whole number from 1 to 65536$`);
+    assert.throws(() => readSaeConfig({ ...settings, max_iterations: value }), refused);
+  }
   const averaged = { ...settings, normalize_activations: "expected_average_only_in" };
   assert.throws(() => readSaeConfig(averaged, { normScalingFactor: 2 }), /no meaning for matching_pursuit/);
 });
@@ -163,6 +166,10 @@ Deno.test("the attention of temporal SAEs, with SAELens's defaults", () => {
   assert.deepEqual(config.temporal, { nHeads: 8, nAttnLayers: 1, bottleneckFactor: 64, tiedWeights: true });
   assert.equal(config.k, undefined);
   assert.equal(readSaeConfig({ ...settings, kval_topk: 5 }).k, 5);
+  assert.throws(
+    () => readSaeConfig({ ...settings, n_attn_layers: 1_000_000_001 }),
+    /"n_attn_layers" is 1000000001, not a whole number from 1 to 1024$/,
+  );
   assert.equal(readSaeConfig({ ...settings, kval_topk: 5, sae_diff_type: "relu" }).k, undefined);
   assert.throws(() => readSaeConfig({ ...settings, n_heads: 3 }), /1024 features cannot be divided by n_heads 3/);
   assert.throws(() => readSaeConfig({ ...settings, kval_topk: 2000 }), /"k" is 2000, more than the 1024 features/);
