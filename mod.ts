@@ -126,6 +126,7 @@ export {
   longRows,
   longTable,
   type LongTableOptions,
+  type Positions,
   type RowKind,
   type Slice,
 } from "./lib/attribution/long_table.ts";

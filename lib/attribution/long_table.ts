@@ -38,13 +38,16 @@ export interface Slice {
   readonly end?: number;
 }
 
+/** A slice, or single positions (from the end when negative) and slices together. */
+export type Positions = Slice | readonly (number | Slice)[];
+
 /** Texts for features: by hook, then by feature. */
 export type Explanations = ReadonlyMap<string, ReadonlyMap<number, string>>;
 
 /** Which rows, and which columns. */
 export interface LongTableOptions {
   /** Rows at these positions. */
-  readonly positions?: Slice;
+  readonly positions?: Positions;
   /** Rows of these features. */
   readonly features?: readonly number[];
   /** The rows with the largest |attribution|. */
@@ -93,12 +96,11 @@ export function longRows(result: Attribution, options: LongTableOptions = {}): L
   const { positions, features, top, includeError = false } = options;
   checkFeatures(result, features);
   const wanted = features === undefined ? undefined : new Set(features);
-  const { first, after } = sliceBounds(positions ?? {}, result.tokens.length);
+  const inside = new Set(positionsIn(positions ?? {}, result.tokens.length));
   const rows: LongRow[] = [];
   const keep = (row: LongRow): void => {
     if (row.attribution === 0 || (wanted && (row.feature === null || !wanted.has(row.feature)))) return;
-    const inside = row.position === null ? positions === undefined : row.position >= first && row.position < after;
-    if (inside) rows.push(row);
+    if (row.position === null ? positions === undefined : inside.has(row.position)) rows.push(row);
   };
   for (const hook of result.hooks) {
     for (const row of result.rows(hook)) {
@@ -133,10 +135,30 @@ function checkFeatures(result: Attribution, features?: readonly number[]): void 
   }
 }
 
-/** The first position of a slice and the one after its last, among `length` of them. */
-export function sliceBounds({ start, end }: Slice, length: number): { first: number; after: number } {
-  const at = (index: number): number => Math.min(length, Math.max(0, index < 0 ? length + index : index));
-  return { first: at(start ?? 0), after: at(end ?? length) };
+/** The positions of a prompt that are meant, ascending; what is beyond its ends is left out, as Python's slices do. */
+export function positionsIn(positions: Positions, length: number): number[] {
+  return [...new Set(partsOf(positions).flatMap((part) => positionsOf(part, length)))].sort((a, b) => a - b);
+}
+
+/** @throws {RangeError} if a position is not in a prompt of so many tokens, or a slice has none of its positions */
+export function checkPositions(positions: Positions, length: number): void {
+  const empty = partsOf(positions).find((part) => positionsOf(part, length).length === 0);
+  if (empty === undefined) return;
+  const inside = `a prompt of ${length} tokens has 0 to ${length - 1}, or -${length} to -1`;
+  if (typeof empty === "number") throw new RangeError(`There is no position ${empty}: ${inside}`);
+  throw new RangeError(`The slice "${empty.start ?? ""}:${empty.end ?? ""}" has no position: ${inside}`);
+}
+
+function partsOf(positions: Positions): readonly (number | Slice)[] {
+  return "length" in positions ? positions : [positions];
+}
+
+function positionsOf(part: number | Slice, length: number): number[] {
+  const fromStart = (index: number): number => index < 0 ? length + index : index;
+  if (typeof part === "number") return [fromStart(part)].filter((at) => at >= 0 && at < length);
+  const at = (index: number): number => Math.min(length, Math.max(0, fromStart(index)));
+  const first = at(part.start ?? 0);
+  return Array.from({ length: Math.max(0, at(part.end ?? length) - first) }, (_, i) => first + i);
 }
 
 function decompositionRows(result: Attribution, hook: string): LongRow[] {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Cell, Table } from "../table/table.ts";
-import { hasDirectEffects, longRows, type LongTableOptions, ownLabels, sliceBounds } from "./long_table.ts";
+import { hasDirectEffects, longRows, type LongTableOptions, ownLabels, positionsIn } from "./long_table.ts";
 import type { Attribution } from "./result.ts";
 
 /**
@@ -12,13 +12,12 @@ import type { Attribution } from "./result.ts";
  * for, the direct effect of that total too.
  */
 export function positionTable(result: Attribution, { positions }: Pick<LongTableOptions, "positions"> = {}): Table {
-  const { first, after } = sliceBounds(positions ?? {}, result.tokens.length);
-  const wanted = [...result.tokens.entries()].slice(first, after);
+  const wanted = positionsIn(positions ?? {}, result.tokens.length);
   const rows = result.hooks.flatMap((hook) => {
     const { features, bias, error, total } = result.decomposition[hook];
     const direct = result.parts.saes.get(hook)!.directEffect?.decomposition.total;
-    return wanted.map(([p, { text }]): Cell[] => [
-      ...[hook, p, text, features[p], bias[p], error[p], total[p]],
+    return wanted.map((p): Cell[] => [
+      ...[hook, p, result.tokens[p].text, features[p], bias[p], error[p], total[p]],
       ...(direct ? [direct[p]] : []),
     ]);
   });

@@ -6,7 +6,7 @@
 import type { AttributionOptions } from "../attribution/attribution.ts";
 import type { IntegrationOptions } from "../attribution/methods/integrated_gradients.ts";
 import type { MethodName } from "../attribution/methods/names.ts";
-import type { LongColumn, Slice } from "../attribution/long_table.ts";
+import type { LongColumn, Positions } from "../attribution/long_table.ts";
 import type { TokenRef } from "../attribution/metrics.ts";
 import type { ProcessingChoice } from "../attribution/processing.ts";
 import type { WeightBinding } from "../model/stages.ts";
@@ -89,7 +89,7 @@ export interface BatchSettings {
 /** Which rows of each prompt are written. */
 export interface RowSettings {
   /** Rows, and what is added up by feature, at these positions. */
-  readonly positions?: Slice;
+  readonly positions?: Positions;
   /** Rows, and what is added up, of these features. */
   readonly features?: readonly number[];
   /** Of each prompt, the rows with the largest |attribution|; what is added up by feature counts all. */

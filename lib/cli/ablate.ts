@@ -4,7 +4,7 @@
  * @module
  */
 import type { DownstreamError } from "../attribution/downstream_error.ts";
-import type { Slice } from "../attribution/long_table.ts";
+import type { Positions } from "../attribution/long_table.ts";
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
 import { EXPLAIN_OPTIONS, type ExplainRequest, readExplain } from "./explain_options.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
@@ -12,7 +12,7 @@ import { ONLY_METHOD_OPTIONS, readOnlyMethod } from "./method_options.ts";
 import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
 import { checkOutputs } from "./outputs.ts";
-import { readSlice, ROW_OPTIONS } from "./row_options.ts";
+import { readPositions, ROW_OPTIONS } from "./row_options.ts";
 import { startEarly } from "./start_early.ts";
 import { DOWNSTREAM_OPTIONS, readDownstreamError } from "./ablation_options.ts";
 
@@ -24,7 +24,7 @@ const UNITS: readonly AblationUnit[] = ["rows", "features"];
 /** Everything that the command line asks for. */
 export interface AblateRequest extends ExplainRequest {
   readonly unit: AblationUnit;
-  readonly positions: Slice | undefined;
+  readonly positions: Positions | undefined;
   readonly features: readonly number[] | undefined;
   readonly top: number;
   readonly downstreamError: DownstreamError;
@@ -98,7 +98,7 @@ function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>)
     ...readExplain(positionals, values, order),
     ...readOnlyMethod(values),
     unit: values.table as AblationUnit,
-    positions: values.positions === undefined ? undefined : readSlice(values.positions),
+    positions: values.positions === undefined ? undefined : readPositions(values.positions),
     features: values.features,
     top: values.top,
     downstreamError: readDownstreamError(values),

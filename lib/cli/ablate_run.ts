@@ -51,7 +51,7 @@ export async function ablate(request: AblateRequest): Promise<void> {
   await using opened = await openShown(request, screen);
   const { explanations, warnings } = await findExplanations(opened.saes, opened.requests);
   const { result, removed, together } = await withProgress(screen, "ablating", async () => {
-    const result = await explain(opened, prompt, request);
+    const result = await explain(opened, prompt, request, request.positions);
     return { result, ...await removeAll(result, request) };
   });
   if (!request.quiet) {

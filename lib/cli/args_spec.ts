@@ -45,6 +45,8 @@ export interface OptionSpec {
   negatable?: boolean;
   /** The smallest number that it takes. */
   min?: number;
+  /** All numbers that it takes are larger. */
+  above?: number;
   /** The largest number that it takes. */
   max?: number;
   /** Its value names a file or directory that the command writes. */

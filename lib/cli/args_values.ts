@@ -52,7 +52,7 @@ export function convert(name: string, option: OptionSpec, text: string): OptionV
 
 function toNumber(
   name: string,
-  { min = -Infinity, max = Infinity }: OptionSpec,
+  { min = -Infinity, above = -Infinity, max = Infinity }: OptionSpec,
   part: string,
   pattern: RegExp,
   what: string,
@@ -60,8 +60,12 @@ function toNumber(
 ): number {
   const value = pattern.test(part.trim()) ? Number(part) : NaN;
   const tooBig = pattern === INTEGER ? !Number.isSafeInteger(value) : !Number.isFinite(value);
-  if (!tooBig && value >= min && value <= max) return value;
-  const range = [min > -Infinity ? `at least ${min}` : "", max < Infinity ? `at most ${max}` : ""].filter(Boolean);
+  if (!tooBig && value >= min && value > above && value <= max) return value;
+  const range = [
+    min > -Infinity ? `at least ${min}` : "",
+    above > -Infinity ? `above ${above}` : "",
+    max < Infinity ? `at most ${max}` : "",
+  ].filter(Boolean);
   const bounds = range.length === 0 ? "" : `, ${range.join(" and ")}`;
   throw new UsageError(`--${name} is ${quote(text)}: give ${what}${bounds}`);
 }

@@ -56,9 +56,10 @@ async function runAll(
   baseline: Baseline,
   request: AttributeRequest,
 ): Promise<Checks & { result: Attribution }> {
-  const { trackHookPoints, quiet } = request;
+  const { trackHookPoints, quiet, rows: { positions } } = request;
   const result = await runAttribution(opened, prompt, baseline, request, {
     trackHookPoints,
+    positions,
     topPredictions: quiet ? 0 : TOP_PREDICTIONS,
     diagnose: !quiet || request.summary !== undefined,
   });
@@ -86,6 +87,9 @@ async function writeAll(
   const table = await makeTable(result, rows, explanations, isShort ? ROWS_ON_TERMINAL : undefined);
   if (report !== undefined && !isShort) await printNote(report);
   await writeTable(table, destination, screen, table.bar);
+  if (report !== undefined && [...table.rows].length === 0) {
+    await printNote("No row: nothing asked for is active there\n");
+  }
   if (report === undefined || !isShort) return;
   const note = table.left === 0
     ? ""

@@ -5,6 +5,7 @@
  */
 import { type AttributionOptions, calculateFeatureAttribution } from "../attribution/attribution.ts";
 import { type Baseline, UnalignedPromptsError } from "../attribution/baseline.ts";
+import type { Positions } from "../attribution/long_table.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { Model } from "../model/model.ts";
 import type { AttributionRequest } from "./attribution_options.ts";
@@ -14,6 +15,7 @@ import { runOptionsOf } from "../attribution/run_options.ts";
 import { makeMetric } from "../attribution/make_metric.ts";
 import type { Opened } from "./open.ts";
 import { printNote } from "./output.ts";
+import { checkRowPositions } from "./row_positions.ts";
 import { readPromptFile } from "./prompt_file.ts";
 
 /** A baseline with its file read. */
@@ -31,15 +33,22 @@ async function baselineInChat(model: Model, baseline: Baseline, chat: ChatReques
   return { mean };
 }
 
+/** What a command decides, and the positions of which it will show rows. */
+type MoreOptions = Pick<AttributionOptions, "trackHookPoints" | "topPredictions" | "diagnose"> & {
+  readonly positions?: Positions;
+};
+
 /** Runs it, with the prompt and the baseline already read; `more` is what the command decides. */
 export async function runAttribution(
-  { model, saes }: Opened,
+  opened: Opened,
   given: string | readonly number[],
   givenBaseline: Baseline,
   request: AttributionRequest,
-  more: Pick<AttributionOptions, "trackHookPoints" | "topPredictions" | "diagnose">,
+  { positions, ...more }: MoreOptions,
 ): Promise<Attribution> {
+  const { model, saes } = opened;
   const prompt = await inChat(model, given, request.chat);
+  await checkRowPositions(opened, prompt, request, positions);
   const baseline = await baselineInChat(model, givenBaseline, request.chat);
   return await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
     saes,

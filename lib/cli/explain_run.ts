@@ -4,6 +4,7 @@
  * @module
  */
 import { calculateFeatureAttribution } from "../attribution/attribution.ts";
+import type { Positions } from "../attribution/long_table.ts";
 import type { Attribution } from "../attribution/result.ts";
 import { printable } from "../table/terminal.ts";
 import { inChat } from "./chat_options.ts";
@@ -11,17 +12,21 @@ import type { ExplainRequest } from "./explain_options.ts";
 import { runOptionsOf } from "../attribution/run_options.ts";
 import { makeMetric } from "../attribution/make_metric.ts";
 import type { Opened } from "./open.ts";
+import { checkRowPositions } from "./row_positions.ts";
 import { signed } from "../report/figures.ts";
 import { detail, entry, heading, type Page } from "./summary_layout.ts";
 import { methodWords, metricWords, placeWords, promptWords, tokenName } from "../report/words.ts";
 
-/** Attributes as a request says. */
+/** Attributes as a request says; `positions`: of which rows will be shown. */
 export async function explain(
-  { model, saes }: Opened,
+  opened: Opened,
   given: string | readonly number[],
   request: ExplainRequest,
+  positions?: Positions,
 ): Promise<Attribution> {
+  const { model, saes } = opened;
   const prompt = await inChat(model, given, request.chat);
+  await checkRowPositions(opened, prompt, request, positions);
   return await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
     saes,
     method: request.method,

@@ -94,7 +94,12 @@ export const DEVICE_OPTIONS = {
     help: "read the weights for every prompt (streamed) or keep them in memory (resident); " +
       "auto: resident for many prompts, where memory allows",
   },
-  "memory-limit": { kind: "number", placeholder: "GB", help: "memory that weights may take with --weights auto" },
+  "memory-limit": {
+    kind: "number",
+    placeholder: "GB",
+    above: 0,
+    help: "memory that weights may take with --weights auto",
+  },
   quiet: { kind: "boolean", help: "print nothing but the rows and errors" },
 } satisfies Record<string, OptionSpec>;
 
@@ -127,7 +132,12 @@ export function readRunRequest(values: {
   readonly processing: string;
   readonly quiet: boolean;
 }): RunRequest {
-  const { model, revision, threads, truncate, quiet } = values;
+  const { model, revision, threads, truncate, quiet, weights, "memory-limit": gigabytes } = values;
+  if (gigabytes !== undefined && weights !== "auto") {
+    throw new UsageError(
+      `--memory-limit decides for --weights auto, and --weights is ${weights}: leave out one of them`,
+    );
+  }
   return {
     model,
     revision,
@@ -135,8 +145,8 @@ export function readRunRequest(values: {
     truncate,
     quiet,
     device: values.device as Device,
-    weights: values.weights as WeightChoice,
-    memoryLimit: values["memory-limit"] === undefined ? undefined : values["memory-limit"] * 1e9,
+    weights: weights as WeightChoice,
+    memoryLimit: gigabytes === undefined ? undefined : gigabytes * 1e9,
     prependBos: values["prepend-bos"],
     processing: values.processing as ProcessingChoice,
   };

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { LONG_COLUMNS, type LongColumn, type Slice } from "../attribution/long_table.ts";
+import { LONG_COLUMNS, type LongColumn, type Positions, type Slice } from "../attribution/long_table.ts";
 import { nearestNames } from "../weights/nearest_names.ts";
 import type { OptionSpec } from "./args_spec.ts";
 import { quote, UsageError } from "./args_values.ts";
@@ -16,7 +16,7 @@ const TABLES: readonly TableName[] = ["rows", "positions", "features"];
 /** Table, rows and columns as asked for. */
 export interface RowsRequest {
   readonly table: TableName;
-  readonly positions?: Slice;
+  readonly positions?: Positions;
   readonly features?: readonly number[];
   readonly top?: number;
   readonly includeError?: boolean;
@@ -35,8 +35,10 @@ export const ROW_OPTIONS = {
   },
   positions: {
     kind: "string",
-    placeholder: "A:B",
-    help: "rows of positions A to B - 1, from the end when negative, either left out (-3: is the last three)",
+    placeholder: "LIST",
+    help:
+      "rows of these positions, with commas between: P, or A:B for A to B - 1; from the end when negative, A or B " +
+      "left out (-3: is the last three)",
   },
   features: { kind: "integers", placeholder: "1,2", min: 0, help: "rows of these features" },
   top: { kind: "integer", placeholder: "K", min: 1, help: "the K rows with the largest |attribution|" },
@@ -82,7 +84,7 @@ export function readRows(values: RowValues): RowsRequest {
   }
   return {
     table,
-    positions: values.positions === undefined ? undefined : readSlice(values.positions),
+    positions: values.positions === undefined ? undefined : readPositions(values.positions),
     features: values.features,
     top: values.top,
     includeError: values["include-error"],
@@ -91,26 +93,35 @@ export function readRows(values: RowValues): RowsRequest {
 }
 
 /**
- * A slice as Python writes it.
+ * Positions, and slices as Python writes them.
  *
- * @throws {UsageError} if it is none
+ * @throws {UsageError} if they are not understood
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { readSlice } from "./row_options.ts";
+ * import { readPositions } from "./row_options.ts";
  *
- * assert.deepEqual(readSlice("1:-1"), { start: 1, end: -1 });
- * assert.deepEqual(readSlice("-3:"), { start: -3, end: undefined });
+ * assert.deepEqual(readPositions("1:-1"), { start: 1, end: -1 });
+ * assert.deepEqual(readPositions("2,-3:"), [2, { start: -3, end: undefined }]);
  * ```
  */
-export function readSlice(text: string): Slice {
-  const match = /^\s*([+-]?\d{1,9})?\s*:\s*([+-]?\d{1,9})?\s*$/.exec(text);
-  if (match === null) {
-    throw new UsageError(`--positions is ${quote(text)}: write A:B as Python does, such as 1:4, 1: or -3:`);
+export function readPositions(text: string): Positions {
+  const parts = text.split(",").map((part) => readPosition(part.trim()));
+  if (parts.includes(undefined)) {
+    throw new UsageError(
+      `--positions is ${quote(text)}: write positions and A:B as Python does, such as 6, 2,6, 1:4, 1: or -3:`,
+    );
   }
-  const [start, end] = [match[1], match[2]].map((part) => part === undefined ? undefined : Number(part));
-  return { start, end };
+  const [first, ...more] = parts as (number | Slice)[];
+  return typeof first === "number" || more.length > 0 ? [first, ...more] : first;
+}
+
+function readPosition(text: string): number | Slice | undefined {
+  const [, start, colon, end] = /^([+-]?\d{1,9})?\s*(:)?\s*([+-]?\d{1,9})?$/.exec(text) ?? [];
+  if (colon === undefined) return start === undefined || end !== undefined ? undefined : Number(start);
+  const at = (part?: string): number | undefined => part === undefined ? undefined : Number(part);
+  return { start: at(start), end: at(end) };
 }
 
 function readColumns(text: string): LongColumn[] {

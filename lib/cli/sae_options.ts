@@ -41,6 +41,7 @@ export const SAE_DETAILS = {
     kind: "number",
     multiple: true,
     placeholder: "X",
+    above: 0,
     help: "activation norm scaling factor of the --sae before it",
   },
   explanations: {
@@ -104,7 +105,6 @@ function readDetail(name: keyof typeof SAE_DETAILS, value: OptionValue, sae: Sae
       return { hookIn: String(value) };
     case "norm-scaling-factor":
       once(sae.normScalingFactor);
-      if (!(Number(value) > 0)) throw new UsageError(`--norm-scaling-factor is ${value}: give a number above 0`);
       return { normScalingFactor: Number(value) };
     case "explanations":
       if (value === "") throw new UsageError("--explanations is empty: give the name of a file");

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { type Attribution, calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
 import {
+  checkPositions,
   type LongRow,
   longRows,
   longTable,
   neuronpediaQuickList,
   neuronpediaUrl,
-  sliceBounds,
+  positionsIn,
 } from "../../lib/attribution/long_table.ts";
 import { featureTable, positionTable } from "../../lib/attribution/sum_tables.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
@@ -206,9 +207,26 @@ Deno.test("featureTable: sums over positions, and at one position the notebook's
   assert.deepEqual(both.columns, ["hook", "feature", "attribution", "positions", "max_activation", "label"]);
 });
 
-Deno.test("sliceBounds: as Python", () => {
-  assert.deepEqual(sliceBounds({ start: -9, end: 99 }, 5), { first: 0, after: 5 });
-  assert.deepEqual(sliceBounds({ end: -1 }, 5), { first: 0, after: 4 });
+Deno.test("positions: slices as in Python, and single ones; what a prompt does not have is named", () => {
+  assert.deepEqual(positionsIn({ start: -9, end: 99 }, 5), [0, 1, 2, 3, 4]);
+  assert.deepEqual(positionsIn({ end: -1 }, 5), [0, 1, 2, 3]);
+  assert.deepEqual(positionsIn({ start: 3, end: 1 }, 5), []);
+  assert.deepEqual(positionsIn([4, { end: 2 }, -5, 9], 5), [0, 1, 4]);
+  checkPositions([{ start: 3 }, -5, 4], 5);
+  const refused = (positions: Parameters<typeof checkPositions>[0]): string => {
+    try {
+      checkPositions(positions, 5);
+    } catch (error) {
+      assert.ok(error instanceof RangeError);
+      return error.message;
+    }
+    return "";
+  };
+  const inside = "a prompt of 5 tokens has 0 to 4, or -5 to -1";
+  assert.equal(refused([1, 5]), `There is no position 5: ${inside}`);
+  assert.equal(refused([-6]), `There is no position -6: ${inside}`);
+  assert.equal(refused({ start: 10 }), `The slice "10:" has no position: ${inside}`);
+  assert.equal(refused([0, { start: 3, end: 1 }]), `The slice "3:1" has no position: ${inside}`);
 });
 
 Deno.test("Neuronpedia: pages and lists for ids that are a model and an SAE", () => {

@@ -63,6 +63,8 @@ Deno.test("bad input: prompts and tokens", async () => {
     [["", "--no-prepend-bos"], /^The prompt has no tokens: give some text, or prepend BOS/],
     [["--token-ids", "1,999"], /^Token id 999 is not in the vocabulary of 384/],
     [[PROMPT, "--metric-position", "10"], /^The metric's position 10 is not in a prompt of 10 tokens/],
+    [[PROMPT, "--positions", "0,10"], /^There is no position 10: a prompt of 10 tokens has 0 to 9, or -10 to -1$/],
+    [[PROMPT, "--positions", "20:30"], /^The slice "20:30" has no position: a prompt of 10 tokens/],
     [[PROMPT, "--features", "96"], /^There is no feature 96/],
     [
       [PROMPT, "--metric-position", "-1,9", "--pos-id", "1"],

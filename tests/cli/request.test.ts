@@ -4,8 +4,8 @@ import { parseRequest as parseAttribute } from "../../lib/cli/attribute.ts";
 import { readDestination } from "../../lib/cli/format.ts";
 import { parseRequest as parsePredict } from "../../lib/cli/predict.ts";
 import { STDIN } from "../../lib/cli/prompt.ts";
-import { sliceBounds } from "../../lib/attribution/long_table.ts";
-import { readSlice } from "../../lib/cli/row_options.ts";
+import { positionsIn } from "../../lib/attribution/long_table.ts";
+import { readPositions } from "../../lib/cli/row_options.ts";
 import { readSaes } from "../../lib/cli/sae_options.ts";
 
 /** The message of the UsageError that `work` throws. */
@@ -129,7 +129,10 @@ Deno.test("attribute: SAEs, their hooks and factors", () => {
   const factor: [string, number] = ["norm-scaling-factor", 1];
   assert.match(usageError(() => readSaes([factor, ["sae", "a"]])), /has no --sae before it/);
   assert.match(usageError(() => readSaes([["sae", "a"], factor, factor])), /given twice for --sae "a"/);
-  assert.match(usageError(() => readSaes([["sae", "a"], ["norm-scaling-factor", 0]])), /give a number above 0/);
+  assert.match(
+    usageError(() => parseAttribute(["x", "--sae", "a", "--norm-scaling-factor", "0"])),
+    /^--norm-scaling-factor is "0": give a number, above 0$/,
+  );
   assert.deepEqual(
     saes("--sae", "a", "--hook-in", "blocks.1.mlp.hook_in", "--explanations", "x", "--explanations", "y"),
     [
@@ -153,18 +156,20 @@ Deno.test("attribute: SAEs, their hooks and factors", () => {
 });
 
 Deno.test("attribute: positions are slices as in Python", () => {
-  const among = (text: string, length = 5): number[] => {
-    const { first, after } = sliceBounds(readSlice(text), length);
-    return [0, 1, 2, 3, 4, 5].slice(first, Math.max(first, after));
-  };
+  const among = (text: string, length = 5): number[] => positionsIn(readPositions(text), length);
   assert.deepEqual(among("1:3"), [1, 2]);
   assert.deepEqual(among(":"), [0, 1, 2, 3, 4]);
   assert.deepEqual(among("-2:"), [3, 4]);
   assert.deepEqual(among(":-1"), [0, 1, 2, 3]);
   assert.deepEqual(among("-9:99"), [0, 1, 2, 3, 4]);
   assert.deepEqual(among("3:1"), []);
-  for (const text of ["", "3", "1:2:3", "a:b", "1.5:"]) {
-    assert.match(usageError(() => readSlice(text)), /^--positions is ".*": write A:B as Python does/);
+  assert.deepEqual(among("3"), [3]);
+  assert.deepEqual(among("-1"), [4]);
+  assert.deepEqual(among("4, 1"), [1, 4]);
+  assert.deepEqual(among("0,-2:,3"), [0, 3, 4]);
+  assert.deepEqual(among("7"), []);
+  for (const text of ["", ",", "1,", "1:2:3", "a:b", "1.5:", "1 2"]) {
+    assert.match(usageError(() => readPositions(text)), /^--positions is ".*": write positions and A:B as Python does/);
   }
 });
 
@@ -215,6 +220,18 @@ Deno.test("the format: its name, the file's ending, the terminal", () => {
   assert.equal(format("a.parquet", "json"), "json");
   assert.match(usageError(() => format("a.xlsx")), /^--output ends with "\.xlsx": say how with --format csv/);
   assert.match(usageError(() => format("")), /^--output is empty/);
+});
+
+Deno.test("the memory limit: above 0, and only where it decides", () => {
+  assert.equal(parseAttribute(["x", "--memory-limit", "0.5"]).memoryLimit, 5e8);
+  for (const text of ["0", "-1", "-0.5"]) {
+    const message = usageError(() => parseAttribute(["x", "--memory-limit", text]));
+    assert.equal(message, `--memory-limit is "${text}": give a number, above 0`);
+  }
+  for (const weights of ["resident", "streamed"]) {
+    const message = usageError(() => parseAttribute(["x", "--memory-limit", "1", "--weights", weights]));
+    assert.match(message, /^--memory-limit decides for --weights auto, and --weights is \w+: leave out one of them$/);
+  }
 });
 
 Deno.test("predict: its own options", () => {
