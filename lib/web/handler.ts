@@ -11,7 +11,7 @@ import { checkRequest, hostTest, SECURITY_HEADERS } from "./guard.ts";
 import { type Body, readAttribute, readPredict } from "./job_requests.ts";
 import type { Job, JobEvent } from "./jobs.ts";
 import type { ClientInfo, Handler } from "./node_http.ts";
-import { checkOffered, defaultSaes, type Offered } from "./offered.ts";
+import { checkOffered, defaultsOf, type Offered } from "./offered.ts";
 import type { JobQueue } from "./queue.ts";
 import { jobResponse, jobStream } from "./answers.ts";
 
@@ -94,8 +94,8 @@ function readQuery(query: URLSearchParams): ListQuery {
 }
 
 const JOBS: Readonly<Record<string, (body: Body, offered: Offered) => Job>> = {
-  "/api/predict": (body, offered) => readPredict(body, defaultSaes(offered)),
-  "/api/attribute": (body, offered) => readAttribute(body, defaultSaes(offered)),
+  "/api/predict": (body, offered) => readPredict(body, defaultsOf(offered)),
+  "/api/attribute": (body, offered) => readAttribute(body, defaultsOf(offered)),
 };
 
 /** The paths of all requests that are not files. */

@@ -6,7 +6,6 @@
 import { quote } from "../quote.ts";
 import { LONG_COLUMNS, type LongColumn } from "../attribution/long_table.ts";
 import { PROCESSING_CHOICES } from "../attribution/processing.ts";
-import { DEFAULT_MODEL } from "../bundled.ts";
 import type { MetricChoice } from "../attribution/make_metric.ts";
 import { ApiError } from "./api_error.ts";
 import { Fields } from "./fields.ts";
@@ -21,19 +20,23 @@ const MOST_CARDS = 500;
 /** A parsed body. */
 export type Body = Readonly<Record<string, unknown>>;
 
-/** The SAEs of a model where none are named. */
-export type DefaultSaes = (model: string) => readonly SaeChoice[];
+/** What a request asks about where it does not say. */
+export interface RunDefaults {
+  readonly model: string;
+  /** A model's SAEs. */
+  saes(model: string): readonly SaeChoice[];
+}
 
 /**
  * What the model predicts.
  *
  * @throws {ApiError} 400 if a field is wrong
  */
-export function readPredict(body: Body, defaultSaes: DefaultSaes): PredictJob {
+export function readPredict(body: Body, defaults: RunDefaults): PredictJob {
   const fields = new Fields(body);
   const job: PredictJob = {
     kind: "predict",
-    ...readRun(fields, defaultSaes),
+    ...readRun(fields, defaults),
     position: fields.integer("position") ?? -1,
     top: fields.integer("top", { min: 1, max: 1000 }) ?? 10,
     answer: readAnswer(fields),
@@ -55,11 +58,11 @@ function readAnswer(fields: Fields): string | number | undefined {
  *
  * @throws {ApiError} 400 if a field is wrong
  */
-export function readAttribute(body: Body, defaultSaes: DefaultSaes): AttributeJob {
+export function readAttribute(body: Body, defaults: RunDefaults): AttributeJob {
   const fields = new Fields(body);
   const job: AttributeJob = {
     kind: "attribute",
-    ...readRun(fields, defaultSaes),
+    ...readRun(fields, defaults),
     metric: readMetric(fields.object("metric") ?? new Fields({})),
     includeErrorTerm: fields.flag("error_term") ?? true,
     excludeSpecialTokens: fields.flag("exclude_special_tokens"),
@@ -146,13 +149,13 @@ function checkTokens(name: typeof METRICS[number], positive: number, negative: n
   }
 }
 
-function readRun(fields: Fields, defaultSaes: DefaultSaes): RunChoice {
-  const model = fields.text("model") ?? DEFAULT_MODEL;
+function readRun(fields: Fields, defaults: RunDefaults): RunChoice {
+  const model = fields.text("model") ?? defaults.model;
   const isText = (item: unknown): item is string => typeof item === "string" && item !== "" && item.length <= 1000;
   const saes = fields.list("saes", isText, { what: "names of SAEs", max: MOST_SAES });
   return {
     model,
-    saes: saes?.map(parseSae) ?? defaultSaes(model),
+    saes: saes?.map(parseSae) ?? defaults.saes(model),
     prompt: readPrompt(fields),
     prependBos: fields.flag("prepend_bos"),
     truncate: fields.flag("truncate") ?? false,

@@ -7,12 +7,12 @@
 import { DEFAULT_MODEL, findBundledModel, findBundledSae } from "../bundled.ts";
 import { isPlace } from "../weights/place.ts";
 import { ApiError } from "./api_error.ts";
-import { parseSae } from "./job_requests.ts";
-import type { Job, SaeChoice } from "./jobs.ts";
+import { parseSae, type RunDefaults } from "./job_requests.ts";
+import type { Job } from "./jobs.ts";
 
 /** What was named when the server was started. */
 export interface Offered {
-  /** The model that the page begins with; default: the bundled one. */
+  /** The model that the page begins with, and that a request is about which names none; default: the bundled one. */
   readonly model: string;
   /** The SAEs that it begins with, `S[@HOOK]`. */
   readonly saes: readonly string[];
@@ -23,12 +23,15 @@ export interface Offered {
 /** What is offered where nothing is named. */
 export const DEFAULT_OFFER: Offered = { model: DEFAULT_MODEL, saes: [], hub: true };
 
-/** The SAEs of a model where a request names none: the command line's for its model, a bundled model's own, else none. */
-export function defaultSaes({ model, saes }: Offered): (name: string) => readonly SaeChoice[] {
-  return (name) => {
-    if (name === model && saes.length > 0) return saes.map(parseSae);
-    const bundled = findBundledModel(name);
-    return bundled === undefined ? [] : [{ source: bundled.default_sae }];
+/** What a request that says nothing is about: the command line's model and its SAEs, a bundled model's own, else none. */
+export function defaultsOf({ model, saes }: Offered): RunDefaults {
+  return {
+    model,
+    saes(name) {
+      if (name === model && saes.length > 0) return saes.map(parseSae);
+      const bundled = findBundledModel(name);
+      return bundled === undefined ? [] : [{ source: bundled.default_sae }];
+    },
   };
 }
 

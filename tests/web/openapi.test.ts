@@ -33,7 +33,7 @@ Deno.test("the fields that are described are those that are read", () => {
         return Reflect.getOwnPropertyDescriptor(target, name);
       },
     });
-    read(watched, () => [{ source: "an SAE" }]);
+    read(watched, { model: "a model", saes: () => [{ source: "an SAE" }] });
     assert.deepEqual([...asked].sort(), Object.keys(schema.properties).sort());
   }
 });

@@ -159,6 +159,26 @@ Deno.test("what there is to choose from", async () => {
   assert.deepEqual([model, waiting, busy], ["tiny-facts", 0, false]);
 });
 
+Deno.test("a request without a model is about the one that the server was started with, and its SAEs", async () => {
+  const [model, sae] = ["models/gpt2/", "saes/g-std-pre2/"].map((path) =>
+    new URL(`../data/${path}`, import.meta.url).href
+  );
+  await using server = await startServer({ offered: { model, saes: [sae], hub: false } });
+  const answers = async (fields: Record<string, unknown>): Promise<unknown[]> => {
+    const predicted = await (await post(server, "/api/predict", { prompt: PROMPT, top: 3, ...fields })).json();
+    const rows = await post(server, "/api/attribute", { prompt: PROMPT, format: "csv", top: 5, ...fields });
+    return [predicted, await rows.text()];
+  };
+  const [[predicted, rows], named, bundled] = [
+    await answers({}),
+    await answers({ model, saes: [sae] }),
+    await answers({ model: "tiny-facts" }),
+  ];
+  assert.deepEqual([predicted, rows], named);
+  assert.equal((predicted as { model: { family: string } }).model.family, "gpt2");
+  assert.notEqual(rows, bundled[1]);
+});
+
 Deno.test("with --no-hub only what is here is offered", async () => {
   await using server = await startServer({ offered: { model: "tiny-facts", saes: [], hub: false } });
   const response = await fetch(`http://127.0.0.1:${server.port}/api/models`);
