@@ -8,7 +8,7 @@ import { helpText } from "./lib/cli/args_help.ts";
 import { quote, UsageError } from "./lib/cli/args_values.ts";
 import { printData, printNote } from "./lib/cli/output.ts";
 import { plainMessage } from "./lib/platform/file_error.ts";
-import { messageLine } from "./lib/quote.ts";
+import { messageLine, withoutSecrets } from "./lib/quote.ts";
 import { VERSION } from "./lib/version.ts";
 import { nearestNames } from "./lib/weights/nearest_names.ts";
 
@@ -87,7 +87,7 @@ function readerHasGone(error: unknown): boolean {
 function describe(error: unknown): string {
   const message = error instanceof Error ? plainMessage(error) || error.name : String(error);
   const line = `error: ${messageLine(stripVTControlCharacters(message))}\n`;
-  return isDebugging() && error instanceof Error ? `${line}${Deno.inspect(error)}\n` : line;
+  return isDebugging() && error instanceof Error ? `${line}${withoutSecrets(Deno.inspect(error))}\n` : line;
 }
 
 function isDebugging(): boolean {

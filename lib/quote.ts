@@ -73,6 +73,23 @@ function asText(value: unknown): string {
   }
 }
 
+/**
+ * A text without the credentials and queries of the addresses in it: the last guard for messages that are not ours.
+ *
+ * @example
+ * ```ts
+ * console.log(withoutSecrets("no answer from http://me:secret@localhost/a?sig=b")); // "no answer from http://localhost/a"
+ * ```
+ */
+export function withoutSecrets(text: string): string {
+  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)([^\s"'<>()]+)/gi, (_, scheme: string, rest: string) => {
+    const [place, ...hidden] = rest.split(/[?#]/, 2);
+    // What ends a sentence after the address stays.
+    const end = hidden.length === 0 ? "" : /[,;:.…]*$/.exec(rest)![0];
+    return scheme + place.replace(/^[^/\\]*@/, "") + end;
+  });
+}
+
 /** What is printed of a message at most. Our own are shorter, where they repeat nothing from outside in full. */
 const MOST_PRINTED = 600;
 
@@ -89,7 +106,7 @@ const MOST_PRINTED = 600;
  * ```
  */
 export function messageLine(error: unknown): string {
-  const message = error instanceof Error ? error.message || error.name : String(error);
+  const message = withoutSecrets(error instanceof Error ? error.message || error.name : String(error));
   const half = MOST_PRINTED / 2;
   const short = message.length > MOST_PRINTED ? `${message.slice(0, half)} … ${message.slice(-half)}` : message;
   return short.trim().replace(/\s*[\r\n]\s*/g, " ").replace(new RegExp(UNPRINTABLE, "gu"), escape);

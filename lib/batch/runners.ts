@@ -4,6 +4,7 @@
  * @module
  */
 import type { Manifest } from "./manifest.ts";
+import type { BatchSettings } from "./settings.ts";
 import { runShard, type ShardContext, type ShardReport } from "./shard.ts";
 
 /** Deno's own: onnxruntime-web puts Node's in its place when it starts, which is after this module was imported. */
@@ -21,6 +22,8 @@ export interface Runner {
 export interface WorkerStart {
   /** The run. */
   readonly manifest: Manifest;
+  /** What the model and the SAEs are opened by, where that is more than may stand in the manifest. */
+  readonly settings?: BatchSettings;
   /** The store's directory. */
   readonly directory: string;
   /** Compare the hashes of the files here with those of the run. */

@@ -11,6 +11,7 @@ import type { TokenRef } from "../attribution/metrics.ts";
 import type { ProcessingChoice } from "../attribution/processing.ts";
 import type { WeightBinding } from "../model/stages.ts";
 import type { Device } from "../runtime/runtime.ts";
+import { shownName } from "../weights/shown_name.ts";
 
 /** An SAE by what it is opened with. */
 export interface SaeSettings {
@@ -84,6 +85,22 @@ export interface BatchSettings {
   readonly threads: number;
   /** Weights are read for every prompt, or stay in memory; that too decides the last digits. */
   readonly weights: WeightBinding;
+}
+
+/**
+ * The settings as they are written down: models and SAEs by the names that are shown, without secrets of addresses.
+ *
+ * @example
+ * ```ts
+ * import { type BatchSettings, shownSettings } from "./settings.ts";
+ *
+ * const isSecret = (settings: BatchSettings) => shownSettings(settings).model !== settings.model;
+ * console.log(typeof isSecret);
+ * ```
+ */
+export function shownSettings(settings: BatchSettings): BatchSettings {
+  const saes = settings.saes.map((sae) => ({ ...sae, source: shownName(sae.source) }));
+  return { ...settings, model: shownName(settings.model), saes };
 }
 
 /** Which rows of each prompt are written. */

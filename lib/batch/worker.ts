@@ -31,7 +31,7 @@ scope.onmessage = ({ data }) => {
 async function answer(message: WorkerStart | { readonly shard: number }): Promise<WorkerAnswer> {
   if ("shard" in message) return { kind: "done", report: await runShard(context!, message.shard) };
   const { manifest, directory, verify } = message;
-  const { model, saes } = await openRun(manifest.settings);
+  const { model, saes } = await openRun(message.settings ?? manifest.settings);
   if (verify) {
     const { schema_version: _, settings, input: __, ...before } = manifest;
     const difference = firstDifference(before, await identify(model, saes, settings));

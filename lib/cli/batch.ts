@@ -274,5 +274,5 @@ function readShare(text: string | undefined): { part: number; of: number } {
  */
 export function readQueue(text: string): string {
   if (URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol)) return text;
-  throw new UsageError(`--queue is ${quote(text)}: give the address of a Redis, such as redis://localhost:6379`);
+  throw new UsageError(`--queue is no address of a Redis: give one such as redis://localhost:6379`);
 }

@@ -5,14 +5,14 @@
  */
 import { resolve } from "node:path";
 import type { Explanations } from "../attribution/long_table.ts";
-import { identify, type Manifest, readManifest } from "../batch/manifest.ts";
+import { firstDifference, identify, type Manifest, readManifest } from "../batch/manifest.ts";
 import { type BatchSummary, doneShards, mergeShards } from "../batch/merge.ts";
 import { type DeadShard, runPool } from "../batch/pool.ts";
 import { openRun } from "../batch/open.ts";
 import { readRecords } from "../batch/read.ts";
 import { pendingShards, type PreparedRun, prepareRun, sweepStore } from "../batch/run.ts";
 import { threadRunner, workerRunner } from "../batch/runners.ts";
-import { type BatchSettings, rowColumns } from "../batch/settings.ts";
+import { type BatchSettings, rowColumns, shownSettings } from "../batch/settings.ts";
 import { directoryStore, type Store } from "../batch/store.ts";
 import { findBundledModel, findBundledSae } from "../bundled.ts";
 import { chooseBinding } from "../model/binding.ts";
@@ -38,8 +38,8 @@ export async function batch(asked: BatchRequest): Promise<void> {
   const request = await withAbsolutePlaces(asked);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   const store = directoryStore(request.directory);
-  const { prepared, labels } = await begin(request, store, screen);
-  await work(request, prepared, store, screen);
+  const { prepared, settings, labels } = await begin(request, store, screen);
+  await work(request, prepared, settings, store, screen);
   await finish(request, prepared.manifest, store, labels, screen);
 }
 
@@ -48,19 +48,26 @@ async function begin(
   request: BatchRequest,
   store: Store,
   screen: Screen,
-): Promise<{ prepared: PreparedRun; labels: Explanations }> {
+): Promise<{ prepared: PreparedRun; settings: BatchSettings; labels: Explanations }> {
   await using opened = await openShown({ ...request, weights: "streamed" }, screen);
   const settings = toSettings(request, opened, await chooseWeights(request, opened, store));
   checkSettings(opened, settings);
+  const shown = shownSettings(settings);
+  if (request.queue !== undefined && firstDifference(shown, settings) !== undefined) {
+    throw new UsageError(
+      "the address of the model or of an SAE has credentials or a query, which are not written down for the workers " +
+        "of a queue: leave out --queue, or give a directory",
+    );
+  }
   const { explanations, warnings } = await findExplanations(opened.saes, opened.requests);
   for (const warning of warnings) if (!request.quiet) await printNote(`warning: ${warning}\n`);
   const inputName = request.input ?? "standard input";
   const records = readRecords({ path: request.input, format: request.inputFormat });
   const prepared = await withProgress(screen, "reading the prompts", async () => {
     const identity = await identify(opened.model, opened.saes, settings);
-    return await prepareRun(store, { settings, identity, inputName, records });
+    return await prepareRun(store, { settings: shown, identity, inputName, records });
   });
-  return { prepared, labels: explanations };
+  return { prepared, settings, labels: explanations };
 }
 
 /** By the memory here, unless the user says it or the run has begun: its last digits depend on it. */
@@ -132,6 +139,7 @@ function checkSettings({ saes }: Opened, { rows: { features }, metric, includeEr
 async function work(
   request: BatchRequest,
   prepared: PreparedRun,
+  settings: BatchSettings,
   store: Store,
   screen: Screen,
 ): Promise<void> {
@@ -148,9 +156,9 @@ async function work(
   const progress = batchProgress(screen, manifest, done.size);
   try {
     if (request.queue === undefined) {
-      const start = { manifest, directory: request.directory, verify: false };
+      const start = { manifest, settings, directory: request.directory, verify: false };
       const several = Math.min(numberOfWorkers(request), shards.length);
-      await using opened = several === 1 ? await openRun(manifest.settings) : undefined;
+      await using opened = several === 1 ? await openRun(settings) : undefined;
       const runners = opened === undefined
         ? Array.from({ length: several }, () => workerRunner(start))
         : [threadRunner({ ...opened, settings: manifest.settings, store, signal })];

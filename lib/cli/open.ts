@@ -11,6 +11,7 @@ import type { DownloadProgress } from "../weights/hub/progress.ts";
 import type { RunRequest } from "./options.ts";
 import type { Screen } from "./output.ts";
 import { withProgress } from "./progress.ts";
+import { shownName } from "../weights/shown_name.ts";
 import { withDownloadProgress } from "./pull_progress.ts";
 import { EVERY_LAYER, type SaeRequest } from "./sae_options.ts";
 
@@ -78,7 +79,9 @@ export async function openAll(
       openedFor.push(request);
     }
     if (openedFor[openedFor.length - 2] === request && request.explanations !== undefined) {
-      throw new RangeError(`${source} is a cross-layer transcoder: --explanations cannot say which layer it is about`);
+      throw new RangeError(
+        `${shownName(source)} is a cross-layer transcoder: --explanations cannot say which layer it is about`,
+      );
     }
   }
   const opened = stack.move();

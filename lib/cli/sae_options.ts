@@ -5,6 +5,7 @@
  */
 import { findBundledModel } from "../bundled.ts";
 import type { OptionSpec, OptionValue } from "./args_spec.ts";
+import { shownName } from "../weights/shown_name.ts";
 import { quote, UsageError } from "./args_values.ts";
 
 /** An SAE as asked for. */
@@ -54,8 +55,10 @@ export const SAE_DETAILS = {
   },
 } satisfies Record<string, OptionSpec>;
 
-/** A hook's name; what follows an @ in a path or a URL has another look. */
+/** A hook's name; what follows an @ in a path or a URL has another look … */
 const HOOK = /^[A-Za-z_][\w.]*$/;
+/** … except in an address without a path, where an @ ends the credentials. */
+const BARE_ADDRESS = /^[a-z][a-z0-9+.-]+:\/\/[^/]*$/i;
 
 type Order = readonly (readonly [name: string, value: OptionValue])[];
 
@@ -95,7 +98,7 @@ export function readSaes(order: Order, fallback: readonly SaeRequest[] = []): Sa
 function readDetail(name: keyof typeof SAE_DETAILS, value: OptionValue, sae: SaeRequest): Partial<SaeRequest> {
   const once = (given: unknown): void => {
     if (given !== undefined) {
-      throw new UsageError(`--${name} is given twice for --sae ${quote(sae.source)}: give it once`);
+      throw new UsageError(`--${name} is given twice for --sae ${quote(shownName(sae.source))}: give it once`);
     }
   };
   switch (name) {
@@ -115,11 +118,13 @@ function readDetail(name: keyof typeof SAE_DETAILS, value: OptionValue, sae: Sae
 function readSae(text: string): SaeRequest {
   const at = text.lastIndexOf("@");
   const [source, hook] = at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
-  if (source === "") throw new UsageError(`--sae ${quote(text)} names no SAE: give a bundled name, directory or URL`);
-  if (hook === "") {
-    throw new UsageError(`--sae ${quote(text)} names no hook after the @: write one, or leave the @ out`);
+  if (source === "") {
+    throw new UsageError(`--sae ${quote(shownName(text))} names no SAE: give a bundled name, directory or URL`);
   }
-  return hook === undefined || !HOOK.test(hook) ? { source: text } : { source, hook };
+  if (hook === "") {
+    throw new UsageError(`--sae ${quote(shownName(text))} names no hook after the @: write one, or leave the @ out`);
+  }
+  return hook === undefined || !HOOK.test(hook) || BARE_ADDRESS.test(source) ? { source: text } : { source, hook };
 }
 
 /** The SAE that goes with a bundled model, where none is named. */

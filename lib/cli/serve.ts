@@ -20,6 +20,8 @@ export interface ServeRequest {
   readonly hub: boolean;
   readonly device: typeof DEVICES[number];
   readonly threads: number | undefined;
+  /** Seconds; undefined: the server's. */
+  readonly timeLimit: number | undefined;
 }
 
 const spec = {
@@ -65,6 +67,13 @@ const spec = {
       negatable: true,
       help: "let the page choose public models and SAEs, which are downloaded then; so by default",
     },
+    "time-limit": {
+      kind: "integer",
+      placeholder: "SECONDS",
+      min: 1,
+      max: 86_400,
+      help: "how long a run may take, downloads aside, before it is ended; by default 600",
+    },
     device: DEVICE_OPTIONS.device,
     threads: DEVICE_OPTIONS.threads,
   },
@@ -107,5 +116,6 @@ function readRequest({ values }: ParsedCommand<typeof spec>): ServeRequest {
     hub: values.hub ?? true,
     device: values.device as ServeRequest["device"],
     threads: values.threads,
+    timeLimit: values["time-limit"],
   };
 }

@@ -36,12 +36,14 @@ export async function serve(request: ServeRequest): Promise<void> {
 
 /** On the port that was asked for, or the usual one or one after it. */
 async function listen(request: ServeRequest): Promise<PageServer> {
-  const { hostname, allowedHosts, model, saes, hub, device, threads, port = USUAL_PORT } = request;
+  const { hostname, allowedHosts, model, saes, hub, device, threads, timeLimit, port = USUAL_PORT } = request;
   const offered = { model, saes, hub };
+  const limitMs = timeLimit === undefined ? undefined : timeLimit * 1000;
   const last = request.port === undefined ? USUAL_PORT + TRIES : port;
   for (let at = port;; at++) {
     try {
-      return await servePage({ hostname, port: at, allowedHosts, offered, worker: { device, threads } });
+      const worker = { device, threads };
+      return await servePage({ hostname, port: at, allowedHosts, offered, worker, limitMs });
     } catch (error) {
       if (codeOf(error) === "EADDRINUSE" && at < last) continue;
       throw new Error(`Cannot listen on ${hostname} port ${at}: ${reasons[codeOf(error)] ?? String(error)}`, {

@@ -22,6 +22,8 @@ export interface CronConfig {
   readonly settings: BatchSettings;
   /** A directory for the results; undefined: Deno KV where there is one, else `./results`. */
   readonly results: string | undefined;
+  /** Names besides this machine's own under which the latest run may be asked for, as behind a proxy. */
+  readonly allowedHosts: readonly string[];
 }
 
 const KEYS = [
@@ -37,6 +39,7 @@ const KEYS = [
   "error_term",
   "top",
   "results",
+  "allow_hosts",
 ] as const;
 
 type Raw = Readonly<Partial<Record<typeof KEYS[number], unknown>>>;
@@ -48,7 +51,7 @@ const DEFAULT_TOP = 100;
 /**
  * Reads a configuration: `schedule` and `prompts` (objects as in a data set: `prompt` or `ids`, `id`, `pos_token`,
  * `neg_token`), and perhaps `name`, `model`, `revision`, `saes`, `metric`, `pos_token` and `neg_token` for prompts without their
- * own, `error_term`, `top` (rows of each prompt, 100) and `results` (a directory).
+ * own, `error_term`, `top` (rows of each prompt, 100), `results` (a directory) and `allow_hosts` (names of this server).
  *
  * @throws {SyntaxError} naming the first thing that is wrong
  *
@@ -81,7 +84,14 @@ export function readConfig(value: unknown): CronConfig {
     prompts: readPrompts(raw.prompts),
     settings: readSettings(raw),
     results: text(raw, "results"),
+    allowedHosts: readHosts(raw.allow_hosts),
   };
+}
+
+function readHosts(hosts: unknown = []): readonly string[] {
+  const isName = (name: unknown): name is string => typeof name === "string" && /^[\w.-]+$/.test(name);
+  if (Array.isArray(hosts) && hosts.every(isName)) return hosts;
+  throw wrong(`allow_hosts is ${quote(hosts)}: give a list of names such as "lab.example.org"`);
 }
 
 function wrong(what: string): SyntaxError {

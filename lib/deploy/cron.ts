@@ -18,7 +18,9 @@
  * @module
  */
 import { parseJson } from "../weights/json.ts";
-import { messageLine } from "../quote.ts";
+import { messageLine, quote } from "../quote.ts";
+import { bracketed, hostTest } from "../web/guard.ts";
+import { serveHttp } from "../web/node_http.ts";
 import { type CronConfig, readConfig } from "./config.ts";
 import { directoryResults, type Kv, kvResults, type Results } from "./results.ts";
 import { runScheduled, type ScheduledRun } from "./scheduled_run.ts";
@@ -50,7 +52,7 @@ export async function openResults({ results, name }: Pick<CronConfig, "results" 
  * @throws {SyntaxError} if the configuration is wrong
  * @throws {TypeError} if there is no `Deno.cron`
  */
-export async function attributeOnSchedule(config: unknown): Promise<Deno.HttpServer> {
+export async function attributeOnSchedule(config: unknown): Promise<AsyncDisposable> {
   if (cron === undefined) {
     throw new TypeError("There is no Deno.cron here: run with --unstable-cron, or once with --once");
   }
@@ -66,13 +68,30 @@ export async function attributeOnSchedule(config: unknown): Promise<Deno.HttpSer
     }
   });
   console.log(`${name}: ${read.schedule} (UTC), results in ${results.place}`);
-  return Deno.serve(address(), (request) => answer(request, results));
+  return await serve(results, read.allowedHosts);
+}
+
+/** On Deno Deploy behind its proxy and for everybody, else for those who know this machine's names. */
+async function serve(results: Results, allowedHosts: readonly string[]): Promise<AsyncDisposable> {
+  const { hostname, port } = address();
+  if (isOnDeploy()) return Deno.serve({ hostname, port }, (request) => answer(request, results));
+  const visitors = { isOurHost: hostTest(hostname, allowedHosts), allowedHosts };
+  const server = await serveHttp((request) => answer(request, results, visitors), { hostname, port });
+  console.log(`http://${bracketed(hostname)}:${server.port}/`);
+  return server;
+}
+
+function isOnDeploy(): boolean {
+  return Deno.env.get("DENO_DEPLOYMENT_ID") !== undefined;
 }
 
 /** This machine only, unless it is Deno Deploy or the environment says otherwise. */
 function address(): { port: number; hostname: string } {
-  const here = Deno.env.get("DENO_DEPLOYMENT_ID") === undefined ? "127.0.0.1" : "0.0.0.0";
-  return { port: Number(Deno.env.get("PORT") ?? DEFAULT_PORT), hostname: Deno.env.get("HOST") ?? here };
+  const port = Number(Deno.env.get("PORT") ?? DEFAULT_PORT);
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new RangeError(`PORT is ${quote(Deno.env.get("PORT"))}: give a whole number from 0 to 65535`);
+  }
+  return { port, hostname: Deno.env.get("HOST") ?? (isOnDeploy() ? "0.0.0.0" : "127.0.0.1") };
 }
 
 /** A run in one line, for a log. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "node:path";
+import { isRecord } from "../weights/json.ts";
 import { writeFileAtomic } from "../table/write_file.ts";
 import type { ScheduledRun } from "./scheduled_run.ts";
 
@@ -11,7 +12,7 @@ import type { ScheduledRun } from "./scheduled_run.ts";
 export interface Results {
   /** In words. */
   readonly place: string;
-  /** The latest run, if there is one. */
+  /** The run that was added last and can be read, if there is one. */
   latest(): Promise<ScheduledRun | undefined>;
   /** Adds a run, whole or not at all, and makes it the latest. */
   add(run: ScheduledRun): Promise<void>;
@@ -43,27 +44,84 @@ interface Index {
   readonly runs: readonly { readonly id: string; readonly chunks: number }[];
 }
 
+/** A longer run is none of ours: 256 MiB. */
+const MOST_BYTES = 256 * 2 ** 20;
+
+/** Is told what cannot be read. */
+export type Warn = (what: string) => void;
+
+/** On standard error, once of each thing. */
+function warnOnce(): Warn {
+  const told = new Set<string>();
+  return (what) => {
+    if (!told.has(what)) console.error(`warning: ${what} is damaged and left out`);
+    told.add(what);
+  };
+}
+
+/** The first that can be read. */
+async function firstReadable<T>(
+  runs: Iterable<T>,
+  read: (run: T) => Promise<string>,
+  name: (run: T) => string,
+  warn: Warn,
+): Promise<ScheduledRun | undefined> {
+  for (const run of runs) {
+    const found = readRun(await read(run).catch(() => ""));
+    if (found !== undefined) return found;
+    warn(name(run));
+  }
+}
+
+/** A run as it was written; undefined for any other text. */
+function readRun(text: string): ScheduledRun | undefined {
+  let run: unknown;
+  try {
+    run = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return isRun(run) ? run : undefined;
+}
+
+function isRun(run: unknown): run is ScheduledRun {
+  if (!isRecord(run) || run.schema_version !== 1) return false;
+  const { started, model, saes, prompts, errors, columns, rows, drift } = run;
+  // What is not finite is null in JSON.
+  const isPrompt = (p: unknown): boolean => isRecord(p) && typeof p.prompt_id === "string" && !isRecord(p.metric);
+  return typeof started === "string" && !Number.isNaN(Date.parse(started)) && isRecord(model) &&
+    [saes, prompts, errors, columns, rows].every(Array.isArray) &&
+    (prompts as unknown[]).every(isPrompt) &&
+    (rows as unknown[]).every((row) => Array.isArray(row) && row.length === (columns as unknown[]).length) &&
+    (drift === null || isRecord(drift));
+}
+
 /**
  * Runs in Deno KV: each in chunks of at most 60 KiB, and an index that is written when all chunks are there. The latest
  * ten are kept.
  *
  * @param name tells several schedules in one KV apart
  */
-export function kvResults(kv: Kv, name: string): Results {
+export function kvResults(kv: Kv, name: string, warn: Warn = warnOnce()): Results {
   const key = (...rest: (string | number)[]): Key => ["sae-attribution", name, ...rest];
-  const readIndex = async (): Promise<Index> => ((await kv.get(key("index"))).value as Index | null) ?? { runs: [] };
+  const readIndex = async (): Promise<Index> => {
+    const { value } = await kv.get(key("index"));
+    if (isIndex(value)) return value;
+    if (value !== null) warn(JSON.stringify(key("index")));
+    return { runs: [] };
+  };
+  const readChunks = async ({ id, chunks: count }: Index["runs"][number]): Promise<string> => {
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    for (let i = 0; i < count; i += MOST_KEYS) {
+      const keys = Array.from({ length: Math.min(MOST_KEYS, count - i) }, (_, j) => key("run", id, i + j));
+      for (const { value } of await kv.getMany(keys)) if (value instanceof Uint8Array) chunks.push(value.slice());
+    }
+    return await new Blob(chunks).text();
+  };
   return {
     place: `Deno KV, under ${JSON.stringify(key())}`,
     async latest() {
-      const [last] = (await readIndex()).runs;
-      if (last === undefined) return undefined;
-      const chunks: Uint8Array[] = [];
-      for (let i = 0; i < last.chunks; i += MOST_KEYS) {
-        const count = Math.min(MOST_KEYS, last.chunks - i);
-        const keys = Array.from({ length: count }, (_, j) => key("run", last.id, i + j));
-        for (const { value } of await kv.getMany(keys)) chunks.push(value as Uint8Array);
-      }
-      return JSON.parse(await new Blob(chunks as Uint8Array<ArrayBuffer>[]).text()) as ScheduledRun;
+      return await firstReadable((await readIndex()).runs, readChunks, ({ id }) => `the run ${id}`, warn);
     },
     async add(run) {
       const id = `${run.started}-${crypto.randomUUID()}`;
@@ -81,29 +139,52 @@ export function kvResults(kv: Kv, name: string): Results {
   };
 }
 
-/** A file's name, without what Windows does not allow in one. */
-function fileName({ started }: ScheduledRun): string {
-  return `run-${started.replaceAll(":", "-")}.json`;
+function isIndex(value: unknown): value is Index {
+  return isRecord(value) && Array.isArray(value.runs) &&
+    value.runs.every((run) =>
+      isRecord(run) && typeof run.id === "string" && Number.isSafeInteger(run.chunks) &&
+      Number(run.chunks) >= 0 && Number(run.chunks) * MOST_CHUNK_BYTES < MOST_BYTES
+    );
 }
 
-/** Runs as files of a directory, `run-2026-01-31T06-00-00.000Z.json`. */
-export function directoryResults(directory: string): Results {
+/** A run's file: the number counts runs, for a clock that jumps would put them in another order. */
+const FILE = /^run-(?:(\d{6,})-)?\d{4}-\d\d-\d\dT.*\.json$/;
+
+/** A file's name, without what Windows does not allow in one. */
+function fileName(number: number, { started }: ScheduledRun): string {
+  return `run-${String(number).padStart(6, "0")}-${started.replaceAll(":", "-")}.json`;
+}
+
+/** The runs of a directory, the latest first; those without a number are older than those with one. */
+async function listRuns(directory: string): Promise<{ name: string; number: number }[]> {
+  const runs: { name: string; number: number }[] = [];
+  try {
+    for await (const { name } of Deno.readDir(directory)) {
+      const found = FILE.exec(name);
+      if (found) runs.push({ name, number: Number(found[1] ?? 0) });
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return runs.sort((a, b) => b.number - a.number || (a.name < b.name ? 1 : -1));
+}
+
+/** Runs as files of a directory, `run-000001-2026-01-31T06-00-00.000Z.json`. */
+export function directoryResults(directory: string, warn: Warn = warnOnce()): Results {
+  const read = async ({ name }: { readonly name: string }): Promise<string> => {
+    const path = join(directory, name);
+    const { isFile, size } = await Deno.stat(path);
+    return isFile && size <= MOST_BYTES ? await Deno.readTextFile(path) : "";
+  };
   return {
     place: directory,
     async latest() {
-      const names: string[] = [];
-      try {
-        for await (const { name } of Deno.readDir(directory)) if (/^run-.*\.json$/.test(name)) names.push(name);
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
-      const last = names.sort().at(-1);
-      if (last === undefined) return undefined;
-      return JSON.parse(await Deno.readTextFile(join(directory, last))) as ScheduledRun;
+      return await firstReadable(await listRuns(directory), read, ({ name }) => `${name} of the results`, warn);
     },
     async add(run) {
       await Deno.mkdir(directory, { recursive: true });
-      await writeFileAtomic(join(directory, fileName(run)), [JSON.stringify(run)]);
+      const [last] = await listRuns(directory);
+      await writeFileAtomic(join(directory, fileName((last?.number ?? 0) + 1, run)), [JSON.stringify(run)]);
     },
   };
 }

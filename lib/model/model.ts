@@ -14,6 +14,7 @@ import type { OpenOptions } from "../registry/open.ts";
 import { isPlace } from "../weights/place.ts";
 import type { Tensor } from "../runtime/tensor.ts";
 import { readTextIfThere } from "../weights/read_text.ts";
+import { shownName } from "../weights/shown_name.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import type { TensorStore } from "../weights/tensors.ts";
 import { chooseBinding, type WeightChoice } from "./binding.ts";
@@ -46,7 +47,7 @@ export interface TokenOptions {
 
 /** A model that has been opened. Its weights stay on disk until a pass needs them. */
 export class Model implements AsyncDisposable {
-  /** The bundled name, directory or URL that it was opened by. */
+  /** The bundled name, directory or URL that it was opened by; of a URL, origin and path. */
   readonly name: string;
   /** What outputs call it. */
   readonly description: string;
@@ -232,7 +233,7 @@ export interface ModelParts {
  * ```
  */
 export async function loadModel(source: string | URL = DEFAULT_MODEL, options: LoadModelOptions = {}): Promise<Model> {
-  const name = String(source);
+  const name = shownName(source);
   const { files, description = name, resolved } = await locate(source, options);
   try {
     const [{ architecture, config, store }, runtime] = await settleAll([
@@ -280,9 +281,9 @@ type Registry = typeof import("../registry/open.ts");
 async function locate(source: string | URL, options: OpenOptions): Promise<Located> {
   const name = String(source);
   const bundled = source instanceof URL ? undefined : findBundledModel(name);
-  const isHere = bundled !== undefined || source instanceof URL || await isPlace(name);
+  const isHere = bundled !== undefined || (!options.isPublic && (source instanceof URL || await isPlace(name)));
   if (isHere && options.revision !== undefined) {
-    throw new RangeError(`A revision is for models from the hub, and ${name} is none: leave out --revision`);
+    throw new RangeError(`A revision is for models from the hub, and ${shownName(name)} is none: leave out --revision`);
   }
   if (bundled) return { files: openSource(bundledUrl(bundled.directory)), description: bundled.description };
   if (isHere) return { files: openSource(source) };

@@ -8,7 +8,7 @@ import { FAMILIES } from "../../models/mod.ts";
 import { BUNDLED } from "../bundled.ts";
 import { formatHubName, parseHubName } from "../weights/hub/names.ts";
 import { nearestNames } from "../weights/nearest_names.ts";
-import { type ModelFacts, readModelData } from "./data.ts";
+import { type ModelData, type ModelFacts, readModelData } from "./data.ts";
 
 /** What a model's name stands for. */
 export interface ModelEntry {
@@ -78,13 +78,22 @@ export async function findModel(name: string): Promise<ModelEntry> {
  */
 export async function searchModels(text: string = ""): Promise<ModelEntry[]> {
   const { models } = await indexModels();
-  return models.filter(({ name, aliases, family }) => hasWords([name, ...aliases, family ?? ""].join("\n"), text));
+  const fits = wordTest(text);
+  return models.filter(({ name, aliases, family }) => fits([name, ...aliases, family ?? ""].join("\n")));
 }
 
 /** Whether every word of a text is somewhere in another. */
 export function hasWords(content: string, text: string): boolean {
-  const lower = content.toLowerCase();
-  return text.toLowerCase().split(/\s+/).every((word) => lower.includes(word));
+  return wordTest(text)(content);
+}
+
+/** Tests whether every word of a text is somewhere in another. */
+export function wordTest(text: string): (content: string) => boolean {
+  const words = text.toLowerCase().split(/\s+/);
+  return (content) => {
+    const lower = content.toLowerCase();
+    return words.every((word) => lower.includes(word));
+  };
 }
 
 /**
@@ -103,9 +112,15 @@ export function describeModel(given: string, { name, repo = name, revision, path
   return `${given} is ${place}${family === undefined ? "" : ` (${family})`}`;
 }
 
-/** Reads the list and indexes its names. */
+let indexed: ModelIndex | undefined;
+
+/** Reads the list and indexes its names, once. */
 export async function indexModels(): Promise<ModelIndex> {
-  const { models } = await readModelData();
+  const data = await readModelData();
+  return indexed ??= makeIndex(data);
+}
+
+function makeIndex({ models }: ModelData): ModelIndex {
   const entries = Object.entries(models).map(([name, facts]) => toEntry(name, facts));
   const byName = new Map<string, ModelEntry>();
   const add = (name: string, entry: ModelEntry): void => {

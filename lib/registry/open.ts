@@ -16,6 +16,8 @@ export interface OpenOptions {
   readonly revision?: string;
   /** Called while files are downloaded. */
   readonly onProgress?: (progress: DownloadProgress) => void;
+  /** The name comes from outside: only bundled and public ones are opened, no place on this machine or address. */
+  readonly isPublic?: boolean;
 }
 
 /** Files on the hub, and what the name resolved to in one line. */

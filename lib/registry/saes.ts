@@ -8,7 +8,7 @@ import { parseHubName } from "../weights/hub/names.ts";
 import { nearestNames } from "../weights/nearest_names.ts";
 import { readSaeData, type SaeData } from "./data.ts";
 import { hubEntry, modelOf, type SaeEntry, toEntry } from "./entry.ts";
-import { findModel, hasWords, indexModels } from "./models.ts";
+import { findModel, indexModels, wordTest } from "./models.ts";
 import { unpackRelease } from "./release.ts";
 
 export { describeSae, type SaeEntry } from "./entry.ts";
@@ -75,11 +75,26 @@ export async function findSae(name: string): Promise<SaeEntry> {
  * ```
  */
 export async function searchSaes({ model, text = "" }: SaeQuery = {}): Promise<SaeEntry[]> {
+  const all = await indexEntries();
+  const isOfModel = model === undefined ? () => true : await modelTest(model);
+  const hasWords = wordTest(text);
+  const found = all.filter(({ entry, content }) => isOfModel(entry.model!) && hasWords(content));
+  const isNamed = found.map(({ entry: { name } }) => hasWords(name));
+  return [...found.filter((_, i) => isNamed[i]), ...found.filter((_, i) => !isNamed[i])].map(({ entry }) => entry);
+}
+
+/** An SAE, and what it is found by. */
+interface Searchable {
+  readonly entry: SaeEntry;
+  readonly content: string;
+}
+
+let entries: readonly Searchable[] | undefined;
+
+/** Made once: a server is asked often. */
+async function indexEntries(): Promise<readonly Searchable[]> {
   const data = await readSaeData();
-  const fits = model === undefined ? () => true : await modelTest(model);
-  const found = allEntries(data).filter((entry) => fits(entry.model!) && hasWords(searchable(entry), text));
-  const isNamed = found.map(({ name }) => hasWords(name, text));
-  return [...found.filter((_, i) => isNamed[i]), ...found.filter((_, i) => !isNamed[i])];
+  return entries ??= allEntries(data).map((entry) => ({ entry, content: searchable(entry).toLowerCase() }));
 }
 
 /** How many SAEs are listed for each model, by its official name. */

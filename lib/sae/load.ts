@@ -8,6 +8,7 @@ import { isRecord, parseUniqueObject } from "../weights/json.ts";
 import { readTextIfThere } from "../weights/read_text.ts";
 import { MAX_TEXT_BYTES } from "../weights/text.ts";
 import { isPlace } from "../weights/place.ts";
+import { shownName } from "../weights/shown_name.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import type { OpenOptions } from "../registry/open.ts";
 import type { SaeOverrides } from "./config.ts";
@@ -35,7 +36,7 @@ export async function loadSae(source: string | URL, options: LoadSaeSettings = {
   if (saes.length === 1) return saes[0];
   await Promise.all(saes.map((sae) => sae.close()));
   throw new RangeError(
-    `${source} is a cross-layer transcoder of ${saes.length} layers: open them together, with loadSaes`,
+    `${shownName(source)} is a cross-layer transcoder of ${saes.length} layers: open them together, with loadSaes`,
   );
 }
 
@@ -58,9 +59,9 @@ export async function loadSae(source: string | URL, options: LoadSaeSettings = {
  * ```
  */
 export async function loadSaes(source: string | URL, options: LoadSaeSettings = {}): Promise<Sae[]> {
-  const { revision, onProgress, weights, ...settings } = options;
-  const name = String(source);
-  const { files, file, overrides, resolved } = await locate(source, { revision, onProgress });
+  const { revision, onProgress, isPublic, weights, ...settings } = options;
+  const name = shownName(source);
+  const { files, file, overrides, resolved } = await locate(source, { revision, onProgress, isPublic });
   try {
     const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
     const found = await openSaes(new SaeFiles(files, file), { ...overrides, ...given });
@@ -108,7 +109,7 @@ async function locate(source: string | URL, options: OpenOptions): Promise<Locat
   const name = String(source);
   const bundled = source instanceof URL ? undefined : findBundledSae(name);
   if (bundled) return { files: openSource(bundledUrl(bundled.directory)) };
-  if (source instanceof URL || await isPlace(name)) {
+  if (!options.isPublic && (source instanceof URL || await isPlace(name))) {
     const { directory, file } = await splitFile(source);
     return { files: openSource(directory), file };
   }

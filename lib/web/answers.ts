@@ -67,8 +67,7 @@ export async function jobStream(queue: Queue, asked: Asked): Promise<Response> {
       queue.submit({ ...asked, signal, onAhead, onEvent: send })
         .then(send, (error: unknown) => {
           accepted.reject(error); // nothing happens if it was accepted
-          const status = error instanceof ApiError ? error.status : 500;
-          send({ type: "error", status, message: error instanceof Error ? error.message : String(error) });
+          send({ type: "error", ...errorBody(error).error });
         })
         .finally(() => signal.aborted ? undefined : controller.close());
     },

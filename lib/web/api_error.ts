@@ -4,6 +4,8 @@
  * @module
  */
 
+import { messageLine } from "../quote.ts";
+
 /** A refusal or failure with its HTTP status: one line that says what was wrong and what to do. */
 export class ApiError extends Error {
   /** Tells it apart in messages. */
@@ -26,7 +28,26 @@ export interface ErrorBody {
   readonly error: { readonly status: number; readonly message: string };
 }
 
-/** The JSON of an error. */
-export function errorBody({ status, message }: { readonly status: number; readonly message: string }): ErrorBody {
-  return { error: { status, message } };
+/** The JSON of an error. What went wrong inside (5xx) shows no places of this machine. */
+export function errorBody(error: unknown): ErrorBody {
+  const status = error instanceof ApiError ? error.status : 500;
+  const message = messageLine(error);
+  return { error: { status, message: status >= 500 ? withoutDirectories(message) : message } };
+}
+
+/**
+ * A text with the last parts alone of the absolute paths in it.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { withoutDirectories } from "./api_error.ts";
+ *
+ * assert.equal(withoutDirectories("Cannot write /home/me/a.txt: no"), "Cannot write …/a.txt: no");
+ * ```
+ */
+export function withoutDirectories(text: string): string {
+  const [before, name] = [String.raw`(^|[\s"'\x60(=,:])`, String.raw`([^\s"'\x60:;,()]*)`];
+  const path = String.raw`(?:file:\/\/)?(?:\/|[A-Za-z]:[\\/]|\\\\)(?:[^"'\x60:;,()\\/]+[\\/])+`;
+  return text.replace(new RegExp(before + path + name, "g"), "$1…/$2");
 }

@@ -90,6 +90,6 @@ type Models = typeof import("../registry/models.ts");
 type Saes = typeof import("../registry/saes.ts");
 
 async function wordTest(search: string): Promise<(name: string) => boolean> {
-  const { hasWords } = await import(new URL("../registry/models.ts", import.meta.url).href) as Models;
-  return (name) => hasWords(name, search);
+  const { wordTest } = await import(new URL("../registry/models.ts", import.meta.url).href) as Models;
+  return wordTest(search);
 }

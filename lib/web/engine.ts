@@ -119,14 +119,20 @@ export class Engine implements AsyncDisposable {
   #openModel(name: string, tell: Tell): Promise<Model> {
     return this.#models.use(name, () => {
       tell({ type: "opening", name });
-      return loadModel(name, { ...this.#options, onProgress: (progress) => tell(downloading(progress)) });
+      const { places = {}, device, threads } = this.#options;
+      const isPublic = !Object.hasOwn(places, name);
+      const onProgress = (progress: DownloadProgress): void => tell(downloading(progress));
+      return loadModel(isPublic ? name : places[name], { device, threads, isPublic, onProgress });
     });
   }
 
   #openSae({ source, hook }: SaeChoice, tell: Tell): Promise<Sae> {
     return this.#saes.use(`${hook ?? ""} ${source}`, () => {
       tell({ type: "opening", name: source });
-      return loadSae(source, { hook, onProgress: (progress) => tell(downloading(progress)) });
+      const { places = {} } = this.#options;
+      const isPublic = !Object.hasOwn(places, source);
+      const onProgress = (progress: DownloadProgress): void => tell(downloading(progress));
+      return loadSae(isPublic ? source : places[source], { hook, isPublic, onProgress });
     });
   }
 

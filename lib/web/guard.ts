@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { excerpt } from "../quote.ts";
 import { ApiError } from "./api_error.ts";
 
 /** Nothing but what this server sends, and Neuronpedia's dashboards in frames. Styles are set by scripts, not in HTML. */
@@ -66,18 +67,40 @@ export function bracketed(hostname: string): string {
 }
 
 /**
+ * Whether a page of this origin is ours: it came from the host that is asked, or from a name that the user allows, such
+ * as that of a proxy, which may speak https outside and give another host inside.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { isOurOrigin } from "./guard.ts";
+ *
+ * assert.ok(isOurOrigin("http://127.0.0.1:8377", "127.0.0.1:8377", []));
+ * assert.ok(isOurOrigin("https://lab.example.org", "127.0.0.1:8377", ["lab.example.org"]));
+ * assert.ok(!isOurOrigin("https://127.0.0.1:8377", "127.0.0.1:8377", []));
+ * ```
+ */
+export function isOurOrigin(origin: string, host: string, more: readonly string[]): boolean {
+  if (origin === `http://${host}`) return true;
+  if (!/^https?:\/\//.test(origin) || !URL.canParse(origin)) return false;
+  const { host: from, hostname } = new URL(origin);
+  return more.some((name) => name.toLowerCase() === hostname) && (from === hostname || from === host);
+}
+
+/**
  * Lets a request in or throws.
  *
+ * @param more names that the user allows
  * @throws {ApiError} 421 for a host that is not ours, 403 for what another site asks for
  */
-export function checkRequest(request: Request, isOurHost: (host: string) => boolean): void {
+export function checkRequest(request: Request, isOurHost: (host: string) => boolean, more: readonly string[]): void {
   const { host } = new URL(request.url);
   if (!isOurHost(host)) {
-    throw new ApiError(421, `This server is not ${host}: open it by the address that it printed`);
+    throw new ApiError(421, `This server is not ${excerpt(host)}: open it by the address that it printed`);
   }
   const origin = request.headers.get("origin");
-  if (origin !== null && origin !== `http://${host}`) {
-    throw new ApiError(403, `Requests from ${origin.slice(0, 100)} are refused: only the page of this server may ask`);
+  if (origin !== null && !isOurOrigin(origin, host, more)) {
+    throw new ApiError(403, `Requests from ${excerpt(origin)} are refused: only the page of this server may ask`);
   }
   const site = request.headers.get("sec-fetch-site");
   const isVisit = request.headers.get("sec-fetch-mode") === "navigate" && request.method === "GET";

@@ -15,9 +15,14 @@ import { checkOffered, defaultsOf, type Offered } from "./offered.ts";
 import type { JobQueue } from "./queue.ts";
 import { jobResponse, jobStream } from "./answers.ts";
 
+/** Makes a list. */
+export type List = () => Promise<unknown>;
+
 /** What a handler works with. */
 export interface HandlerParts {
   readonly queue: JobQueue<Job, JobEvent>;
+  /** Lists that need a search. */
+  readonly lists: JobQueue<List, unknown>;
   readonly offered: Offered;
   /** What the server listens on. */
   readonly hostname: string;
@@ -36,15 +41,14 @@ export function makeHandler(parts: HandlerParts): Handler {
 }
 
 function errorResponse(error: unknown): Response {
-  const known = error instanceof ApiError;
-  const status = known ? error.status : 500;
-  const message = error instanceof Error ? error.message : String(error);
-  const retry: Record<string, string> = known && error.retryAfter !== undefined
+  const body = errorBody(error);
+  const { status } = body.error;
+  const retry: Record<string, string> = error instanceof ApiError && error.retryAfter !== undefined
     ? { "retry-after": String(error.retryAfter) }
     : {};
   // What is left of a refused body is not read.
   const close: Record<string, string> = status === 413 ? { connection: "close" } : {};
-  return Response.json(errorBody({ status, message }), { status, headers: { ...retry, ...close } });
+  return Response.json(body, { status, headers: { ...retry, ...close } });
 }
 
 async function answer(
@@ -53,32 +57,38 @@ async function answer(
   request: Request,
   client: ClientInfo,
 ): Promise<Response> {
-  checkRequest(request, isOurHost);
+  checkRequest(request, isOurHost, parts.allowedHosts);
   const { pathname, searchParams } = new URL(request.url);
   const asset = findAsset(pathname);
   const list = Object.hasOwn(LISTS, pathname) ? LISTS[pathname] : undefined;
   const read = Object.hasOwn(JOBS, pathname) ? JOBS[pathname] : undefined;
-  if (!asset && !list && !read) throw new ApiError(404, `There is no ${pathname.slice(0, 100)} here`);
+  const isStatus = pathname === STATUS;
+  if (!asset && !list && !read && !isStatus) throw new ApiError(404, `There is no ${pathname.slice(0, 100)} here`);
   const methods = read ? ["POST"] : ["GET", "HEAD"];
   if (!methods.includes(request.method)) throw new ApiError(405, `${pathname} takes ${methods.join(" and ")} only`);
   if (asset) {
     const { bytes, type } = await asset;
     return new Response(bytes, { headers: { "content-type": type } });
   }
-  if (list) return Response.json(await list(parts, searchParams));
+  if (isStatus) return Response.json(status(parts));
+  if (list) {
+    const job = list(parts.offered, readQuery(searchParams));
+    return Response.json(await parts.lists.submit({ job, client: clientOf(request, client), signal: client.signal }));
+  }
   const job = read!(await readBody(request), parts.offered);
-  await checkOffered(job, parts.offered);
+  checkOffered(job, parts.offered);
   return await doJob(parts, job, request, client);
 }
 
-const LISTS: Readonly<Record<string, (parts: HandlerParts, query: URLSearchParams) => unknown>> = {
-  "/api/status": ({ queue, offered }) => ({
-    ...offeredAtStart(offered),
-    busy: queue.isBusy,
-    waiting: queue.waiting,
-  }),
-  "/api/models": ({ offered }, query) => listModels(readQuery(query), offered),
-  "/api/saes": ({ offered }, query) => listSaes(readQuery(query), offered),
+const STATUS = "/api/status";
+
+function status({ queue, offered }: HandlerParts): Readonly<Record<string, unknown>> {
+  return { ...offeredAtStart(offered), busy: queue.isBusy, waiting: queue.waiting };
+}
+
+const LISTS: Readonly<Record<string, (offered: Offered, query: ListQuery) => List>> = {
+  "/api/models": (offered, query) => () => listModels(query, offered),
+  "/api/saes": (offered, query) => () => listSaes(query, offered),
 };
 
 function readQuery(query: URLSearchParams): ListQuery {
@@ -100,20 +110,23 @@ const JOBS: Readonly<Record<string, (body: Body, offered: Offered) => Job>> = {
 
 /** The paths of all requests that are not files. */
 export function apiPaths(): string[] {
-  return [...Object.keys(LISTS), ...Object.keys(JOBS)];
+  return [STATUS, ...Object.keys(LISTS), ...Object.keys(JOBS)];
 }
 
 /** Several pages of one machine are clients of their own: each names itself in a header. */
 const CLIENT_HEADER = "x-client";
 
+function clientOf({ headers }: Request, { address }: ClientInfo): string {
+  return `${address} ${(headers.get(CLIENT_HEADER) ?? "").slice(0, 64)}`;
+}
+
 function doJob(
   { queue }: HandlerParts,
   job: Job,
   request: Request,
-  { address, signal }: ClientInfo,
+  client: ClientInfo,
 ): Promise<Response> {
-  const client = `${address} ${(request.headers.get(CLIENT_HEADER) ?? "").slice(0, 64)}`;
-  const submission = { job, client, signal };
+  const submission = { job, client: clientOf(request, client), signal: client.signal };
   const isStream = /\bapplication\/x-ndjson\b/.test(request.headers.get("accept") ?? "");
   return isStream ? jobStream(queue, submission) : jobResponse(queue, submission);
 }

@@ -186,5 +186,7 @@ function readPrompt(fields: Fields): string | readonly number[] {
  */
 export function parseSae(text: string): SaeChoice {
   const [, source, hook] = /^(.+)@([A-Za-z_][\w.]*)$/s.exec(text) ?? [];
-  return source === undefined ? { source: text } : { source, hook };
+  // In an address without a path an @ ends the credentials.
+  const isHook = source !== undefined && !/^[a-z][a-z0-9+.-]+:\/\/[^/]*$/i.test(source);
+  return isHook ? { source, hook } : { source: text };
 }

@@ -14,6 +14,8 @@ export interface WorkerOptions {
   readonly device: Device;
   /** Processor threads; undefined: what the runtime takes by default. */
   readonly threads: number | undefined;
+  /** What the user named, by the names that are shown. Other names are public ones. */
+  readonly places?: Readonly<Record<string, string>>;
 }
 
 /** An SAE as asked for. */

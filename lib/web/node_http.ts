@@ -25,8 +25,16 @@ export interface HttpServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** A client may take so long to send a request. */
-const REQUEST_TIMEOUT_MS = 15_000;
+/** A client may take so long to send a request, and to take some of what it is sent. */
+const SILENCE_MS = 15_000;
+
+/** Where a server listens, and how patient it is. */
+export interface HttpServerOptions {
+  readonly hostname: string;
+  readonly port: number;
+  /** Milliseconds after which a silent connection is closed. */
+  readonly silenceMs?: number;
+}
 
 /**
  * Starts a server.
@@ -35,10 +43,14 @@ const REQUEST_TIMEOUT_MS = 15_000;
  */
 export async function serveHttp(
   handler: Handler,
-  { hostname, port }: { readonly hostname: string; readonly port: number },
+  { hostname, port, silenceMs = SILENCE_MS }: HttpServerOptions,
 ): Promise<HttpServer> {
-  const server = createServer((request, response) => void answer(handler, request, response));
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  const patience = {
+    requestTimeout: silenceMs,
+    headersTimeout: silenceMs,
+    connectionsCheckingInterval: Math.ceil(silenceMs / 4),
+  };
+  const server = createServer(patience, (request, response) => void answer(handler, request, response, silenceMs));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, hostname, resolve);
@@ -52,7 +64,12 @@ export async function serveHttp(
   return { port: typeof address === "object" && address ? address.port : port, close, [Symbol.asyncDispose]: close };
 }
 
-async function answer(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function answer(
+  handler: Handler,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  silenceMs: number,
+): Promise<void> {
   const gone = new AbortController();
   outgoing.on("close", () => {
     if (!outgoing.writableFinished) gone.abort(new DOMException("The client has gone", "AbortError"));
@@ -62,7 +79,7 @@ async function answer(handler: Handler, incoming: IncomingMessage, outgoing: Ser
     const request = toRequest(incoming);
     const client = { address: incoming.socket?.remoteAddress ?? "", signal: gone.signal };
     const response = request ? await handler(request, client) : new Response(null, { status: 400 });
-    await send(response, outgoing, gone.signal, request?.method === "HEAD");
+    await send(response, outgoing, { gone: gone.signal, isHead: request?.method === "HEAD", silenceMs });
   } catch {
     // The handler answers its own errors: what comes here is a connection that broke.
     outgoing.destroy();
@@ -104,8 +121,7 @@ function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffe
 async function send(
   response: Response,
   outgoing: ServerResponse,
-  gone: AbortSignal,
-  isHead: boolean,
+  { gone, isHead, silenceMs }: { readonly gone: AbortSignal; readonly isHead: boolean; readonly silenceMs: number },
 ): Promise<void> {
   outgoing.writeHead(response.status, [...response.headers].flat());
   if (response.body === null || isHead) {
@@ -120,7 +136,7 @@ async function send(
     for (;;) {
       const { done, value } = await reader.read();
       if (done || gone.aborted) break;
-      if (!outgoing.write(value)) await drained(outgoing, gone);
+      if (!outgoing.write(value)) await drained(outgoing, gone, silenceMs);
     }
     outgoing.end();
   } finally {
@@ -128,10 +144,17 @@ async function send(
   }
 }
 
-/** A slow reader makes the writer wait, so that nothing piles up. */
-function drained(outgoing: ServerResponse, gone: AbortSignal): Promise<void> {
+/** A slow reader makes the writer wait, so that nothing piles up; one that takes nothing at all is dropped. */
+function drained(outgoing: ServerResponse, gone: AbortSignal, silenceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    outgoing.once("drain", resolve);
-    gone.addEventListener("abort", () => resolve(), { once: true });
+    const timer = setTimeout(() => outgoing.destroy(), silenceMs); // which aborts
+    const go = (): void => {
+      clearTimeout(timer);
+      outgoing.off("drain", go);
+      gone.removeEventListener("abort", go);
+      resolve();
+    };
+    outgoing.once("drain", go);
+    gone.addEventListener("abort", go);
   });
 }

@@ -5,7 +5,9 @@
  * @module
  */
 import { DEFAULT_MODEL, findBundledModel, findBundledSae } from "../bundled.ts";
-import { isPlace } from "../weights/place.ts";
+import { quote } from "../quote.ts";
+import { looksLikePlace } from "../weights/place.ts";
+import { shownName } from "../weights/shown_name.ts";
 import { ApiError } from "./api_error.ts";
 import { parseSae, type RunDefaults } from "./job_requests.ts";
 import type { Job } from "./jobs.ts";
@@ -22,6 +24,31 @@ export interface Offered {
 
 /** What is offered where nothing is named. */
 export const DEFAULT_OFFER: Offered = { model: DEFAULT_MODEL, saes: [], hub: true };
+
+/** What is offered, under the names that are shown: requests and answers have no others. */
+export function shownOffer({ model, saes, hub }: Offered): Offered {
+  const shown = saes.map(parseSae).map(({ source, hook }) =>
+    shownName(source) + (hook === undefined ? "" : `@${hook}`)
+  );
+  return { model: shownName(model), saes: shown, hub };
+}
+
+/**
+ * What was named when the server was started, by the names that are shown.
+ *
+ * @throws {RangeError} if two are shown under one name
+ */
+export function namedPlaces({ model, saes }: Offered): Readonly<Record<string, string>> {
+  const places = new Map<string, string>();
+  for (const place of [model, ...saes.map((text) => parseSae(text).source)]) {
+    const name = shownName(place);
+    if ((places.get(name) ?? place) !== place) {
+      throw new RangeError(`Two addresses that are offered differ only in what is not shown of ${name}: offer one`);
+    }
+    places.set(name, place);
+  }
+  return Object.fromEntries(places);
+}
 
 /** What a request that says nothing is about: the command line's model and its SAEs, a bundled model's own, else none. */
 export function defaultsOf({ model, saes }: Offered): RunDefaults {
@@ -40,22 +67,22 @@ export function defaultsOf({ model, saes }: Offered): RunDefaults {
  *
  * @throws {ApiError} 403 if it would
  */
-export async function checkOffered(job: Job, offered: Offered): Promise<void> {
+export function checkOffered(job: Job, offered: Offered): void {
   if (job.model !== offered.model && findBundledModel(job.model) === undefined) {
-    await checkPublic(job.model, offered, "--model");
+    checkPublic(job.model, offered, "--model");
   }
   const given = new Set(offered.saes.flatMap((text) => [text, parseSae(text).source]));
   for (const { source } of job.saes) {
-    if (!given.has(source) && findBundledSae(source) === undefined) await checkPublic(source, offered, "--sae");
+    if (!given.has(source) && findBundledSae(source) === undefined) checkPublic(source, offered, "--sae");
   }
 }
 
-async function checkPublic(name: string, { hub }: Offered, option: string): Promise<void> {
-  const shown = JSON.stringify(name.slice(0, 100));
+function checkPublic(name: string, { hub }: Offered, option: string): void {
+  const shown = quote(shownName(name));
   if (!hub) {
     throw new ApiError(403, `${shown} is not offered: start the server with ${option}, or without --no-hub`);
   }
-  if (await isPlace(name)) {
+  if (looksLikePlace(name)) {
     throw new ApiError(403, `${shown} is a path or URL: name it with ${option} when you start the server`);
   }
 }

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { makeHandler } from "./handler.ts";
+import { type List, makeHandler } from "./handler.ts";
 import type { Job, JobEvent, WorkerOptions } from "./jobs.ts";
 import { type HttpServer, serveHttp } from "./node_http.ts";
-import { DEFAULT_OFFER, type Offered } from "./offered.ts";
+import { DEFAULT_OFFER, namedPlaces, type Offered, shownOffer } from "./offered.ts";
 import { DEFAULT_LIMITS, JobQueue, type QueueLimits } from "./queue.ts";
 import { WorkerHandle } from "./worker_handle.ts";
 
@@ -26,12 +26,22 @@ export interface ServeOptions {
   readonly limits?: QueueLimits;
   /** How long a run goes on that nobody waits for. */
   readonly mercyMs?: number;
+  /** How long a run may take, downloads aside. Default: 10 minutes. */
+  readonly limitMs?: number;
+  /** How long a client may take to send a request, or to take what it is sent. Default: 15 seconds. */
+  readonly silenceMs?: number;
 }
 
 /** A running server. */
 export interface PageServer extends HttpServer {
   /** How many workers it has started: one, and one more after each run that had to be ended. */
   workersStarted(): number;
+}
+
+/** Between two lists other requests have their turn. */
+async function makeList(list: List): Promise<unknown> {
+  await new Promise((resolve) => setTimeout(resolve));
+  return await list();
 }
 
 /**
@@ -51,9 +61,12 @@ export interface PageServer extends HttpServer {
 export async function servePage(options: ServeOptions = {}): Promise<PageServer> {
   const { hostname = "127.0.0.1", port = 0, allowedHosts = [], offered = DEFAULT_OFFER, limits = DEFAULT_LIMITS } =
     options;
-  const worker = new WorkerHandle(options.worker ?? { device: "auto", threads: undefined }, options.mercyMs);
+  const { device = "auto", threads } = options.worker ?? {};
+  const worker = new WorkerHandle({ device, threads, places: namedPlaces(offered) }, options);
   const queue = new JobQueue<Job, JobEvent>(worker, limits);
-  const server = await serveHttp(makeHandler({ queue, offered, hostname, allowedHosts }), { hostname, port });
+  const lists = new JobQueue<List, unknown>({ perform: makeList }, limits);
+  const handler = makeHandler({ queue, lists, offered: shownOffer(offered), hostname, allowedHosts });
+  const server = await serveHttp(handler, { hostname, port, silenceMs: options.silenceMs });
   const close = async (): Promise<void> => {
     worker[Symbol.dispose]();
     await server.close();

@@ -9,6 +9,16 @@ import type { Performer } from "./queue.ts";
 
 /** A job that nobody wants any more may run on for so long; then the worker is ended, and the next job has a new one. */
 const MERCY_MS = 5000;
+/** A run that takes longer is ended. While bytes of a download come it is not over. */
+const LIMIT_MS = 600_000;
+
+/** How long a job may go on. */
+export interface WorkerLimits {
+  /** When nobody waits for it. */
+  readonly mercyMs?: number;
+  /** In all. */
+  readonly limitMs?: number;
+}
 
 /** The Web's: onnxruntime-web puts Node's in its place in a process that opens a model itself. */
 const WebWorker = globalThis.Worker;
@@ -17,12 +27,14 @@ const WebWorker = globalThis.Worker;
 export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
   readonly #options: WorkerOptions;
   readonly #mercyMs: number;
+  readonly #limitMs: number;
   #worker: Worker | undefined;
   #lastId = 0;
 
-  constructor(options: WorkerOptions, mercyMs: number = MERCY_MS) {
+  constructor(options: WorkerOptions, { mercyMs = MERCY_MS, limitMs = LIMIT_MS }: WorkerLimits = {}) {
     this.#options = options;
     this.#mercyMs = mercyMs;
+    this.#limitMs = limitMs;
   }
 
   /** How many workers there have been. */
@@ -42,22 +54,33 @@ export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
       if (data.id !== id) return;
       if (data.kind === "error") done.reject(new ApiError(data.status, data.message));
       else if (data.kind === "done") done.resolve(data.event);
-      else onEvent(data.event);
+      else {
+        if (data.event.type === "downloading") wind();
+        onEvent(data.event);
+      }
     }, { signal: listening.signal });
     worker.addEventListener("error", (event) => {
       event.preventDefault();
       end(new ApiError(500, `The run ended unexpectedly: ${event.message}`));
     }, { signal: listening.signal });
+    let clock: ReturnType<typeof setTimeout> | undefined;
+    const wind = (): void => {
+      clearTimeout(clock);
+      const message = `The run took longer than ${this.#limitMs / 1000} s and was ended: shorten the prompt`;
+      clock = setTimeout(() => end(new ApiError(504, message)), this.#limitMs);
+    };
     let timer: ReturnType<typeof setTimeout> | undefined;
     const giveUp = (): void => {
       timer = setTimeout(() => end(new ApiError(499, "Nobody waits for this run any more")), this.#mercyMs);
     };
     signal.addEventListener("abort", giveUp, { signal: listening.signal });
     try {
+      wind();
       worker.postMessage({ id, job });
       return await done.promise;
     } finally {
       clearTimeout(timer);
+      clearTimeout(clock);
       listening.abort();
     }
   }

@@ -3,6 +3,7 @@ import { noRanges } from "./http_answers.ts";
 import { type HttpOptions, HttpRequests } from "./http_requests.ts";
 import { checkPath } from "./paths.ts";
 import { type ByteRange, checkParts, checkRange, destinationFor, joinParts, scatterBlock } from "./ranges.ts";
+import { shownName } from "./shown_name.ts";
 import type { FileSource } from "./source.ts";
 import { checkWholeSize, decodeText, MAX_TEXT_BYTES } from "./text.ts";
 
@@ -32,13 +33,22 @@ interface RemoteFile {
  * ```
  */
 export function openHttpSource(location: string | URL, options: HttpOptions = {}): FileSource {
-  if (!URL.canParse(location)) throw new RangeError(`Cannot open ${location}: it is not a URL`);
+  if (!URL.canParse(location)) throw new RangeError(`Cannot open ${shownName(location)}: it is not a URL`);
   const base = new URL(location);
   if (base.username === "" && base.password === "") return new HttpSource(base, options);
-  const credentials = `${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`;
+  const credentials = new TextEncoder().encode(`${decoded(base.username)}:${decoded(base.password)}`);
   base.username = base.password = "";
-  const authorization = `Basic ${btoa(credentials)}`;
+  const authorization = `Basic ${btoa(String.fromCharCode(...credentials))}`;
   return new HttpSource(base, { ...options, headers: { authorization, ...options.headers } });
+}
+
+/** As it was typed, where a % in it stands for itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 class HttpSource implements FileSource {
@@ -51,7 +61,7 @@ class HttpSource implements FileSource {
 
   constructor(base: URL, options: HttpOptions) {
     this.#base = base;
-    this.location = `${base.origin}${base.pathname}`.replace(/(?<=[^/])\/+$/, "");
+    this.location = shownName(base).replace(/(?<=[^/])\/+$/, "");
     this.#requests = new HttpRequests(options);
   }
 

@@ -1,4 +1,6 @@
 import type { Watch } from "./http_watch.ts";
+import { shownName } from "./shown_name.ts";
+import { withoutSecrets } from "../quote.ts";
 
 const MAX_RETRY_AFTER = 10_000;
 
@@ -12,18 +14,6 @@ export class TransientError extends Error {
     super(message);
     this.retryAfter = retryAfter;
   }
-}
-
-/**
- * A URL for messages: its query and credentials may be secrets.
- *
- * @example
- * ```ts
- * console.log(shownUrl(new URL("https://example.com/a?token=secret"))); // "https://example.com/a"
- * ```
- */
-export function shownUrl(url: URL): string {
-  return `${url.origin}${url.pathname}`;
 }
 
 /**
@@ -132,7 +122,7 @@ export function retryAfter({ headers }: Response): number {
  */
 export function describeFailure(url: URL, error: unknown): Error {
   if (error instanceof Deno.errors.NotCapable) {
-    const message = `Cannot read ${shownUrl(url)}: not allowed; pass --allow-net=${url.host}`;
+    const message = `Cannot read ${shownName(url)}: not allowed; pass --allow-net=${url.host}`;
     return new Deno.errors.NotCapable(message, { cause: error });
   }
   const isNetwork = error instanceof TypeError || error instanceof Deno.errors.Http ||
@@ -140,8 +130,8 @@ export function describeFailure(url: URL, error: unknown): Error {
   if (!isNetwork) return error instanceof Error ? error : new Error(String(error));
   // The engine's reason stands in its cause; not passed on as ours, since it may show the URL with its query.
   const { message } = error.cause instanceof Error ? error.cause : error;
-  const reason = message.replaceAll(url.href, shownUrl(url)).replace(/\?[^\s)"']*/g, "");
-  return new TransientError(`Cannot read ${shownUrl(url)}: ${reason}`);
+  const reason = withoutSecrets(message);
+  return new TransientError(`Cannot read ${shownName(url)}: ${reason}`);
 }
 
 /**
@@ -153,7 +143,7 @@ export function describeFailure(url: URL, error: unknown): Error {
  * ```
  */
 export function shortBody(url: URL, came: number, wanted: number): TransientError {
-  return new TransientError(`Cannot read ${shownUrl(url)}: only ${came} of ${wanted} bytes came`);
+  return new TransientError(`Cannot read ${shownName(url)}: only ${came} of ${wanted} bytes came`);
 }
 
 /**
@@ -170,7 +160,7 @@ export function badRange(
   asked: string,
   got: string = headers.get("content-range")?.slice(0, 100) ?? "no content-range",
 ): Error {
-  return new Error(`Cannot read ${shownUrl(url)}: the server answered ${asked} with HTTP ${status} and ${got}`);
+  return new Error(`Cannot read ${shownName(url)}: the server answered ${asked} with HTTP ${status} and ${got}`);
 }
 
 /**
@@ -183,7 +173,7 @@ export function badRange(
  */
 export function noRanges(url: URL, maxWhole: number): Error {
   return new Error(
-    `Cannot read ${shownUrl(url)}: the server does not support range requests, and the file is longer than the ` +
+    `Cannot read ${shownName(url)}: the server does not support range requests, and the file is longer than the ` +
       `${maxWhole} bytes that are fetched whole; download the files and open their local directory`,
   );
 }
@@ -197,7 +187,7 @@ export function noRanges(url: URL, maxWhole: number): Error {
  * ```
  */
 export function changed(url: URL, how: string): Error {
-  return new Error(`Cannot read ${shownUrl(url)}: the file changed while it was read: ${how}; open it anew`);
+  return new Error(`Cannot read ${shownName(url)}: the file changed while it was read: ${how}; open it anew`);
 }
 
 /**
@@ -209,5 +199,5 @@ export function changed(url: URL, how: string): Error {
  * ```
  */
 export function closed(url: URL): Error {
-  return new Deno.errors.BadResource(`Cannot read ${shownUrl(url)}: the source is closed`);
+  return new Deno.errors.BadResource(`Cannot read ${shownName(url)}: the source is closed`);
 }

@@ -9,9 +9,9 @@ import {
   noRanges,
   retryAfter,
   shortBody,
-  shownUrl,
   TransientError,
 } from "./http_answers.ts";
+import { shownName } from "./shown_name.ts";
 import { makeWatch, pause, type Watch } from "./http_watch.ts";
 import { checkWholeSize } from "./text.ts";
 
@@ -47,6 +47,7 @@ export interface HttpAnswer {
  */
 export class HttpRequests {
   #options: HttpOptions;
+  #headers: Headers;
   #closing = new AbortController();
   #pending = new Set<Promise<unknown>>();
   #etags = new Map<string, string>();
@@ -54,6 +55,11 @@ export class HttpRequests {
   /** Nothing is asked for yet. */
   constructor(options: HttpOptions) {
     this.#options = options;
+    try {
+      this.#headers = new Headers(options.headers);
+    } catch { // what the engine says may show it
+      throw new TypeError("A header cannot be sent: its name or value has a character that no header has");
+    }
   }
 
   /** Size and abilities, by asking for the first byte; `undefined` where there is no such file. */
@@ -111,9 +117,9 @@ export class HttpRequests {
     return this.#run(url, async (watch) => {
       const response = await this.#ask(url, undefined, watch);
       if (!response) return undefined;
-      checkWholeSize(shownUrl(url), contentLength(response) ?? 0, maxBytes);
+      checkWholeSize(shownName(url), contentLength(response) ?? 0, maxBytes);
       const whole = await collect(url, response, maxBytes, watch);
-      checkWholeSize(shownUrl(url), whole?.length ?? Infinity, maxBytes);
+      checkWholeSize(shownName(url), whole?.length ?? Infinity, maxBytes);
       return whole;
     });
   }
@@ -155,7 +161,7 @@ export class HttpRequests {
   /** A failure that is worth another try; throws any other. */
   #transient(url: URL, error: unknown, watch: Watch): TransientError {
     if (this.#closing.signal.aborted) throw closed(url);
-    if (watch.stalled()) return new TransientError(`Cannot read ${shownUrl(url)}: the server sends no more`);
+    if (watch.stalled()) return new TransientError(`Cannot read ${shownName(url)}: the server sends no more`);
     const failure = describeFailure(url, error);
     if (failure instanceof TransientError) return failure;
     throw failure;
@@ -164,12 +170,13 @@ export class HttpRequests {
   /** One request; `undefined` for 404 and 410. A status that is of no use is an error. */
   async #ask(url: URL, range: string | undefined, { signal }: Watch): Promise<Response | undefined> {
     // Compressed, the bytes of a range would not be the file's.
-    const headers = new Headers({ ...this.#options.headers, "accept-encoding": "identity" });
+    const headers = new Headers(this.#headers);
+    headers.set("accept-encoding", "identity");
     if (range) headers.set("range", range);
     const response = await fetch(url, { headers, signal });
     const { status, statusText } = response;
     if (status === 404 || status === 410) return undefined;
-    const message = `Cannot read ${shownUrl(url)}: HTTP ${status}${statusText && ` ${statusText}`}`;
+    const message = `Cannot read ${shownName(url)}: HTTP ${status}${statusText && ` ${statusText}`}`;
     if (status === 408 || status === 429 || status >= 500) throw new TransientError(message, retryAfter(response));
     if (status === 401 || status === 403) throw new Error(`${message}: the server wants other credentials`);
     if (status !== 200 && !(range && (status === 206 || status === 416))) throw new Error(message);

@@ -5,6 +5,19 @@
  */
 
 /**
+ * Whether a text is written as a URL or a path. It is not looked whether anything is there.
+ *
+ * @example
+ * ```ts
+ * console.log(looksLikePlace("./gpt2"), looksLikePlace("owner/name")); // true false
+ * ```
+ */
+export function looksLikePlace(text: string): boolean {
+  return /^(?:https?:|[a-z][a-z0-9+.-]+:\/\/)/i.test(text) ||
+    /^(?:[.~]{0,2}[/\\]|[a-z]:[/\\]|\.{1,2}$)/i.test(text);
+}
+
+/**
  * Whether a text is a URL or a path, rather than a name to look up: it has a scheme, looks like a path, or exists.
  *
  * @example
@@ -16,6 +29,6 @@
  * ```
  */
 export async function isPlace(text: string): Promise<boolean> {
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(text) || /^(?:[.~]{0,2}[/\\]|[a-z]:[/\\]|\.{1,2}$)/i.test(text)) return true;
+  if (looksLikePlace(text)) return true;
   return await Deno.stat(text).then(() => true, () => false);
 }

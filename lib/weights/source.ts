@@ -2,6 +2,7 @@ import { fromFileUrl } from "./file_url.ts";
 import { openHttpSource } from "./http.ts";
 import { openLocalSource } from "./local.ts";
 import type { ByteRange } from "./ranges.ts";
+import { shownName } from "./shown_name.ts";
 
 /** Random access to the files under one directory, local or behind http(s). */
 export interface FileSource extends AsyncDisposable {
@@ -46,7 +47,7 @@ export function openSource(location: string | URL): FileSource {
   if (/^https?:/i.test(text)) return openHttpSource(text);
   if (/^file:/i.test(text)) return openLocalSource(fromFileUrl(text));
   if (location instanceof URL || /^[a-z][a-z0-9+.-]+:\/\//i.test(text)) {
-    throw new RangeError(`Cannot open ${text}: give a local directory, a file: URL or an http(s) URL`);
+    throw new RangeError(`Cannot open ${shownName(text)}: give a local directory, a file: URL or an http(s) URL`);
   }
   return openLocalSource(text);
 }

@@ -279,7 +279,7 @@ Deno.test("batch: its command line", () => {
     [["a.csv", "--output", "b.csv", "--format", "parquet"], /^--output ends with \.csv and --format is parquet/],
     [["a.csv", "--output", "b", "--shard", "9/8"], /^--shard is "9\/8": write I\/N/],
     [["a.csv", "--output", "b", "--shard", "0/8"], /^--shard is "0\/8"/],
-    [["a.csv", "--output", "b", "--queue", "localhost"], /^--queue is "localhost": give the address of a Redis/],
+    [["a.csv", "--output", "b", "--queue", "localhost"], /^--queue is no address of a Redis: give one such as/],
     [["a.csv", "--output", "b", "--queue", "redis://x", "--workers", "2"], /^--queue leaves the work to others/],
     [["a.csv", "--output", "b", "--metric", "loss", "--pos-token", "x"], /^--metric loss takes no tokens/],
     [["a.csv", "--output", "b", "--model", "m"], /^no SAE for m: give --sae/],

@@ -12,6 +12,7 @@ import { loadModel } from "../../lib/model/model.ts";
 import { loadSae } from "../../lib/sae/load.ts";
 import { fromFileUrl } from "../../lib/weights/file_url.ts";
 import { inDirectory } from "../cli/run_cli.ts";
+import { sendRaw } from "../web/ask.ts";
 
 const GOLF = { id: "golf", prompt: " Tiger Woods plays the sport of", pos_token: " golf", neg_token: " tennis" };
 const PARIS = { id: "paris", prompt: " The capital of France is", pos_token: " Paris", neg_token: " Rome" };
@@ -201,8 +202,142 @@ Deno.test("the latest run over HTTP", async () => {
   assert.equal((await (await get("/")).json()).rows, 1);
   assert.equal(await (await get("/drift.json")).json(), null);
   assert.deepEqual([(await get("/", "POST")).status, (await get("/no")).status], [405, 404]);
-  assert.equal(await (await get("/", "HEAD")).text(), "");
+  for (const path of ["/", "/latest.json", "/latest.csv", "/drift.json", "/no"]) {
+    const [whole, head] = [await get(path), await get(path, "HEAD")];
+    assert.equal(await head.text(), "");
+    assert.deepEqual([head.status, [...head.headers]], [whole.status, [...whole.headers]]);
+    assert.equal(Number(head.headers.get("content-length")), (await whole.bytes()).length);
+  }
+  const failing: Results = { ...results, latest: () => Promise.reject(new Error("Cannot read /srv/cron/results")) };
+  const failed = await answer(new Request("http://x/"), failing);
+  assert.deepEqual([failed.status, await failed.text()], [500, "Cannot read …/results\n"]);
 });
+
+/** Damaged in the ways of disks and hands. */
+const DAMAGED = ["", "{", "null", "[]", '"run"', "{}", '{"schema_version":1}'];
+
+/** A run whose texts are damaged, too. */
+function damagedRuns(): string[] {
+  const run = madeUpRun("2026-01-03T00:00:00.000Z", [["a", "h", 0, 1, 3]]);
+  const text = JSON.stringify(run);
+  const changed = [
+    { started: "yesterday" },
+    { rows: [[1]] },
+    { rows: {} },
+    { prompts: [null] },
+    { columns: null },
+    { drift: 1 },
+    { model: [] },
+  ];
+  return [...DAMAGED, text.slice(0, -20), ...changed.map((change) => JSON.stringify({ ...run, ...change }))];
+}
+
+Deno.test("a damaged result is left out: the run before it is the latest, and later runs are kept", async () => {
+  const good = madeUpRun("2026-01-02T00:00:00.000Z", []);
+  const next = madeUpRun("2026-01-04T00:00:00.000Z", []);
+  for (const text of damagedRuns()) {
+    const warned: string[] = [];
+    const warn = (what: string): unknown => warned.push(what);
+    await inDirectory(async (directory) => {
+      const results = directoryResults(directory, warn);
+      await results.add(good);
+      await Deno.writeTextFile(`${directory}/run-000002-2026-01-03T00-00-00.000Z.json`, text);
+      await Deno.mkdir(`${directory}/run-000003-2026-01-03T00-00-00.000Z.json`);
+      assert.deepEqual(await results.latest(), good, text);
+      const names = ["run-000003", "run-000002"].map((name) => `${name}-2026-01-03T00-00-00.000Z.json of the results`);
+      assert.deepEqual(warned.splice(0), names);
+      assert.equal((await answer(new Request("http://x/latest.json"), results)).status, 200);
+      await results.add(next);
+      assert.deepEqual(await results.latest(), next, text);
+    });
+    const kv = fakeKv();
+    const results = kvResults(kv, "a", warn);
+    await results.add(good);
+    await results.add(madeUpRun("2026-01-03T00:00:00.000Z", []));
+    const [{ id }] = (kv.values.get('["sae-attribution","a","index"]') as { runs: { id: string }[] }).runs;
+    kv.values.set(JSON.stringify(["sae-attribution", "a", "run", id, 0]), new TextEncoder().encode(text));
+    assert.deepEqual(await results.latest(), good, text);
+    kv.values.delete(JSON.stringify(["sae-attribution", "a", "run", id, 0]));
+    assert.deepEqual(await results.latest(), good);
+    await results.add(next);
+    assert.deepEqual(await results.latest(), next);
+  }
+  for (const index of [1, {}, { runs: 1 }, { runs: [null] }, { runs: [{ id: "a", chunks: 1e12 }] }]) {
+    const kv = fakeKv();
+    kv.values.set('["sae-attribution","a","index"]', index);
+    const warned: string[] = [];
+    const results = kvResults(kv, "a", (what) => warned.push(what));
+    assert.equal(await results.latest(), undefined);
+    assert.deepEqual(warned, ['["sae-attribution","a","index"]']);
+    await results.add(next);
+    assert.deepEqual(await results.latest(), next);
+  }
+});
+
+Deno.test("the latest run is the one that was added last, whatever the clock said", async () => {
+  await inDirectory(async (directory) => {
+    // As files were called before they had numbers.
+    await Deno.writeTextFile(
+      `${directory}/run-2098-01-01T00-00-00.000Z.json`,
+      JSON.stringify(madeUpRun("2098-01-01T00:00:00.000Z", [])),
+    );
+    for (const results of [directoryResults(directory), kvResults(fakeKv(), "a")]) {
+      for (const started of ["2026-01-01", "2099-01-01", "2026-01-02", "1970-01-01"]) {
+        await results.add(madeUpRun(`${started}T00:00:00.000Z`, []));
+        assert.equal((await results.latest())?.started, `${started}T00:00:00.000Z`);
+      }
+    }
+  });
+});
+
+Deno.test("on schedule it serves its own names only, answers HEAD, and outlives a damaged result", async () => {
+  const entry = fromFileUrl(new URL("../../lib/deploy/cron.ts", import.meta.url));
+  await inDirectory(async (directory) => {
+    const results = `${directory}/results`;
+    const run = madeUpRun("2026-01-01T00:00:00.000Z", [["a", "h", 0, 1, 0.5]]);
+    await directoryResults(results).add(run);
+    await Deno.writeTextFile(`${results}/run-000009-2026-01-02T00-00-00.000Z.json`, "{");
+    const config = { ...CONFIG, schedule: "0 0 1 1 *", results, allow_hosts: ["lab.example.org"] };
+    await Deno.writeTextFile(`${directory}/cron.json`, JSON.stringify(config));
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-lock", "--unstable-cron", entry, `${directory}/cron.json`],
+      env: { PORT: "0" },
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    try {
+      const port = await portOf(child.stdout);
+      const ask = (method: string, path: string, headers: string): Promise<string> =>
+        sendRaw({ port }, `${method} ${path} HTTP/1.1\r\n${headers}Connection: close\r\n\r\n`);
+      const own = `Host: 127.0.0.1:${port}\r\n`;
+      const whole = await ask("GET", "/latest.json", own);
+      assert.match(whole, /^HTTP\/1\.1 200 /);
+      const [, body] = whole.split("\r\n\r\n");
+      assert.deepEqual(JSON.parse(body), run);
+      const head = await ask("HEAD", "/latest.json", own);
+      assert.match(head, new RegExp(`^HTTP/1\\.1 200 [^]*content-length: ${body.length}\r\n[^]*\r\n\r\n$`, "i"));
+      assert.match(await ask("GET", "/latest.json", "Host: lab.example.org\r\n"), /^HTTP\/1\.1 200 /);
+      for (const host of ["evil.example", `evil.example:${port}`, "127.0.0.1.evil.example"]) {
+        assert.match(await ask("GET", "/latest.json", `Host: ${host}\r\n`), /^HTTP\/1\.1 421 /);
+      }
+      assert.match(await ask("GET", "/latest.json", `${own}Origin: http://evil.example\r\n`), /^HTTP\/1\.1 403 /);
+    } finally {
+      child.kill();
+      await child.output().catch(() => {});
+    }
+  });
+});
+
+/** The port in what a server prints. */
+async function portOf(stdout: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<number> {
+  let text = "";
+  for await (const part of stdout.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    const found = /http:\/\/127\.0\.0\.1:(\d+)\//.exec(text);
+    if (found) return Number(found[1]);
+  }
+  throw new Error(`It says ${text}`);
+}
 
 Deno.test("a configuration that is wrong says where", () => {
   const cases: [unknown, RegExp][] = [
@@ -217,6 +352,7 @@ Deno.test("a configuration that is wrong says where", () => {
     [{ ...CONFIG, saes: [1] }, /SAE 1 is 1: give a text/],
     [{ ...CONFIG, metric: "logits" }, /metric is "logits": choose logit-diff/],
     [{ ...CONFIG, top: 0 }, /top is 0/],
+    [{ ...CONFIG, allow_hosts: ["http://a"] }, /allow_hosts is \["http:\/\/a"\]: give a list of names/],
     [{ ...CONFIG, error_term: "no" }, /error_term is "no": give true or false/],
   ];
   for (const [config, pattern] of cases) assert.throws(() => readConfig(config), pattern);

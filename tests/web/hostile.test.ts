@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ApiError, errorBody } from "../../lib/web/api_error.ts";
 import { EXAMPLE, post, PROMPT, refusal, sendRaw, startServer } from "./ask.ts";
 
 Deno.test("requests of other sites and under other names do nothing", async (t) => {
@@ -79,7 +80,6 @@ Deno.test("paths and URLs of a request are not opened", async () => {
     directory.href,
     "http://127.0.0.1:1/model",
     "./models",
-    "models",
     "~/model",
     "C:\\m",
   ];
@@ -89,6 +89,86 @@ Deno.test("paths and URLs of a request are not opened", async () => {
     const other = await refusal(await post(server, "/api/attribute", { prompt: PROMPT, saes: [model] }));
     assert.match(other, /^403 .* is a path or URL/, model);
   }
+});
+
+Deno.test("it does not tell whether a file or directory of this machine exists, nor open it", async () => {
+  await using server = await startServer();
+  const ask = async (field: "model" | "saes", name: string): Promise<string> => {
+    const body = { prompt: PROMPT, [field]: field === "model" ? name : [name] };
+    const message = await refusal(await post(server, "/api/predict", body));
+    return message.replaceAll(name, "X").replace(/the nearest.*/, "");
+  };
+  assert.match(await ask("model", "models"), /^400 Unknown model "X": $/);
+  assert.equal(await ask("model", "modelz"), await ask("model", "models"));
+  assert.match(await ask("saes", "tests/data"), /^400 Unknown SAE "X": /);
+  assert.equal(await ask("saes", "tests/dada"), await ask("saes", "tests/data"));
+});
+
+Deno.test("failures inside show no absolute paths", () => {
+  const paths = [
+    [
+      "Cannot write /root/.cache/huggingface/hub/x.incomplete: the disk is full",
+      "Cannot write …/x.incomplete: the disk",
+    ],
+    ["at file:///srv/app/lib/web/worker.ts:3:4", "at …/worker.ts:3:4"],
+    ['"/home/my name/models/a"', '"…/a"'],
+    [String.raw`C:\Users\me\model.safetensors is gone`, "…/model.safetensors is gone"],
+    ["Cannot read https://example.com/a/b.json: HTTP 502", "Cannot read https://example.com/a/b.json: HTTP 502"],
+    ["hf:owner/name@main:a/b and/or", "hf:owner/name@main:a/b and/or"],
+  ];
+  for (const [text, shown] of paths) {
+    assert.ok(errorBody(new Error(text)).error.message.startsWith(shown), errorBody(new Error(text)).error.message);
+    assert.equal(errorBody(new ApiError(400, text)).error.message, text);
+  }
+});
+
+Deno.test("behind a proxy that speaks https the page may ask, under the name that is allowed", async () => {
+  await using server = await startServer({ allowedHosts: ["lab.example.org"] });
+  const ask = async (host: string, origin: string): Promise<string> => {
+    const body = JSON.stringify({ prompt: PROMPT });
+    const head = `POST /api/predict HTTP/1.1\r\nHost: ${host}\r\nOrigin: ${origin}\r\nSec-Fetch-Site: same-origin\r\n` +
+      `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`;
+    return (await sendRaw(server, head + body)).slice(9, 12);
+  };
+  const own = `127.0.0.1:${server.port}`;
+  assert.equal(await ask("lab.example.org", "https://lab.example.org"), "200");
+  assert.equal(await ask("lab.example.org:8443", "https://lab.example.org:8443"), "200");
+  assert.equal(await ask(own, "https://lab.example.org"), "200"); // a proxy that does not pass the name on
+  assert.equal(await ask(own, "https://lab.example.org:8443"), "403");
+  assert.equal(await ask("lab.example.org", "https://evil.example"), "403");
+  assert.equal(await ask("lab.example.org", "https://lab.example.org.evil.example"), "403");
+  assert.equal(await ask("lab.example.org", "https://me@lab.example.org.evil.example"), "403");
+  assert.equal(await ask("lab.example.org", "null"), "403");
+  assert.equal(await ask(own, `https://${own}`), "403");
+  assert.equal(await ask("evil.example", "https://lab.example.org"), "421");
+});
+
+/** Whether a connection on which this is sent, and nothing more, is closed. */
+async function silence(port: number, text: string): Promise<boolean> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await connection.write(new TextEncoder().encode(text));
+  const ended = (async (): Promise<boolean> => {
+    const buffer = new Uint8Array(65536);
+    while (await connection.read(buffer).catch(() => null) !== null);
+    return true;
+  })();
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(false), 20_000);
+  const isClosed = await Promise.race([ended, late.promise]);
+  clearTimeout(timer);
+  return isClosed;
+}
+
+Deno.test("connections that say nothing more are closed, and others are served meanwhile", async () => {
+  await using server = await startServer({ silenceMs: 500 });
+  const head = `Host: 127.0.0.1:${server.port}\r\n`;
+  const post = `POST /api/predict HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
+  const texts = ["", "G", "GET /api/status HTTP/1.1\r\n", `GET /api/status HTTP/1.1\r\n${head}`, post];
+  const silent = Array.from({ length: 50 }, (_, i) => silence(server.port, texts[i % texts.length]));
+  const response = await fetch(`http://127.0.0.1:${server.port}/api/status`);
+  assert.equal(response.status, 200);
+  await response.body?.cancel();
+  assert.deepEqual(await Promise.all(silent), silent.map(() => true));
 });
 
 Deno.test("long and malformed bodies are refused, and the server goes on", async () => {

@@ -74,3 +74,57 @@ Deno.test("a run that nobody waits for and that goes on too long is ended with i
   assert.match(csv, /^position,feature,attribution\n/);
   assert.equal(server.workersStarted(), 2);
 });
+
+Deno.test("a run that takes too long is ended, with a line that says so, and the next has a worker of its own", async () => {
+  await using server = await startServer({ limitMs: 1 });
+  for (const accept of ["application/json", "application/x-ndjson"]) {
+    const response = await post(server, "/api/attribute", ROWS, { headers: { accept } });
+    const text = await response.text();
+    const { status, message } = accept.endsWith("ndjson")
+      ? JSON.parse(text.trim().split("\n").at(-1)!)
+      : JSON.parse(text).error;
+    assert.deepEqual([status, message], [504, "The run took longer than 0.001 s and was ended: shorten the prompt"]);
+  }
+  assert.equal(server.workersStarted(), 2);
+  await using patient = await startServer({ limitMs: 600_000 });
+  const response = await post(patient, "/api/attribute", ROWS);
+  assert.equal(response.status, 200);
+  await response.body?.cancel();
+});
+
+Deno.test("hundreds of lists asked for at once, on one connection: answered one by one or refused, the page goes on", async () => {
+  await using server = await startServer();
+  const before = Deno.memoryUsage().rss;
+  const count = 600;
+  const texts = Array.from({ length: count }, (_, i) => {
+    const path = i % 2 === 0
+      ? `/api/saes?search=${"abcdefgh "[i % 8]}${i}&limit=1000`
+      : `/api/saes?model=gpt2&limit=1000&search=r`;
+    return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${i === count - 1 ? "Connection: close\r\n" : ""}\r\n`;
+  });
+  const flood = sendAll(server, texts.join(""));
+  // Another client is answered while the flood lasts: at once, not after it.
+  const own = await status(server);
+  assert.equal(own.busy, false);
+  const answers = await flood;
+  const statuses = [...answers.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, code]) => code);
+  assert.ok(statuses.every((code) => code === "200" || code === "429" || code === "503"), statuses.join());
+  assert.ok(statuses.includes("200"));
+  const grown = (Deno.memoryUsage().rss - before) / 2 ** 20;
+  assert.ok(grown < 500, `${grown} MiB`);
+  const { saes } = await (await fetch(`http://127.0.0.1:${server.port}/api/saes?model=gpt2&search=res-jb`)).json();
+  assert.ok(saes.length > 0);
+});
+
+/** What comes back for these bytes until the server closes the connection. */
+async function sendAll({ port }: { readonly port: number }, text: string): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const sending = connection.write(new TextEncoder().encode(text));
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const buffer = new Uint8Array(1 << 16);
+  for (let n = await connection.read(buffer); n !== null; n = await connection.read(buffer)) {
+    chunks.push(buffer.slice(0, n));
+  }
+  await sending;
+  return await new Blob(chunks).text();
+}

@@ -60,6 +60,8 @@ export function readHubSettings(read: ReadVariable = readVariable, os: string = 
 /**
  * The token to send, from the settings or their file.
  *
+ * @throws {RangeError} if it cannot be one
+ *
  * @example
  * ```ts
  * console.log(await readToken({ token: "hf_a", tokenFile: undefined })); // "hf_a"
@@ -68,17 +70,27 @@ export function readHubSettings(read: ReadVariable = readVariable, os: string = 
 export async function readToken(
   { token, tokenFile }: Pick<HubSettings, "token" | "tokenFile">,
 ): Promise<string | undefined> {
-  if (token !== undefined || tokenFile === undefined) return cleanToken(token);
+  if (token !== undefined || tokenFile === undefined) return checkToken(cleanToken(token), "HF_TOKEN");
+  let text: string;
   try {
-    return cleanToken(await Deno.readTextFile(tokenFile));
+    text = await Deno.readTextFile(tokenFile);
   } catch {
     return undefined; // nobody has logged in, or the file is not ours to read
   }
+  return checkToken(cleanToken(text), tokenFile);
 }
 
-/** A token as it may stand in a header. */
+/** A token without the end of its line. */
 function cleanToken(token: string | undefined): string | undefined {
   return token?.replace(/[\r\n]/g, "").trim() || undefined;
+}
+
+/** A token as it may stand in a header; the message does not show it. */
+function checkToken(token: string | undefined, place: string): string | undefined {
+  const bad = token === undefined ? -1 : token.search(/[^\x21-\x7e]/);
+  if (bad < 0) return token;
+  const what = `character ${bad + 1} of ${token!.length} is ${/\s/.test(token![bad]) ? "a space" : "not ASCII"}`;
+  throw new RangeError(`${place} is no token: ${what}; copy it again from the hub's settings, or unset it`);
 }
 
 function isTrue(value: string | undefined): boolean {
