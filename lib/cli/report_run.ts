@@ -6,6 +6,7 @@
 import { attributionHtml } from "../report/html.ts";
 import { processingWords } from "../report/words.ts";
 import { commandLine } from "../report/command.ts";
+import { shownName } from "../weights/shown_name.ts";
 import { writeFileAtomic } from "../table/write_file.ts";
 import { readBaselinePrompts, runAttribution } from "./attribution_run.ts";
 import { findExplanations } from "./explanations.ts";
@@ -34,7 +35,7 @@ export async function report(request: ReportRequest): Promise<void> {
       explanations: found.explanations,
       predictions: PREDICTIONS,
       cards: request.cards,
-      command: commandLine(["report", ...withPrompt(request.args, prompt)]),
+      command: commandLine(["report", ...shownArgs(request, prompt)]),
       processing: processingWords(result, request),
       warnings: found.warnings,
     });
@@ -48,7 +49,14 @@ export async function report(request: ReportRequest): Promise<void> {
   }
 }
 
-/** A prompt from standard input is written out, so that the command can be run again. */
-function withPrompt(args: readonly string[], prompt: string | readonly number[]): readonly string[] {
-  return args.map((arg) => arg === "-" && typeof prompt === "string" ? prompt : arg);
+/**
+ * A prompt from standard input is written out, so that the command can be run again; addresses are without what is secret
+ * in them.
+ */
+function shownArgs({ args, model, saes }: ReportRequest, prompt: string | readonly number[]): readonly string[] {
+  const places = [model, ...saes.map(({ source }) => source)];
+  return args.map((arg) => {
+    if (arg === "-" && typeof prompt === "string") return prompt;
+    return places.reduce((text, place) => text.replaceAll(place, () => shownName(place)), arg);
+  });
 }

@@ -1,5 +1,5 @@
 /** What begins like an address of a server; `np:` and `hf:` names and paths do not. */
-const ADDRESS = /^(?:https?:|[a-z][a-z0-9+.-]+:\/\/)/i;
+const ADDRESS = /^(?:[a-z][a-z0-9+.-]+:\/\/|https?:)/i;
 
 /**
  * The name under which a model or an SAE is shown and written down: an address is its origin and path, since its
