@@ -54,6 +54,8 @@ const HELP = helpText({
 async function run([name, ...args]: readonly string[]): Promise<void> {
   if (name === "--help" || name === "-h") return await printData([HELP]);
   if (name === "--version") return await printData([`sae-attribution ${VERSION}\n`]);
+  if (name === "version") return await printData([`sae-attribution ${VERSION}\n`]);
+  if (name === "help") return await run(args.length === 0 ? ["--help"] : [args[0], "--help"]);
   if (name === undefined) {
     throw new UsageError("no command: write predict or attribute, or --help");
   }
@@ -62,8 +64,8 @@ async function run([name, ...args]: readonly string[]): Promise<void> {
     const [nearest] = nearestNames(name, Object.keys(COMMANDS), 1);
     throw new UsageError(`unknown command ${quote(name)}: the nearest is ${nearest}, --help lists all`);
   }
-  const { run } = await import(new URL(`./lib/cli/${name}.ts`, import.meta.url).href) as CommandModule;
-  await run(args);
+  const command = await import(new URL(`./lib/cli/${name}.ts`, import.meta.url).href) as CommandModule;
+  await command.run(args);
 }
 
 /** Runs a command line and returns the exit code: 0, 1 for a failure, 2 for a command line that is not understood. */

@@ -11,6 +11,7 @@ import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
 import { checkOutputs } from "./outputs.ts";
 import { readRows, ROW_OPTIONS, type RowsRequest } from "./row_options.ts";
+import { noSae } from "./sae_options.ts";
 import { startEarly } from "./start_early.ts";
 
 /** Everything that the command line asks for. */
@@ -109,9 +110,7 @@ function readRequest(parsed: ParsedCommand<typeof spec>): AttributeRequest {
   const { values } = parsed;
   const attribution = readAttribution(parsed);
   if (attribution.saes.length === 0 && values.track.length === 0) {
-    throw new UsageError(
-      `no SAE for ${values.model}: give --sae with the directory of one, or a hook to --track`,
-    );
+    throw noSae(values.model, "no SAE", ", or a hook to --track");
   }
   if (attribution.baseline !== "zero" && values.track.length > 0) {
     throw new UsageError(

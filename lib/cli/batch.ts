@@ -23,7 +23,7 @@ import {
 } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
 import { readRows, ROW_OPTIONS } from "./row_options.ts";
-import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
+import { defaultSaes, noSae, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 
 /** Everything that the command line asks for. */
 export interface BatchRequest extends RunRequest, OnlyMethodRequest {
@@ -184,7 +184,7 @@ export function parseRequest(args: readonly string[]): BatchRequest {
 
 function readRequest({ positionals: [input], values, order }: ParsedCommand<typeof spec>): BatchRequest {
   const saes = readSaes(order, defaultSaes(values.model));
-  if (saes.length === 0) throw new UsageError(`no SAE for ${values.model}: give --sae with the directory of one`);
+  if (saes.length === 0) throw noSae(values.model);
   const { table: _, ...rows } = readRows({ ...values, table: "rows" });
   if (values.queue !== undefined && (values.shard ?? values.workers) !== undefined) {
     throw new UsageError("--queue leaves the work to others: leave out --shard and --workers");

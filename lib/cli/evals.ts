@@ -21,7 +21,7 @@ import {
 import { printData, stdoutScreen } from "./output.ts";
 import { checkOutputs } from "./outputs.ts";
 import { STDIN } from "./prompt.ts";
-import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
+import { defaultSaes, noSae, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 import { startEarly } from "./start_early.ts";
 
 /** The formats: all figures for programs, or the most telling ones for people. */
@@ -132,7 +132,7 @@ export function parseRequest(args: readonly string[]): EvalsRequest {
 function readRequest({ positionals: [file], values, order }: ParsedCommand<typeof spec>): EvalsRequest {
   if (file === "") throw new UsageError('FILE is empty: give the name of a file, or "-" for standard input');
   const saes = readSaes(order, defaultSaes(values.model));
-  if (saes.length === 0) throw new UsageError(`no SAE for ${values.model}: give --sae with the directory of one`);
+  if (saes.length === 0) throw noSae(values.model);
   return {
     ...readRunRequest(values),
     prompts: file === "-" ? STDIN : file,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type OptionSpec, UsageError } from "./args.ts";
+import type { OptionSpec } from "./args.ts";
 import { CHAT_OPTIONS, type ChatRequest, type ChatValues, readChat } from "./chat_options.ts";
 import type { OptionValue } from "./args_spec.ts";
 import type { OnlyMethodRequest } from "./method_options.ts";
@@ -20,7 +20,7 @@ import {
   type RunRequest,
 } from "./options.ts";
 import { type PromptSource, readPromptSource } from "./prompt.ts";
-import { defaultSaes, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
+import { defaultSaes, noSae, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 
 /** An attribution as asked for. */
 export interface ExplainRequest extends RunRequest, Partial<OnlyMethodRequest> {
@@ -70,7 +70,7 @@ export function readExplain(
 ): ExplainRequest {
   const request = readExplainOrTrack(positionals, values, order);
   if (request.saes.length > 0) return request;
-  throw new UsageError(`no SAE for ${values.model}: give --sae with the directory of one`);
+  throw noSae(values.model);
 }
 
 /**

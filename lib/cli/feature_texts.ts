@@ -215,8 +215,7 @@ async function openFile(path: string): Promise<ReadableStream<Uint8Array<ArrayBu
     if (size > MOST_BYTES) throw tooLarge(path);
     return (await Deno.open(path)).readable; // which closes the file
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Deno.errors.NotFound(`Cannot read explanations from ${path}: there is no such file`, { cause: error });
+    throw fileError("read", path, error, "explanations from");
   }
 }
 

@@ -22,7 +22,7 @@ import {
 import { printData, stdoutScreen } from "./output.ts";
 import { checkOutputs } from "./outputs.ts";
 import { type PromptSource, readPromptSource } from "./prompt.ts";
-import { readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
+import { noSae, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
 import { startEarly } from "./start_early.ts";
 
 /** Everything that the command line asks for. */
@@ -162,7 +162,7 @@ export function parseRequest(args: readonly string[]): GraphRequest {
 function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): GraphRequest {
   const saes = readSaes(order, bundledTranscoders(values.model));
   if (saes.length === 0) {
-    throw new UsageError(`no transcoder for ${values.model}: give --sae with the directory or file of one per layer`);
+    throw noSae(values.model, "no transcoder", " per layer");
   }
   for (const name of ["slug", "scan", "output", "graph-file-dir"] as const) {
     if (values[name] === "") throw new UsageError(`--${name} is empty: give a name`);

@@ -18,8 +18,8 @@ const spec = {
   name: "models",
   summary: "List the models that can be named: the bundled ones, then TransformerLens's and those that SAEs are for. " +
     "Any other Hugging Face model of the same families runs as owner/name.",
-  usage: "[--search TEXT] [--format F]",
-  positionals: [],
+  usage: "[TEXT] [--format F]",
+  positionals: [{ name: "TEXT", help: "the same as --search", required: false }],
   options: {
     search: {
       kind: "string",
@@ -28,7 +28,7 @@ const spec = {
     },
     ...FORMAT_OPTIONS,
   },
-  examples: ["models --search pythia", "models --search 'gemma 2b' --format json"],
+  examples: ["models pythia", "models --search 'gemma 2b' --format json"],
 } satisfies CommandSpec;
 
 /** Runs the command. */
@@ -53,6 +53,9 @@ export function parseRequest(args: readonly string[]): ModelsRequest {
   return readRequest(parseCommand(spec, args));
 }
 
-function readRequest({ values }: ParsedCommand<typeof spec>): ModelsRequest {
-  return { search: values.search ?? "", destination: readDestination(values, stdoutScreen().isTerminal) };
+function readRequest({ positionals: [text = ""], values }: ParsedCommand<typeof spec>): ModelsRequest {
+  return {
+    search: `${text} ${values.search ?? ""}`.trim(),
+    destination: readDestination(values, stdoutScreen().isTerminal),
+  };
 }

@@ -8,6 +8,7 @@ import { ATTRIBUTION_OPTIONS, type AttributionRequest, readAttribution } from ".
 import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
 import { printData, stdoutScreen } from "./output.ts";
 import { checkOutputs } from "./outputs.ts";
+import { noSae } from "./sae_options.ts";
 import { startEarly } from "./start_early.ts";
 
 /** Everything that the command line asks for. */
@@ -76,7 +77,7 @@ function readRequest(parsed: ParsedCommand<typeof spec>, args: readonly string[]
   const { values } = parsed;
   const attribution = readAttribution(parsed);
   if (attribution.saes.length === 0) {
-    throw new UsageError(`no SAE for ${values.model}: give --sae with a name or the directory of one`);
+    throw noSae(values.model);
   }
   if (values.output === "") throw new UsageError("--output is empty: give the name of a file");
   if (values.output === undefined && isTerminal) {

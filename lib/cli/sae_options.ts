@@ -4,6 +4,7 @@
  * @module
  */
 import { findBundledModel } from "../bundled.ts";
+import { looksLikePath, looksLikePlace } from "../weights/place.ts";
 import type { OptionSpec, OptionValue } from "./args_spec.ts";
 import { shownName } from "../weights/shown_name.ts";
 import { quote, UsageError } from "./args_values.ts";
@@ -125,6 +126,30 @@ function readSae(text: string): SaeRequest {
     throw new UsageError(`--sae ${quote(shownName(text))} names no hook after the @: write one, or leave the @ out`);
   }
   return hook === undefined || !HOOK.test(hook) || BARE_ADDRESS.test(source) ? { source: text } : { source, hook };
+}
+
+/**
+ * What to do where no SAE is named and the model brings none; of a path, first whether there is such a model.
+ *
+ * @param what what is missing, and what else may be given
+ */
+export function noSae(model: string, what: string = "no SAE", instead: string = ""): UsageError {
+  if (looksLikePath(model) && !isThere(model)) {
+    return new UsageError(`--model is ${quote(model)}: there is no such directory`);
+  }
+  const where = looksLikePlace(model) ? "" : `; saes ${model} lists public ones`;
+  return new UsageError(
+    `${what} for ${shownName(model)}: give --sae with the name, directory or URL of one${instead}${where}`,
+  );
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory);
+  }
 }
 
 /** The SAE that goes with a bundled model, where none is named. */

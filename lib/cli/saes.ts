@@ -11,6 +11,8 @@ import { checkOutputs } from "./outputs.ts";
 /** Everything that the command line asks for. */
 export interface SaesRequest {
   readonly model: string | undefined;
+  /** A model by any of its names, or words as in `search`. */
+  readonly text: string | undefined;
   readonly search: string;
   readonly destination: Destination;
 }
@@ -18,8 +20,12 @@ export interface SaesRequest {
 const spec = {
   name: "saes",
   summary: "List the SAEs that can be named: the bundled ones, then SAELens's public directory.",
-  usage: "[--model M] [--search TEXT] [--format F]",
-  positionals: [],
+  usage: "[MODEL | TEXT] [--model M] [--search TEXT] [--format F]",
+  positionals: [{
+    name: "TEXT",
+    help: "the same as --model where it is a model's name, else the same as --search",
+    required: false,
+  }],
   options: {
     model: { kind: "string", placeholder: "M", help: "only those for this model, by any of its names" },
     search: {
@@ -29,7 +35,7 @@ const spec = {
     },
     ...FORMAT_OPTIONS,
   },
-  examples: ["saes --search res-jb", "saes --model gemma-2-2b --search 'canonical layer_12/' --format csv"],
+  examples: ["saes gpt2", "saes res-jb", "saes --model gemma-2-2b --search 'canonical layer_12/' --format csv"],
 } satisfies CommandSpec;
 
 /** Runs the command. */
@@ -52,7 +58,7 @@ export function parseRequest(args: readonly string[]): SaesRequest {
   return readRequest(parseCommand(spec, args));
 }
 
-function readRequest({ values }: ParsedCommand<typeof spec>): SaesRequest {
+function readRequest({ positionals: [text], values }: ParsedCommand<typeof spec>): SaesRequest {
   const { model, search = "" } = values;
-  return { model, search, destination: readDestination(values, stdoutScreen().isTerminal) };
+  return { model, text, search, destination: readDestination(values, stdoutScreen().isTerminal) };
 }

@@ -20,8 +20,9 @@ const SHOWN = ["sae", "model", "loadable", "why_not"];
 type Row = Readonly<Record<string, Cell>>;
 
 /** Lists the SAEs that were asked for. */
-export async function listSaes({ model, search, destination }: SaesRequest): Promise<void> {
-  const rows = await saeRows(model, search);
+export async function listSaes({ model, text, search, destination }: SaesRequest): Promise<void> {
+  const isModel = text !== undefined && model === undefined && await isModelName(text);
+  const rows = isModel ? await saeRows(text, search) : await saeRows(model, `${text ?? ""} ${search}`.trim());
   const isShort = destination.format === "table" && !destination.isChosen;
   const shown = isShort ? rows.slice(0, ROWS_ON_TERMINAL) : rows;
   await writeTable(toTable(shown, destination.format === "table"), destination, stdoutScreen(), "");
@@ -42,6 +43,10 @@ export async function saeRows(model: string | undefined, search: string): Promis
   if (model !== undefined && Object.hasOwn(BUNDLED, model)) return bundled;
   const [index, entries] = await Promise.all([indexModels(), searchSaes({ model, text: search })]);
   return [...bundled, ...entries.map((entry) => toRow(entry, index))];
+}
+
+async function isModelName(text: string): Promise<boolean> {
+  return Object.hasOwn(BUNDLED, text) || (await indexModels()).find(text) !== undefined;
 }
 
 function bundledRows(): Row[] {

@@ -4,6 +4,7 @@
  * @module
  */
 import { quote } from "../quote.ts";
+import { BUNDLED } from "../bundled.ts";
 import { parseHubName } from "../weights/hub/names.ts";
 import { nearestNames } from "../weights/nearest_names.ts";
 import { readSaeData, type SaeData } from "./data.ts";
@@ -150,8 +151,18 @@ function unknownRelease(data: SaeData, name: string, release: string): RangeErro
   if (allEntries(data).some(({ neuronpediaId }) => neuronpediaId === name)) {
     return unknown(name, `it is a Neuronpedia id, write ${NEURONPEDIA}${name}`);
   }
-  const nearest = nearestNames(release, Object.keys(data.releases)).join(", ");
-  return unknown(name, `it is no directory here, and the nearest releases are ${nearest}`);
+  const models = Object.keys(BUNDLED);
+  const bundled = models.flatMap((model) => Object.keys(BUNDLED[model].saes));
+  const [nearest, ...others] = nearestNames(release, [...models, ...Object.keys(data.releases)], 4);
+  if (models.includes(nearest) || (name !== "" && bundled.some((sae) => sae.includes(name)))) {
+    return unknown(name, `it is no directory here, and the nearest are ${nearestNames(name, bundled).join(", ")}`);
+  }
+  const parts = allEntries(data).map((entry) => entry.name).filter((whole) => whole.includes(name));
+  if (name !== "" && parts.length > 0) {
+    return unknown(name, `it is a part of a name, such as ${parts.slice(0, 3).join(", ")}`);
+  }
+  const releases = [nearest, ...others].filter((one) => !models.includes(one)).slice(0, 3).join(", ");
+  return unknown(name, `it is no directory here, and the nearest releases are ${releases}`);
 }
 
 function unknown(name: string, advice: string): RangeError {

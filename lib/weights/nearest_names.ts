@@ -2,7 +2,8 @@ const MAX_LENGTH = 200;
 const MAX_CANDIDATES = 10_000;
 
 /**
- * The names that differ least from a misspelt one, best first.
+ * The names that a misspelt one may stand for, best first: those that it begins or is a part of, for it may be cut short,
+ * and then those that differ least.
  *
  * @example
  * ```ts
@@ -10,12 +11,21 @@ const MAX_CANDIDATES = 10_000;
  * ```
  */
 export function nearestNames(name: string, candidates: Iterable<string>, count: number = 3): string[] {
-  const scored: { candidate: string; distance: number }[] = [];
+  const scored: { candidate: string; part: number; distance: number }[] = [];
   for (const candidate of candidates) {
     if (scored.length === MAX_CANDIDATES) break;
-    scored.push({ candidate, distance: editDistance(name.slice(0, MAX_LENGTH), candidate.slice(0, MAX_LENGTH)) });
+    const distance = editDistance(name.slice(0, MAX_LENGTH), candidate.slice(0, MAX_LENGTH));
+    scored.push({ candidate, part: partOf(name, candidate), distance });
   }
-  return scored.sort((a, b) => a.distance - b.distance).slice(0, count).map(({ candidate }) => candidate);
+  return scored.sort((a, b) => a.part - b.part || a.distance - b.distance).slice(0, count).map(({ candidate }) =>
+    candidate
+  );
+}
+
+/** 0 for the beginning of a name, 1 for another part of it, 2 for neither; single letters say nothing. */
+function partOf(name: string, candidate: string): number {
+  if (name.length < 2) return 2;
+  return candidate.startsWith(name) ? 0 : candidate.includes(name) ? 1 : 2;
 }
 
 /** Levenshtein distance, one row of the table at a time. */

@@ -13,8 +13,21 @@
  * ```
  */
 export function looksLikePlace(text: string): boolean {
-  return /^(?:https?:|[a-z][a-z0-9+.-]+:\/\/)/i.test(text) ||
-    /^(?:[.~]{0,2}[/\\]|[a-z]:[/\\]|\.{1,2}$)/i.test(text);
+  return /^(?:https?:|[a-z][a-z0-9+.-]+:\/\/)/i.test(text) || looksLikePath(text);
+}
+
+/**
+ * Whether a text is written as a path, there or not.
+ *
+ * @example
+ * ```ts
+ * import { looksLikePath } from "./place.ts";
+ *
+ * console.assert(looksLikePath("./gpt2") && !looksLikePath("gpt2"));
+ * ```
+ */
+export function looksLikePath(text: string): boolean {
+  return /^(?:[.~]{0,2}[/\\]|[a-z]:[/\\]|\.{1,2}$)/i.test(text);
 }
 
 /**

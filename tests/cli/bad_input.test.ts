@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { run as ablate } from "../../lib/cli/ablate.ts";
+import { run as graph } from "../../lib/cli/graph.ts";
+import { run as report } from "../../lib/cli/report.ts";
 import { run as attribute } from "../../lib/cli/attribute.ts";
 import { run as predict } from "../../lib/cli/predict.ts";
 import { HOOK, inDirectory, MODEL, ON_MODEL, PROMPT, runCli, SAE, SAES } from "./run_cli.ts";
@@ -74,6 +77,7 @@ Deno.test("bad input: prompts and tokens", async () => {
   ];
   for (const [args, message] of cases) assert.match(await failure(attribute, [...args, ...QUIET]), message);
   assert.match(await failure(predict, [PROMPT, ...QUIET, "--answer", " golfing"]), /is 3 tokens .*give --answer-id/);
+  assert.match(await failure(ablate, [PROMPT, ...QUIET, "--positions", "10"]), /^There is no position 10: /);
   assert.match(await failure(predict, [long, ...QUIET]), /^The prompt has 84 tokens, the model's context 64/);
 });
 
@@ -99,6 +103,19 @@ Deno.test("bad input: hooks and SAEs that do not fit", async () => {
   ];
   for (const [args, message] of cases) {
     assert.match(await failure(attribute, [PROMPT, ...on, ...args]), message);
+  }
+  for (const [run, what] of [[attribute, "SAE"], [report, "SAE"], [ablate, "SAE"], [graph, "transcoder"]] as const) {
+    const output = run === report ? ["--output", "/dev/null"] : [];
+    assert.equal(
+      await failure(run, [PROMPT, "--model", "./nope", ...output]),
+      '--model is "./nope": there is no such directory',
+    );
+    assert.match(
+      await failure(run, [PROMPT, "--model", "gpt2", ...output]),
+      new RegExp(
+        `^no ${what} for gpt2: give --sae with the name, directory or URL of one.*; saes gpt2 lists public ones$`,
+      ),
+    );
   }
   assert.match(
     await failure(attribute, [PROMPT, "--model", "tinyfacts", "--sae", SAE]),

@@ -30,11 +30,17 @@ Deno.test("cli: help, version, and what is no command", async (t) => {
     assert.match(attribute.stdout, /\n {2}--neg-token T /);
     assert.match(predict.stdout, /\n {2}--answer TOKEN /);
   });
+  await t.step("help and version as commands", async () => {
+    const cases = [[["help"], help], [["help", "attribute"], attribute], [["version"], version]] as const;
+    for (const [args, { stdout }] of cases) assert.deepEqual(await runCli(args), { code: 0, stdout, stderr: "" });
+  });
   await t.step("mistakes end with code 2 and one line", async () => {
     const cases: [string[], RegExp][] = [
       [[], /^error: no command: write predict or attribute, or --help\n$/],
       [["atribute"], /^error: unknown command "atribute": the nearest is attribute, --help lists all\n$/],
       [["__proto__"], /^error: unknown command/],
+      [["attr"], /^error: unknown command "attr": the nearest is attribute/],
+      [["help", "atribute"], /^error: unknown command "atribute": the nearest is attribute/],
       [["--quiet", "predict"], /^error: "--quiet" comes before a command/],
       [["attribute"], /^error: PROMPT is missing/],
       [["attribute", "x", "--neg-token", "y"], /^error: --neg-token without --pos-token/],

@@ -10,7 +10,9 @@ Deno.test("models: what a command line asks for", () => {
     destination: { format: "json", isChosen: true, file: "models.json" },
   });
   assert.equal(parseRequest([]).search, "");
-  assert.throws(() => parseRequest(["gpt2"]), UsageError);
+  assert.equal(parseRequest(["gpt2"]).search, "gpt2");
+  assert.equal(parseRequest(["gemma", "--search", "2b"]).search, "gemma 2b");
+  assert.throws(() => parseRequest(["gemma", "2b"]), UsageError);
 });
 
 Deno.test("models: bundled ones come first, a column says what can be run, and why not", async () => {

@@ -24,7 +24,7 @@ Deno.test("report: what a command line asks for", () => {
     [[PROMPT], /^a report is no text for a terminal: give --output report\.html$/],
     [
       [PROMPT, "--model", MODEL, "--output", "a.html"],
-      /^no SAE for .*: give --sae with a name or the directory of one$/,
+      /^no SAE for .*: give --sae with the name, directory or URL of one/,
     ],
     [[PROMPT, "--cards", "-1", "--output", "a.html"], /--cards/],
     [[PROMPT, "--format", "csv"], /^unknown option "--format"/],

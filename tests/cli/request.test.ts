@@ -125,7 +125,10 @@ Deno.test("attribute: SAEs, their hooks and factors", () => {
     }],
   );
   assert.deepEqual(saes("--track", "hook_embed"), []);
-  assert.match(usageError(() => saes()), /^no SAE for m: give --sae .* or a hook to --track$/);
+  assert.match(
+    usageError(() => saes()),
+    /^no SAE for m: give --sae .* or a hook to --track; saes m lists public ones$/,
+  );
   const factor: [string, number] = ["norm-scaling-factor", 1];
   assert.match(usageError(() => readSaes([factor, ["sae", "a"]])), /has no --sae before it/);
   assert.match(usageError(() => readSaes([["sae", "a"], factor, factor])), /given twice for --sae "a"/);

@@ -36,11 +36,28 @@ async function runScript(script: string, args: readonly string[], permissions: r
 Deno.test("saes: what a command line asks for", () => {
   assert.deepEqual(parseRequest(["--model", "gpt2", "--search", "res jb", "--format", "jsonl"]), {
     model: "gpt2",
+    text: undefined,
     search: "res jb",
     destination: { format: "jsonl", isChosen: true, file: undefined },
   });
-  assert.throws(() => parseRequest(["jb"]), UsageError);
+  assert.equal(parseRequest(["jb"]).text, "jb");
+  assert.throws(() => parseRequest(["res", "jb"]), UsageError);
   assert.throws(() => parseRequest(["--format", "xml"]), UsageError);
+});
+
+Deno.test("saes: a text alone is a model's name, or words to look for", async () => {
+  const names = async (...args: string[]): Promise<string[]> => {
+    const { code, stdout, stderr } = await runCli(["saes", ...args, "--format", "jsonl"]);
+    assert.equal(code, 0, stderr);
+    return stdout.trimEnd().split("\n").map((line) => JSON.parse(line).sae);
+  };
+  const [byModel, ...others] = await Promise.all([names("--model", "gpt2"), names("gpt2"), names("gpt2-small")]);
+  assert.ok(byModel.length > 100);
+  for (const other of others) assert.deepEqual(other, byModel);
+  assert.deepEqual(await names("tiny-facts"), await names("--model", "tiny-facts"));
+  assert.deepEqual(await names("res-jb"), await names("--search", "res-jb"));
+  const both = await names("gpt2", "--search", "res-jb resid_post");
+  assert.deepEqual(both, ["gpt2-small-res-jb/blocks.11.hook_resid_post"]);
 });
 
 Deno.test("saes: bundled ones come first", async () => {

@@ -94,6 +94,14 @@ Deno.test("findSae: unknown names tell the nearest ones", async () => {
     ["gpt2-small-res-jb/blocks.9.hook_resid", /has no SAE "blocks.9.hook_resid": the nearest are \S+9.hook_resid_pre/],
     ["np:gpt2-small/10-resjb", /nearest are np:gpt2-small\/10-res-jb,/],
     ["__proto__/x", /Unknown SAE/],
+    ["tiny-facts", /the nearest are tiny-facts\/blocks\.\S+, tiny-facts\/\S+, tiny-facts\/\S+;/],
+    ["tiny-facts/blocks.3", /the nearest are tiny-facts\/blocks\.3\.hook_resid_pre,/],
+    ["tiny-facts/blocks.3.hook_resid_pr", /the nearest are tiny-facts\/blocks\.3\.hook_resid_pre,/],
+    ["blocks.3.hook_resid_pre", /the nearest are tiny-facts\/blocks\.3\.hook_resid_pre,/],
+    ["tinyfacts/blocks.3.hook_resid_pre", /the nearest are tiny-facts\/blocks\.3\.hook_resid_pre,/],
+    ["blocks.10.hook_resid_pre", /it is a part of a name, such as gpt2-small-res-jb\/blocks\.10\.hook_resid_pre/],
+    ["gpt2-small-res-jb/blocks.10", /the nearest are gpt2-small-res-jb\/blocks\.10\.hook_resid_pre,/],
+    ["np:gpt2-small/10-res", /nearest are np:gpt2-small\/10-res-jb,/],
     ["", /Unknown SAE ""/],
   ];
   for (const [name, message] of cases) {

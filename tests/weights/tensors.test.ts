@@ -287,4 +287,7 @@ Deno.test("the nearest names come first", () => {
   const names = ["wpe.weight", "h.0.ln_1.weight", "h.0.ln_2.weight", "h.1.ln_1.weight"];
   assert.deepEqual(nearestNames("h.0.ln_1.wieght", names, 1), ["h.0.ln_1.weight"]);
   assert.deepEqual(nearestNames("x", []), []);
+  // A name cut short differs much from what it is a part of, and little from what it is not.
+  const cut = ["pull", "cat", "predict", "spread"];
+  assert.deepEqual(nearestNames("pre", cut), ["predict", "spread", "pull"]);
 });
