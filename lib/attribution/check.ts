@@ -55,6 +55,8 @@ export interface PatchedFeature {
 export interface CheckSummary {
   /** One entry per SAE. */
   readonly hooks: readonly HookCheck[];
+  /** By SAE, the settings and tensors of its files that are not used and change no number. */
+  readonly not_used: Readonly<Record<string, readonly string[]>>;
   /** By file, after the name that its model or SAE was opened by; null where a file is not local. */
   readonly file_sha256: Readonly<Record<string, string | null>>;
 }
@@ -110,9 +112,12 @@ export async function checkAttribution(model: Model, result: Attribution): Promi
         : {}),
     });
   }
+  const notUsed = [...saes.values()].flatMap(({ run: { sae } }): [string, readonly string[]][] =>
+    sae.unused?.length ? [[sae.source, sae.unused]] : []
+  );
   const hashes = [under(model.name, await model.fileHashes())];
   for (const { run: { sae } } of saes.values()) hashes.push(under(sae.source, await sae.fileHashes()));
-  return { hooks, file_sha256: Object.assign({}, ...hashes) };
+  return { hooks, not_used: Object.fromEntries(notUsed), file_sha256: Object.assign({}, ...hashes) };
 }
 
 /** Files by a name that means something elsewhere too: as it was given, not where it lies on this machine. */

@@ -139,7 +139,14 @@ function trackedLines(result: Attribution, page: Page): string[] {
 }
 
 function checkLines(check: CheckSummary | undefined, page: Page): string[] {
-  return (check?.hooks ?? []).map((hook) => entry("Check", checkWords(hook).split(" "), page));
+  if (check === undefined) return [];
+  const unused = Object.entries(check.not_used).map(([sae, names]) =>
+    `of ${printable(sae)}: ${names.map(printable).join(", ")}`
+  );
+  return [
+    ...check.hooks.map((hook) => entry("Check", checkWords(hook).split(" "), page)),
+    ...unused.map((words) => entry("Not used", words.split(" "), page)),
+  ];
 }
 
 function checkWords(

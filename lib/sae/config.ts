@@ -8,6 +8,9 @@ import type { PursuitSettings } from "./architectures/matching_pursuit.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { TemporalSettings } from "./architectures/temporal.ts";
 import { boolean, choice, type Json, record, size, text } from "./config_json.ts";
+import { isRecord } from "../weights/json.ts";
+import { ReadSettings } from "./read_settings.ts";
+import { upgrade, UPGRADED } from "./upgrade.ts";
 import { hookOfModule } from "./module_hooks.ts";
 import { type Normalization, NORMALIZATIONS } from "./normalization.ts";
 
@@ -116,19 +119,43 @@ const METADATA_KEYS = ["model_name", "hook_name", "hook_name_out", "dataset_path
  * ```
  */
 export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeConfig {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new SyntaxError("cfg.json is not a JSON object");
-  }
-  const cfg = overridden(upgrade(json as Json), overrides.listed?.configOverrides ?? {});
+  return readWholeConfig(json, overrides).config;
+}
+
+/** The same, with the names of the settings that were not read. */
+export function readWholeConfig(
+  json: unknown,
+  overrides: SaeOverrides = {},
+): { readonly config: SaeConfig; readonly unread: readonly string[] } {
+  if (!isRecord(json)) throw new SyntaxError("cfg.json is not a JSON object");
+  const settings = new ReadSettings(overridden(upgrade(json), overrides.listed?.configOverrides ?? {}));
+  const config = checkSettings(settings.value, overrides);
+  const rest = settings.unread();
+  const isOld = json.metadata === undefined; // then every setting stands in both places
+  return {
+    config,
+    unread: !isOld
+      ? rest
+      : Object.keys(json).filter((key) =>
+        rest.includes(key) && rest.includes(`metadata.${key}`) && !UPGRADED.includes(key)
+      ),
+  };
+}
+
+function checkSettings(cfg: Json, overrides: SaeOverrides): SaeConfig {
   const metadata = cfg.metadata as Json;
   const architecture = text(cfg, "architecture") ?? "standard";
-  const { transcoder = false, topK, encode } = findArchitecture(architecture);
+  const { transcoder = false, topK } = findArchitecture(architecture);
   const dIn = size(cfg, "d_in");
   const dSae = size(cfg, "d_sae");
   const normalizeActivations = choice(cfg, "normalize_activations", NORMALIZATIONS, "none");
-  if (encode && overrides.normScalingFactor !== undefined) {
-    throw new RangeError(`norm_scaling_factor has no meaning for ${architecture}: folding it changes what is found`);
+  const canFold = architecture !== "temporal";
+  if (!canFold && overrides.normScalingFactor !== undefined) {
+    throw new RangeError(`norm_scaling_factor has no meaning for ${architecture}: SAELens does not fold it either`);
   }
+  const normScalingFactor = checkFactor(overrides.normScalingFactor, normalizeActivations) ??
+    (normalizeActivations === "expected_average_only_in" && canFold ? overrides.listed?.normScalingFactor : undefined);
+  const kwargs = record(metadata, "model_from_pretrained_kwargs");
   return {
     architecture,
     dIn,
@@ -136,15 +163,12 @@ export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeC
     dSae,
     applyBDecToInput: subtractsBias(cfg, transcoder),
     normalizeActivations,
-    normScalingFactor: checkFactor(overrides.normScalingFactor, normalizeActivations) ??
-      (normalizeActivations === "expected_average_only_in" && !encode
-        ? overrides.listed?.normScalingFactor
-        : undefined),
+    normScalingFactor,
     activationNormalizationFactor: factor(cfg, "activation_normalization_factor"),
     reshapeActivations: choice(cfg, "reshape_activations", ["none", "hook_z"] as const, "none"),
     k: topK ? kept(cfg, dSae) : architecture === "temporal" ? novelKept(cfg, dSae) : undefined,
     rescaleActsByDecoderNorm: topK !== undefined && (boolean(cfg, "rescale_acts_by_decoder_norm") ?? false),
-    ...(architecture === "matching_pursuit" ? { pursuit: pursuit(cfg, dIn) } : {}),
+    ...(architecture === "matching_pursuit" ? { pursuit: pursuit(cfg, dIn, normScalingFactor) } : {}),
     ...(architecture === "temporal" ? { temporal: temporal(cfg, dSae) } : {}),
     ...hooks(metadata, transcoder, overrides),
     hookHeadIndex: head(metadata, transcoder),
@@ -152,8 +176,7 @@ export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeC
     prependBos: boolean(metadata, "prepend_bos"),
     contextSize: typeof metadata.context_size === "number" ? metadata.context_size : undefined,
     neuronpediaId: text(metadata, "neuronpedia_id") ?? overrides.listed?.neuronpediaId,
-    modelFromPretrainedKwargs: record(metadata, "model_from_pretrained_kwargs") ??
-      (isOfHuggingFace(metadata) ? {} : undefined),
+    modelFromPretrainedKwargs: kwargs ? { ...kwargs } : isOfHuggingFace(metadata) ? {} : undefined,
     excludeSpecialTokens: excluded(metadata.exclude_special_tokens),
   };
 }
@@ -186,13 +209,13 @@ function subtractsBias(cfg: Json, transcoder: boolean): boolean {
 }
 
 /** When a search ends, with SAELens's defaults. */
-function pursuit(cfg: Json, dIn: number): PursuitSettings {
+function pursuit(cfg: Json, dIn: number, folded = 1): PursuitSettings {
   const residualThreshold = cfg.residual_threshold ?? 0.01;
   if (typeof residualThreshold !== "number" || !Number.isFinite(residualThreshold)) {
     throw new TypeError(`cfg.json: "residual_threshold" is ${quote(residualThreshold)}, not a number`);
   }
   return {
-    residualThreshold,
+    residualThreshold: residualThreshold / folded,
     maxIterations: (cfg.max_iterations ?? undefined) === undefined ? dIn : size(cfg, "max_iterations", MAX_ITERATIONS),
     stopOnDuplicateSupport: boolean(cfg, "stop_on_duplicate_support") ?? true,
   };
@@ -247,35 +270,6 @@ function overridden(cfg: Json, settings: Json): Json {
     Object.fromEntries(entries.filter(([key]) => METADATA_KEYS.includes(key) === wanted))
   );
   return { ...cfg, ...own, metadata: { ...cfg.metadata as Json, ...metadata } };
-}
-
-/** The layout of version 6: settings of the SAE at the top, of the model under `metadata`. */
-function upgrade(json: Json): Json {
-  if (json.metadata !== undefined) {
-    if (typeof json.metadata !== "object" || json.metadata === null) {
-      throw new TypeError("cfg.json: metadata is no object");
-    }
-    return json;
-  }
-  const hook = json.hook_name ?? json.hook_point;
-  const k = (json.activation_fn_kwargs as Json | null | undefined)?.k ?? undefined;
-  const topK = (json.activation_fn ?? json.activation_fn_str) === "topk" && k !== undefined;
-  const normalize = json.normalize_activations;
-  return {
-    ...json,
-    architecture: topK ? "topk" : json.architecture ?? "standard",
-    k: topK ? k : json.k,
-    normalize_activations: typeof normalize === "boolean"
-      ? (normalize ? "expected_average_only_in" : "none")
-      : normalize,
-    reshape_activations: json.reshape_activations ?? (String(hook).includes("hook_z") ? "hook_z" : "none"),
-    metadata: {
-      ...json,
-      hook_name: hook,
-      hook_head_index: json.hook_head_index ?? json.hook_point_head_index,
-      prepend_bos: json.prepend_bos ?? true,
-    },
-  };
 }
 
 /** SAELens also trains on transformers' own classes, which nobody has processed. */

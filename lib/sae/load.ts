@@ -68,8 +68,8 @@ export async function loadSaes(source: string | URL, options: LoadSaeSettings = 
     const labels = found.length > 1 ? undefined : () => readLabels(files);
     const isResident = weights === "resident";
     const close = closeWithLast(files, found.length);
-    return found.map(({ config, store }) =>
-      new TensorSae(config, store, name, { labels, resolved, isResident, close: close() })
+    return found.map(({ config, store, unused }) =>
+      new TensorSae(config, store, name, { labels, resolved, unused, isResident, close: close() })
     );
   } catch (error) {
     await files.close();

@@ -92,7 +92,8 @@ function statistics(row: Float32Array, config: SaeConfig): Statistics {
       return { factor: 1, shift: 0, back: 1 };
     case "expected_average_only_in": {
       // Folded into the weights (W_enc · k, W_dec / k, b_dec / k), k does the same.
-      const k = config.normScalingFactor ?? 1;
+      // A search's dictionary stays as it is: its threshold and b_dec are in units of x then.
+      const k = config.pursuit ? 1 : config.normScalingFactor ?? 1;
       return { factor: k, shift: 0, back: 1 / k };
     }
     case "constant_scalar_rescale": {

@@ -15,6 +15,7 @@ import { type Decoder, readDecoderNorms, visitDecoderRows, visitDecoderSlices } 
 import { encodeFeatures, type FeatureEncoders, readEncoders } from "./encoder.ts";
 import { normalize, type Normalized } from "./normalization.ts";
 import { linear, timesMatrix } from "./products.ts";
+import { tensorShapes } from "./tensor_shapes.ts";
 import type { SparseActivations } from "./sparse.ts";
 
 export type { FeatureEncoders } from "./encoder.ts";
@@ -45,6 +46,8 @@ export interface Sae extends AsyncDisposable {
   readonly hookOut: string;
   /** Every hook that its features write: `hookOut`, and of a cross-layer transcoder those of the later layers. */
   readonly hooksOut: readonly string[];
+  /** Settings and tensors of its files that are not used and change no number. */
+  readonly unused?: readonly string[];
   /** For bundled SAEs: what each feature stands for. */
   labels(): Promise<ReadonlyMap<number, string>>;
   /** Encodes rows `[row, d_in]` (heads flattened): the positions of one prompt in order, which matters to temporal SAEs. */
@@ -88,6 +91,8 @@ export interface TensorSaeOptions {
   readonly labels?: () => Promise<ReadonlyMap<number, string>>;
   /** What a public name stands for, in one line. */
   readonly resolved?: string;
+  /** What its files have beside what is used. */
+  readonly unused?: readonly string[];
   /** Weights stay in memory once they have been read. Default: they are read whenever they are used. */
   readonly isResident?: boolean;
   /** Gives back its files, where they are not its alone. */
@@ -106,6 +111,8 @@ export class TensorSae implements Sae {
   readonly resolved?: string;
   /** Every hook that its features write. */
   readonly hooksOut: readonly string[];
+  /** What its files have beside what is used. */
+  readonly unused?: readonly string[];
   readonly #store: TensorStore;
   readonly #options: TensorSaeOptions;
   readonly #decoder: Decoder;
@@ -131,20 +138,13 @@ export class TensorSae implements Sae {
     this.config = config;
     this.source = source;
     this.resolved = options.resolved;
+    this.unused = options.unused;
     this.hooksOut = writtenHooks(config);
     this.#options = options;
     this.#foldsNorms = config.rescaleActsByDecoderNorm;
-    const { dIn, dOut, dSae } = config;
+    const { dOut, dSae } = config;
     const d = dOut * this.hooksOut.length;
-    const { vectors, skip, encode, shapes: own } = findArchitecture(config.architecture);
-    const shapes = {
-      ...(encode ? own?.(config) : { W_enc: [dIn, dSae] }),
-      W_dec: [dSae, d],
-      b_dec: [dOut],
-      ...Object.fromEntries(vectors.map((name) => [name, [dSae]])),
-      ...(skip ? { W_skip: [dOut, dIn] } : {}),
-    };
-    for (const [name, shape] of Object.entries(shapes)) {
+    for (const [name, shape] of Object.entries(tensorShapes(config))) {
       const found = store.tensors.get(name)?.shape;
       if (!found) throw new TypeError(`The SAE in ${source} has no tensor "${name}"`);
       if (found.join() !== shape.join()) {
@@ -304,6 +304,8 @@ export class TensorSae implements Sae {
 
   #decoderBias(): Promise<Float32Array> {
     const adds = findArchitecture(this.config.architecture).adds?.(this.config) ?? true;
-    return this.#bDec ??= adds ? this.#store.read("b_dec") : Promise.resolve(new Float32Array(this.config.dOut));
+    if (!adds) return this.#bDec ??= Promise.resolve(new Float32Array(this.config.dOut));
+    const { pursuit, normScalingFactor: folded = 1 } = this.config;
+    return this.#bDec ??= this.#store.read("b_dec").then((bDec) => pursuit ? bDec.map((x) => x / folded) : bDec);
   }
 }

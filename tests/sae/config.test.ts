@@ -152,7 +152,10 @@ Deno.test("when the search of matching pursuit ends, with SAELens's defaults", (
     assert.throws(() => readSaeConfig({ ...settings, max_iterations: value }), refused);
   }
   const averaged = { ...settings, normalize_activations: "expected_average_only_in" };
-  assert.throws(() => readSaeConfig(averaged, { normScalingFactor: 2 }), /no meaning for matching_pursuit/);
+  // As SAELens folds the factor: the threshold is in units of what is not scaled.
+  assert.equal(readSaeConfig({ ...averaged, ...others }, { normScalingFactor: 4 }).pursuit!.residualThreshold, 0.5);
+  const listed = { configOverrides: {}, normScalingFactor: 4 };
+  assert.equal(readSaeConfig({ ...averaged, ...others }, { listed }).pursuit!.residualThreshold, 0.5);
 });
 
 Deno.test("the attention of temporal SAEs, with SAELens's defaults", () => {

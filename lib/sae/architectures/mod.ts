@@ -15,11 +15,13 @@ import { skipTranscoder } from "./skip_transcoder.ts";
 import { standard } from "./standard.ts";
 import { temporal } from "./temporal.ts";
 import { topk } from "./topk.ts";
+import { topkSkipTranscoder } from "./topk_skip_transcoder.ts";
+import { topkTranscoder } from "./topk_transcoder.ts";
 import { transcoder } from "./transcoder.ts";
 
 export type { OwnEncoded, OwnEncoding, SaeArchitecture } from "./architecture.ts";
 
-/** Architectures by SAELens's name. */
+/** Architectures by SAELens's name; `topk_transcoder` and `topk_skip_transcoder` are ours for circuit-tracer's. */
 export const ARCHITECTURES: Readonly<Record<string, SaeArchitecture>> = {
   standard,
   gated,
@@ -30,6 +32,8 @@ export const ARCHITECTURES: Readonly<Record<string, SaeArchitecture>> = {
   skip_transcoder: skipTranscoder,
   jumprelu_transcoder: jumpreluTranscoder,
   jumprelu_skip_transcoder: jumpreluSkipTranscoder,
+  topk_transcoder: topkTranscoder,
+  topk_skip_transcoder: topkSkipTranscoder,
   matching_pursuit: matchingPursuit,
   temporal,
 };

@@ -2,7 +2,6 @@ import { need, type SaeFiles } from "./files.ts";
 import type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
 import { makeConfig } from "./settings.ts";
 import { flattened, same, type Stored, transposed, type View, viewStore } from "./view.ts";
-import { scalarIn } from "./yaml.ts";
 
 /**
  * Cross-layer transcoders for circuit-tracer (Ameisen et al. 2025; mntss): for each layer `W_enc_0.safetensors` and
@@ -17,12 +16,12 @@ export const crossLayer: SaeFormat = {
       return undefined;
     }
     if (!await files.has("W_enc_0.safetensors")) return undefined;
-    const yaml = await files.text("config.yaml") ?? "";
+    const yaml = await files.yaml("config.yaml") ?? {};
     const open = (layer: number): Promise<Layer> => tracerLayer(files, layer);
     return await openLayers(files, options, open, {
-      hookIn: scalarIn(yaml, "feature_input_hook") ?? "hook_resid_mid",
-      hookOut: scalarIn(yaml, "feature_output_hook") ?? "hook_mlp_out",
-      modelName: scalarIn(yaml, "model_name"),
+      hookIn: yaml.feature_input_hook ?? "hook_resid_mid",
+      hookOut: yaml.feature_output_hook ?? "hook_mlp_out",
+      modelName: yaml.model_name,
     });
   },
 };

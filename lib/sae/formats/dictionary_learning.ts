@@ -1,6 +1,6 @@
 import { quote } from "../../quote.ts";
 import { isRecord } from "../../weights/json.ts";
-import { hasAll, need, type SaeFiles, type StoredTensors } from "./files.ts";
+import { hasAll, need, readCount, type SaeFiles, type StoredTensors } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberOf, RAW, type Settings, textIn } from "./settings.ts";
 import { filled, same, type Stored, transposed, type View, viewStore } from "./view.ts";
@@ -30,6 +30,8 @@ const SITES: readonly (readonly [beginning: RegExp, hook: string])[] = [
  */
 export const dictionaryLearning: SaeFormat = {
   name: "dictionary_learning",
+  // Other sizes of batch and Matryoshka SAEs, and a threshold that a top-k class has for batches of training.
+  harmless: /^(k|threshold|group_sizes|active_groups|num_tokens_since_fired)$/,
   async open(files, options) {
     const file = await files.weights("ae.pt", /\.pth?$/i);
     if (file === undefined) return undefined;
@@ -55,7 +57,7 @@ export const dictionaryLearning: SaeFormat = {
       applyBDecToInput,
       modelFromPretrainedKwargs: RAW,
       ...whereabouts(isRecord(trainer) ? trainer : {}),
-      k: architecture === "topk" ? isRecord(trainer) ? numberOf(trainer, "k") : options.k : undefined,
+      k: architecture === "topk" ? await readK(tensors, trainer) ?? options.k : undefined,
       contextSize: isRecord(buffer) ? numberOf(buffer, "ctx_len") : undefined,
     };
     const config = makeConfig(settings, files, options);
@@ -64,6 +66,12 @@ export const dictionaryLearning: SaeFormat = {
     return { config, store: viewStore(files.source, { ...views, threshold }) };
   },
 };
+
+/** The tensor has the last word, as in dictionary_learning itself. */
+async function readK(tensors: StoredTensors, trainer: unknown): Promise<number | undefined> {
+  const stored = tensors.get("k");
+  return stored ? await readCount(stored) : isRecord(trainer) ? numberOf(trainer, "k") : undefined;
+}
 
 /** The class by its tensors, where they are its alone and it needs no setting that only the config has. */
 function classOf(tensors: StoredTensors): string | undefined {

@@ -8,7 +8,10 @@ import { parseJsonObject } from "../../weights/json.ts";
 import { readSafetensorsHeader } from "../../weights/safetensors.ts";
 import { readTextIfThere } from "../../weights/read_text.ts";
 import type { FileSource } from "../../weights/source.ts";
+import { ReadSettings } from "../read_settings.ts";
+import { ReadTensors } from "./read_tensors.ts";
 import type { Stored } from "./view.ts";
+import { scalarsIn } from "./yaml.ts";
 
 /** The tensors of one file by name. */
 export type StoredTensors = ReadonlyMap<string, Stored>;
@@ -26,7 +29,8 @@ export class SaeFiles {
   /** The same for what names of directories say: with `/` between them, also on Windows. */
   readonly names: string;
   #texts = new Map<string, Promise<string | undefined>>();
-  #tensors = new Map<string, Promise<StoredTensors>>();
+  #settings = new Map<string, Promise<ReadSettings | undefined>>();
+  #tensors = new Map<string, Promise<ReadTensors>>();
 
   constructor(source: FileSource, named?: string) {
     this.source = source;
@@ -61,9 +65,38 @@ export class SaeFiles {
 
   /** A JSON object; undefined if there is no such file. */
   async json(file: string): Promise<Readonly<Record<string, unknown>> | undefined> {
-    const text = await this.text(file);
-    if (text === undefined) return undefined;
-    return parseJsonObject(text, file, { python: true });
+    return await this.#readSettings(file, (text) => parseJsonObject(text, file, { python: true }));
+  }
+
+  /** The texts and numbers at the top level of a YAML file, as texts; undefined if there is no such file. */
+  async yaml(file: string): Promise<Readonly<Record<string, string | undefined>> | undefined> {
+    return await this.#readSettings(file, scalarsIn) as Readonly<Record<string, string | undefined>> | undefined;
+  }
+
+  async #readSettings(
+    file: string,
+    parse: (text: string) => Readonly<Record<string, unknown>>,
+  ): Promise<Readonly<Record<string, unknown>> | undefined> {
+    let reading = this.#settings.get(file);
+    if (!reading) {
+      reading = this.text(file).then((text) => text === undefined ? undefined : new ReadSettings(parse(text)));
+      this.#settings.set(file, reading);
+    }
+    return (await reading)?.value;
+  }
+
+  /** From here on another format looks at the files. */
+  async forget(): Promise<void> {
+    for (const read of [...this.#tensors.values(), ...this.#settings.values()]) (await read)?.forget();
+  }
+
+  /** What was not read since: tensors of files of which others were, and settings. */
+  async unread(): Promise<{ readonly tensors: string[]; readonly settings: string[] }> {
+    const [tensors, settings] = [await Promise.all(this.#tensors.values()), await Promise.all(this.#settings.values())];
+    return {
+      tensors: tensors.flatMap((read) => read.unused()),
+      settings: settings.flatMap((read) => read?.unread() ?? []),
+    };
   }
 
   /** The tensors of a safetensors, npz or torch file: headers only. */
@@ -77,7 +110,7 @@ export class SaeFiles {
   }
 }
 
-async function readTensors(source: FileSource, file: string): Promise<StoredTensors> {
+async function readTensors(source: FileSource, file: string): Promise<ReadTensors> {
   if (/\.npz$/i.test(file)) {
     const { openZip } = await import("../../weights/zip_source.ts");
     const { readNpz } = await import("../../weights/npz.ts");
@@ -93,8 +126,24 @@ async function readTensors(source: FileSource, file: string): Promise<StoredTens
   return byName(tensors.map((info) => ({ ...info, order: "C" as const, from: source, path: file })));
 }
 
-function byName(tensors: readonly Stored[]): StoredTensors {
-  return new Map(tensors.map((tensor) => [tensor.name, tensor]));
+function byName(tensors: readonly Stored[]): ReadTensors {
+  return new ReadTensors(tensors.map((tensor) => [tensor.name, tensor]));
+}
+
+/**
+ * A whole number above 0 that a file has as a tensor.
+ *
+ * @throws {TypeError} if it is something else
+ */
+export async function readCount({ name, dtype, shape, from, file, offset, byteLength }: Stored): Promise<number> {
+  const isOne = shape.every((size) => size === 1);
+  if (!isOne || (dtype !== "I64" && dtype !== "I32")) {
+    throw new TypeError(`The SAE's tensor "${name}" is ${dtype} [${shape}], not one whole number`);
+  }
+  const view = new DataView((await from.read(file, offset, byteLength)).slice().buffer);
+  const count = dtype === "I64" ? Number(view.getBigInt64(0, true)) : view.getInt32(0, true);
+  if (!Number.isSafeInteger(count) || count < 1) throw new TypeError(`The SAE's tensor "${name}" is ${count}`);
+  return count;
 }
 
 /** Whether a file has all these tensors. */

@@ -17,12 +17,16 @@ export interface LoadSaeOptions extends SaeOverrides {
 export interface FoundSae {
   readonly config: SaeConfig;
   readonly store: TensorStore;
+  /** Settings of its files that are not used, where a format knows better than which were not read. */
+  readonly unused?: readonly string[];
 }
 
 /** A file format of SAEs. */
 export interface SaeFormat {
   /** Whose it is, for messages. */
   readonly name: string;
+  /** Tensors that its files may have and that change no number. */
+  readonly harmless?: RegExp;
   /**
    * Opens an SAE of this format; undefined if the files are of another one, which is found out from which files there
    * are and what tensors are in them. A cross-layer transcoder is one for each of its layers, lowest first.

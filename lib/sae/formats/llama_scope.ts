@@ -45,6 +45,7 @@ export const llamaScope: SaeFormat = {
  */
 export const llamaScopeR1: SaeFormat = {
   name: "Llama Scope R1 Distill",
+  harmless: /^dataset_average_activation_norm\./, // of other hooks
   async open(files, options) {
     const file = await files.weights("sae_weights.safetensors", /\.safetensors$/);
     const json = file === undefined ? undefined : await files.json("config.json");
@@ -54,12 +55,9 @@ export const llamaScopeR1: SaeFormat = {
     const settings = common(json, tensors, "config.json");
     const threshold = need(tensors, "log_jumprelu_threshold", 1);
     const norm = tensors.get(`dataset_average_activation_norm.${settings.hook}`);
-    const store = viewStore(files.source, {
-      ...linear(tensors),
-      threshold: same(threshold, Math.exp),
-      ...(norm ? { norm: same(norm) } : {}),
-    });
-    const normScalingFactor = norm ? Math.sqrt(settings.dIn) / (await store.read("norm"))[0] : undefined;
+    const store = viewStore(files.source, { ...linear(tensors), threshold: same(threshold, Math.exp) });
+    const [average] = norm ? await viewStore(files.source, { norm: same(norm) }).read("norm") : [];
+    const normScalingFactor = average === undefined ? undefined : Math.sqrt(settings.dIn) / average;
     return { config: makeConfig({ ...settings, normScalingFactor }, files, options), store };
   },
 };
@@ -80,6 +78,9 @@ function common(json: Config, tensors: StoredTensors, file: string): Settings {
     throw new RangeError(
       `${file}: it reads ${quote(hook)} and writes ${quote(hookOut)}: such transcoders are not supported`,
     );
+  }
+  for (const key of ["apply_decoder_bias_to_pre_encoder", "use_glu_encoder"]) {
+    if (json[key] === true) throw new RangeError(`${file}: "${key}" is true, which is not supported`);
   }
   return {
     architecture: "jumprelu",

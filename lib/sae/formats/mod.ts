@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { excerpt } from "../../quote.ts";
 import type { SaeFiles } from "./files.ts";
 import type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
 import { saeLens } from "./sae_lens.ts";
+import { tensorShapes } from "../tensor_shapes.ts";
+import { excerpt } from "../../quote.ts";
 
 export { SaeFiles } from "./files.ts";
 export type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
@@ -30,10 +31,36 @@ async function openAs(
   options: LoadSaeOptions,
 ): Promise<readonly FoundSae[] | undefined> {
   for (const format of formats) {
+    await files.forget();
     const found = await format.open(files, options);
-    if (found) return [found].flat();
+    if (found) return await withoutRest([found].flat(), format, files);
   }
   return undefined;
+}
+
+/**
+ * What the files have beside what was read: tensors that could change a number are an error, as SAELens loads strictly;
+ * the others and settings are noted.
+ */
+async function withoutRest(
+  found: readonly FoundSae[],
+  { harmless }: SaeFormat,
+  files: SaeFiles,
+): Promise<readonly FoundSae[]> {
+  const { tensors, settings } = await files.unread();
+  const views = found.flatMap(({ config, store }) => {
+    const used = tensorShapes(config);
+    return [...store.tensors.keys()].filter((name) => !Object.hasOwn(used, name));
+  });
+  const rest = [...new Set([...tensors, ...views])];
+  const strange = rest.filter((name) => !harmless?.test(name));
+  if (strange.length > 0) {
+    throw new RangeError(
+      `${files.location} has tensors that are not used here and may change what the SAE computes: ` +
+        excerpt(strange.join(", ")),
+    );
+  }
+  return found.map((sae) => ({ ...sae, unused: [...rest, ...sae.unused ?? settings] }));
 }
 
 async function unknown(files: SaeFiles): Promise<Error> {

@@ -1,5 +1,5 @@
 import { openSafetensors, type TensorStore } from "../../weights/tensors.ts";
-import { readSaeConfig } from "../config.ts";
+import { readWholeConfig } from "../config.ts";
 import type { SaeFormat } from "./format.ts";
 
 const WEIGHTS = "sae_weights.safetensors";
@@ -7,14 +7,15 @@ const WEIGHTS = "sae_weights.safetensors";
 /** SAELens, version 6 and before: `cfg.json` and `sae_weights.safetensors`. */
 export const saeLens: SaeFormat = {
   name: "SAELens",
+  harmless: /^scaling_factor$/, // all 1, see below
   async open(files, { k: _, ...options }) {
     if (files.named !== undefined && files.named !== WEIGHTS) return undefined;
     const json = await files.json("cfg.json");
     if (!json || !await files.has(WEIGHTS)) return undefined;
-    const config = readSaeConfig(json, options);
+    const { config, unread } = readWholeConfig(json, options);
     const store = await openSafetensors(files.source, { file: WEIGHTS });
     await checkScalingFactor(store);
-    return { config, store };
+    return { config, store, unused: unread };
   },
 };
 

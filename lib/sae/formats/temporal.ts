@@ -40,7 +40,7 @@ export const temporal: SaeFormat = {
       },
     };
     const views: Record<string, View> = { W_dec: same(D), b_dec: same(need(tensors, "b", 1)) };
-    for (const [name, tensor] of tensors) if (name.startsWith("attn_layers.")) views[name] = same(tensor);
+    for (const name of tensors.keys()) if (name.startsWith("attn_layers.")) views[name] = same(tensors.get(name)!);
     if (tensors.has("E")) views.W_enc = same(need(tensors, "E", 2));
     return { config: makeConfig(settings, files, options), store: viewStore(files.source, views) };
   },

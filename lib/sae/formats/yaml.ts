@@ -11,6 +11,15 @@ export function scalarIn(yaml: string, key: string): string | undefined {
   return value?.slice(1).find((text) => text !== undefined);
 }
 
+/** All of them, by key. */
+export function scalarsIn(yaml: string): Record<string, string> {
+  const keys = yaml.split(/\r?\n/).flatMap((line) => /^([\w-]+):/.exec(line)?.[1] ?? []);
+  return Object.fromEntries(keys.flatMap((key) => {
+    const value = scalarIn(yaml, key);
+    return value === undefined ? [] : [[key, value]];
+  }));
+}
+
 /** The indented lines below a key at the top level, without their indentation. */
 export function sectionIn(yaml: string, key: string): string {
   const lines = yaml.split(/\r?\n/);

@@ -94,6 +94,11 @@ CASES = {
         },
         None,
     ),
+    "matching_pursuit-factor": (
+        "matching_pursuit",
+        {"residual_threshold": 3.0, "normalize_activations": "expected_average_only_in"},
+        1.7,
+    ),
 }
 
 
