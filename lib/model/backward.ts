@@ -56,25 +56,30 @@ export async function runBackward(
     top = Math.max(lowest, ...back.seeds.map(({ stage }) => stage));
     back.copies = back.seeds[0].value.dims[0] / pass.request.prompts.length;
   } else {
-    const { rows } = pass.request;
-    g = stages.finalAtAll(pass) ? scatterRows(gradient as FloatTensor, rows, pass.length) : gradient as FloatTensor;
+    g = stages.finalInPlace(pass) ? spread(pass, gradient as FloatTensor) : gradient as FloatTensor;
   }
   for (let stage = top; stage >= lowest; stage--) {
     const below = await backStage(stages, back, stage, g, stage > lowest);
     release(g);
-    g = below && stage === stages.last && !stages.finalAtAll(pass) ? await fromRows(pass, below) : below;
+    g = below && stage === stages.last && !stages.finalInPlace(pass) ? await fromRows(pass, below) : below;
   }
   release(g);
   return back.found;
 }
 
 /** The gradient at the last block's output from that at the prompts' rows, `[1, row, d_model]`. */
-async function fromRows({ selectRows, request: { rows, prompts }, length }: Pass, atRows: Stream): Promise<Stream> {
-  const { dims: [, n, d], data } = await toHost(atRows);
+async function fromRows(pass: Pass, atRows: Stream): Promise<Stream> {
+  const host = await toHost(atRows);
   release(atRows);
+  return spread(pass, host);
+}
+
+/** Rows of a gradient, `[1, row, d_model]`, where they belong: `[batch, position, d_model]`. */
+function spread({ selectRows, request: { rows, prompts }, length }: Pass, { dims, data }: FloatTensor): FloatTensor {
+  const [, n, d] = dims;
   return selectRows
     ? { dims: [prompts.length, n / prompts.length, d], data }
-    : scatterRows({ dims: [1, n, d], data }, rows, length);
+    : scatterRows({ dims, data }, rows, length);
 }
 
 /**

@@ -28,8 +28,8 @@ export async function runForward(stages: Stages, pass: Pass, start: number, inpu
     pass.stageInputs.delete(stage);
     release(before);
   }
-  const finalAtAll = stages.finalAtAll(pass);
-  if (!finalAtAll && start < stages.last) resid = await atRows(pass, resid!);
+  const inPlace = stages.finalInPlace(pass);
+  if (!inPlace && start < stages.last) resid = await atRows(pass, resid!);
   const normed = await runStage(stages, pass, stages.last, resid);
   const final = await toHost(normed);
   release(normed);
@@ -38,7 +38,7 @@ export async function runForward(stages: Stages, pass: Pass, start: number, inpu
     request: pass.request,
     values: pass.values,
     selectRows: pass.selectRows,
-    final: finalAtAll ? gatherRows(final, rows) : final,
+    final: pass.selectRows ? inOneBatch(final) : inPlace ? gatherRows(final, rows) : final,
     release() {
       for (const stream of pass.stageInputs.values()) release(stream);
       pass.stageInputs.clear();
@@ -46,11 +46,16 @@ export async function runForward(stages: Stages, pass: Pass, start: number, inpu
   };
 }
 
-/** The stream at the prompts' rows, `[1, row, d_model]`; where the last block selected rows, it is that already. */
-async function atRows({ selectRows, request: { rows } }: Pass, stream: Stream): Promise<FloatTensor> {
-  const { dims: [batch, n, d], data } = await toHost(stream);
+/** The stream at the prompts' rows, `[1, row, d_model]`. */
+async function atRows({ request: { rows } }: Pass, stream: Stream): Promise<FloatTensor> {
+  const host = await toHost(stream);
   release(stream);
-  return selectRows ? { dims: [1, batch * n, d], data } : gatherRows({ dims: [batch, n, d], data }, rows);
+  return gatherRows(host, rows);
+}
+
+/** The rows of several prompts, `[batch, row, d]`, one prompt after another: `[1, batch · row, d]`. */
+function inOneBatch({ dims: [batch, n, d], data }: FloatTensor): FloatTensor {
+  return { dims: [1, batch * n, d], data };
 }
 
 /** One stage: replacements at its input, inside, and at its output; hook values; the next stage's input. */

@@ -38,6 +38,7 @@ export class Stages {
   readonly #store: TensorStore;
   readonly #layers: LayerWeights;
   readonly #resident: boolean;
+  readonly #remote: boolean;
   readonly #memory: FloatMemory;
   readonly #number = ++count;
   #finalWeights: Promise<Weights> | undefined;
@@ -51,6 +52,7 @@ export class Stages {
     this.sessions = new StageSessions(architecture, runtime, (stage) => this.#weights(stage));
     this.#store = store;
     this.#memory = runtime.memory;
+    this.#remote = runtime.remote;
     this.#resident = binding === "resident";
     this.#layers = new LayerWeights(store, (layer) => architecture.blockWeights(layer), runtime.memory);
   }
@@ -92,6 +94,14 @@ export class Stages {
   /** Whether a pass looks at the final norm: then that runs at all positions, else at the rows only. */
   finalAtAll(pass: Pass): boolean {
     return pass.hooks.some(({ stage }) => stage === this.last);
+  }
+
+  /**
+   * Whether the final norm takes the last block's output as it is; else the rows are taken out of it in our memory
+   * first. Norms of all positions cost less than a read from a device's memory.
+   */
+  finalInPlace(pass: Pass): boolean {
+    return this.finalAtAll(pass) || pass.selectRows || this.#remote;
   }
 
   /**

@@ -12,9 +12,6 @@ import { readAhead } from "../weights/read_ahead.ts";
 import type { TensorStore } from "../weights/tensors.ts";
 import type { WeightBinding } from "./stages.ts";
 
-/** The most bytes of the unembedding that are in memory at once, twice (one slice read ahead). */
-const SLICE_BYTES = 24 * 2 ** 20;
-
 let count = 0;
 
 /** The unembedding of one model. Rows of the weight, `[d_vocab, d_model]`, are tokens. */
@@ -170,7 +167,7 @@ export class Unembedding {
     visit: (session: Session, weight: { weight?: FloatTensor }, start: number, end: number) => Promise<void>,
   ): Promise<void> {
     const { dModel, dVocab } = this.#config;
-    const step = Math.max(1, Math.min(dVocab, Math.floor(SLICE_BYTES / 4 / dModel)));
+    const step = Math.max(1, Math.min(dVocab, Math.floor(this.#runtime.sliceBytes / 4 / dModel)));
     const read = async (start: number, end: number, buffer?: Float32Array): Promise<FloatTensor> => {
       const data = await this.#store.readRowRange(this.#tensor, start, end, buffer);
       return { dims: [end - start, dModel], data };

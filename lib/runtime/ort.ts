@@ -9,7 +9,7 @@ import { type FloatType, type Graph, graphInputs } from "../graph/value.ts";
 import { graphKey } from "../graph/key.ts";
 import { Mutex } from "./mutex.ts";
 import { OWN_MEMORY } from "../weights/float_memory.ts";
-import type { Constants, Inputs, Runtime, Session } from "./runtime.ts";
+import { type Constants, type Inputs, type Runtime, type Session, SLICE_BYTES } from "./runtime.ts";
 import type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./tensor.ts";
 
 /** What of onnxruntime's module is used. */
@@ -37,11 +37,21 @@ export interface Engine {
   readonly constants: "compiled" | "placed";
   /** Loads onnxruntime, once. */
   start(): Promise<Ort>;
-  /** Puts a constant where it is used from; by default it stays in our memory. */
-  place?(ort: Ort, tensor: Tensor): Promise<PlacedTensor>;
+  /** A memory of its own in which it computes; by default that is ours. */
+  readonly remote?: RemoteMemory;
 }
 
-/** A constant where it is used from. */
+/** The memory of a graphics processor. */
+export interface RemoteMemory {
+  /** The most bytes that a graph's input may have everywhere. */
+  readonly inputBytes: number;
+  /** Copies a tensor there. */
+  place(tensor: FloatTensor): Promise<PlacedTensor>;
+  /** Copies tensors from there, all at once. */
+  read(tensors: readonly OrtTensor[]): Promise<Float32Array[]>;
+}
+
+/** A tensor where it is used from. */
 export interface PlacedTensor {
   readonly tensor: OrtTensor;
   /** Gives its memory back. */
@@ -55,9 +65,11 @@ const oneCall = new Mutex();
 class OrtDeviceTensor implements DeviceTensor {
   readonly onDevice = true;
   readonly ort: OrtTensor;
+  readonly #memory: RemoteMemory;
 
-  constructor(ort: OrtTensor) {
+  constructor(ort: OrtTensor, memory: RemoteMemory) {
     this.ort = ort;
+    this.#memory = memory;
     forgotten.register(this, ort, this);
   }
 
@@ -66,7 +78,7 @@ class OrtDeviceTensor implements DeviceTensor {
   }
 
   async read(): Promise<FloatTensor> {
-    const data = await oneCall.run(() => this.ort.getData()) as Float32Array;
+    const [data] = await oneCall.run(() => this.#memory.read([this.ort]));
     return { dims: this.ort.dims, data };
   }
 
@@ -109,7 +121,7 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
     const session = await oneCall.run(() =>
       ort.InferenceSession.create(bytes, externalData.length > 0 ? { ...options, externalData } : options)
     );
-    return new CompiledSession(ort, session);
+    return new CompiledSession(ort, session, engine.remote);
   };
 
   const keep = <T>(map: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> => {
@@ -125,8 +137,7 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
     const [ort, tensors] = [await engine.start(), await constants.load()];
     const entries: [string, PlacedTensor][] = [];
     for (const [name, tensor] of Object.entries(tensors)) {
-      const here = { tensor: toOrt(ort, tensor), release: () => {} };
-      entries.push([name, engine.place ? await engine.place(ort, tensor) : here]);
+      entries.push([name, await placeIn(ort, tensor, engine.remote)]);
     }
     return {
       feeds: Object.fromEntries(entries.map(([name, { tensor }]) => [name, tensor])),
@@ -163,6 +174,8 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
     device: engine.device,
     version: engine.version,
     memory: OWN_MEMORY,
+    remote: engine.remote !== undefined,
+    sliceBytes: engine.remote?.inputBytes ?? SLICE_BYTES,
     async session(graph, constants) {
       const key = graphKey(graph);
       if (constants && engine.constants === "compiled") {
@@ -183,12 +196,19 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
 class CompiledSession implements Session {
   readonly #ort: Ort;
   readonly #session: InferenceSession;
+  readonly #memory: RemoteMemory | undefined;
   readonly #fixed: Readonly<Record<string, OrtTensor>>;
   readonly inputNames: readonly string[];
 
-  constructor(ort: Ort, session: InferenceSession, fixed: Readonly<Record<string, OrtTensor>> = {}) {
+  constructor(
+    ort: Ort,
+    session: InferenceSession,
+    memory: RemoteMemory | undefined,
+    fixed: Readonly<Record<string, OrtTensor>> = {},
+  ) {
     this.#ort = ort;
     this.#session = session;
+    this.#memory = memory;
     const names = session.inputNames;
     this.#fixed = Object.fromEntries(names.filter((name) => fixed[name]).map((name) => [name, fixed[name]]));
     this.inputNames = names.filter((name) => !fixed[name]);
@@ -196,36 +216,63 @@ class CompiledSession implements Session {
 
   /** The same session with some of its inputs given. */
   with({ feeds }: Placed): CompiledSession {
-    return new CompiledSession(this.#ort, this.#session, feeds);
+    return new CompiledSession(this.#ort, this.#session, this.#memory, feeds);
   }
 
   run(inputs: Inputs): Promise<Record<string, Tensor>>;
   run(inputs: Inputs, keep: readonly string[]): Promise<Record<string, Tensor | DeviceTensor>>;
   async run(inputs: Inputs, keep: readonly string[] = []): Promise<Record<string, Tensor | DeviceTensor>> {
-    const feeds: Record<string, OrtTensor> = { ...this.#fixed };
-    for (const [name, tensor] of Object.entries(inputs)) {
-      feeds[name] = tensor instanceof OrtDeviceTensor ? tensor.ort : toOrt(this.#ort, tensor as Tensor);
-    }
     return await oneCall.run(async () => {
-      const outputs = Object.entries(await this.#session.run(feeds)) as [string, OrtTensor][];
-      const prefix = outputName("").length;
-      const found: Record<string, Tensor | DeviceTensor> = {};
-      for (const [outName, tensor] of outputs) {
-        const name = outName.slice(prefix);
-        found[name] = tensor.location === "cpu"
-          ? { dims: tensor.dims, data: tensor.data as TensorData }
-          : keep.includes(name)
-          ? new OrtDeviceTensor(tensor)
-          : { dims: tensor.dims, data: await tensor.getData(true) as TensorData };
+      const placed: PlacedTensor[] = [];
+      try {
+        const feeds: Record<string, OrtTensor> = { ...this.#fixed };
+        for (const [name, tensor] of Object.entries(inputs)) {
+          if (tensor instanceof OrtDeviceTensor) feeds[name] = tensor.ort;
+          else {
+            placed.push(await placeIn(this.#ort, tensor as Tensor, this.#memory));
+            feeds[name] = placed.at(-1)!.tensor;
+          }
+        }
+        return await this.#take(Object.entries(await this.#session.run(feeds)) as [string, OrtTensor][], keep);
+      } finally {
+        for (const { release } of placed) release();
       }
-      return found;
     });
+  }
+
+  /** Outputs under their own names, in our memory but for those to keep. */
+  async #take(
+    outputs: readonly [string, OrtTensor][],
+    keep: readonly string[],
+  ): Promise<Record<string, Tensor | DeviceTensor>> {
+    const found: Record<string, Tensor | DeviceTensor> = {};
+    const far: [string, OrtTensor][] = [];
+    for (const [outName, tensor] of outputs) {
+      const name = outName.slice(outputName("").length);
+      if (tensor.location === "cpu") found[name] = { dims: tensor.dims, data: tensor.data as TensorData };
+      else if (keep.includes(name)) found[name] = new OrtDeviceTensor(tensor, this.#memory!);
+      else far.push([name, tensor]);
+    }
+    if (far.length > 0) {
+      const read = await this.#memory!.read(far.map(([, tensor]) => tensor));
+      far.forEach(([name, tensor], i) => {
+        found[name] = { dims: tensor.dims, data: read[i] };
+        tensor.dispose();
+      });
+    }
+    return found;
   }
 
   /** Gives its memory back. */
   release(): Promise<void> {
     return oneCall.run(() => this.#session.release());
   }
+}
+
+/** A tensor where graphs take it from; indices go through onnxruntime. */
+function placeIn(ort: Ort, { dims, data }: Tensor, memory: RemoteMemory | undefined): Promise<PlacedTensor> {
+  if (memory && data instanceof Float32Array && data.length > 0) return memory.place({ dims, data });
+  return Promise.resolve({ tensor: toOrt(ort, { dims, data }), release: () => {} });
 }
 
 function toOrt({ Tensor }: Ort, { dims, data }: Tensor): OrtTensor {

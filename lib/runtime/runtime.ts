@@ -50,6 +50,9 @@ export interface Constants {
   load(): Promise<Readonly<Record<string, Tensor>>>;
 }
 
+/** Slices of matrices on the processor: larger ones take more memory and gain nothing. */
+export const SLICE_BYTES = 24 * 2 ** 20;
+
 /** A provider with the sessions that it has compiled. */
 export interface Runtime extends AsyncDisposable {
   /** Where it runs. */
@@ -58,6 +61,10 @@ export interface Runtime extends AsyncDisposable {
   readonly version: readonly [name: string, version: string];
   /** Memory from which inputs need not be copied. */
   readonly memory: FloatMemory;
+  /** Whether it computes in a memory of its own, from which every read takes milliseconds. */
+  readonly remote: boolean;
+  /** The most bytes of a matrix that products take at once, where it goes through them in slices. */
+  readonly sliceBytes: number;
   /**
    * The session that runs a graph, compiled when one that computes the same is first asked for.
    *

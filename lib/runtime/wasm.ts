@@ -11,7 +11,14 @@ import { Engine, openEngine } from "./kernels/engine.ts";
 import { lower } from "./kernels/lower.ts";
 import { plan, type Program } from "./kernels/plan.ts";
 import { sizeOf } from "./kernels/views.ts";
-import type { Constants, Inputs, Runtime, RuntimeOptions, Session } from "./runtime.ts";
+import {
+  type Constants,
+  type Inputs,
+  type Runtime,
+  type RuntimeOptions,
+  type Session,
+  SLICE_BYTES,
+} from "./runtime.ts";
 import type { FloatTensor, Tensor } from "./tensor.ts";
 
 const MAX_DEFAULT_THREADS = 4;
@@ -91,6 +98,8 @@ export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions
     device: "wasm",
     version: ["sae-attribution", VERSION],
     memory,
+    remote: false,
+    sliceBytes: SLICE_BYTES,
     async session(graph, constants) {
       const engine = await starting;
       const key = graphKey(graph);

@@ -4,17 +4,14 @@
  * @module
  */
 import { type Graph, input, matMul, mul, type Value } from "../graph/mod.ts";
-import type { Session } from "../runtime/runtime.ts";
+import { type Runtime, type Session, SLICE_BYTES } from "../runtime/runtime.ts";
 import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
-import type { FloatMemory } from "../weights/float_memory.ts";
 import { readAhead } from "../weights/read_ahead.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { SaeConfig } from "./config.ts";
 import { type Matrices, timesMatrix } from "./products.ts";
 import { type SparseActivations, SparseBuilder } from "./sparse.ts";
 
-/** The most bytes of the encoder that are in memory at once, twice (one slice read ahead). */
-const SLICE_BYTES = 24 * 2 ** 20;
 /** Columns of W_enc lie apart in the file: reads shorter than this cost more than their bytes … */
 const MIN_READ_BYTES = 32 * 2 ** 10;
 /** … but a slice never has more than this. */
@@ -72,7 +69,7 @@ export async function encodeFeatures(
   };
   const encoded = activated(matMul(input("z", ["row", dIn]), input("W_enc", [dIn, "feature"])));
   if (encoder.resident !== undefined) {
-    const step = sliceColumns(encoder);
+    const step = sliceColumns(config, runtime.sliceBytes);
     for (let start = 0; start < dSae; start += step) {
       const end = Math.min(dSae, start + step);
       const session = await runtime.session(encoded, {
@@ -90,25 +87,26 @@ export async function encodeFeatures(
     await finish(session, { projected }, 0, dSae);
   } else {
     const session = await runtime.session(encoded);
-    await encoderSlices(encoder, (W_enc, start, end) => finish(session, { z, W_enc }, start, end), runtime.memory);
+    await encoderSlices(encoder, (W_enc, start, end) => finish(session, { z, W_enc }, start, end), runtime);
   }
   return builder.finish();
 }
 
 /** How many features a slice has. */
-function sliceColumns({ config: { dIn, dSae } }: Pick<Encoder, "config">): number {
+function sliceColumns({ dIn, dSae }: SaeConfig, sliceBytes: number = SLICE_BYTES): number {
   const columns = (bytes: number): number => Math.max(1, Math.floor(bytes / 4 / dIn));
-  return Math.min(dSae, Math.max(columns(SLICE_BYTES), Math.min(MIN_READ_BYTES / 4, columns(MAX_SLICE_BYTES))));
+  return Math.min(dSae, Math.max(columns(sliceBytes), Math.min(MIN_READ_BYTES / 4, columns(MAX_SLICE_BYTES))));
 }
 
 /** Visits W_enc in slices of features, the next one read while the current one is used. */
 async function encoderSlices(
   encoder: Omit<Encoder, "runtime">,
   visit: (weight: FloatTensor, start: number, end: number) => Promise<void>,
-  memory?: FloatMemory,
+  runtime?: Runtime,
 ): Promise<void> {
-  const { store, config: { dIn, dSae } } = encoder;
-  const step = sliceColumns(encoder);
+  const { store, config } = encoder;
+  const { dIn, dSae } = config;
+  const step = sliceColumns(config, runtime?.sliceBytes);
   await readAhead(
     dSae,
     step,
@@ -118,7 +116,7 @@ async function encoderSlices(
       return { dims: [dIn, end - start], data };
     },
     visit,
-    memory,
+    runtime?.memory,
   );
 }
 

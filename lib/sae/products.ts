@@ -5,12 +5,9 @@
  */
 import { add, input, matMul, swapLast } from "../graph/mod.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
+import { type DeviceTensor, type FloatTensor, isOnDevice, type Tensor, toHost } from "../runtime/tensor.ts";
 import { readAhead } from "../weights/read_ahead.ts";
 import type { TensorStore } from "../weights/tensors.ts";
-
-/** The most bytes of a matrix in memory at once, twice. */
-const SLICE_BYTES = 24 * 2 ** 20;
 
 /** Where matrices are, and what multiplies. */
 export interface Matrices {
@@ -35,7 +32,7 @@ export async function visitProducts(
     products: matMul(input("x", ["row", n]), swapLast(input("matrix", ["slice", n]))),
   });
   const rows: Tensor = { dims: [x.length / n, n], data: x };
-  await eachSlice({ runtime, store }, name, SLICE_BYTES, async (data, start, end) => {
+  await eachSlice({ runtime, store }, name, runtime.sliceBytes, async (data, start, end) => {
     const { products } = await session.run({ x: rows, matrix: { dims: [end - start, n], data } });
     visit((products as FloatTensor).data, start, end);
   });
@@ -69,7 +66,7 @@ export async function timesMatrix(
   { runtime, store }: Matrices,
   name: string,
   x: Float32Array,
-  sliceBytes: number = SLICE_BYTES,
+  sliceBytes: number = runtime.sliceBytes,
 ): Promise<Float32Array> {
   const [m, n] = store.tensors.get(name)!.shape;
   const rows = x.length / m;
@@ -79,14 +76,19 @@ export async function timesMatrix(
       matMul(input("x", ["row", "slice"]), input("matrix", ["slice", "column"])),
     ),
   });
-  let sum: Tensor = { dims: [rows, n], data: new Float32Array(rows * n) };
+  let sum: FloatTensor | DeviceTensor = { dims: [rows, n], data: new Float32Array(rows * n) };
   await eachSlice({ runtime, store }, name, sliceBytes, async (data, start, end) => {
     const part = new Float32Array(rows * (end - start));
     for (let r = 0; r < rows; r++) part.set(x.subarray(r * m + start, r * m + end), r * (end - start));
     const matrix: Tensor = { dims: [end - start, n], data };
-    ({ sum } = await session.run({ before: sum, x: { dims: [rows, end - start], data: part }, matrix }));
+    const before = sum;
+    const outputs = await session.run({ before, x: { dims: [rows, end - start], data: part }, matrix }, ["sum"]);
+    sum = outputs.sum as FloatTensor | DeviceTensor;
+    if (isOnDevice(before)) before.release();
   });
-  return (sum as FloatTensor).data;
+  const { data } = await toHost(sum);
+  if (isOnDevice(sum)) sum.release();
+  return data;
 }
 
 function eachSlice(
