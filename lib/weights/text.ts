@@ -2,7 +2,7 @@
 export const MAX_TEXT_BYTES: number = 256 * 2 ** 20;
 
 /**
- * Refuses a file that is too long to be read whole.
+ * Refuses a file that is too long to be read whole; `Infinity`: how long is not known.
  *
  * @example
  * ```ts
@@ -11,7 +11,8 @@ export const MAX_TEXT_BYTES: number = 256 * 2 ** 20;
  */
 export function checkWholeSize(path: string, size: number, maxBytes: number): void {
   if (size > maxBytes) {
-    throw new RangeError(`Cannot read ${path} whole: ${size} bytes exceed the limit of ${maxBytes}`);
+    const what = size === Infinity ? "more bytes came than" : `${size} bytes exceed`;
+    throw new RangeError(`Cannot read ${path} whole: ${what} the limit of ${maxBytes}`);
   }
 }
 

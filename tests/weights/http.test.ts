@@ -326,3 +326,37 @@ Deno.test("a denied request names the URL and the flag", async () => {
     assert.equal(new TextDecoder().decode(stdout), line, new TextDecoder().decode(stderr));
   });
 });
+
+Deno.test("a server that sends more than it announced, or without end, is left at once", async () => {
+  let sent = 0;
+  const body = (): ReadableStream<Uint8Array<ArrayBuffer>> =>
+    new ReadableStream({
+      pull(controller) {
+        sent += 1 << 16;
+        controller.enqueue(new Uint8Array(1 << 16).fill(120));
+      },
+    });
+  const handler: Handler = ({ headers, url }) => {
+    const range = /^bytes=(\d+)-(\d+)$/.exec(headers.get("range") ?? "");
+    if (!range || url.endsWith("/whole")) return new Response(body());
+    const [, start, end] = range;
+    return new Response(body(), { status: 206, headers: { "content-range": `bytes ${start}-${end}/5000000` } });
+  };
+  await withSource(handler, async (source) => {
+    await assert.rejects(source.readText("config.json", 4096), {
+      name: "RangeError",
+      message: /config\.json whole: more bytes came than the limit of 4096$/,
+    });
+    assert.equal(await source.size("a.bin"), 5_000_000);
+    await assert.rejects(source.read("a.bin", 100, 70_000), /answered bytes=100-70099 with HTTP 206 and more bytes$/);
+    const into = new Uint8Array(2);
+    const parts = [{ offset: 0, length: 1 }, { offset: 9, length: 1 }];
+    await assert.rejects(source.readParts!("a.bin", parts, into), /HTTP 206 and more bytes$/);
+    assert.ok(sent < 50_000_000, `${sent} bytes were sent`); // what lies in sockets' buffers
+    await assert.rejects(
+      source.size("whole"),
+      /does not support range requests, and the file is longer than the 67108864/,
+    );
+    assert.ok(sent < 150_000_000, `${sent} bytes were sent`);
+  });
+});

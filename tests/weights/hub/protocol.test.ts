@@ -38,6 +38,18 @@ Deno.test("a token is read from the file where one logs in", async () => {
   });
 });
 
+Deno.test("a token that cannot be one is an error before anything is asked for", async () => {
+  await withHub({ "config.json": config }, async (hub, open) => {
+    await using source = open({ token: "hf_s3cret hf_s3cret" });
+    await assert.rejects(source.readText("config.json"), (error: Error) => {
+      assert.match(error.message, /^HF_TOKEN is no token: character 10 of 19 is a space; copy it again/);
+      return !Deno.inspect(error).includes("s3cret");
+    });
+    await assert.rejects(source.list(), /^RangeError: HF_TOKEN is no token/);
+    assert.deepEqual(hub.seen, []);
+  });
+});
+
 Deno.test("relative redirects are followed: a repository that was renamed", async () => {
   await withHub({ "config.json": config, "m.safetensors": weights }, async (hub, open) => {
     hub.fault = (request) => {
