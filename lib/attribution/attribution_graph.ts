@@ -7,7 +7,7 @@
 import type { Processing } from "../../models/family.ts";
 import type { Model, Token } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
-import { specialPositions } from "./apply.ts";
+import { excludedPositions } from "./apply.ts";
 import type { AttributionOptions } from "./attribution.ts";
 import { directEffects, type DirectRun, featureTargets, runDirect } from "./edge_effects.ts";
 import { type Adjacency, nodeInfluence } from "./graph_influence.ts";
@@ -85,8 +85,8 @@ const MLP_OUT = /^blocks\.(\d+)\.hook_mlp_out$/;
  * Tracing"): a row for each feature and logit, the direct effects of all features, errors and tokens on it, with
  * attention patterns and norm scales held constant. With a transcoder on every MLP the network between is linear.
  *
- * Special tokens (BOS) have no features and no errors unless the transcoders say otherwise, as in circuit-tracer, where
- * the first position is left out.
+ * As in circuit-tracer, the first position has no features and no errors, whatever token stands there, and of an
+ * instruction-tuned Gemma 3 the first four; `excludeSpecialTokens` chooses others.
  *
  * @throws {RangeError} on a bad prompt, or an SAE that is no transcoder from a block to its `hook_mlp_out`
  *
@@ -120,7 +120,9 @@ export async function attributionGraph(
     tokens: ids,
     saes,
     processing,
-    excluded: await specialPositions(model, ids, saes, await excludedByDefault(model, options)),
+    excluded: options.excludeSpecialTokens === undefined
+      ? firstPositions(model, saes)
+      : await excludedPositions(model, ids, options.excludeSpecialTokens),
     unexplained: missing.map((layer) => `blocks.${layer}.hook_mlp_out`),
     targetHooks: [topHook(model)],
   });
@@ -185,14 +187,11 @@ function layerOf({ hookIn, hookOut }: Sae): number {
   return Number(layer);
 }
 
-/** As circuit-tracer, without special tokens; but what the transcoders say counts. */
-async function excludedByDefault(
-  model: Model,
-  { saes, excludeSpecialTokens }: AttributionGraphOptions,
-): Promise<boolean | readonly number[] | undefined> {
-  if (excludeSpecialTokens !== undefined) return excludeSpecialTokens;
-  const areSilent = saes.every(({ config }) => config.excludeSpecialTokens === undefined);
-  return areSilent && await model.tokenizer() !== undefined ? true : undefined;
+/** What circuit-tracer leaves out: BOS, and of chats with Gemma 3 `<bos><start_of_turn>user\n`. */
+function firstPositions({ name, architecture: { family } }: Model, saes: readonly Sae[]): ReadonlySet<number> {
+  const names = [name, ...saes.map(({ config }) => config.modelName ?? "")];
+  const isTuned = family === "gemma3" && names.some((text) => /-it(@[^/]*)?[/\\]*$/.test(text));
+  return new Set(isTuned ? [0, 1, 2, 3] : [0]);
 }
 
 /** Where the run's nodes stand in the graph. */

@@ -31,7 +31,7 @@ export interface GraphRequest extends RunRequest {
   readonly saes: readonly SaeRequest[];
   /** Single flags over what `processing` gives. */
   readonly processingFlags: ProcessingFlags;
-  /** Undefined: as the transcoders were trained, else without special tokens. */
+  /** Undefined: without the first position, as circuit-tracer. */
   readonly excludeSpecialTokens: boolean | readonly number[] | undefined;
   readonly maxLogits: number;
   readonly logitProbability: number;
@@ -109,7 +109,7 @@ const spec = {
     "exclude-special-tokens": {
       ...EXCLUDE_OPTIONS["exclude-special-tokens"],
       help: "leave features and errors out at BOS and other special tokens, or do not; " +
-        "by default as the transcoders were trained, else left out as circuit-tracer does",
+        "by default they are left out at the first position alone, as by circuit-tracer (of Gemma 3 -it at four)",
     },
     "exclude-token-ids": EXCLUDE_OPTIONS["exclude-token-ids"],
     output: {

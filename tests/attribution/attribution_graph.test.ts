@@ -62,6 +62,21 @@ function targetsOf({ nFeatures, nErrors, nTokens, logits }: AttributionGraph): n
   return [...nodes, ...logits.map((_, i) => nFeatures + nErrors + nTokens + i)];
 }
 
+/** Features, their activations and all direct effects. */
+function assertEffects(graph: AttributionGraph, tensors: Opened["tensors"]): void {
+  const features = graph.features.flatMap(({ layer, position, feature }) => [layer, position, feature]);
+  assert.deepEqual(features, [...tensors.get("active_features")!]);
+  assertClose(graph.features.map(({ activation }) => activation), tensors.get("activations")!, "activations");
+  const targets = targetsOf(graph);
+  const want = tensors.get("adjacency")!;
+  const width = want.length / targets.length;
+  targets.forEach((target, i) => {
+    const row = want.subarray(i * width, (i + 1) * width - graph.logits.length);
+    assertClose(graph.rows.get(target)!, row, `row ${target}`);
+    assert.ok(want.subarray((i + 1) * width - graph.logits.length, (i + 1) * width).every((x) => x === 0));
+  });
+}
+
 const SETS = ["gpt2", "gpt2-clt", "llama", "gemma2"];
 
 for (const name of SETS) {
@@ -69,18 +84,8 @@ for (const name of SETS) {
     await using opened = await open(name);
     const { model, saes, golden, tensors } = opened;
     const graph = await attributionGraph(model, golden.tokens, { saes, maxLogits: 4 });
-    const features = graph.features.flatMap(({ layer, position, feature }) => [layer, position, feature]);
-    assert.deepEqual(features, [...tensors.get("active_features")!]);
-    assertClose(graph.features.map(({ activation }) => activation), tensors.get("activations")!, "activations");
+    assertEffects(graph, tensors);
     assertClose(graph.probabilities, tensors.get("logit_probabilities")!, "probabilities");
-    const targets = targetsOf(graph);
-    const want = tensors.get("adjacency")!;
-    const width = want.length / targets.length;
-    targets.forEach((target, i) => {
-      const row = want.subarray(i * width, (i + 1) * width - graph.logits.length);
-      assertClose(graph.rows.get(target)!, row, `row ${target}`);
-      assert.ok(want.subarray((i + 1) * width - graph.logits.length, (i + 1) * width).every((x) => x === 0));
-    });
   });
 
   Deno.test(`${name}: edges and the biases of a run without any node make up every pre-activation`, async () => {
@@ -159,6 +164,49 @@ function assertSameLinks(got: Pick<CircuitTracerGraph, "links">, want: Pick<Circ
 Deno.test("Cantor's pairing", () => {
   // As circuit-tracer: feature 16 of layer 1, feature 21 of layer 2.
   assert.deepEqual([cantorPairing(1, 16), cantorPairing(2, 21), cantorPairing(25, 16383)], [169, 297, 134635819]);
+});
+
+Deno.test("only the first position is left out, not special tokens after it, as by circuit-tracer", async () => {
+  await using opened = await open("gpt2");
+  const { model, saes } = opened;
+  await using source = openSource(new URL("graphs/gpt2/", DATA));
+  const store = await openSafetensors(source, { file: "inside.safetensors" });
+  const names = [...store.tensors.keys()];
+  const tensors = new Map(await Promise.all(names.map(async (key) => [key, await store.read(key)] as const)));
+  const tokens = [...tensors.get("tokens")!];
+  assert.equal(tokens[3], tokens[0]);
+  const graph = await attributionGraph(model, tokens, { saes, maxLogits: 4 });
+  assertEffects(graph, tensors);
+  assert.ok(graph.features.some(({ position }) => position === 3));
+  const positions = async (excludeSpecialTokens: boolean | number[]): Promise<number[]> => {
+    const { features } = await attributionGraph(model, tokens, { saes, maxLogits: 1, excludeSpecialTokens });
+    return [...new Set(features.map(({ position }) => position))].sort((a, b) => a - b);
+  };
+  const all = [...tokens.keys()];
+  assert.deepEqual(await positions(true), all.filter((at) => at !== 0 && at !== 3));
+  assert.deepEqual(await positions(false), all);
+  assert.deepEqual(await positions([tokens[1]]), all.filter((at) => tokens[at] !== tokens[1]));
+});
+
+Deno.test("of an instruction-tuned Gemma 3 the first four positions are left out, as by circuit-tracer", async () => {
+  const parent = await Deno.makeTempDir();
+  const saes = await Promise.all(
+    [0, 1].map((layer) => loadSae(new URL(`graphs/gemma2/layer_${layer}.safetensors`, DATA))),
+  );
+  try {
+    for (const [name, first] of [["gemma-3-1b-it", 4], ["gemma-3-1b-pt", 1]] as const) {
+      await Deno.mkdir(`${parent}/${name}`);
+      for (const file of ["config.json", "model.safetensors"]) {
+        await Deno.copyFile(new URL(`models/gemma3/${file}`, DATA), `${parent}/${name}/${file}`);
+      }
+      await using model = await loadModel(`${parent}/${name}`, { threads: 1 });
+      const { features } = await attributionGraph(model, [2, 7, 8, 9, 10, 11, 12], { saes, maxLogits: 1 });
+      assert.equal(Math.min(...features.map(({ position }) => position)), first, name);
+    }
+  } finally {
+    for (const sae of saes) await sae.close();
+    await Deno.remove(parent, { recursive: true });
+  }
 });
 
 Deno.test("with fewer features than are active: those with the most influence, their effects unchanged", async () => {

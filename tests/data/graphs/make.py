@@ -10,6 +10,7 @@ its order of nodes), active_features [layer, position, feature], activations, cu
 tokens and probabilities; and, by a second computation that shares nothing with it (no gradients):
 pre_activations of the same rows, and biases: what is left of them when everything that a node writes is taken out of the
 network and the attention patterns and norm scales are put in as they were.
+gpt2/inside.safetensors: adjacency, active_features and activations of a prompt that has BOS in its middle too.
 `sums` in graph.json says how well edges + bias = pre-activation held in float64.
 """
 
@@ -212,6 +213,25 @@ def tokens_of(name, prompt):
     return [tokenizer.bos_token_id, *ids]
 
 
+def make_inside(name):
+    """Only the first position is left out, whatever stands there, and not the special tokens after it."""
+    model = open_model(name)
+    coders = make_transcoders(name, model, torch.Generator().manual_seed(len(name)))
+    model._configure_replacement_model(coders.double())
+    bos, *ids = tokens_of(name, PROMPT)
+    tokens = torch.tensor([bos, *ids[:2], bos, *ids[2:]])
+    graph = attribute(tokens, model, max_n_logits=4, desired_logit_prob=0.95, batch_size=16)
+    n_features, n_logits = len(graph.selected_features), len(graph.logit_targets)
+    tensors = {
+        "tokens": tokens.float(),
+        "adjacency": torch.cat([graph.adjacency_matrix[:n_features], graph.adjacency_matrix[-n_logits:]]).float(),
+        "active_features": graph.active_features.float().contiguous(),
+        "activations": graph.activation_values.float(),
+    }
+    save_file(tensors, HERE / name / "inside.safetensors")
+
+
 if __name__ == "__main__":
     for name in SETS:
         make(name)
+    make_inside("gpt2")
