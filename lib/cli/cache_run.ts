@@ -11,6 +11,7 @@ import type { CacheRequest } from "./cache.ts";
 import { UsageError } from "./args_values.ts";
 import { printNote, stdoutScreen } from "./output.ts";
 import { formatBytes } from "./pull_progress.ts";
+import type { FoundOnHub } from "./pull_names.ts";
 import { writeTable } from "./write_table.ts";
 
 /** Shows or removes what was asked for. */
@@ -30,17 +31,22 @@ export async function runCache({ action, name, destination }: CacheRequest): Pro
 }
 
 async function remove(settings: HubSettings, name: string): Promise<CachedRepo> {
-  const { repo, revision, path } = await findRepo(name);
+  const { repo, otherRepos = [], revision, path } = await findRepo(name);
   if (name.startsWith("hf:") && (revision !== undefined || path !== undefined)) {
     throw new UsageError(`cache removes whole repositories: write cache remove ${repo}`);
   }
   const removed = await removeCachedRepo(settings, repo);
   if (removed !== undefined) return removed;
-  throw new Deno.errors.NotFound(`${repo} is not in ${settings.cacheDirectory}: cache list shows what is`);
+  const cached = await listCachedRepos(settings);
+  const other = cached.find((one) => otherRepos.includes(one.repo))?.repo;
+  const advice = other === undefined
+    ? "cache list shows what is"
+    : `${other} is, another name of it: write cache remove ${other}`;
+  throw new Deno.errors.NotFound(`${repo} is not in ${settings.cacheDirectory}: ${advice}`);
 }
 
 /** A repository by its own name if it is in the cache under it, else by a model's or SAE's name. */
-async function findRepo(name: string): Promise<{ repo: string; revision?: string; path?: string }> {
+async function findRepo(name: string): Promise<Partial<FoundOnHub> & Pick<FoundOnHub, "repo">> {
   const cached = await listCachedRepos(readHubSettings());
   if (cached.some(({ repo }) => repo === name)) return { repo: name };
   if (name.startsWith("hf:")) return parseHubName(name)!;

@@ -8,6 +8,11 @@ import { findModel } from "../registry/models.ts";
 import { findSae } from "../registry/saes.ts";
 import { type HubName, parseHubName } from "../weights/hub/names.ts";
 
+/** A place on the hub, and other names of its repository. */
+export interface FoundOnHub extends HubName {
+  readonly otherRepos?: readonly string[];
+}
+
 /**
  * Finds the place on the hub.
  *
@@ -21,15 +26,15 @@ import { type HubName, parseHubName } from "../weights/hub/names.ts";
  * assert.equal((await findOnHub("hf:owner/name@v1")).revision, "v1");
  * ```
  */
-export async function findOnHub(name: string): Promise<HubName> {
+export async function findOnHub(name: string): Promise<FoundOnHub> {
   if (name.startsWith("hf:")) return parseHubName(name)!;
   if (await isSae(name)) {
     const { repo, revision, path } = await findSae(name);
     return { repo, revision, path: path === "" ? undefined : path };
   }
-  const { repo, revision, path, whyNot } = await findModel(name);
+  const { repo, otherRepos, revision, path, whyNot } = await findModel(name);
   if (repo === undefined) throw new RangeError(`${name} is not on the hub${whyNot ? `: ${whyNot}` : ""}`);
-  return { repo, revision, path };
+  return { repo, otherRepos, revision, path };
 }
 
 /** A release of SAEs comes before a slash where a repository's owner would. */

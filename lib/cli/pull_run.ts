@@ -5,9 +5,11 @@
  */
 import type { Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
+import { cachedName } from "../weights/hub/cached_name.ts";
 import { chooseFiles } from "../weights/hub/choose_files.ts";
 import { type DownloadProgress, formatHubName, type HubName, openHub } from "../weights/hub/hub.ts";
 import { checkHubPath, checkRevision } from "../weights/hub/names.ts";
+import { readHubSettings } from "../weights/hub/settings.ts";
 import { settleAll } from "../weights/concurrency.ts";
 import { printNote, stderrScreen, stdoutScreen } from "./output.ts";
 import type { PullRequest } from "./pull.ts";
@@ -33,7 +35,9 @@ export async function pull({ names, revision, include, quiet, destination }: Pul
   const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   const files: PulledFile[] = [];
   for (const place of places) {
-    const wanted = { ...place, revision: revision ?? place.revision };
+    const asked = revision ?? place.revision;
+    const repo = await cachedName([place.repo, ...place.otherRepos ?? []], asked ?? "main", readHubSettings());
+    const wanted = { repo, revision: asked, path: place.path };
     const pulled = await withDownloadProgress(screen, (onProgress) => pullOne(wanted, include, onProgress));
     files.push(...pulled);
     if (!quiet) await printNote(summary(wanted, pulled));

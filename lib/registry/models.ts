@@ -20,6 +20,8 @@ export interface ModelEntry {
   readonly revision?: string;
   /** The directory of the repository that it is in; undefined: the top. */
   readonly path?: string;
+  /** Other names of the same repository: the hub answers to all, its cache has a directory for each. */
+  readonly otherRepos?: readonly string[];
   /** TransformerLens's other names. */
   readonly aliases: readonly string[];
   /** The `model_type` of its `config.json`; undefined where that is not known without reading it. */
@@ -129,15 +131,26 @@ function makeIndex({ models }: ModelData): ModelIndex {
   for (const entry of entries) for (const name of [entry.name, ...entry.aliases]) add(name, entry);
   for (const entry of entries) {
     // As it was asked for: the hub's cache has a directory for each name.
-    for (const repo of models[entry.name].other_repos ?? []) add(repo, { ...entry, repo });
+    const repos = [entry.name, ...models[entry.name].other_repos ?? []];
+    for (const repo of repos.slice(1)) {
+      add(repo, { ...entry, repo, otherRepos: repos.filter((other) => other !== repo) });
+    }
     add(entry.name.slice(entry.name.indexOf("/") + 1), entry);
   }
   return { models: entries, find: (name) => byName.get(name.toLowerCase()) };
 }
 
-function toEntry(name: string, { type, problem, aliases = [] }: ModelFacts): ModelEntry {
+function toEntry(name: string, { type, problem, aliases = [], other_repos }: ModelFacts): ModelEntry {
   const isFamily = type !== undefined && Object.hasOwn(FAMILIES, type);
   const whyNot = isFamily ? undefined : problem ?? `models of type ${type} are not supported`;
   const isOnHub = name.includes("/") || type !== undefined;
-  return { name, repo: isOnHub ? name : undefined, aliases, family: type, supported: whyNot === undefined, whyNot };
+  return {
+    name,
+    repo: isOnHub ? name : undefined,
+    otherRepos: other_repos,
+    aliases,
+    family: type,
+    supported: whyNot === undefined,
+    whyNot,
+  };
 }

@@ -5,7 +5,9 @@
  * @module
  */
 import type { ListedSettings, SaeOverrides } from "../sae/config.ts";
+import { cachedName } from "../weights/hub/cached_name.ts";
 import { type DownloadProgress, openHub } from "../weights/hub/hub.ts";
+import { readHubSettings } from "../weights/hub/settings.ts";
 import type { FileSource } from "../weights/source.ts";
 import { describeModel, findModel } from "./models.ts";
 import { describeSae, findSae } from "./saes.ts";
@@ -36,9 +38,11 @@ export async function openModelByName(name: string, options: OpenOptions = {}): 
   if (!entry.supported || entry.repo === undefined) {
     throw new RangeError(`${entry.name} cannot be run: ${entry.whyNot ?? "it has no repository on the hub"}`);
   }
-  const { repo, path, revision } = entry;
-  const files = openHub({ repo, path, revision: options.revision ?? revision, onProgress: options.onProgress });
-  return { files, resolved: describeModel(name, entry) };
+  const { path, otherRepos = [] } = entry;
+  const revision = options.revision ?? entry.revision;
+  const repo = await cachedName([entry.repo, ...otherRepos], revision ?? "main", readHubSettings());
+  const files = openHub({ repo, path, revision, onProgress: options.onProgress });
+  return { files, resolved: describeModel(name, { ...entry, repo }) };
 }
 
 /** An SAE's files, and what the directory of releases says beside them. */

@@ -130,8 +130,22 @@ export function describeFailure(url: URL, error: unknown): Error {
   if (!isNetwork) return error instanceof Error ? error : new Error(String(error));
   // The engine's reason stands in its cause; not passed on as ours, since it may show the URL with its query.
   const { message } = error.cause instanceof Error ? error.cause : error;
-  const reason = withoutSecrets(message);
-  return new TransientError(`Cannot read ${shownName(url)}: ${reason}`);
+  const reason = engineReason(withoutSecrets(message));
+  if (!NO_CONNECTION.test(message)) return new TransientError(`Cannot read ${shownName(url)}: ${reason}`);
+  const advice = "check the network and the address, or give files on this machine";
+  return new TransientError(`Cannot read ${shownName(url)}: no connection to ${url.host} (${reason}), ${advice}`);
+}
+
+/** What the engine says where no server answers. */
+const NO_CONNECTION = /client error \(Connect\)|dns error|tcp connect error/;
+
+/** The engine's reason without the address, which stands before it, and without the system's numbers. */
+function engineReason(message: string): string {
+  const [first] = message.split("\n", 1);
+  return first.replace(/^error sending request .*?: (?:client error \(\w+\): )?/, "").replace(
+    / \(os error -?\d+\)/g,
+    "",
+  );
 }
 
 /**

@@ -104,7 +104,10 @@ Deno.test("names of models, SAEs and repositories", async () => {
   const sae = { repo: "jbloom/GPT2-Small-SAEs-Reformatted", revision: undefined, path: "blocks.10.hook_resid_pre" };
   assert.deepEqual(await findOnHub("gpt2-small-res-jb/blocks.10.hook_resid_pre"), sae);
   assert.deepEqual(await findOnHub("np:gpt2-small/10-res-jb"), sae);
-  assert.deepEqual(await findOnHub("owner/name"), { repo: "owner/name", revision: undefined, path: undefined });
+  const { repo, revision, path, otherRepos } = await findOnHub("owner/name");
+  assert.deepEqual([repo, revision, path, otherRepos], ["owner/name", undefined, undefined, undefined]);
+  assert.deepEqual((await findOnHub("gpt2")).otherRepos, ["openai-community/gpt2"]);
+  assert.deepEqual((await findOnHub("openai-community/gpt2")).otherRepos, ["gpt2"]);
 });
 
 Deno.test("the command line of pull", () => {
