@@ -102,6 +102,11 @@ Deno.test("no command prints or writes what is secret in an address", async (t) 
         );
         await run(["attribute", PROMPT, ...on, "--sae", "http://us3rname:passw0rd@127.0.0.1"], 1);
         await run(["attribute", PROMPT, "--sae", `${sae}@`], 2);
+        for (const command of [["batch", "status"], ["worker"]]) {
+          const text = await run([...command, "--queue", "redis://us3rname:passw0rd@127.0.0.1:1/0"], 1);
+          assert.match(text, /Cannot reach Redis at redis:\/\/127\.0\.0\.1:1: /);
+        }
+        await run(["worker", "--queue", "us3rname:passw0rd@127.0.0.1:1"], 2);
       });
       assert.deepEqual(await filesWithSecrets(directory), []);
     })

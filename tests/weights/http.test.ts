@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { type HttpOptions, openHttpSource } from "../../lib/weights/http.ts";
 import type { FileSource } from "../../lib/weights/source.ts";
 import { openSafetensors } from "../../lib/weights/tensors.ts";
@@ -338,6 +339,10 @@ Deno.test("a server that sends more than it announced, or without end, is left a
     });
   const handler: Handler = ({ headers, url }) => {
     const range = /^bytes=(\d+)-(\d+)$/.exec(headers.get("range") ?? "");
+    if (url.endsWith("/bomb.json")) { // 100 MB in 100 kB, although nobody said that it may be compressed
+      const bomb = gzipSync(new Uint8Array(100_000_000));
+      return new Response(new Uint8Array(bomb), { headers: { "content-encoding": "gzip" } });
+    }
     if (!range || url.endsWith("/whole")) return new Response(body());
     const [, start, end] = range;
     return new Response(body(), { status: 206, headers: { "content-range": `bytes ${start}-${end}/5000000` } });
@@ -352,6 +357,8 @@ Deno.test("a server that sends more than it announced, or without end, is left a
     const into = new Uint8Array(2);
     const parts = [{ offset: 0, length: 1 }, { offset: 9, length: 1 }];
     await assert.rejects(source.readParts!("a.bin", parts, into), /HTTP 206 and more bytes$/);
+    const bomb = /bomb\.json whole: more bytes came than the limit of 4096$/;
+    await assert.rejects(source.readText("bomb.json", 4096), bomb);
     assert.ok(sent < 50_000_000, `${sent} bytes were sent`); // what lies in sockets' buffers
     await assert.rejects(
       source.size("whole"),
