@@ -68,7 +68,7 @@ async function run([name, ...args]: readonly string[]): Promise<void> {
   await command.run(args);
 }
 
-/** Runs a command line and returns the exit code: 0, 1 for a failure, 2 for a command line that is not understood. */
+/** Runs a command line and returns the exit code: 0, 1 for a failure, 2 for a command line that is not understood, 130 after Ctrl-C. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
     await run(args);
@@ -76,6 +76,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (readerHasGone(error)) return 0;
     await printNote(describe(error)).catch(() => {}); // standard error may be closed too
+    if (error instanceof Error && "exitCode" in error) return Number(error.exitCode);
     return error instanceof UsageError ? 2 : 1;
   }
 }

@@ -185,7 +185,7 @@ export async function gradsOf(
       rows,
       appended,
       warnings,
-      modelOutput: states.length === 1 ? logits : lazyLogits(model, states[i]),
+      modelOutput: states.length === 1 ? logits : async () => logitsOf(await logits(), states, i),
       state: states[i],
       saeRuns: saeRuns[i],
       gradients: new Map([...ofEach].map(([hook, each]) => [hook, each[i]])),

@@ -147,10 +147,15 @@ export function weightedLogits(
       const ids = await Promise.all(tokens.map((token) => context.tokenId(token)));
       const formula = ids.map((id, i) => `${weights[i]} * ${showLogit(position, [id])}`).join(" + ");
       // The vocabulary mean cancels only if the weights add up to 0.
-      if (weights.reduce((a, b) => a + b, 0) === 0) return { formula, columns: ids, ...weightedSum(weights) };
+      const named = {
+        formula,
+        positive: ids.filter((_, i) => weights[i] > 0),
+        negative: ids.filter((_, i) => weights[i] < 0),
+      };
+      if (weights.reduce((a, b) => a + b, 0) === 0) return { ...named, columns: ids, ...weightedSum(weights) };
       const all = new Array<number>(context.dVocab).fill(0);
       ids.forEach((id, i) => all[id] += weights[i]);
-      return { formula, ...weightedSum(all) };
+      return { ...named, ...weightedSum(all) };
     },
   };
 }

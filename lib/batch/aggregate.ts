@@ -81,12 +81,18 @@ export class Aggregate {
   /**
    * The table of features, largest mean |attribution| first: `n`, `fraction_active`, `mean` over all prompts (0 where
    * the feature is not active), `mean_abs`, `mean_when_active`, `sign_consistency` (the share of the commoner sign where
-   * it is active, .5 to 1) and `top_prompts` (a JSON array of ids). A column `hook` comes first where there are several.
+   * it is active, .5 to 1), `top_prompts` (a JSON array of ids) and `questions` (how many different ones all that is added up
+   * over). A column `hook` comes first where there are several.
    *
    * @param prompts how many were attributed
+   * @param questions how many different ones they were
    * @param labels texts for features by hook; a last column `label` where there are any
    */
-  table(prompts: number, labels: ReadonlyMap<string, ReadonlyMap<number, string>> = new Map()): Table {
+  table(
+    prompts: number,
+    questions: number,
+    labels: ReadonlyMap<string, ReadonlyMap<number, string>> = new Map(),
+  ): Table {
     const several = this.#hooks.size > 1;
     const labelled = [...labels.values()].some(({ size }) => size > 0);
     const all = [...this.#hooks].flatMap(([hook, features]) =>
@@ -100,6 +106,7 @@ export class Aggregate {
       rows: all.map(({ hook, feature, totals }) => [
         ...several ? [hook] : [],
         ...featureCells(feature, totals, prompts),
+        questions,
         ...labelled ? [labels.get(hook)?.get(feature) ?? null] : [],
       ]),
     };
@@ -120,6 +127,7 @@ const FEATURE_COLUMNS = [
   "mean_when_active",
   "sign_consistency",
   "top_prompts",
+  "questions",
 ];
 
 function featureCells(feature: number, totals: FeatureTotals, prompts: number): Cell[] {

@@ -32,6 +32,7 @@ const TYPES: Readonly<Record<string, Pick<Element, "type" | "converted_type">>> 
   gradient: FLOAT,
   attribution: FLOAT,
   n: INTEGER,
+  questions: INTEGER,
   fraction_active: DOUBLE,
   mean: DOUBLE,
   mean_abs: DOUBLE,

@@ -12,10 +12,21 @@ export const SUMMARY = "summary.json";
 /** Prompts that failed, one a line. */
 export const ERRORS = "errors.jsonl";
 
+/** Held by who works in the directory; has its id. */
+export const LOCK = "lock";
+
 /** The folders. */
 export const FOLDERS = { inputs: "inputs", rows: "rows", done: "done" } as const;
 
+/** The shards with `shard % of === part`. */
+export interface Share {
+  readonly part: number;
+  readonly of: number;
+}
+
+/** @throws {RangeError} if it is no shard: a name made of it would be somewhere else */
 function numbered(shard: number): string {
+  if (!Number.isSafeInteger(shard) || shard < 0) throw new RangeError("That is no number of a shard");
   return String(shard).padStart(6, "0");
 }
 

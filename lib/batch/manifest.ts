@@ -9,8 +9,8 @@ import type { Sae } from "../sae/sae.ts";
 import { VERSION } from "../version.ts";
 import { isRecord } from "../weights/json.ts";
 import { MANIFEST } from "./layout.ts";
-import type { InputPlan } from "./plan.ts";
-import type { BatchSettings } from "./settings.ts";
+import { type InputPlan, isInputPlan } from "./plan.ts";
+import { type BatchSettings, ROW_FORMATS, type RowFormat } from "./settings.ts";
 import { type Store, textOf } from "./store.ts";
 
 /** SHA-256 by file; null where a file is not local. */
@@ -47,7 +47,7 @@ export interface Identity {
 /** `manifest.json`. */
 export interface Manifest extends Identity {
   /** Of this file. */
-  readonly schema_version: 1;
+  readonly schema_version: 2;
   /** What was asked for. */
   readonly settings: BatchSettings;
   /** What was read. */
@@ -97,10 +97,15 @@ export async function readManifest(store: Store): Promise<Manifest | undefined> 
   } catch {
     // reported below
   }
-  if (isRecord(value) && value.schema_version === 1 && isRecord(value.settings) && isRecord(value.input)) {
+  if (
+    isRecord(value) && value.schema_version === 2 && isRecord(value.settings) &&
+    ROW_FORMATS.includes(value.settings.format as RowFormat) && isInputPlan(value.input)
+  ) {
     return value as unknown as Manifest;
   }
-  throw new SyntaxError(`${store.location}/${MANIFEST} is no manifest of this program: choose another directory`);
+  throw new SyntaxError(
+    `${store.location}/${MANIFEST} is no manifest of this version of the program: choose another directory`,
+  );
 }
 
 /** Writes the manifest. */

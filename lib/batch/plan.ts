@@ -4,9 +4,11 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { isRecord } from "../weights/json.ts";
+import { TextSet } from "./ids.ts";
 import { inputName } from "./layout.ts";
 import type { InputRecord } from "./record.ts";
-import { type Store, textOf } from "./store.ts";
+import { hashOf, type Store } from "./store.ts";
 
 /** An input that was read to its end. */
 export interface InputPlan {
@@ -14,14 +16,17 @@ export interface InputPlan {
   readonly prompts: number;
   /** How many shards there are. */
   readonly shards: number;
-  /** Of the prompts with their ids, tokens and lines; other columns of the input do not count. */
-  readonly sha256: string;
+  /** Of each shard's prompts with their ids, tokens and lines; other columns of the input do not count. */
+  readonly sha256: readonly string[];
 }
 
+/** Takes the input of a shard, as JSON lines. */
+export type TakeShard = (shard: number, lines: readonly Uint8Array[], sha256: string) => Promise<void>;
+
 /**
- * Reads the prompts and writes the input of every shard; one shard is held at a time.
+ * Reads the prompts shard by shard; one shard is held at a time.
  *
- * @param store undefined: nothing is written, to compare an input with what was planned before
+ * @throws {RangeError} if prompts have the same id
  *
  * @example
  * ```ts
@@ -38,37 +43,76 @@ export interface InputPlan {
 export async function planInput(
   records: AsyncIterable<InputRecord>,
   shardSize: number,
-  store?: Store,
+  take: TakeShard = () => Promise.resolve(),
+  signal?: AbortSignal,
 ): Promise<InputPlan> {
-  const hash = createHash("sha256");
   const encoder = new TextEncoder();
+  const sha256: string[] = [];
+  const ids = new UniqueIds();
   let lines: Uint8Array[] = [];
   let prompts = 0;
-  let shards = 0;
   const flush = async (): Promise<void> => {
     if (lines.length === 0) return;
-    await store?.write(inputName(shards), lines);
-    shards++;
+    const hash = createHash("sha256");
+    lines.forEach((line) => hash.update(line));
+    sha256.push(hash.digest("hex"));
+    await take(sha256.length - 1, lines, sha256.at(-1)!);
     lines = [];
   };
   for await (const record of records) {
-    const line = encoder.encode(`${JSON.stringify(record)}\n`);
-    hash.update(line);
-    lines.push(line);
+    signal?.throwIfAborted();
+    ids.add(record);
+    lines.push(encoder.encode(`${JSON.stringify(record)}\n`));
     prompts++;
     if (lines.length === shardSize) await flush();
   }
+  ids.check();
   await flush();
-  return { prompts, shards, sha256: hash.digest("hex") };
+  return { prompts, shards: sha256.length, sha256 };
+}
+
+/** Is it what {@linkcode planInput} returns, as JSON has it? */
+export function isInputPlan(value: unknown): value is InputPlan {
+  return isRecord(value) && Number.isSafeInteger(value.prompts) && Array.isArray(value.sha256) &&
+    value.sha256.length === value.shards && value.sha256.every((hash) => typeof hash === "string");
+}
+
+/** Rows are told apart by the prompts' ids alone. */
+class UniqueIds {
+  readonly #ids = new TextSet();
+  #repeated = 0;
+  #first: { id: string; lines: readonly number[] } | undefined;
+
+  add(record: InputRecord): void {
+    if ("error" in record) return;
+    const { id, line } = record;
+    const before = this.#ids.add(id, line);
+    if (before === undefined) return;
+    this.#repeated++;
+    this.#first ??= { id, lines: [before, line] };
+  }
+
+  check(): void {
+    if (this.#first === undefined) return;
+    const { id, lines } = this.#first;
+    const others = this.#repeated === 1 ? "" : `, and ${this.#repeated - 1} more repeat an id`;
+    throw new RangeError(
+      `Lines ${lines.join(" and ")} both have the id ${JSON.stringify(id.slice(0, 80))}${others}: ` +
+        "give each prompt an id of its own, or none",
+    );
+  }
 }
 
 /**
  * The prompts of a shard.
  *
- * @throws {Deno.errors.NotFound} if its input is not in the store
+ * @throws {Error} if its input is not what was planned
  */
-export async function readShard(store: Store, shard: number): Promise<InputRecord[]> {
-  const text = textOf(await store.read(inputName(shard)));
-  if (text === undefined) throw new Deno.errors.NotFound(`${store.location} has no ${inputName(shard)}`);
-  return text.split("\n").slice(0, -1).map((line) => JSON.parse(line) as InputRecord);
+export async function readShard(store: Store, shard: number, { sha256 }: InputPlan): Promise<InputRecord[]> {
+  const bytes = await store.read(inputName(shard));
+  if (bytes === undefined || hashOf(bytes) !== sha256[shard]) {
+    const what = bytes === undefined ? "is missing" : `is damaged (SHA-256 ${hashOf(bytes)}, not ${sha256[shard]})`;
+    throw new Error(`${store.location}/${inputName(shard)} ${what}: give the same command its input again`);
+  }
+  return new TextDecoder().decode(bytes).split("\n").slice(0, -1).map((line) => JSON.parse(line) as InputRecord);
 }

@@ -19,6 +19,8 @@ export interface InputSource {
   readonly path: string | undefined;
   /** How to read it. */
   readonly format: InputFormat;
+  /** Ends the reading, also where it waits. */
+  readonly signal?: AbortSignal;
 }
 
 /** What `read_parquet.ts` exports. */
@@ -30,7 +32,7 @@ type ParquetModule = typeof import("./read_parquet.ts");
  * @throws {Deno.errors.NotFound} if there is no such file
  * @throws {SyntaxError} if the whole input cannot be read: no header, no Parquet file
  */
-export async function* readRecords({ path, format }: InputSource): AsyncGenerator<InputRecord> {
+export async function* readRecords({ path, format, signal }: InputSource): AsyncGenerator<InputRecord> {
   const name = path ?? "standard input";
   try {
     if (format === "parquet") {
@@ -40,7 +42,10 @@ export async function* readRecords({ path, format }: InputSource): AsyncGenerato
       return yield* readParquet(path);
     }
     const stream = path === undefined ? Deno.stdin.readable : (await Deno.open(path)).readable;
-    yield* READERS[format](readLines(decodeText(stream)));
+    const ended = stream.pipeThrough(new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>(), {
+      signal,
+    });
+    yield* READERS[format](readLines(decodeText(ended)));
   } catch (error) {
     const why = (text: string): string => `Cannot read prompts from ${name}: ${text}`;
     if (error instanceof SyntaxError) throw new SyntaxError(why(error.message), { cause: error });

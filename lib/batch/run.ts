@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { FOLDERS, MANIFEST, SUMMARY } from "./layout.ts";
+import type { Claim } from "./claim.ts";
+import { ERRORS, FOLDERS, inputName, MANIFEST, type Share, SUMMARY } from "./layout.ts";
 import { firstDifference, type Identity, type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { doneShards, recheckShards } from "./merge.ts";
-import { planInput } from "./plan.ts";
+import { type InputPlan, planInput } from "./plan.ts";
 import type { InputRecord } from "./record.ts";
 import type { BatchSettings } from "./settings.ts";
 import type { Store } from "./store.ts";
@@ -29,38 +30,80 @@ export interface RunRequest {
   readonly inputName: string;
   /** The prompts, read once. */
   readonly records: AsyncIterable<InputRecord>;
+  /** What this process will work on. */
+  readonly share: Share;
+  /** Ends it; nothing is left of a run that had not begun. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Begins a run, or takes up one that was interrupted: reads the input, writes the shards' inputs and the manifest, or
- * compares all that with what is there.
+ * compares all that with what is there. Inputs that are not there as they were written are written again.
  *
+ * @param claim of the store's directory
  * @throws {RangeError} if there are no prompts, or the store has a run with other settings, files or prompts
  */
-export async function prepareRun(store: Store, request: RunRequest): Promise<PreparedRun> {
-  const { settings, identity, inputName, records } = request;
+export async function prepareRun(store: Store, claim: Claim, request: RunRequest): Promise<PreparedRun> {
   const before = await readManifest(store);
-  if (before === undefined) {
-    if ((await store.list("")).some((name) => name === SUMMARY)) {
-      throw new RangeError(`${store.location} has results but no ${MANIFEST}: choose another directory`);
-    }
-    const input = await planInput(records, settings.shardSize, store);
-    if (input.prompts === 0) throw new RangeError(`There are no prompts in ${inputName}`);
-    const manifest: Manifest = { schema_version: 1, settings, ...identity, input };
+  return before === undefined ? await beginRun(store, request) : await resumeRun(store, claim, before, request);
+}
+
+async function beginRun(
+  store: Store,
+  { settings, identity, inputName: input, records, signal }: RunRequest,
+): Promise<PreparedRun> {
+  await refuseResults(store, settings);
+  const clear = (): Promise<void> => store.clear(FOLDERS.inputs);
+  await clear(); // of a run that was killed before it had begun
+  try {
+    const write = (shard: number, lines: readonly Uint8Array[]): Promise<void> => store.write(inputName(shard), lines);
+    const plan = await planInput(records, settings.shardSize, write, signal);
+    if (plan.prompts === 0) throw new RangeError(`There are no prompts in ${input}`);
+    const manifest: Manifest = { schema_version: 2, settings, ...identity, input: plan };
     await writeManifest(store, manifest);
     return { manifest, done: new Set() };
+  } catch (error) {
+    await clear();
+    throw error;
   }
-  const { schema_version: _, input, ...rest } = before;
+}
+
+/** Files that a run writes are there, but no run. */
+async function refuseResults(store: Store, { format }: BatchSettings): Promise<void> {
+  const ours = [SUMMARY, ERRORS, `prompts.${format}`, `features.${format}`];
+  const names = (await store.list("")).filter((name) => ours.includes(name));
+  for (const folder of [FOLDERS.rows, FOLDERS.done]) {
+    names.push(...(await store.list(folder)).map((name) => `${folder}/${name}`));
+  }
+  if (names.length === 0) return;
+  throw new RangeError(`${store.location} has ${names[0]} but no ${MANIFEST}: choose another directory`);
+}
+
+async function resumeRun(
+  store: Store,
+  { isAlone }: Claim,
+  before: Manifest,
+  { settings, identity, inputName: input, records, share, signal }: RunRequest,
+): Promise<PreparedRun> {
+  const { schema_version: _, input: planned, ...rest } = before;
   refuseOther(store, rest, { settings, ...identity });
-  const now = await planInput(records, settings.shardSize);
-  if (now.sha256 !== input.sha256) {
+  const repair = async (shard: number, lines: readonly Uint8Array[], sha256: string): Promise<void> => {
+    if (!isAlone || sha256 !== planned.sha256[shard]) return;
+    if (await store.sha256(inputName(shard)) !== sha256) await store.write(inputName(shard), lines);
+  };
+  const now = await planInput(records, settings.shardSize, repair, signal);
+  if (!isSamePlan(now, planned)) {
     throw new RangeError(
-      `${store.location} was made of ${input.prompts} prompts that are not the ${now.prompts} in ${inputName}: ` +
+      `${store.location} was made of ${planned.prompts} prompts that are not the ${now.prompts} in ${input}: ` +
         "give that input, or another directory",
     );
   }
-  await recheckShards(store, before.settings);
+  await recheckShards(store, before, { ...share, signal });
   return { manifest: before, done: await doneShards(store) };
+}
+
+function isSamePlan(a: InputPlan, b: InputPlan): boolean {
+  return a.prompts === b.prompts && a.shards === b.shards && a.sha256.every((hash, i) => hash === b.sha256[i]);
 }
 
 function refuseOther(store: Store, before: unknown, now: unknown): void {
@@ -69,15 +112,12 @@ function refuseOther(store: Store, before: unknown, now: unknown): void {
   throw new RangeError(`${store.location} has a run that is not this one, ${difference}: choose another directory`);
 }
 
-/** The shards that are left, of those with `shard % of === part`. */
-export function* pendingShards(
-  { manifest, done }: PreparedRun,
-  { part, of }: { readonly part: number; readonly of: number } = { part: 0, of: 1 },
-): Generator<number> {
+/** The shards that are left of a share. */
+export function* pendingShards({ manifest, done }: PreparedRun, { part, of }: Share): Generator<number> {
   for (let shard = part; shard < manifest.input.shards; shard += of) if (!done.has(shard)) yield shard;
 }
 
-/** Removes what interrupted writes have left; every shard must be done. */
+/** Removes what interrupted writes have left; nobody else may be writing. */
 export async function sweepStore(store: Store): Promise<void> {
   for (const folder of ["", ...Object.values(FOLDERS)]) await store.sweep(folder);
 }

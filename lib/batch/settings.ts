@@ -45,7 +45,10 @@ export interface MetricSettings {
 }
 
 /** The formats of tables. */
-export type RowFormat = "csv" | "jsonl" | "parquet";
+export const ROW_FORMATS = ["csv", "jsonl", "parquet"] as const;
+
+/** One of {@linkcode ROW_FORMATS}. */
+export type RowFormat = typeof ROW_FORMATS[number];
 
 /** Everything that decides what comes out, and nothing else. */
 export interface BatchSettings {

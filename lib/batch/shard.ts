@@ -11,13 +11,15 @@ import type { Sae } from "../sae/sae.ts";
 import { Aggregate, type PartialTotals } from "./aggregate.ts";
 import { attributeShard } from "./attribute_shard.ts";
 import { rowEncoder } from "./encode.ts";
+import { type Explained, explainedBy } from "./explained.ts";
 import { doneName, rowsName } from "./layout.ts";
 import { readShard } from "./plan.ts";
-import type { BatchSettings, RowSettings } from "./settings.ts";
-import { type Store, textOf } from "./store.ts";
+import type { Manifest } from "./manifest.ts";
+import type { RowSettings } from "./settings.ts";
+import { hashOf, type Store, textOf } from "./store.ts";
 
 /** A prompt that was attributed. */
-export interface DonePrompt {
+export interface DonePrompt extends Explained {
   /** Where it stands in the input. */
   readonly line: number;
   /** Its id. */
@@ -44,14 +46,22 @@ export interface FailedPrompt {
 export interface DoneShard {
   /** From 0. */
   readonly shard: number;
-  /** The file of rows. */
-  readonly file: { readonly bytes: number; readonly sha256: string };
+  /** Of the input. */
+  readonly input_sha256: string;
+  /** Of the file of rows. */
+  readonly rows_sha256: string;
   /** In the order of the input. */
   readonly prompts: readonly DonePrompt[];
   /** In the order of the input. */
   readonly errors: readonly FailedPrompt[];
   /** What is added up by feature. */
   readonly features: PartialTotals;
+}
+
+/** What a shard's file holds: it is done only where the hash is of what follows. */
+interface SealedShard {
+  readonly sha256: string;
+  readonly done: DoneShard;
 }
 
 /** How a shard went. */
@@ -71,7 +81,7 @@ export interface ShardContext {
   /** Opened as the settings say. */
   readonly saes: readonly Sae[];
   /** What is asked for. */
-  readonly settings: BatchSettings;
+  readonly manifest: Manifest;
   /** Has the inputs and takes the outcome. */
   readonly store: Store;
   /** Stops the work between two prompts; nothing of the shard is kept then. */
@@ -85,33 +95,38 @@ export interface ShardContext {
  * @throws {Error} what is no fault of a prompt: of the disk, the network, the runtime
  */
 export async function runShard(context: ShardContext, shard: number): Promise<ShardReport> {
-  const { store, settings } = context;
+  const { store, manifest: { settings, input } } = context;
   const kept = { prompts: [] as DonePrompt[], errors: [] as FailedPrompt[], aggregate: new Aggregate() };
   const hash = createHash("sha256");
-  let bytes = 0;
   const measured = async function* (): AsyncGenerator<Uint8Array> {
     for await (const chunk of shardRows(context, shard, kept)) {
       hash.update(chunk);
-      bytes += chunk.length;
       yield chunk;
     }
   };
   await store.write(rowsName(shard, settings.format), measured());
   const { prompts, errors, aggregate } = kept;
-  const file = { bytes, sha256: hash.digest("hex") };
-  const done: DoneShard = { shard, file, prompts, errors, features: aggregate.partial() };
-  await store.write(doneName(shard), [new TextEncoder().encode(`${JSON.stringify(done)}\n`)]);
+  const done: DoneShard = {
+    shard,
+    input_sha256: input.sha256[shard],
+    rows_sha256: hash.digest("hex"),
+    prompts,
+    errors,
+    features: aggregate.partial(),
+  };
+  const sealed: SealedShard = { sha256: hashOf(JSON.stringify(done)), done };
+  await store.write(doneName(shard), [new TextEncoder().encode(`${JSON.stringify(sealed)}\n`)]);
   return { shard, prompts: prompts.length + errors.length, failed: errors.length };
 }
 
 async function* shardRows(
-  { model, saes, settings, store, signal }: ShardContext,
+  { model, saes, manifest: { settings, input }, store, signal }: ShardContext,
   shard: number,
   kept: { prompts: DonePrompt[]; errors: FailedPrompt[]; aggregate: Aggregate },
 ): AsyncGenerator<Uint8Array> {
   const { columns } = settings.rows;
   const encoder = await rowEncoder(settings.format, ["prompt_id", ...columns]);
-  for await (const outcome of attributeShard(model, saes, await readShard(store, shard), settings)) {
+  for await (const outcome of attributeShard(model, saes, await readShard(store, shard, input), settings)) {
     signal?.throwIfAborted();
     const { line, id } = outcome.record;
     if ("error" in outcome) {
@@ -122,7 +137,8 @@ async function* shardRows(
     const { rows } = await longTable(result, { ...settings.rows, columns });
     const marked = Array.from(rows, (row) => [id, ...row]);
     const metric = Number.isFinite(result.metric) ? result.metric : null;
-    kept.prompts.push({ line, prompt_id: id, tokens: result.tokens.length, metric, rows: marked.length });
+    const asked = await explainedBy(outcome.record, result);
+    kept.prompts.push({ line, prompt_id: id, ...asked, tokens: result.tokens.length, metric, rows: marked.length });
     addFeatures(kept.aggregate, id, result, settings.rows);
     yield* encoder.rows(marked);
   }
@@ -145,15 +161,23 @@ function addFeatures(
   for (const [hook, sums] of byHook) aggregate.addPrompt(hook, id, sums);
 }
 
-/** What is kept of a shard, if it is done and all of it is there. */
-export async function readDone(store: Store, shard: number, { format }: BatchSettings): Promise<DoneShard | undefined> {
-  const text = textOf(await store.read(doneName(shard)));
+/** What is kept of a shard, if it is done, all of it is there, and it is what was written. */
+export async function readDone(
+  store: Store,
+  shard: number,
+  { settings: { format }, input }: Manifest,
+): Promise<DoneShard | undefined> {
+  const done = unseal(textOf(await store.read(doneName(shard))));
+  const isOurs = done !== undefined && done.shard === shard && done.input_sha256 === input.sha256[shard];
+  return isOurs && done.rows_sha256 === await store.sha256(rowsName(shard, format)) ? done : undefined;
+}
+
+function unseal(text: string | undefined): DoneShard | undefined {
   if (text === undefined) return undefined;
-  let done: DoneShard;
   try {
-    done = JSON.parse(text) as DoneShard;
+    const { sha256, done } = JSON.parse(text) as SealedShard;
+    return sha256 === hashOf(JSON.stringify(done)) ? done : undefined;
   } catch {
-    return undefined; // the machine lost power while it was written
+    return undefined; // damaged
   }
-  return done.file.bytes === await store.size(rowsName(shard, format)) ? done : undefined;
 }

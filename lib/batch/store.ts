@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../table/write_file.ts";
 
@@ -12,14 +13,16 @@ export interface Store {
   readonly location: string;
   /** The whole object; undefined where there is none. */
   read(name: string): Promise<Uint8Array | undefined>;
-  /** Its bytes; undefined where there is none. */
-  size(name: string): Promise<number | undefined>;
-  /** Writes it whole or not at all, over one that is there. */
+  /** The SHA-256 of its bytes; undefined where there is none. */
+  sha256(name: string): Promise<string | undefined>;
+  /** Writes it whole or not at all, over one that is there; it is there to stay when this returns. */
   write(name: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
   /** The names directly in a folder, without it; in no order. */
   list(folder: string): Promise<string[]>;
   /** Removes it, if it is there. */
   remove(name: string): Promise<void>;
+  /** Removes a folder with all that is in it, if it is there. */
+  clear(folder: string): Promise<void>;
   /** Removes what interrupted writes have left in a folder. No write may be going on there. */
   sweep(folder: string): Promise<void>;
 }
@@ -50,14 +53,17 @@ export function directoryStore(directory: string): Store {
         throw new Deno.errors.NotADirectory(`${directory} is no directory: choose another place`, { cause: error });
       }
     },
-    size: async (name) => (await orUndefined(Deno.stat(at(name))))?.size,
+    sha256: async (name) => await orUndefined(hashFile(at(name))),
     async write(name, chunks) {
       await Deno.mkdir(dirname(at(name)), { recursive: true });
-      await writeFileAtomic(at(name), chunks);
+      await writeFileAtomic(at(name), chunks, { isDurable: true, replacesLinks: true });
     },
     list: (folder) => namesIn(at(folder), (name) => !isLeftover(name)),
     async remove(name) {
       await orUndefined(Deno.remove(at(name)));
+    },
+    async clear(folder) {
+      await orUndefined(Deno.remove(at(folder), { recursive: true }));
     },
     async sweep(folder) {
       for (const name of await namesIn(at(folder), isLeftover)) await orUndefined(Deno.remove(join(at(folder), name)));
@@ -87,6 +93,17 @@ async function orUndefined<T>(result: Promise<T>): Promise<T | undefined> {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of (await Deno.open(path)).readable) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+/** SHA-256 of bytes or of a text's UTF-8. */
+export function hashOf(content: Uint8Array | string): string {
+  return createHash("sha256").update(content).digest("hex");
 }
 
 /** An object's text, if there is an object. */

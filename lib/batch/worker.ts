@@ -37,6 +37,6 @@ async function answer(message: WorkerStart | { readonly shard: number }): Promis
     const difference = firstDifference(before, await identify(model, saes, settings));
     if (difference !== undefined) throw new RangeError(`What is here is not what the run began with: ${difference}`);
   }
-  context = { model, saes, settings: manifest.settings, store: directoryStore(directory) };
+  context = { model, saes, manifest, store: directoryStore(directory) };
   return { kind: "ready" };
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { basename } from "node:path";
 import type { InputFormat } from "../batch/read.ts";
 import type { MetricSettings, RowFormat, RowSettings } from "../batch/settings.ts";
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
@@ -160,17 +161,16 @@ export async function run(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(spec, args);
   if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
   const request = readRequest(parsed);
-  await checkPlaces(request);
+  if (request.file !== undefined) await checkFile(request.file);
   // By a computed address, so that help and usage errors do not wait for what only a run needs.
   const { batch } = await import(new URL("./batch_run.ts", import.meta.url).href) as RunModule;
   await batch(request);
 }
 
-/** What cannot be written is found before the work. */
-async function checkPlaces({ directory, file }: BatchRequest): Promise<void> {
-  const { checkWritable, checkWritableDirectory } = await import("../table/write_file.ts");
-  if (file !== undefined) await checkWritable(file);
-  await checkWritableDirectory(directory);
+/** What cannot be written is found before the work; under one name, that a process which is killed leaves nothing behind. */
+async function checkFile(file: string): Promise<void> {
+  const { checkWritable } = await import("../table/write_file.ts");
+  await checkWritable(file, { temporary: `.${basename(file)}.try.tmp` });
 }
 
 /**

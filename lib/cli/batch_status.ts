@@ -5,7 +5,7 @@
  */
 import { readManifest } from "../batch/manifest.ts";
 import { doneShards, readSummary } from "../batch/merge.ts";
-import type { QueueStatus } from "../batch/queue.ts";
+import type { QueueStatus } from "../batch/queue/status.ts";
 import { directoryStore } from "../batch/store.ts";
 import type { Cell, Table } from "../table/table.ts";
 import { toText } from "../table/text.ts";
@@ -81,8 +81,8 @@ async function statusOf(directory: string): Promise<BatchStatus["run"]> {
 }
 
 async function statusOfQueue(url: string): Promise<QueueStatus> {
-  const module = new URL("../batch/queue.ts", import.meta.url).href;
-  const { queueStatus } = await import(module) as typeof import("../batch/queue.ts");
+  const module = new URL("../batch/queue/status.ts", import.meta.url).href;
+  const { queueStatus } = await import(module) as typeof import("../batch/queue/status.ts");
   return await queueStatus(url);
 }
 
@@ -91,7 +91,8 @@ function statusTable({ run, queue }: BatchStatus): Table {
   const { dead = [], ...counts } = queue ?? {};
   for (const [name, value] of Object.entries(counts)) rows.push([`queue: ${name}`, String(value)]);
   for (const { directory, shard, attempts, error } of dead) {
-    rows.push([`dead: shard ${shard}`, `${directory}: ${error} (tried ${attempts} times)`]);
+    const what = shard === null ? "no job of this program" : `shard ${shard}`;
+    rows.push([`dead: ${what}`, `${directory ?? "no directory"}: ${error} (tried ${attempts} times)`]);
   }
   return { columns: ["what", "value"], rows };
 }

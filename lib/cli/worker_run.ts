@@ -4,7 +4,7 @@
  * @module
  */
 import { resolve } from "node:path";
-import { workForQueue } from "../batch/queue.ts";
+import { workForQueue } from "../batch/queue/work.ts";
 import { printable } from "../table/terminal.ts";
 import { printNote } from "./output.ts";
 import type { WorkerRequest } from "./worker.ts";

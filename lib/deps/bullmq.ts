@@ -7,5 +7,5 @@
  * @module
  */
 import "npm:msgpackr-extract@3.0.4";
-export { Queue, Worker } from "npm:bullmq@6.7.0";
+export { Queue, UnrecoverableError, Worker } from "npm:bullmq@6.7.0";
 export { Redis } from "npm:ioredis@6.0.0";

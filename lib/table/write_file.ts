@@ -6,6 +6,16 @@
 import { dirname, join, resolve } from "node:path";
 import { fileError } from "../platform/file_error.ts";
 
+/** How a file is written. */
+export interface WriteOptions {
+  /** Wait until the disk has it, before and after it takes its place: a loss of power leaves the old file or the new. */
+  readonly isDurable?: boolean;
+  /** Put the file in a link's place, instead of writing where it leads. */
+  readonly replacesLinks?: boolean;
+  /** The file's name until it is whole; one that is left from before is removed. Default: a name that nobody has. */
+  readonly temporary?: string;
+}
+
 /**
  * Writes a file atomically: the chunks go to a temporary file in the same directory that takes the file's place at
  * the end, so that a reader sees the old content or the new, and an error (of the disk or of what makes the chunks)
@@ -26,15 +36,19 @@ import { fileError } from "../platform/file_error.ts";
 export async function writeFileAtomic(
   path: string,
   chunks: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
+  options: WriteOptions = {},
 ): Promise<void> {
-  const { existing, target, temporary } = await placeOf(path);
+  const { isDurable } = options;
+  const { existing, target, temporary } = await placeOf(path, options);
   if (temporary === undefined) return await writeAll(path, path, chunks, { append: true });
   try {
-    await writeAll(path, temporary, chunks, { createNew: true });
-    if (existing?.mode != null && Deno.build.os !== "windows") {
+    if (options.temporary !== undefined) await Deno.remove(temporary).catch(() => {}); // mostly it is not there
+    await writeAll(path, temporary, chunks, { createNew: true, isDurable });
+    if (existing?.isFile && existing.mode !== null && Deno.build.os !== "windows") {
       await clearly(path, () => Deno.chmod(temporary, existing.mode! & 0o777));
     }
     await clearly(path, () => Deno.rename(temporary, target));
+    if (isDurable) await syncDirectory(dirname(target));
   } catch (error) {
     await Deno.remove(temporary).catch(() => {}); // it may never have been made
     throw error;
@@ -53,8 +67,8 @@ export async function writeFileAtomic(
  * await assert.rejects(checkWritable("no/such/directory/table.csv"), /the directory no\/such\/directory does not exist/);
  * ```
  */
-export async function checkWritable(path: string): Promise<void> {
-  const { existing, temporary } = await placeOf(path);
+export async function checkWritable(path: string, options: Pick<WriteOptions, "temporary"> = {}): Promise<void> {
+  const { existing, temporary } = await placeOf(path, options);
   if (temporary !== undefined) return await tryFile(path, temporary);
   if (existing?.isFifo || existing?.isSocket) return; // opening a pipe would wait for its other end
   await clearly(path, async () => (await Deno.open(path, { write: true, append: true })).close());
@@ -86,8 +100,8 @@ export async function checkWritableDirectory(path: string): Promise<void> {
 }
 
 async function tryFile(path: string, temporary: string): Promise<void> {
-  await clearly(path, async () => (await Deno.open(temporary, { write: true, createNew: true })).close());
-  await clearly(path, () => Deno.remove(temporary));
+  await clearly(path, async () => (await Deno.open(temporary, { write: true, create: true })).close());
+  await Deno.remove(temporary).catch(() => {}); // another process that tries the same name may have done so
 }
 
 /** Where a file's content goes: to `temporary` first, which then takes the place of `target`; or straight to the file. */
@@ -98,15 +112,16 @@ interface Place {
   readonly temporary: string | undefined;
 }
 
-async function placeOf(path: string): Promise<Place> {
+async function placeOf(path: string, { replacesLinks, temporary }: WriteOptions = {}): Promise<Place> {
   if (path === "") throw new RangeError("Cannot write a file: its name is empty, give one");
-  const existing = await clearly(path, () => statOrUndefined(path));
+  const existing = await clearly(path, () => statOrUndefined(path, replacesLinks ? Deno.lstat : Deno.stat));
   if (existing?.isDirectory) throw new Deno.errors.IsADirectory(`Cannot write ${path}: it is a directory, give a file`);
-  if (existing !== undefined && (!existing.isFile || isDevice(path))) {
+  if (existing !== undefined && !existing.isSymlink && (!existing.isFile || isDevice(path))) {
     return { existing, target: path, temporary: undefined };
   }
-  const target = existing === undefined ? path : await clearly(path, () => Deno.realPath(path));
-  return { existing, target, temporary: temporaryIn(dirname(target)) };
+  const target = existing === undefined || replacesLinks ? path : await clearly(path, () => Deno.realPath(path));
+  const name = temporary === undefined ? temporaryIn(dirname(target)) : join(dirname(target), temporary);
+  return { existing, target, temporary: name };
 }
 
 function temporaryIn(directory: string): string {
@@ -119,9 +134,9 @@ function isDevice(path: string): boolean {
 }
 
 /** Undefined where there is nothing, also because what stands above it is no directory. */
-async function statOrUndefined(path: string): Promise<Deno.FileInfo | undefined> {
+async function statOrUndefined(path: string, stat = Deno.stat): Promise<Deno.FileInfo | undefined> {
   try {
-    return await Deno.stat(path);
+    return await stat(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;
@@ -133,7 +148,7 @@ async function writeAll(
   path: string,
   file: string,
   chunks: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
-  options: { append?: boolean; createNew?: boolean },
+  { isDurable, ...options }: { append?: boolean; createNew?: boolean; isDurable?: boolean },
 ): Promise<void> {
   const encoder = new TextEncoder();
   using handle = await clearly(path, () => Deno.open(file, { write: true, ...options }));
@@ -143,6 +158,17 @@ async function writeAll(
       const written = await clearly(path, () => handle.write(rest));
       rest = rest.subarray(written);
     }
+  }
+  if (isDurable) await clearly(path, () => handle.sync());
+}
+
+/** The name is on the disk too; where directories cannot be opened (Windows) the system sees to that. */
+async function syncDirectory(directory: string): Promise<void> {
+  try {
+    using handle = await Deno.open(directory);
+    await handle.sync();
+  } catch {
+    // as above
   }
 }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { calculateFeatureAttribution } from "../../lib/attribution/attribution.ts";
 import { longTable } from "../../lib/attribution/long_table.ts";
+import { testPrompt } from "../../lib/attribution/predict.ts";
 import { logitDiff } from "../../lib/attribution/metrics.ts";
 import { parquetReadObjects } from "../../lib/deps/hyparquet.ts";
 import { compressors } from "../../lib/batch/parquet/decompress.ts";
@@ -68,6 +69,82 @@ Deno.test("rows are those of single runs, features add up, and partitions are th
     for (const row of features) checkFeature(row, byFeature.get(Number(row.feature))!, prompts.length);
     assert.ok(features.every((row, i) => i === 0 || Number(features[i - 1].mean_abs) >= Number(row.mean_abs)));
     assert.equal(features.find(({ feature }) => feature === "189")?.label, (await sae.labels()).get(189));
+  });
+});
+
+Deno.test("what was explained stands beside the rows, and over how many questions features are added up", async () => {
+  await inDirectory(async (directory) => {
+    const prompts = [...makePrompts(3), { ...makePrompts(1)[0], id: "again" }];
+    const [{ prompt }] = prompts;
+    const lines = toJsonLines([...prompts, { id: "ids", ids: [0, 1268, 2077], pos_id: 1656 }, { id: "two", prompt }]);
+    const { code, stderr } = await batch(directory, lines, "out", ["--top", "1"]);
+    assert.equal(code, 0, stderr);
+    await using model = await loadModel("tiny-facts", { threads: 1 });
+    await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+    const tokenizer = (await model.tokenizer())!;
+    const rows = readCsv(`${directory}/out/prompts.csv`);
+    const byId = new Map(rows.map((row) => [row.prompt_id, row]));
+    const checkAnswer = async (row: Row, prompt: string | readonly number[], side: string, answer: string | number) => {
+      const { tokens, answer: found } = await testPrompt(model, prompt, { answer, saes: [sae] });
+      assert.deepEqual(JSON.parse(row.token_ids), tokens.map(({ id }) => id));
+      assert.deepEqual(JSON.parse(row[`${side}_token`]), [found!.token]);
+      assert.deepEqual(JSON.parse(row[`${side}_id`]), [found!.id]);
+      const [probability] = JSON.parse(row[`${side}_probability`]);
+      assert.ok(Math.abs(probability - found!.probability) <= 1e-6 * found!.probability, `${probability}`);
+    };
+    for (const { id, prompt, pos_token, neg_token } of prompts) {
+      const row = byId.get(id)!;
+      assert.deepEqual([row.prompt, row.metric_name], [prompt, "logit_diff"]);
+      await checkAnswer(row, prompt, "pos", pos_token);
+      await checkAnswer(row, prompt, "neg", neg_token);
+      const [pos, neg] = [pos_token, neg_token].map((text) => tokenizer.encode(text));
+      assert.equal(row.formula, `logits[-1, ${pos}] - logits[-1, ${neg}]`);
+    }
+    const ids = byId.get("ids")!;
+    assert.deepEqual([ids.prompt, ids.metric_name, ids.neg_id], ["", "logit", "[]"]);
+    await checkAnswer(ids, [0, 1268, 2077], "pos", 1656);
+    // Without answers, the model's two best.
+    const { predictions } = await testPrompt(model, prompt, { topK: 2, saes: [sae] });
+    const two = byId.get("two")!;
+    assert.deepEqual([JSON.parse(two.pos_id), JSON.parse(two.neg_id)], predictions.map(({ id }) => [id]));
+
+    const questions = new Set(rows.map(({ metric_name, pos_id, neg_id }) => `${metric_name} ${pos_id} ${neg_id}`));
+    assert.ok(questions.size >= 4 && questions.size < rows.length);
+    assert.ok(readCsv(`${directory}/out/features.csv`).every((row) => row.questions === String(questions.size)));
+    const summary = JSON.parse(await Deno.readTextFile(`${directory}/out/summary.json`));
+    assert.deepEqual([summary.questions, summary.metrics], [questions.size, ["logit", "logit_diff"]]);
+    const words = `added up over ${questions.size} different questions and 2 kinds of metric (logit, logit_diff)`;
+    assert.ok(stderr.replaceAll(/\s+/g, " ").includes(words), stderr);
+  });
+});
+
+Deno.test("the answers of continuations, of weights, and of metrics without any", async () => {
+  await inDirectory(async (directory) => {
+    const lines = toJsonLines([{ prompt: " The capital of France is" }]);
+    await using model = await loadModel("tiny-facts", { threads: 1 });
+    const answersOf = async (output: string, args: readonly string[]) => {
+      const { code, stderr } = await batch(directory, lines, output, ["--top", "1", ...args]);
+      assert.equal(code, 0, stderr);
+      assert.doesNotMatch(stderr, /different questions/);
+      const [row] = readCsv(`${directory}/${output}/prompts.csv`);
+      const [ids, tokens] = [row.pos_id, row.pos_token].map((text) => JSON.parse(text));
+      return { row, ids, tokens, against: JSON.parse(row.neg_token), probabilities: JSON.parse(row.pos_probability) };
+    };
+    const text = await answersOf("text", ["--target-text", " Paris and Rome"]);
+    assert.deepEqual(text.tokens, [" Paris", " and", " Rome"]);
+    // The metric is the sum of their logarithms.
+    const sum = text.probabilities.map(Math.log).reduce((a: number, b: number) => a + b);
+    assert.ok(Math.abs(sum - Number(text.row.metric)) < 1e-4, `${sum} ${text.row.metric}`);
+    let read = JSON.parse(text.row.token_ids);
+    for (const [i, answer] of text.ids.entries()) {
+      const { answer: found } = await testPrompt(model, read, { answer });
+      assert.ok(Math.abs(found!.probability - text.probabilities[i]) <= 1e-5 * found!.probability);
+      read = [...read, answer];
+    }
+    const weights = await answersOf("weights", ["--token-weight", " Paris=2", "--token-weight", " Rome=-1"]);
+    assert.deepEqual([weights.tokens, weights.against], [[" Paris"], [" Rome"]]);
+    const loss = await answersOf("loss", ["--metric", "loss"]);
+    assert.deepEqual([loss.row.metric_name, loss.tokens, loss.against], ["loss", [], []]);
   });
 });
 

@@ -75,7 +75,7 @@ Deno.test("Ctrl-C says how far it is, and the same command goes on from there", 
       child.kill("SIGINT");
       const { code, stderr } = await child.output();
       const text = new TextDecoder().decode(stderr);
-      assert.equal(code, 1, text);
+      assert.equal(code, 130, text);
       const [, done] = /^error: stopped with (\d+) of 30 shards done: the same command goes on from there$/m.exec(
         text,
       )!;

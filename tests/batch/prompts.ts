@@ -40,6 +40,7 @@ export async function readTree(directory: string, below = ""): Promise<Map<strin
   const files = new Map<string, Uint8Array>();
   for await (const { name, isDirectory } of Deno.readDir(join(directory, below))) {
     const path = join(below, name);
+    if (path.split("/").at(-1) === "lock") continue; // has the directory's id
     if (!isDirectory) files.set(path, await Deno.readFile(join(directory, path)));
     else for (const [inner, bytes] of await readTree(directory, path)) files.set(inner, bytes);
   }

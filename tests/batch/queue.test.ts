@@ -1,72 +1,16 @@
 /** Shards as jobs on a Redis that the test starts; Debian's redis-server is enough. */
 import assert from "node:assert/strict";
-import { cliCommand, inDirectory, runCli } from "../cli/run_cli.ts";
+import { claimDirectory } from "../../lib/batch/claim.ts";
+import { readManifest } from "../../lib/batch/manifest.ts";
+import { distribute } from "../../lib/batch/queue/distribute.ts";
+import { directoryStore } from "../../lib/batch/store.ts";
+import { inDirectory, runCli } from "../cli/run_cli.ts";
+import { failRedis } from "./faults.ts";
 import { assertSameTrees, countFiles, makePrompts, readTree, toJsonLines, until } from "./prompts.ts";
+import { background, end, freePort, withRedis } from "./redis.ts";
 
 const SHARDS = 30;
 const SHARD_SIZE = 6;
-
-function hasRedis(): boolean {
-  try {
-    return new Deno.Command("redis-server", { args: ["--version"], stdout: "null", stderr: "null" }).outputSync()
-      .success;
-  } catch {
-    return false;
-  }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  return listener.addr.port;
-}
-
-/** A Redis that keeps what it is told in a directory, as one does whose jobs shall outlive it. */
-async function startRedis(directory: string, port: number): Promise<Deno.ChildProcess> {
-  const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", directory, "--appendonly", "yes", "--save", ""];
-  const child = new Deno.Command("redis-server", { args, stdout: "null", stderr: "null" }).spawn();
-  await until("Redis", async () => {
-    try {
-      using _ = await Deno.connect({ port, hostname: "127.0.0.1" });
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  return child;
-}
-
-/** A process that goes on beside the test, whose output is read so that it is never held up. */
-function background(args: readonly string[]): { child: Deno.ChildProcess; stderr: Promise<string> } {
-  const child = cliCommand(args).spawn();
-  child.stdout.cancel();
-  return { child, stderr: new Response(child.stderr).text() };
-}
-
-async function end(child: Deno.ChildProcess, signal: Deno.Signal): Promise<Deno.CommandStatus> {
-  try {
-    child.kill(signal);
-  } catch {
-    // it has ended by itself
-  }
-  return await child.status;
-}
-
-async function withRedis(test: (directory: string, url: string, restart: () => Promise<void>) => Promise<void>) {
-  if (!hasRedis()) return console.log("skipped: there is no redis-server (Debian: apt-get install redis-server)");
-  await inDirectory(async (directory) => {
-    await Deno.mkdir(`${directory}/redis`);
-    const port = freePort();
-    let redis = await startRedis(`${directory}/redis`, port);
-    try {
-      await test(directory, `redis://127.0.0.1:${port}`, async () => {
-        await end(redis, "SIGTERM");
-        redis = await startRedis(`${directory}/redis`, port);
-      });
-    } finally {
-      await end(redis, "SIGKILL");
-    }
-  });
-}
 
 /** Stops processes at a moment when each of them has a job. */
 async function stopInMidJob(workers: readonly Deno.ChildProcess[], url: string): Promise<void> {
@@ -81,7 +25,8 @@ async function stopInMidJob(workers: readonly Deno.ChildProcess[], url: string):
 }
 
 Deno.test("three workers, one killed in the middle of a job, Redis restarted: every prompt exactly once", async () => {
-  await withRedis(async (directory, url, restart) => {
+  await withRedis(async (directory, redis) => {
+    const { url } = redis;
     const input = `${directory}/prompts.jsonl`;
     await Deno.writeTextFile(input, toJsonLines(makePrompts(SHARDS * SHARD_SIZE)));
     const args = (output: string): string[] => {
@@ -100,7 +45,7 @@ Deno.test("three workers, one killed in the middle of a job, Redis restarted: ev
       const atKill = countFiles(done);
       assert.ok(atKill < SHARDS, "there was work left when the worker was killed");
       await until("a shard after that", () => countFiles(done) > atKill);
-      await restart();
+      await redis.restart();
       const { code } = await coordinator.child.status;
       assert.equal(code, 0, await coordinator.stderr);
       for (const { child, stderr } of others) {
@@ -119,7 +64,7 @@ Deno.test("three workers, one killed in the middle of a job, Redis restarted: ev
 });
 
 Deno.test("a shard that fails every time is a dead letter, and is tried again by the same command", async () => {
-  await withRedis(async (directory, url) => {
+  await withRedis(async (directory, { url }) => {
     const input = `${directory}/prompts.jsonl`;
     await Deno.writeTextFile(input, toJsonLines(makePrompts(4)));
     const args = ["batch", input, "--output", `${directory}/out`, "--shard-size", "2", "--queue", url];
@@ -161,4 +106,140 @@ Deno.test("no Redis where one should be", async () => {
       assert.doesNotMatch(stderr, /secret/);
     }
   });
+});
+
+/** A worker, and what it is to do. */
+async function withWorker(
+  test: (
+    directory: string,
+    redis: Parameters<Parameters<typeof withRedis>[0]>[1],
+    batch: (output: string, ...more: string[]) => ReturnType<typeof runCli>,
+  ) => Promise<void>,
+  ...workerArgs: string[]
+): Promise<void> {
+  await withRedis(async (directory, redis) => {
+    const input = `${directory}/prompts.jsonl`;
+    await Deno.writeTextFile(input, toJsonLines(makePrompts(8)));
+    const worker = background([
+      "worker",
+      "--queue",
+      redis.url,
+      ...workerArgs.map((arg) => arg.replace("@", directory)),
+    ]);
+    try {
+      await test(
+        directory,
+        redis,
+        (output, ...more) =>
+          runCli([
+            "batch",
+            input,
+            "--output",
+            `${directory}/${output}`,
+            "--shard-size",
+            "2",
+            "--queue",
+            redis.url,
+            ...more,
+          ]),
+      );
+    } finally {
+      await end(worker.child, "SIGKILL");
+      await worker.stderr;
+    }
+  });
+}
+
+Deno.test("the same prompts into a second directory, a copy of it and one made anew, by a worker that knows the first", async () => {
+  await withWorker(async (directory, _, batch) => {
+    const first = await batch("first");
+    assert.equal(first.code, 0, first.stderr);
+    const want = await readTree(`${directory}/first`);
+    // A copy has the first one's id until a batch begins in it; with its shards undone the worker must not take the other.
+    await new Deno.Command("cp", { args: ["-r", `${directory}/first`, `${directory}/copy`] }).output();
+    await Deno.remove(`${directory}/copy/done`, { recursive: true });
+    for (const output of ["second", "copy"]) {
+      const { code, stderr } = await batch(output);
+      assert.equal(code, 0, stderr);
+      assertSameTrees(await readTree(`${directory}/${output}`), want);
+    }
+    await Deno.remove(`${directory}/second`, { recursive: true });
+    const again = await batch("second");
+    assert.equal(again.code, 0, again.stderr);
+    assertSameTrees(await readTree(`${directory}/second`), want);
+    assertSameTrees(await readTree(`${directory}/first`), want);
+  });
+});
+
+Deno.test("a worker that sees one directory only does not take another run's shards for it", async () => {
+  await withWorker(
+    async (directory, _, batch) => {
+      const seen = await batch("seen");
+      assert.equal(seen.code, 0, seen.stderr);
+      const want = await readTree(`${directory}/seen`);
+      const { code, stderr } = await batch("other");
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /failed several times, .*seen is not the directory of this run: is it shared with this machine/,
+      );
+      assertSameTrees(await readTree(`${directory}/seen`), want);
+      assert.equal(countFiles(`${directory}/other/done`), 0);
+    },
+    "--directory",
+    "@/seen",
+  );
+});
+
+Deno.test("jobs that are none break nothing, and write nothing", async () => {
+  await withWorker(async (directory, redis, batch) => {
+    assert.equal((await batch("out")).code, 0);
+    const before = await readTree(directory);
+    await redis.junk(`${directory}/out`);
+    const status = async () => JSON.parse((await runCli(["batch", "status", "--queue", redis.url])).stdout).queue;
+    await until("the jobs have failed", async () => (await status()).dead.length === 5);
+    const reasons = (await status()).dead.map((
+      { shard, error }: { shard: number | null; error: string },
+    ) => [shard, error]);
+    assert.equal(reasons.filter(([, error]: string[]) => error === "it is no job of this program").length, 4);
+    assert.match(reasons.find(([shard]: [number | null]) => shard === 0)[1], /is not the directory of this run/);
+    const run = (tree: Map<string, Uint8Array>) => new Map([...tree].filter(([path]) => !path.startsWith("redis/")));
+    assertSameTrees(run(await readTree(directory)), run(before));
+    const { code, stderr } = await batch("next");
+    assert.equal(code, 0, stderr);
+  });
+});
+
+Deno.test("Redis goes for good: the batch says so, how far it is, and ends", async () => {
+  await withRedis(async (directory, redis) => {
+    const input = `${directory}/prompts.jsonl`;
+    await Deno.writeTextFile(input, toJsonLines(makePrompts(4)));
+    const output = `${directory}/out`;
+    assert.equal((await runCli(["batch", input, "--output", output, "--shard-size", "1", "--shard", "1/4"])).code, 0);
+    using claim = await claimDirectory(output);
+    const store = directoryStore(output);
+    const manifest = (await readManifest(store))!;
+    const gone: string[] = [];
+    const run = { url: redis.url, directory: output, directoryId: claim.id, manifest, store, patienceMs: 1000 };
+    const distributeUntil = async (stop: () => Promise<void> | void): Promise<void> => {
+      let stopped: Promise<void> | void = undefined;
+      const onDone = (done: number): void => {
+        assert.equal(done, 1);
+        stopped ??= stop();
+      };
+      await assert.rejects(
+        distribute({ ...run, onDone, onGone: (reason) => gone.push(reason) }),
+        /Redis at redis:\/\/127\.0\.0\.1:\d+ is gone \(.+\) with 1 of 4 shards done: the same command goes on from there/,
+      );
+      await stopped;
+    };
+    await distributeUntil(() => redis.stop());
+    assert.equal(gone.length, 1);
+    await redis.start();
+    await distributeUntil(() => redis.freeze());
+  });
+});
+
+Deno.test("a Redis that restarts, forgets, says nothing or ends connections, and processes that are killed: every row once", async () => {
+  await failRedis(7); // the eighth kind, that it goes for good, takes a minute's patience
 });
