@@ -70,13 +70,8 @@ export {
 // What it returns.
 export type { Attribution, AttributionParts } from "./lib/attribution/result.ts";
 export { UnalignedPromptsError } from "./lib/attribution/baseline.ts";
-export type {
-  AttributionRow,
-  Decomposition,
-  DirectEffect,
-  Fit,
-  SaeAttribution,
-} from "./lib/attribution/sae_attribution.ts";
+export type { AttributionRow, Decomposition, DirectEffect, SaeAttribution } from "./lib/attribution/sae_attribution.ts";
+export type { Fit } from "./lib/attribution/fit.ts";
 export type { SaeRun } from "./lib/attribution/apply.ts";
 export type { BaselineSummary, DecompositionSummary, SaeSummary, Summary } from "./lib/attribution/summary.ts";
 export {

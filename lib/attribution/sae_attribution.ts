@@ -1,11 +1,12 @@
 /**
- * From an SAE's run and the gradient at its hook to attributions, their decomposition, and how well the SAE fits.
+ * From an SAE's run and the gradient at its hook to attributions and their decomposition.
  *
  * @module
  */
 import { type Differences, subtract } from "../sae/sparse.ts";
 import type { SaeRun } from "./apply.ts";
 import type { SaeBaseline } from "./baseline.ts";
+import { type Fit, measureFit } from "./fit.ts";
 import type { Integration } from "./methods/integrated_gradients.ts";
 
 /** One nonzero attribution. */
@@ -43,29 +44,6 @@ export interface Decomposition {
   readonly total: readonly number[];
   /** The largest |features + bias + error − total|. */
   readonly maxResidual: number;
-}
-
-/**
- * How well the SAE reconstructs this prompt; x̂ from x, e = x − x̂, m = mean of x over the positions. Positions at which
- * the SAE is left out have l0 and e 0 and do not count in sums and means.
- */
-export interface Fit {
-  /** Active features per position. */
-  readonly l0: readonly number[];
-  /** 1 − ‖e‖² / ‖x − m‖² per position. */
-  readonly explainedVariance: readonly number[];
-  /** ‖e‖ / ‖x‖ per position. */
-  readonly relativeError: readonly number[];
-  /** 1 − Σ‖e‖² / Σ‖x − m‖²; NaN where x does not vary, as with one position. */
-  readonly explainedVarianceOverall: number;
-  /** Mean of l0. */
-  readonly meanL0: number;
-  /** Mean of relativeError. */
-  readonly meanRelativeError: number;
-  /** The same without the first position (BOS, whose norm hides everything else), m over the others; null for one token. */
-  readonly explainedVarianceWithoutFirst: number | null;
-  /** Mean of l0 without the first position. */
-  readonly meanL0WithoutFirst: number | null;
 }
 
 /** Attribution along paths that go from the hook straight to the final norm. */
@@ -241,49 +219,4 @@ function decompose(
 /** Of a baseline's x̂ `[row, d_out]`, what its features write: element i. */
 export function writtenByFeatures(baseline: SaeBaseline | undefined, i: number): number {
   return baseline ? baseline.saeIn[i] - baseline.error[i] - baseline.bias[i] : 0;
-}
-
-/** The figures of SAE quality on this prompt. */
-export function measureFit({ saeIn: x, saeOut, encoded, sae, excluded }: SaeRun): Fit {
-  const d = sae.config.dOut;
-  const { rows, offsets } = encoded.activations;
-  const all = Array.from({ length: rows }, (_, r) => r);
-  const counted = all.filter((r) => !excluded.has(r));
-  const withoutFirst = counted.filter((r) => r > 0);
-  const squaredError = all.map((r) => squaredDistance(x, r, d, (i) => saeOut[r * d + i]));
-  const squaredNorm = all.map((r) => squaredDistance(x, r, d, () => 0));
-  const explained = (over: readonly number[]): number => {
-    const mean = columnMeans(x, over, d);
-    const spread = sum(over.map((r) => squaredDistance(x, r, d, (i) => mean[i])));
-    return spread === 0 ? NaN : 1 - sum(over.map((r) => squaredError[r])) / spread;
-  };
-  const mean = columnMeans(x, counted, d);
-  const l0 = all.map((r) => offsets[r + 1] - offsets[r]);
-  const relativeError = all.map((r) => Math.sqrt(squaredError[r] / squaredNorm[r]));
-  const average = (values: readonly number[], over: readonly number[]): number =>
-    sum(over.map((r) => values[r])) / over.length;
-  return {
-    l0,
-    explainedVariance: all.map((r) => 1 - squaredError[r] / squaredDistance(x, r, d, (i) => mean[i])),
-    relativeError,
-    explainedVarianceOverall: explained(counted),
-    meanL0: average(l0, counted),
-    meanRelativeError: average(relativeError, counted),
-    explainedVarianceWithoutFirst: withoutFirst.length === 0 ? null : explained(withoutFirst),
-    meanL0WithoutFirst: withoutFirst.length === 0 ? null : average(l0, withoutFirst),
-  };
-}
-
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-
-function squaredDistance(x: Float32Array, row: number, d: number, from: (i: number) => number): number {
-  let total = 0;
-  for (let i = 0; i < d; i++) total += (x[row * d + i] - from(i)) ** 2;
-  return total;
-}
-
-function columnMeans(x: Float32Array, rows: readonly number[], d: number): Float64Array {
-  const means = new Float64Array(d);
-  for (const r of rows) for (let i = 0; i < d; i++) means[i] += x[r * d + i];
-  return means.map((total) => total / rows.length);
 }

@@ -8,23 +8,21 @@ import type { Model } from "../model/model.ts";
 import { runWithSaes } from "./run_prompts.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
 import { showProcessing } from "./processing.ts";
-import { type Fit, measureFit, type SaeAttribution } from "./sae_attribution.ts";
+import { type Fit, measureFit } from "./fit.ts";
+import type { SaeAttribution } from "./sae_attribution.ts";
 
-/** Explained variance under which a wrong layer, model or processing is more likely than a bad SAE. */
-const POOR_FIT = 0.5;
 /** A form of the model that explains no more than so much more is no better. */
 const BETTER_FIT = 0.05;
 
 const explained = (fit: Fit): number => fit.explainedVarianceWithoutFirst ?? fit.explainedVarianceOverall;
 const percent = (x: number): string => `${(100 * x).toFixed(0)} %`;
-const isPoor = ({ fit }: SaeAttribution): boolean => explained(fit) < POOR_FIT;
 
 /** A line if the SAE does not fit this prompt. */
-export function fitWarning(hook: string, sae: SaeAttribution): string[] {
-  if (!isPoor(sae)) return [];
+export function fitWarning(hook: string, { fit }: SaeAttribution): string[] {
+  if (!fit.isPoor) return [];
   return [
     `The SAE at ${hook} explains ${
-      percent(explained(sae.fit))
+      percent(explained(fit))
     } of the variance of this prompt (first position left out): ` +
     `is it made for this model, layer and processing?`,
   ];
@@ -77,7 +75,7 @@ export async function tryOtherProcessing(
   { tokens, processing, rows }: AttributionGrads,
   saes: ReadonlyMap<string, SaeAttribution>,
 ): Promise<string[]> {
-  if (![...saes.values()].some(isPoor)) return [];
+  if (![...saes.values()].some(({ fit }) => fit.isPoor)) return [];
   const { defaultProcessing } = model.architecture;
   const other: Processing = showProcessing(processing) === showProcessing(NO_PROCESSING)
     ? defaultProcessing

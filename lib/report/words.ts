@@ -6,7 +6,8 @@
 import type { Processing } from "../../models/family.ts";
 import { PROCESSING_FLAGS, type ProcessingChoice, showProcessing } from "../attribution/processing.ts";
 import type { Attribution } from "../attribution/result.ts";
-import type { Fit, SaeAttribution } from "../attribution/sae_attribution.ts";
+import type { Fit } from "../attribution/fit.ts";
+import type { SaeAttribution } from "../attribution/sae_attribution.ts";
 import type { Token } from "../model/model.ts";
 import { findMethod, type MethodName } from "../attribution/methods/mod.ts";
 import { displayWidth, printable } from "../table/terminal.ts";
@@ -191,7 +192,15 @@ export function fitWords(fit: Fit): string {
   if (!Number.isFinite(explained)) {
     return `the SAE misses ${percent(fit.meanRelativeError)} of this one token's activation`;
   }
-  const word = explained >= 0.9 ? "close" : explained >= 0.75 ? "fair" : explained >= 0.5 ? "loose" : "poor";
+  const word = fit.isPoor
+    ? "poor"
+    : explained >= 0.9
+    ? "close"
+    : explained >= 0.75
+    ? "fair"
+    : explained >= 0.5
+    ? "loose"
+    : "too few tokens to judge";
   const where = fit.explainedVarianceWithoutFirst === null ? "" : ", first position left out";
   const l0 = fit.meanL0WithoutFirst ?? fit.meanL0;
   return `${word}: explains ${percent(explained)} of the variance with ${l0.toFixed(1)} features a token${where}`;
