@@ -7,7 +7,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { joined } from "../runtime/tensor.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { Encoded, Sae } from "./sae.ts";
-import { rowsOf } from "./sparse.ts";
+import { NonFiniteActivation, rowsOf } from "./sparse.ts";
 
 /**
  * What the SAE makes of each prompt's rows `[row, d_in]`: its weights are read, or multiplied, once for all of them, unless
@@ -24,9 +24,21 @@ export async function encodePrompts(
     for (const rows of prompts) each.push(await sae.encode(runtime, rows));
     return each;
   }
-  const encoded = await sae.encode(runtime, joined(prompts));
+  const encoded = await sae.encode(runtime, joined(prompts)).catch((error) => {
+    throw error instanceof NonFiniteActivation ? inItsPrompt(error, prompts.map(({ length }) => length / dIn)) : error;
+  });
   let end = 0;
   return prompts.map(({ length }) => encodedRows(encoded, end, end += length / dIn));
+}
+
+/** The row of all prompts together is a position in one of them. */
+function inItsPrompt({ at }: NonFiniteActivation, lengths: readonly number[]): NonFiniteActivation {
+  let row = at.row;
+  for (const length of lengths) {
+    if (row < length) break;
+    row -= length;
+  }
+  return new NonFiniteActivation({ ...at, row });
 }
 
 /** Rows `start` to before `end` of what was encoded. */

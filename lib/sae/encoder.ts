@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { type Graph, input, matMul, mul, type Value } from "../graph/mod.ts";
+import { add, type Graph, input, matMul, mul, type Value } from "../graph/mod.ts";
 import { type Runtime, type Session, SLICE_BYTES } from "../runtime/runtime.ts";
 import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
 import { readAhead } from "../weights/read_ahead.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { SaeConfig } from "./config.ts";
 import { type Matrices, timesMatrix } from "./products.ts";
-import { type SparseActivations, SparseBuilder } from "./sparse.ts";
+import { NonFiniteActivation, type SparseActivations, SparseBuilder } from "./sparse.ts";
 
 /** Columns of W_enc lie apart in the file: reads shorter than this cost more than their bytes … */
 const MIN_READ_BYTES = 32 * 2 ** 10;
@@ -49,11 +49,13 @@ export async function encodeFeatures(
   const z: Tensor = { dims: [rows, dIn], data };
   const activated = (projected: Value): Graph => {
     const vectors = architecture.vectors.map((v) => [v, input(v, ["feature"])]);
-    const activations = architecture.activations!(projected, Object.fromEntries(vectors));
+    // Comparisons would lose what is not finite; adding 0 to what is changes nothing.
+    const activations = add(architecture.activations!(projected, Object.fromEntries(vectors)), mul(projected, 0));
     return { activations: decoderNorms ? mul(activations, input(NORMS, ["feature"])) : activations };
   };
   const names = [...architecture.vectors, ...(decoderNorms ? [NORMS] : [])];
   const vectors = await Promise.all(architecture.vectors.map((v) => store.read(v)));
+  vectors.forEach(checkNumbers);
   if (decoderNorms) vectors.push(decoderNorms);
   const builder = new SparseBuilder(rows, architecture.topK && { k: config.k!, by: architecture.topK });
   const slice = (start: number, end: number): Record<string, Tensor> =>
@@ -90,6 +92,12 @@ export async function encodeFeatures(
     await encoderSlices(encoder, (W_enc, start, end) => finish(session, { z, W_enc }, start, end), runtime);
   }
   return builder.finish();
+}
+
+/** A bias or threshold may be infinite: its feature is never active then, or always. */
+function checkNumbers(vector: Float32Array): void {
+  const feature = vector.findIndex(Number.isNaN);
+  if (feature >= 0) throw new NonFiniteActivation({ feature, value: NaN, row: 0 });
 }
 
 /** How many features a slice has. */

@@ -16,7 +16,7 @@ import { encodeFeatures, type FeatureEncoders, readEncoders } from "./encoder.ts
 import { normalize, type Normalized } from "./normalization.ts";
 import { linear, timesMatrix } from "./products.ts";
 import { tensorShapes } from "./tensor_shapes.ts";
-import type { SparseActivations } from "./sparse.ts";
+import { NonFiniteActivation, type SparseActivations } from "./sparse.ts";
 
 export type { FeatureEncoders } from "./encoder.ts";
 
@@ -174,6 +174,15 @@ export class TensorSae implements Sae {
   }
 
   async encode(runtime: Runtime, x: Float32Array): Promise<Encoded> {
+    try {
+      return await this.#encode(runtime, x);
+    } catch (error) {
+      if (!(error instanceof NonFiniteActivation)) throw error;
+      throw new NonFiniteActivation({ ...error.at, sae: `the SAE at ${this.hookOut}` });
+    }
+  }
+
+  async #encode(runtime: Runtime, x: Float32Array): Promise<Encoded> {
     const { dIn } = this.config;
     const architecture = findArchitecture(this.config.architecture);
     const normalized = normalize(x, await this.#decoderBias(), this.config);

@@ -25,6 +25,29 @@ export interface Selection {
   readonly by: "by value" | "by magnitude";
 }
 
+/** What is NaN or infinite in an SAE, in which row of its input, and what the SAE is called. */
+interface NonFinite {
+  readonly feature: number;
+  readonly value: number;
+  readonly row: number;
+  readonly sae?: string;
+}
+
+/** An activation that is NaN or infinite. */
+export class NonFiniteActivation extends Error {
+  /** What of it is known. */
+  readonly at: NonFinite;
+
+  constructor(at: NonFinite) {
+    const { feature, value, row, sae = "the SAE" } = at;
+    super(
+      `The activation of feature ${feature} of ${sae} is ${value} at position ${row}: its weights are damaged or overflow`,
+    );
+    this.name = "Error"; // as the model's are
+    this.at = at;
+  }
+}
+
 /** Collects rows slice of features by slice of features; of a top-k SAE, little more than k candidates a row. */
 export class SparseBuilder {
   readonly #features: number[][];
@@ -46,7 +69,7 @@ export class SparseBuilder {
   /**
    * Adds the nonzero elements of `[row, feature]`, whose first column is feature `start`. Slices come in order.
    *
-   * @throws {Error} if an element is NaN or infinite
+   * @throws {NonFiniteActivation} if an element is NaN or infinite
    */
   add({ dims: [rows, width], data }: FloatTensor, start: number): void {
     for (let r = 0; r < rows; r++) {
@@ -56,7 +79,7 @@ export class SparseBuilder {
         if (value === 0) continue;
         const feature = start + i - r * width;
         if (value - value !== 0) {
-          throw new Error(`Feature ${feature} is ${value} at position ${r}: the SAE's weights are damaged or overflow`);
+          throw new NonFiniteActivation({ feature, value, row: r });
         }
         if (this.#rank(value) <= this.#floors[r]) continue;
         this.#features[r].push(feature);

@@ -71,7 +71,7 @@ Deno.test("ties go to the lower feature, within a slice and across slices", () =
 Deno.test("NaN and infinity are refused with their place", () => {
   for (const bad of [NaN, Infinity, -Infinity]) {
     for (const selection of [undefined, { k: 1, by: "by magnitude" }] as const) {
-      assert.throws(() => build([[1, 0, 0], [0, 0, bad]], 2, selection), /Feature 2 is .* at position 1/);
+      assert.throws(() => build([[1, 0, 0], [0, 0, bad]], 2, selection), /feature 2 of the SAE is .* at position 1/);
     }
   }
 });

@@ -1,5 +1,5 @@
 import { visitProducts } from "../products.ts";
-import type { SparseActivations } from "../sparse.ts";
+import { NonFiniteActivation, type SparseActivations } from "../sparse.ts";
 import type { OwnEncoded, OwnEncoding, SaeArchitecture } from "./architecture.ts";
 
 /** When a search ends. */
@@ -30,7 +30,7 @@ async function encode(encoding: OwnEncoding): Promise<OwnEncoded> {
   const found = Array.from({ length: rows }, () => new Map<number, number>());
   let live = Array.from({ length: rows }, (_, r) => r);
   for (let step = 0; step < settings.maxIterations && live.length > 0; step++) {
-    const best = await largestProducts(encoding, gather(residual, live, d), live.length);
+    const best = await largestProducts(encoding, gather(residual, live, d), live);
     const unique = [...new Set(best)].sort((a, b) => a - b);
     const weights = await store.readRows("W_dec", unique);
     const at = new Map(unique.map((feature, i) => [feature, i * d]));
@@ -44,12 +44,18 @@ async function encode(encoding: OwnEncoding): Promise<OwnEncoded> {
 }
 
 /** For each vector, the feature whose decoder row has the largest product with it (ties: the first). */
-async function largestProducts(encoding: OwnEncoding, vectors: Float32Array, count: number): Promise<Uint32Array> {
-  const [best, most] = [new Uint32Array(count), new Float64Array(count).fill(-Infinity)];
+async function largestProducts(
+  encoding: OwnEncoding,
+  vectors: Float32Array,
+  rows: readonly number[],
+): Promise<Uint32Array> {
+  const [best, most] = [new Uint32Array(rows.length), new Float64Array(rows.length).fill(-Infinity)];
   await visitProducts(encoding, "W_dec", vectors, (products, start, end) => {
     products.forEach((product, i) => {
       const r = Math.floor(i / (end - start));
-      if (product > most[r]) [most[r], best[r]] = [product, start + i - r * (end - start)];
+      const feature = start + i - r * (end - start);
+      if (product - product !== 0) throw new NonFiniteActivation({ feature, value: product, row: rows[r] });
+      if (product > most[r]) [most[r], best[r]] = [product, feature];
     });
   });
   return best;
@@ -66,7 +72,6 @@ function takeAway(
   let product = 0;
   for (let i = 0; i < row.length; i++) product += row[i] * direction[i];
   const value = Math.fround(product);
-  if (Number.isNaN(value)) throw new Error(`Feature ${feature} is NaN: the SAE's weights are damaged or overflow`);
   if (value <= 0) return false; // nothing changes from here on
   const isNew = !found.has(feature);
   found.set(feature, Math.fround((found.get(feature) ?? 0) + value));

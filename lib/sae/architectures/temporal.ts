@@ -80,7 +80,12 @@ async function hidden(encoding: OwnEncoding, x: Float32Array): Promise<Float32Ar
   const codes = temporal!.tiedWeights
     ? await linear(encoding, "W_dec", scaled)
     : await timesMatrix(encoding, "W_enc", scaled);
-  return codes.map((value) => Math.max(0, value));
+  return codes.map(relu);
+}
+
+/** What is not finite stays so, to be found. */
+function relu(value: number): number {
+  return value - value === 0 ? Math.max(0, value) : NaN;
 }
 
 /** Attention of each position's codes over the codes of earlier positions, none for the first. */
@@ -108,7 +113,7 @@ async function predictedCodes(encoding: OwnEncoding, layer: number, codes: Float
     });
     for (let r = 0; r < rows; r++) mixed.set(out.subarray(r * dValue, (r + 1) * dValue), r * dSae + head * dValue);
   }
-  return (await project("c_proj", mixed)).map((value) => Math.max(0, value));
+  return (await project("c_proj", mixed)).map(relu);
 }
 
 /** Columns of one head. */
