@@ -52,6 +52,10 @@ export interface Summary {
   readonly timings_ms: Readonly<Record<string, number>>;
   /** Where it ran: wasm, webgpu, native or onnx. */
   readonly device: string;
+  /** What computed, where it is not this program: a library's directory, a graphics processor's name. */
+  readonly device_account?: string;
+  /** Why the device `auto` took it, where that needs a word. */
+  readonly device_reason?: string;
   /** The largest resident set, MiB. */
   readonly peak_memory_mb: number;
   /** Of this program and what it runs on. */
@@ -163,6 +167,8 @@ export function summarise(result: Attribution): Summary {
     warnings: result.warnings,
     timings_ms: Object.fromEntries(Object.entries(timings).map(([name, ms]) => [name, Math.round(ms * 10) / 10])),
     device: model.runtime.device,
+    ...(model.runtime.account === undefined ? {} : { device_account: model.runtime.account }),
+    ...(model.runtime.reason === undefined ? {} : { device_reason: model.runtime.reason }),
     peak_memory_mb: peakMemory(),
     versions: { "sae-attribution": VERSION, deno: Deno.version.deno, ...Object.fromEntries([model.runtime.version]) },
   };

@@ -32,7 +32,10 @@ export async function evals(request: EvalsRequest): Promise<void> {
   const name = file === STDIN ? "standard input" : file;
   const prompts = await readPromptFile(file);
   const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
-  await using opened = await openShown({ ...request, manyPrompts: true }, screen);
+  await using opened = await openShown(
+    { ...request, manyPrompts: true, prompts: prompts.map(({ prompt }) => prompt) },
+    screen,
+  );
   const { model, saes } = opened;
   const evaluated: Evaluated[] = [];
   for (const sae of saes) {

@@ -10,6 +10,7 @@ import type { Sae } from "../sae/sae.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import type { RunRequest } from "./options.ts";
 import type { Screen } from "./output.ts";
+import { expectedTokens, type PromptSource, STDIN } from "./prompt.ts";
 import { withProgress } from "./progress.ts";
 import { shownName } from "../weights/shown_name.ts";
 import { withDownloadProgress } from "./pull_progress.ts";
@@ -32,6 +33,10 @@ export interface OpenRequest extends Pick<RunRequest, "model" | "revision" | "de
   readonly memoryLimit?: number;
   /** Weights may stay in memory, if the user does not say otherwise. */
   readonly manyPrompts?: boolean;
+  /** What runs, as far as is known before it is tokenized. */
+  readonly prompts?: readonly PromptSource[];
+  /** The same of a single one. */
+  readonly prompt?: PromptSource;
 }
 
 /** The same with a line on the terminal while it lasts, which tells of downloads how far they are. */
@@ -57,14 +62,15 @@ export async function openAll(
   onProgress?: (progress: DownloadProgress) => void,
 ): Promise<Opened> {
   const { model: name, saes: asked, device, threads, memoryLimit, revision, manyPrompts = false } = request;
-  const { weights: choice = "auto" } = request;
+  const { weights: choice = "auto", prompt = STDIN, prompts = [prompt] } = request;
+  const tokens = prompts.reduce((sum, one) => sum + expectedTokens(one), 0);
   const weights = choice === "auto" && !manyPrompts ? "streamed" : choice;
   await using stack = new AsyncDisposableStack();
   const model = stack.use(
     await withNames(
       name,
       Object.keys(BUNDLED),
-      loadModel(name, { device, threads, weights, memoryLimit, revision, onProgress }),
+      loadModel(name, { device, threads, weights, memoryLimit, revision, tokens, onProgress }),
     ),
   );
   const bundledSaes = Object.values(BUNDLED).flatMap(({ saes }) => Object.keys(saes));

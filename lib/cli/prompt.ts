@@ -36,6 +36,15 @@ export function readPromptSource([text]: readonly string[], ids: readonly number
   return text === "-" ? STDIN : text;
 }
 
+/** Prompts rarely have fewer characters per token. */
+const CHARACTERS_PER_TOKEN = 3;
+
+/** About how many tokens a prompt has; 0 if it is still to be read. */
+export function expectedTokens(source: PromptSource): number {
+  if (source === STDIN) return 0;
+  return typeof source === "string" ? Math.ceil(source.length / CHARACTERS_PER_TOKEN) : source.length;
+}
+
 /** The prompt itself. A newline at the end of standard input is the shell's, not the prompt's. */
 export async function readPrompt(source: PromptSource): Promise<string | readonly number[]> {
   if (source !== STDIN) return source;

@@ -5,12 +5,10 @@
  */
 import { findNative } from "../runtime/find_native.ts";
 import type { Device } from "../runtime/runtime.ts";
-import type { PromptSource } from "./prompt.ts";
+import { expectedTokens, type PromptSource, STDIN } from "./prompt.ts";
 
 /** Up to so many tokens, more than one thread costs more to start than it saves. */
 const SHORT_PROMPT_TOKENS = 48;
-/** Prompts have rarely fewer characters per token. */
-const CHARACTERS_PER_TOKEN = 3;
 
 /** What decides how it starts. */
 export interface StartRequest {
@@ -24,7 +22,7 @@ export interface StartRequest {
  * the user says, else one for a short prompt, else undefined (what the runtime takes by default).
  */
 export function startEarly({ device, threads, prompt }: StartRequest): number | undefined {
-  if (device !== "wasm" && (device !== "auto" || findNative())) return threads;
+  if (device !== "wasm" && (device !== "auto" || findNative().directory)) return threads;
   const chosen = threads ?? (isShort(prompt) ? 1 : undefined);
   // By a computed address: what is imported here is not waited for.
   import(new URL("../runtime/wasm.ts", import.meta.url).href)
@@ -34,6 +32,5 @@ export function startEarly({ device, threads, prompt }: StartRequest): number | 
 }
 
 function isShort(prompt: PromptSource): boolean {
-  if (typeof prompt === "string") return prompt.length <= SHORT_PROMPT_TOKENS * CHARACTERS_PER_TOKEN;
-  return Array.isArray(prompt) && prompt.length <= SHORT_PROMPT_TOKENS;
+  return prompt !== STDIN && expectedTokens(prompt) <= SHORT_PROMPT_TOKENS;
 }

@@ -67,6 +67,7 @@ export function attributionReport(input: ReportInput, page: Page): string {
       ...trackedLines(result, page),
       ...checkLines(input.check, page),
       ...verifyLines(input.verify, result.tokens, page),
+      ...deviceLines(result, page),
       foot(input, page),
       ...input.warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
       ...saes.flatMap(([hook, sae]) => quickList(result.sae(hook), sae, metric.name)),
@@ -169,6 +170,14 @@ function checkWords(
     `${feature} at ${position}: ${signed(effect)} (attribution ${signed(attribution)})`
   );
   return `${hook}: ${derivative}${all}; ${everything}; the strongest features alone: ${one.join(", ")}`;
+}
+
+/** What computed, where it is not this program alone. */
+function deviceLines({ parts: { model: { runtime } } }: Attribution, page: Page): string[] {
+  const { device, account, version, reason } = runtime;
+  const what = account === undefined ? [] : [`${version.join(" ")} (${account})`];
+  const words = [...what, ...(reason === undefined ? [] : [`auto: ${reason}`])];
+  return words.length === 0 ? [] : [entry("Device", printable([device, ...words].join(", ")).split(" "), page)];
 }
 
 function foot({ result, seconds }: ReportInput, page: Page): string {

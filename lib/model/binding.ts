@@ -21,12 +21,20 @@ const COPIES: Readonly<Record<Runtime["device"], number>> = { wasm: 1, native: 2
 
 /** Bytes of all weights as float32, the embedding and unembedding included. */
 export function weightBytes(architecture: Architecture): number {
-  const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
   const refs = [architecture.embedding.tokens, ...Object.values(architecture.finalWeights())];
   for (let layer = 0; layer < architecture.config.nLayers; layer++) {
     refs.push(...Object.values(architecture.blockWeights(layer)));
   }
-  return 4 * refs.reduce((sum, { shape }) => sum + size(shape), 0);
+  return 4 * refs.reduce((sum, ref) => sum + elements(ref), 0);
+}
+
+function elements({ shape }: { readonly shape: readonly number[] }): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+/** Floating-point operations of a forward pass, per token: a multiplication and an addition per weight of the blocks. */
+export function operationsPerToken(architecture: Architecture): number {
+  return 2 * (weightBytes(architecture) / 4 - elements(architecture.embedding.tokens));
 }
 
 /**

@@ -17,7 +17,7 @@ import { readTextIfThere } from "../weights/read_text.ts";
 import { shownName } from "../weights/shown_name.ts";
 import { type FileSource, openSource } from "../weights/source.ts";
 import type { TensorStore } from "../weights/tensors.ts";
-import { chooseBinding, type WeightChoice } from "./binding.ts";
+import { chooseBinding, operationsPerToken, type WeightChoice } from "./binding.ts";
 import { Chain, type WeightBinding } from "./chain.ts";
 import type { ChatMessage, ChatModule, ChatOptions, ChatPrompt, ChatTemplate } from "./chat_types.ts";
 import { checkTokens } from "./feeds.ts";
@@ -236,10 +236,12 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
   const name = shownName(source);
   const { files, description = name, resolved } = await locate(source, options);
   try {
-    const [{ architecture, config, store }, runtime] = await settleAll([
-      readModel(files, name),
-      createRuntime(options),
-    ]);
+    const reading = readModel(files, name);
+    const { tokens } = options;
+    const work = tokens === undefined
+      ? undefined
+      : async (): Promise<number> => tokens * operationsPerToken((await reading).architecture);
+    const [{ architecture, config, store }, runtime] = await settleAll([reading, createRuntime({ ...options, work })]);
     const weights = chooseBinding(options.weights ?? "streamed", architecture, runtime.device, options.memoryLimit);
     return new Model({
       name,
@@ -259,7 +261,12 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
 }
 
 /** Options of {@linkcode loadModel}. */
-export interface LoadModelOptions extends RuntimeOptions, OpenOptions {
+export interface LoadModelOptions extends Omit<RuntimeOptions, "work">, OpenOptions {
+  /**
+   * How many tokens will run in all, as far as is known: with the device `auto`, much work goes to a graphics processor
+   * where there is one. By default that is never taken for it.
+   */
+  readonly tokens?: number;
   /**
    * Default `streamed`: read for every pass, two layers in memory. `resident` keeps them in the runtime's memory, for
    * many prompts; `auto` does so if they fit.

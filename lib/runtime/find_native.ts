@@ -1,22 +1,54 @@
 /**
  * Whether, and where, onnxruntime-node is installed. It is never a dependency: its binaries for all systems are large.
+ * It is code that runs in this process, so it is taken only from places that the user has chosen.
  *
  * @module
  */
 const PACKAGE = "onnxruntime-node";
 
+/** The version that the results are tested with; other patches of it are taken too. */
+export const NATIVE_VERSION = "1.30.0";
+
+/** Where to look. */
+export interface NativePlaces {
+  /** Directories as `NODE_PATH` has them, which it is by default. */
+  readonly nodePath?: string;
+  /** Also the working directory and those above it; for users who say that they want it. Default false. */
+  readonly workingDirectory?: boolean;
+}
+
+/** What was found. */
+export interface NativeSearch {
+  /** The package's directory. */
+  readonly directory?: string;
+  /** Its version. */
+  readonly version?: string;
+  /** Why nothing that is there was taken. */
+  readonly refused?: string;
+}
+
 /**
- * Where npm put onnxruntime-node: in `node_modules` of the working directory or one above it, beside or above this
- * program, or in a directory that `NODE_PATH` names.
- *
- * @param nodePath directories as `NODE_PATH` has them, which it is by default
- * @returns the package's directory; undefined if it is not installed
+ * Looks for onnxruntime-node where npm puts packages: in `node_modules` beside or above this program, or in a directory
+ * that `NODE_PATH` names. Taken is the first one of the right name and version that only its owner can change, who is
+ * the user, the owner of this program or the system's administrator.
  */
-export function findNative(nodePath: string = Deno.env.get("NODE_PATH") ?? ""): string | undefined {
+export function findNative(
+  { nodePath = variable("NODE_PATH"), workingDirectory = false }: NativePlaces = {},
+): NativeSearch {
   const path = nodePath.split(Deno.build.os === "windows" ? ";" : ":").filter(Boolean);
   const here = import.meta.dirname ? [import.meta.dirname] : []; // none where this was imported from the web
-  const above = [Deno.cwd(), ...here].flatMap(withParents).map((directory) => `${directory}/node_modules`);
-  return [...above, ...path].map((directory) => `${directory}/${PACKAGE}`).find(isPackage);
+  const starts = workingDirectory ? [Deno.cwd(), ...here] : here;
+  const above = starts.flatMap(withParents).map((directory) => `${directory}/node_modules`);
+  let refused: string | undefined;
+  for (const modules of [...above, ...path]) {
+    const directory = `${modules}/${PACKAGE}`;
+    const version = versionIn(directory);
+    if (version === undefined) continue;
+    const fault = faultOf(modules, directory, version);
+    if (fault === undefined) return { directory, version };
+    refused ??= `${directory} ${fault}`;
+  }
+  return { refused };
 }
 
 /** A directory and all above it, nearest first. */
@@ -25,11 +57,40 @@ function withParents(directory: string): string[] {
   return parts.map((_, i) => parts.slice(0, parts.length - i).join("/"));
 }
 
+/** What its package.json says, empty if that is not of this package; undefined where there is none. */
 // Not through node:module's resolution, which takes longer to load than all else that is looked up here.
-function isPackage(directory: string): boolean {
+function versionIn(directory: string): string | undefined {
   try {
-    return Deno.statSync(`${directory}/package.json`).isFile;
-  } catch { // not there, or not to be read
-    return false;
+    const { name, version } = JSON.parse(Deno.readTextFileSync(`${directory}/package.json`));
+    return name === PACKAGE && typeof version === "string" ? version : "";
+  } catch (error) { // not there, not to be read, or not JSON
+    return error instanceof SyntaxError ? "" : undefined;
+  }
+}
+
+/** Why a package is not taken. */
+function faultOf(modules: string, directory: string, version: string): string | undefined {
+  const release = (text: string): string => text.split(".").slice(0, 2).join(".");
+  if (version === "") return `is not ${PACKAGE}: its package.json says something else`;
+  if (release(version) !== release(NATIVE_VERSION)) {
+    return `is version ${version.slice(0, 40)}, and ${release(NATIVE_VERSION)} is what the numbers are tested with`;
+  }
+  const open = [modules, directory, `${directory}/package.json`].find((path) => !isOnlyOwners(path));
+  return open === undefined ? undefined : `can be changed by others (${open})`;
+}
+
+function isOnlyOwners(path: string): boolean {
+  const { uid, gid, mode } = Deno.statSync(path);
+  if (mode === null || uid === null) return true; // Windows
+  const trusted = [0, Deno.uid(), import.meta.dirname && Deno.statSync(import.meta.dirname).uid];
+  const groupIsOwner = gid === uid; // a group of one
+  return trusted.includes(uid) && (mode & (groupIsOwner ? 0o002 : 0o022)) === 0;
+}
+
+function variable(name: string): string {
+  try {
+    return Deno.env.get(name) ?? "";
+  } catch {
+    return ""; // --deny-env
   }
 }

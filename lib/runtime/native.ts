@@ -4,41 +4,45 @@
  * @module
  */
 import { createRequire } from "node:module";
-import { findNative } from "./find_native.ts";
+import { findNative, NATIVE_VERSION, type NativePlaces } from "./find_native.ts";
 import { createOrtRuntime, type Ort } from "./ort.ts";
 import type { Runtime, RuntimeOptions } from "./runtime.ts";
 
 const MAX_DEFAULT_THREADS = 8;
-
-/** The version that the results are tested with. */
-const VERSION = "1.30.0";
 
 /** The module. */
 export interface NativeOrt extends Ort {
   readonly env: { readonly versions: { readonly node?: string } };
 }
 
-let loaded: NativeOrt | undefined;
+/** The module, and where it is. */
+interface Loaded {
+  readonly ort: NativeOrt;
+  readonly directory: string;
+}
+
+let loaded: Loaded | undefined;
 
 /**
  * Loads onnxruntime-node, once.
  *
- * @param nodePath directories as `NODE_PATH` has them, which it is by default
- * @throws {Error} if it is not installed or cannot be loaded
+ * @throws {Error} if it is not installed, not to be trusted, or cannot be loaded
  */
-export function loadNative(nodePath?: string): NativeOrt {
+export function loadNative(places: NativePlaces): Loaded {
   if (loaded) return loaded;
-  const path = findNative(nodePath);
-  if (!path) {
-    throw new Error(
-      `Device "native" needs onnxruntime-node, which is not installed here: npm install onnxruntime-node@${VERSION}`,
-    );
+  const { directory, refused } = findNative(places);
+  if (directory === undefined) {
+    const why = refused ?? "onnxruntime-node, which is not installed here";
+    const needs = refused === undefined ? `needs ${why}` : `does not take what is installed: ${why}`;
+    throw new Error(`Device "native" ${needs}: npm install onnxruntime-node@${NATIVE_VERSION}`);
   }
   try {
-    return loaded = createRequire(`${path}/package.json`)(path) as NativeOrt;
+    return loaded = { directory, ort: createRequire(`${directory}/package.json`)(directory) as NativeOrt };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`onnxruntime-node in ${path} cannot be loaded (${reason}): install it again, or use --device wasm`);
+    throw new Error(
+      `onnxruntime-node in ${directory} cannot be loaded (${reason}): install it again, or take the device wasm`,
+    );
   }
 }
 
@@ -47,11 +51,12 @@ export function loadNative(nodePath?: string): NativeOrt {
  *
  * @throws {Error} if onnxruntime-node is not installed or cannot be loaded
  */
-export function createNativeRuntime({ threads, dtype }: RuntimeOptions): Runtime {
-  const ort = loadNative();
+export function createNativeRuntime({ device, threads, dtype }: RuntimeOptions): Runtime {
+  const { ort, directory } = loadNative({ workingDirectory: device === "native" });
   return createOrtRuntime({
     device: "native",
     version: ["onnxruntime-node", ort.env.versions.node!],
+    account: () => directory,
     sessionOptions: {
       executionProviders: ["cpu"],
       intraOpNumThreads: threads ?? Math.min(MAX_DEFAULT_THREADS, navigator.hardwareConcurrency ?? 1),

@@ -24,6 +24,8 @@ export interface Engine {
   readonly device: Runtime["device"];
   /** The package that it is of. */
   readonly version: Runtime["version"];
+  /** What computes; known once it has started. */
+  account?(): string | undefined;
   /** How sessions are made. */
   readonly sessionOptions: InferenceSession.SessionOptions;
   /** The same, for sessions whose constants are compiled in. */
@@ -173,6 +175,9 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
   return {
     device: engine.device,
     version: engine.version,
+    get account() {
+      return engine.account?.();
+    },
     memory: OWN_MEMORY,
     remote: engine.remote !== undefined,
     sliceBytes: engine.remote?.inputBytes ?? SLICE_BYTES,

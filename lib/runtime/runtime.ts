@@ -27,6 +27,8 @@ export interface RuntimeOptions {
   readonly threads?: number;
   /** Default `float32`; `float64` is for tests of derivatives. */
   readonly dtype?: FloatType;
+  /** How many floating-point operations are ahead, as far as is known: with `auto`, many go to a graphics processor. */
+  readonly work?: () => Promise<number>;
 }
 
 /** Tensors by the name of the graph input that takes them. */
@@ -59,6 +61,10 @@ export interface Runtime extends AsyncDisposable {
   readonly device: Exclude<Device, "auto">;
   /** The package that runs the graphs, and its version. */
   readonly version: readonly [name: string, version: string];
+  /** What computes, where it is not of this program: a library's directory, a graphics processor's name. */
+  readonly account?: string;
+  /** Why `auto` took it, where that needs a word. */
+  readonly reason?: string;
   /** Memory from which inputs need not be copied. */
   readonly memory: FloatMemory;
   /** Whether it computes in a memory of its own, from which every read takes milliseconds. */
@@ -80,9 +86,7 @@ export interface Runtime extends AsyncDisposable {
 /**
  * Opens a runtime on a device.
  *
- * `auto` takes onnxruntime-node where it is installed, else WebAssembly. It does not look for a graphics processor: on
- * Linux without a display Mesa's drivers write errors to standard error when they are asked, and may crash a process that
- * is told to end (Deno 2.9.6).
+ * `auto` is what {@linkcode chooseDevice} says.
  *
  * @throws {RangeError} if the device is unknown
  * @throws {Error} if the device is not there
@@ -100,11 +104,15 @@ export interface Runtime extends AsyncDisposable {
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   const { device = "auto" } = options;
+  if (device !== "auto") return await openDevice(device, options);
+  const { device: chosen, reason } = await chooseDevice(options);
+  return Object.assign(await openDevice(chosen, options), { reason });
+}
+
+async function openDevice(device: Exclude<Device, "auto">, options: RuntimeOptions): Promise<Runtime> {
   switch (device) {
-    case "auto":
-      return await createRuntime({ ...options, device: await chooseDevice() });
     case "wasm":
-      if (options.dtype === "float64") return await createRuntime({ ...options, device: "onnx" });
+      if (options.dtype === "float64") return await openDevice("onnx", options);
       return (await load("./wasm.ts")).createWasmRuntime(options);
     case "webgpu":
       return (await load("./webgpu.ts")).createWebgpuRuntime(options);
@@ -122,8 +130,31 @@ function load<Name extends string>(file: string): Promise<Record<Name, (options:
   return import(new URL(file, import.meta.url).href);
 }
 
-/** What `auto` stands for here. */
-export async function chooseDevice(): Promise<"native" | "wasm"> {
+/** From so many floating-point operations on, a graphics processor makes up for what it takes to start it. */
+const GPU_WORK = 150e9;
+
+/** What `auto` stands for. */
+export interface Choice {
+  readonly device: "native" | "webgpu" | "wasm";
+  /** Why, where that needs a word. */
+  readonly reason?: string;
+}
+
+/**
+ * What `auto` stands for here: a graphics processor where there is one and much work is ahead, else onnxruntime-node
+ * where it is installed beside or above the program or in `NODE_PATH`, else WebAssembly.
+ */
+export async function chooseDevice({ work, dtype }: Pick<RuntimeOptions, "work" | "dtype"> = {}): Promise<Choice> {
+  if (work && dtype !== "float64") {
+    const { findGpu, mayHaveGpu } = await import("./find_gpu.ts");
+    const operations = mayHaveGpu() ? await work() : 0;
+    const name = operations >= GPU_WORK ? await findGpu() : undefined;
+    if (name !== undefined) {
+      return { device: "webgpu", reason: `there is ${name}, and ${(operations / 1e12).toFixed(1)} TFLOP are ahead` };
+    }
+  }
   const { findNative } = await import("./find_native.ts");
-  return findNative() ? "native" : "wasm";
+  const { directory, refused } = findNative();
+  if (directory !== undefined) return { device: "native", reason: "it is installed" };
+  return { device: "wasm", reason: refused && `${refused}, and is not used` };
 }

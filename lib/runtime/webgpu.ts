@@ -9,14 +9,18 @@ import type { Runtime, RuntimeOptions } from "./runtime.ts";
 import type { FloatTensor } from "./tensor.ts";
 
 let started: Promise<Ort> | undefined;
+let name: string | undefined;
 
 async function start(): Promise<Ort> {
-  if (!await navigator.gpu?.requestAdapter().catch(() => null)) {
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
+  if (!adapter) {
     throw new Error(
-      'Device "webgpu" needs a graphics processor with a Vulkan, Metal or DirectX 12 driver: use --device wasm',
+      'Device "webgpu" needs a graphics processor with a Vulkan, Metal or DirectX 12 driver: take the device wasm',
     );
   }
+  name = adapter.info.description || adapter.info.device || adapter.info.vendor;
   env.wasm.numThreads = 1; // this build fails with more
+  env.webgpu.powerPreference = "high-performance";
   env.logLevel = "error";
   return { InferenceSession, Tensor: OrtTensor };
 }
@@ -31,6 +35,7 @@ export function createWebgpuRuntime({ dtype }: RuntimeOptions): Runtime {
   return createOrtRuntime({
     device: "webgpu",
     version: ["onnxruntime-web", env.versions.web!],
+    account: () => name,
     sessionOptions: {
       executionProviders: ["webgpu"],
       preferredOutputLocation: "gpu-buffer",

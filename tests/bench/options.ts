@@ -51,7 +51,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       tokens: { type: "string" },
       rounds: { type: "string", default: "5" },
       repeat: { type: "string", default: "5" },
-      device: { type: "string", default: findNative() ? "wasm,native" : "wasm" },
+      device: { type: "string", default: findNative({ workingDirectory: true }).directory ? "wasm,native" : "wasm" },
       weights: { type: "string", default: "streamed" },
       prompts: { type: "string" },
       memory: { type: "string" },

@@ -6,8 +6,8 @@ import { loadNative } from "../../lib/runtime/native.ts";
 const directory = Deno.env.get("ONNXRUNTIME_NODE");
 
 /** Whether onnxruntime-node is installed; then it is loaded, for this file. */
-export const NATIVE = findNative(directory) !== undefined;
-if (NATIVE) loadNative(directory);
+export const NATIVE = findNative({ nodePath: directory }).directory !== undefined;
+if (NATIVE) loadNative({ nodePath: directory });
 
 if (!Deno.env.has("XDG_RUNTIME_DIR")) Deno.env.set("XDG_RUNTIME_DIR", "/tmp"); // else Vulkan complains on stderr
 

@@ -50,7 +50,7 @@ export function readHubSettings(read: ReadVariable = readVariable, os: string = 
     endpoint: (variable("HF_ENDPOINT") ?? DEFAULT_ENDPOINT).replace(/\/+$/, ""),
     offline: isTrue(variable("HF_HUB_OFFLINE") ?? variable("TRANSFORMERS_OFFLINE")),
     cacheDirectory: place("HF_HUB_CACHE") ?? place("HUGGINGFACE_HUB_CACHE") ?? join(home, "hub"),
-    rangesDirectory: join(place("SAE_ATTRIBUTION_CACHE") ?? ownCache(variable, os), "ranges"),
+    rangesDirectory: join(ownCache(read, os), "ranges"),
     symlinks: !isTrue(variable("HF_HUB_DISABLE_SYMLINKS")),
     token: cleanToken(variable("HF_TOKEN") ?? variable("HUGGING_FACE_HUB_TOKEN")),
     tokenFile: isTrue(variable("HF_HUB_DISABLE_IMPLICIT_TOKEN")) ? undefined : tokenFile,
@@ -109,8 +109,11 @@ function homeDirectory(variable: ReadVariable): string {
   return variable("HOME") ?? variable("USERPROFILE") ?? ".";
 }
 
-/** As the system wants it: a directory for what can be fetched again. */
-function ownCache(variable: ReadVariable, os: string): string {
+/** The program's own cache: `SAE_ATTRIBUTION_CACHE`, else where the system wants what can be made again. */
+export function ownCache(read: ReadVariable = readVariable, os: string = Deno.build.os): string {
+  const variable = (name: string): string | undefined => read(name) || undefined;
+  const chosen = expand(variable("SAE_ATTRIBUTION_CACHE"), variable);
+  if (chosen !== undefined) return chosen;
   const home = homeDirectory(variable);
   if (os === "windows") return join(variable("LOCALAPPDATA") ?? join(home, "AppData", "Local"), "sae-attribution");
   if (os === "darwin") return join(home, "Library", "Caches", "sae-attribution");
