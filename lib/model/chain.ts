@@ -38,9 +38,16 @@ export class Chain {
    *
    * @param store has the model's tensors under the names that the architecture gives them
    * @param binding whether weights are read for every pass, or stay in the runtime's memory
+   * @param onStage called before each stage; what it throws ends the pass
    */
-  constructor(architecture: Architecture, store: TensorStore, runtime: Runtime, binding: WeightBinding = "streamed") {
-    this.#stages = new Stages(architecture, store, runtime, binding);
+  constructor(
+    architecture: Architecture,
+    store: TensorStore,
+    runtime: Runtime,
+    binding: WeightBinding = "streamed",
+    onStage?: () => void,
+  ) {
+    this.#stages = new Stages(architecture, store, runtime, binding, onStage);
   }
 
   /**

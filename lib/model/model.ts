@@ -79,7 +79,7 @@ export class Model implements AsyncDisposable {
     this.#source = parts.source;
     this.#config = parts.config;
     this.#weightFiles = [...new Set([...parts.store.tensors.values()].map(({ file }) => file))];
-    this.chain = new Chain(parts.architecture, parts.store, parts.runtime, parts.weights);
+    this.chain = new Chain(parts.architecture, parts.store, parts.runtime, parts.weights, parts.onStage);
     const { config, unembedding, logitSoftCap } = parts.architecture;
     const { name } = unembedding.find((ref) => parts.store.tensors.has(ref.name))!;
     const centred = logitSoftCap === undefined;
@@ -215,6 +215,8 @@ export interface ModelParts {
   readonly runtime: Runtime;
   /** How its weights come to the graphs. */
   readonly weights: WeightBinding;
+  /** Called before each stage of a run. */
+  readonly onStage?: () => void;
 }
 
 /**
@@ -253,6 +255,7 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
       store,
       runtime,
       weights,
+      onStage: options.onStage,
     });
   } catch (error) {
     await files.close();
@@ -274,6 +277,8 @@ export interface LoadModelOptions extends Omit<RuntimeOptions, "work">, OpenOpti
   readonly weights?: WeightChoice;
   /** Bytes that weights may take with `auto`; default: half of the memory that is free. */
   readonly memoryLimit?: number;
+  /** Called before each stage of a run, forward and back; what it throws ends the run. */
+  readonly onStage?: () => void;
 }
 
 interface Located {

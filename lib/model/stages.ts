@@ -41,13 +41,22 @@ export class Stages {
   readonly #remote: boolean;
   readonly #memory: FloatMemory;
   readonly #number = ++count;
+  readonly #onStage: () => void;
   #finalWeights: Promise<Weights> | undefined;
 
   /**
    * @param store has the model's tensors under the names that the architecture gives them
    * @param binding whether weights are read for every pass, or stay in the runtime's memory
+   * @param onStage called before each stage; what it throws ends the pass
    */
-  constructor(architecture: Architecture, store: TensorStore, runtime: Runtime, binding: WeightBinding) {
+  constructor(
+    architecture: Architecture,
+    store: TensorStore,
+    runtime: Runtime,
+    binding: WeightBinding,
+    onStage: () => void = () => {},
+  ) {
+    this.#onStage = onStage;
     this.architecture = architecture;
     this.sessions = new StageSessions(architecture, runtime, (stage) => this.#weights(stage));
     this.#store = store;
@@ -111,6 +120,7 @@ export class Stages {
    * @param copies how many gradients go back over each prompt at once
    */
   async feeds(pass: Pass, stage: number, resid?: Stream, nextStage?: number, copies = 1): Promise<Feeds> {
+    this.#onStage();
     if (stage === 0) return tileAll(await embeddingFeeds(this.architecture, this.#store, pass), copies);
     const stream = copies === 1 ? resid! : tile(await toHost(resid!), copies);
     if (this.#resident) {

@@ -35,6 +35,8 @@ export class Engine implements AsyncDisposable {
   readonly #models = new RecentlyUsed<Model>(OPEN_MODELS);
   readonly #saes = new RecentlyUsed<Sae>(OPEN_SAES);
 
+  #goOn: () => void = () => {};
+
   constructor(options: WorkerOptions) {
     this.#options = options;
   }
@@ -42,9 +44,11 @@ export class Engine implements AsyncDisposable {
   /**
    * Does a job.
    *
+   * @param goOn called before each stage of the model; what it throws ends the job
    * @throws {RangeError | TypeError | SyntaxError} if what was asked for cannot be done; the message says why
    */
-  async perform(job: Job, tell: Tell): Promise<JobEvent> {
+  async perform(job: Job, tell: Tell, goOn: () => void = () => {}): Promise<JobEvent> {
+    this.#goOn = goOn;
     switch (job.kind) {
       case "predict":
         return { type: "prediction", prediction: await this.#predict(job, tell) };
@@ -122,7 +126,13 @@ export class Engine implements AsyncDisposable {
       const { places = {}, device, threads } = this.#options;
       const isPublic = !Object.hasOwn(places, name);
       const onProgress = (progress: DownloadProgress): void => tell(downloading(progress));
-      return loadModel(isPublic ? name : places[name], { device, threads, isPublic, onProgress });
+      return loadModel(isPublic ? name : places[name], {
+        device,
+        threads,
+        isPublic,
+        onProgress,
+        onStage: () => this.#goOn(),
+      });
     });
   }
 

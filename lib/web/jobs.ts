@@ -85,7 +85,13 @@ export type JobEvent =
   | { readonly type: "rows"; readonly text: string };
 
 /** What is posted to the worker. */
-export type WorkerRequest = { readonly options: WorkerOptions } | { readonly id: number; readonly job: Job };
+export type WorkerRequest =
+  | {
+    readonly options: WorkerOptions;
+    /** One shared integer: nobody waits for the job of this number, or for those before it. */
+    readonly givenUp: Int32Array;
+  }
+  | { readonly id: number; readonly job: Job };
 
 /** What the worker posts. */
 export type WorkerAnswer =

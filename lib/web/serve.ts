@@ -24,8 +24,6 @@ export interface ServeOptions {
   readonly worker?: WorkerOptions;
   /** How many requests may wait. */
   readonly limits?: QueueLimits;
-  /** How long a run goes on that nobody waits for. */
-  readonly mercyMs?: number;
   /** How long a run may take, downloads aside. Default: 10 minutes. */
   readonly limitMs?: number;
   /** How long a client may take to send a request, or to take what it is sent. Default: 15 seconds. */

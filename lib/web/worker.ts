@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { ApiError } from "./api_error.ts";
 import { Engine } from "./engine.ts";
-import type { WorkerAnswer, WorkerRequest } from "./jobs.ts";
+import type { JobEvent, WorkerAnswer, WorkerRequest } from "./jobs.ts";
 
 /** A worker's own scope, as far as it is used here. */
 interface Scope {
@@ -14,15 +15,23 @@ interface Scope {
 
 const scope = globalThis as unknown as Scope;
 let engine: Engine | undefined;
+let givenUp: Int32Array = new Int32Array(1);
 
 scope.onmessage = ({ data }) => {
-  if ("options" in data) engine = new Engine(data.options);
+  if ("options" in data) [engine, givenUp] = [new Engine(data.options), data.givenUp];
   else void answer(data);
 };
 
 async function answer({ id, job }: Extract<WorkerRequest, { id: number }>): Promise<void> {
+  const goOn = (): void => {
+    if (Atomics.load(givenUp, 0) >= id) throw new ApiError(499, "Nobody waits for this run any more");
+  };
+  const tell = (event: JobEvent): void => {
+    goOn();
+    scope.postMessage({ id, kind: "event", event });
+  };
   try {
-    const event = await engine!.perform(job, (event) => scope.postMessage({ id, kind: "event", event }));
+    const event = await engine!.perform(job, tell, goOn);
     scope.postMessage({ id, kind: "done", event });
   } catch (error) {
     scope.postMessage({ id, kind: "error", ...describe(error) });
@@ -32,6 +41,7 @@ async function answer({ id, job }: Extract<WorkerRequest, { id: number }>): Prom
 /** What was asked for was wrong, or cannot be had; or it is our fault. */
 function describe(error: unknown): { status: number; message: string } {
   const message = error instanceof Error ? error.message || error.name : String(error);
+  if (error instanceof ApiError) return { status: error.status, message };
   if (error instanceof Deno.errors.NotFound) return { status: 404, message };
   const isTheirs = error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError;
   return { status: isTheirs ? 400 : 500, message };

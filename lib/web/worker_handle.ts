@@ -7,15 +7,13 @@ import { ApiError } from "./api_error.ts";
 import type { Job, JobEvent, WorkerAnswer, WorkerOptions } from "./jobs.ts";
 import type { Performer } from "./queue.ts";
 
-/** A job that nobody wants any more may run on for so long; then the worker is ended, and the next job has a new one. */
-const MERCY_MS = 5000;
+/** A download for a job that nobody wants any more may say nothing for so long; then it is ended, and its worker. */
+const SILENCE_MS = 5000;
 /** A run that takes longer is ended. While bytes of a download come it is not over. */
 const LIMIT_MS = 600_000;
 
 /** How long a job may go on. */
 export interface WorkerLimits {
-  /** When nobody waits for it. */
-  readonly mercyMs?: number;
   /** In all. */
   readonly limitMs?: number;
 }
@@ -23,17 +21,20 @@ export interface WorkerLimits {
 /** The Web's: onnxruntime-web puts Node's in its place in a process that opens a model itself. */
 const WebWorker = globalThis.Worker;
 
-/** Does jobs in a Worker, where a run does not block the server. */
+/**
+ * Does jobs in a Worker, where a run does not block the server. A run that nobody waits for stops at the model's next stage;
+ * how long that takes says nothing about the worker, for the machine may be busy.
+ */
 export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
   readonly #options: WorkerOptions;
-  readonly #mercyMs: number;
+  /** The number of the last job that nobody waits for, where the worker sees it in the middle of a run. */
+  readonly #givenUp = new Int32Array(new SharedArrayBuffer(4));
   readonly #limitMs: number;
   #worker: Worker | undefined;
   #lastId = 0;
 
-  constructor(options: WorkerOptions, { mercyMs = MERCY_MS, limitMs = LIMIT_MS }: WorkerLimits = {}) {
+  constructor(options: WorkerOptions, { limitMs = LIMIT_MS }: WorkerLimits = {}) {
     this.#options = options;
-    this.#mercyMs = mercyMs;
     this.#limitMs = limitMs;
   }
 
@@ -55,7 +56,8 @@ export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
       if (data.kind === "error") done.reject(new ApiError(data.status, data.message));
       else if (data.kind === "done") done.resolve(data.event);
       else {
-        if (data.event.type === "downloading") wind();
+        isDownloading = data.event.type === "downloading";
+        if (isDownloading) wind();
         onEvent(data.event);
       }
     }, { signal: listening.signal });
@@ -69,9 +71,12 @@ export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
       const message = `The run took longer than ${this.#limitMs / 1000} s and was ended: shorten the prompt`;
       clock = setTimeout(() => end(new ApiError(504, message)), this.#limitMs);
     };
+    let isDownloading = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const giveUp = (): void => {
-      timer = setTimeout(() => end(new ApiError(499, "Nobody waits for this run any more")), this.#mercyMs);
+      Atomics.store(this.#givenUp, 0, id);
+      const silent = new ApiError(499, "Nobody waits for this download any more");
+      if (isDownloading) timer = setTimeout(() => end(silent), SILENCE_MS);
     };
     signal.addEventListener("abort", giveUp, { signal: listening.signal });
     try {
@@ -88,7 +93,7 @@ export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
   #start(): Worker {
     this.restarts++;
     const worker = new WebWorker(new URL("./worker.ts", import.meta.url).href, { type: "module" });
-    worker.postMessage({ options: this.#options });
+    worker.postMessage({ options: this.#options, givenUp: this.#givenUp });
     return worker;
   }
 
