@@ -4,11 +4,13 @@
  * @module
  */
 import { excerpt, quote } from "../quote.ts";
-import { parse } from "../deps/csv_parse.ts";
 import { type Line, MOST_LINE_BYTES, withoutReturn } from "./lines.ts";
 import { fieldColumns, type Fields, type InputRecord, toRecord } from "./record.ts";
 
 const WRONG_QUOTES = "The quotes are wrong: quote the whole cell, close it, and write quotes inside it twice";
+
+/** Of a record: no prompt has so many. */
+const MOST_LINES = 2 ** 16;
 
 /** What may stand between cells where neither the format nor a first line `sep=` says it, and how it is called. */
 const DELIMITERS: Readonly<Record<string, string>> = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
@@ -109,7 +111,7 @@ async function readRecord(
   const texts = [first.text];
   let length = first.text.length;
   let isOpen = hasOddQuotes(first.text);
-  while (isOpen && length <= MOST_LINE_BYTES) {
+  while (isOpen && length <= MOST_LINE_BYTES && texts.length < MOST_LINES) {
     const line = await next();
     if (line === undefined) break;
     followers.push(line);
@@ -126,10 +128,34 @@ async function readRecord(
 /** Undefined if the quotes are wrong. */
 function splitCells(text: string, delimiter: string): readonly string[] | undefined {
   if (!text.includes('"')) return text.split(delimiter);
-  try {
-    return parse(text, { delimiter, record_delimiter: "\n", relax_column_count: true, max_record_size: 0 })[0];
-  } catch {
-    return undefined;
+  const cells: string[] = [];
+  for (let at = 0;; at += delimiter.length) {
+    const quoted = text[at] === '"' ? quotedCell(text, at) : undefined;
+    if (quoted === undefined) {
+      const end = text.indexOf(delimiter, at);
+      const cell = text.slice(at, end < 0 ? undefined : end);
+      if (cell.includes('"')) return undefined;
+      cells.push(cell);
+      at += cell.length;
+    } else {
+      cells.push(quoted.cell);
+      at = quoted.end;
+    }
+    if (at === text.length) return cells;
+    if (!text.startsWith(delimiter, at)) return undefined;
+  }
+}
+
+/** The cell whose first quote is at `start`, in which two quotes are one; undefined if it is not closed. */
+function quotedCell(text: string, start: number): { cell: string; end: number } | undefined {
+  let cell = "";
+  for (let at = start + 1;;) {
+    const quote = text.indexOf('"', at);
+    if (quote < 0) return undefined;
+    cell += text.slice(at, quote);
+    if (text[quote + 1] !== '"') return { cell, end: quote + 1 };
+    cell += '"';
+    at = quote + 2;
   }
 }
 

@@ -36,3 +36,5 @@ write("delta-tokens", tokens, compression="zstd", use_dictionary=False, data_pag
 # A few hundred bytes that stand for a gigabyte of text.
 bomb = pa.table({"prompt": pa.array(["x" * 2**20] * 1024, pa.string())})
 pq.write_table(bomb, out.parent / "damaged" / "bomb.parquet", compression="zstd", compression_level=19)
+# A quarter of a million rows that take no room.
+pq.write_table(pa.table({"prompt": pa.array([None] * 2**18, pa.string())}), out.parent / "damaged" / "nulls.parquet")
