@@ -5,6 +5,7 @@
  */
 import type { CircuitTracerGraph } from "../attribution/circuit_tracer.ts";
 import { fileError } from "../platform/file_error.ts";
+import { readTextFile } from "../platform/read_text.ts";
 import { writeFileAtomic } from "../table/write_file.ts";
 import { isRecord, parseJsonObject } from "../weights/json.ts";
 import type { GraphRequest } from "./graph.ts";
@@ -58,10 +59,10 @@ export async function checkIndex(directory: string): Promise<void> {
 async function readIndex(file: string): Promise<readonly unknown[]> {
   let text: string;
   try {
-    text = await Deno.readTextFile(file);
+    text = await readTextFile(file);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
-    throw fileError("read", file, error);
+    throw error;
   }
   const { graphs } = parseJsonObject(text, file);
   if (!Array.isArray(graphs)) throw new SyntaxError(`${file} has no list of "graphs": is it circuit-tracer's?`);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { readText } from "../platform/read_text.ts";
 import { quote, UsageError } from "./args_values.ts";
 
 /** Text or ids, or the word that it is still to be read. */
@@ -48,12 +49,5 @@ export function expectedTokens(source: PromptSource): number {
 /** The prompt itself. A newline at the end of standard input is the shell's, not the prompt's. */
 export async function readPrompt(source: PromptSource): Promise<string | readonly number[]> {
   if (source !== STDIN) return source;
-  const bytes = new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new TypeError("Standard input is not UTF-8 text: convert it first");
-  }
-  return text.replace(/\r?\n$/, "");
+  return (await readText(Deno.stdin.readable, "standard input")).replace(/\r?\n$/, "");
 }

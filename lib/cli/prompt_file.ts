@@ -3,10 +3,13 @@
  *
  * @module
  */
-import { fileError } from "../platform/file_error.ts";
+import { readTextFile } from "../platform/read_text.ts";
 import { parseJson } from "../weights/json.ts";
 import { quote } from "./args_values.ts";
 import { readPrompt, STDIN } from "./prompt.ts";
+
+/** All are held. */
+const MOST_LINES = 2 ** 20;
 
 /** One line of the file. */
 export interface FilePrompt {
@@ -21,24 +24,18 @@ export interface FilePrompt {
  * @throws {RangeError | SyntaxError} if there is none, or a line is no prompt; the message names file and line
  */
 export async function readPromptFile(file: string | typeof STDIN): Promise<FilePrompt[]> {
-  return readLines(file === STDIN ? "standard input" : file, await readText(file));
-}
-
-async function readText(file: string | typeof STDIN): Promise<string> {
-  if (file === STDIN) return String(await readPrompt(file));
-  const bytes = await Deno.readFile(file).catch((error) => {
-    throw fileError("read", file, error, "prompts from");
-  });
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new SyntaxError(`Cannot read prompts from ${file}: it is no text in UTF-8`);
-  }
+  const text = file === STDIN ? String(await readPrompt(file)) : await readTextFile(file, "prompts from");
+  return readLines(file === STDIN ? "standard input" : file, text);
 }
 
 /** The lines that are not empty. */
 function readLines(name: string, text: string): FilePrompt[] {
-  const lines = text.split(/\r?\n/).map((text, i) => ({ text, line: i + 1 })).filter(({ text }) => text !== "");
+  const all = text.split("\n", MOST_LINES + 1);
+  if (all.length > MOST_LINES) throw new RangeError(`${name} has more than ${MOST_LINES} lines: batch takes as many`);
+  const lines = all.map((line) => line.endsWith("\r") ? line.slice(0, -1) : line).map((text, i) => ({
+    text,
+    line: i + 1,
+  })).filter(({ text }) => text !== "");
   if (lines.length === 0) throw new RangeError(`There are no prompts in ${name}: write one a line`);
   return lines.map(({ text, line }) => ({ line, prompt: text.startsWith("[") ? readIds(name, line, text) : text }));
 }

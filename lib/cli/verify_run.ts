@@ -8,7 +8,7 @@ import { quote } from "../quote.ts";
 import { parseFigures, type PublishedFigures } from "../attribution/figures.ts";
 import { type FigureCheck, verifyFigures } from "../attribution/verify.ts";
 import type { Table } from "../table/table.ts";
-import { fileError } from "../platform/file_error.ts";
+import { readTextFile } from "../platform/read_text.ts";
 import { printable } from "../table/terminal.ts";
 import { openShown } from "./open.ts";
 import { printNote, stderrScreen, stdoutScreen } from "./output.ts";
@@ -55,13 +55,8 @@ async function readFigures(file: string | undefined): Promise<PublishedFigures> 
     const { href } = new URL(`../../${NOTEBOOK}`, import.meta.url);
     return parseFigures((await import(href, { with: { type: "json" } })).default, NOTEBOOK);
   }
-  let text: string;
-  try {
-    text = await Deno.readTextFile(file);
-  } catch (error) {
-    throw fileError("read", file, error, "figures from");
-  }
-  return parseFigures(parseJson(text, `figures from ${file}`), file);
+  const what = "figures from";
+  return parseFigures(parseJson(await readTextFile(file, what), `${what} ${file}`), file);
 }
 
 /** A row per figure. */

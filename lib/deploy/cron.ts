@@ -17,6 +17,7 @@
  *
  * @module
  */
+import { readTextFile } from "../platform/read_text.ts";
 import { parseJson } from "../weights/json.ts";
 import { messageLine, quote } from "../quote.ts";
 import { bracketed, hostTest } from "../web/guard.ts";
@@ -123,14 +124,7 @@ function describeError(error: unknown): string {
 }
 
 async function readJson(path: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : String(error);
-    throw new SyntaxError(`Cannot read ${path}: ${reason}`, { cause: error });
-  }
-  return parseJson(text, path);
+  return parseJson(await readTextFile(path), path);
 }
 
 if (import.meta.main) {

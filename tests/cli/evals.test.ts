@@ -138,7 +138,10 @@ Deno.test("evals: prompts that cannot be used", async () => {
   await inDirectory(async (directory) => {
     const reject = (file: string, message: RegExp): Promise<void> => assert.rejects(run([file, ...QUIET]), { message });
     await Deno.writeFile(`${directory}/latin1`, Uint8Array.of(0x67, 0xe9, 0x0a));
-    await reject(`${directory}/latin1`, /^Cannot read prompts from .*latin1: it is no text in UTF-8$/);
+    await reject(
+      `${directory}/latin1`,
+      /^Cannot read prompts from .*latin1: it is no text in UTF-8, convert it first$/,
+    );
     await reject(`${directory}/missing`, /^Cannot read prompts from .*missing: there is no such file$/);
     await reject(directory, /^Cannot read prompts from .*: it is a directory, give a file$/);
   });

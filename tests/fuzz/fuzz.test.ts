@@ -19,7 +19,7 @@ async function* outcomes(): AsyncGenerator<Outcome> {
   const args = ["run", "--allow-all", "--no-lock", script, String(ROUNDS)];
   const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "inherit" }).spawn();
   let begun = "nothing";
-  let timer = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const watch = (): void => {
     clearTimeout(timer);
     timer = setTimeout(() => child.kill("SIGKILL"), SILENCE_MS);

@@ -240,7 +240,7 @@ export const READERS: readonly Reader[] = [
     // deno-lint-ignore require-await
     async read(files) {
       const [name] = files.keys();
-      (name === "predict.json" ? readPredict : readAttribute)(object(files, name), () => []);
+      (name === "predict.json" ? readPredict : readAttribute)(object(files, name), { model: "a", saes: () => [] });
     },
   },
 ];
