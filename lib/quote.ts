@@ -5,14 +5,14 @@
  */
 
 /** What a message repeats of a text at most. */
-const MOST_CHARACTERS = 80;
+const MOST_CHARACTERS = 60;
 /** Control and format characters, lone surrogates, separators of lines. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 /** The same, and what has a meaning inside double quotes. */
 const UNQUOTABLE = /["\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
 /**
- * The beginning of a text from outside as a message may repeat it: one line of at most 80 characters, and `…` where
+ * The beginning of a text from outside as a message may repeat it: one line of at most 60 characters, and `…` where
  * something is left out.
  *
  * @example
@@ -21,7 +21,7 @@ const UNQUOTABLE = /["\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
  * import { excerpt } from "./quote.ts";
  *
  * assert.equal(excerpt("a\nb"), "a\\nb");
- * assert.equal(excerpt("x".repeat(100)).length, 81);
+ * assert.equal(excerpt("x".repeat(100)).length, 61);
  * ```
  */
 export function excerpt(text: string): string {

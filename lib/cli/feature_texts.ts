@@ -21,6 +21,8 @@ const MOST_BYTES = 2 ** 28;
 const MOST_HELD = 2 ** 26;
 /** Records of a file, and cells of a CSV; each takes memory whatever its text is. */
 const [MOST_RECORDS, MOST_CELLS] = [2 ** 21, 2 ** 22];
+/** What is unpacked at a time. */
+const PIECE_BYTES = 2 ** 12;
 /** The longest line of a CSV. */
 const MOST_RECORD = 2 ** 20;
 
@@ -42,9 +44,11 @@ export async function readFeatureTexts(path: string): Promise<FeatureTexts> {
   const ids = new Set<string>();
   let count = 0;
   try {
-    for await (const record of readRecords(readText(path), what)) {
-      if (++count > MOST_RECORDS) throw new SyntaxError(`it has more than ${MOST_RECORDS} records`);
-      collect(record, count, texts, ids);
+    for await (const records of readRecords(readText(path), what)) {
+      for (const record of records) {
+        if (++count > MOST_RECORDS) throw new SyntaxError(`it has more than ${MOST_RECORDS} records`);
+        collect(record, count, texts, ids);
+      }
     }
     if (count > 0 && texts.size === 0) throw new SyntaxError(`no record has a ${listed(TEXT_KEYS)}`);
   } catch (error) {
@@ -64,8 +68,8 @@ function isAboutFile(error: Error): boolean {
 /** A record as its file has it. */
 type FileRecord = Readonly<Record<string, unknown>>;
 
-/** Of JSON lines, record by record as the text comes; of what else there is, when all has come. */
-async function* readRecords(pieces: AsyncIterable<string>, what: string): AsyncGenerator<FileRecord> {
+/** Of JSON lines, as the text comes; of what else there is, when all has come. */
+async function* readRecords(pieces: AsyncIterable<string>, what: string): AsyncGenerator<FileRecord[]> {
   let text = "";
   let line = 0;
   let isLines: boolean | undefined;
@@ -75,12 +79,11 @@ async function* readRecords(pieces: AsyncIterable<string>, what: string): AsyncG
     if (isLines) {
       const lines = text.split("\n");
       text = lines.pop()!;
-      for (const whole of lines) yield* fromLine(whole, line++);
+      yield lines.flatMap((whole) => fromLine(whole, line++));
     }
     if (text.length > MOST_HELD) throw new SyntaxError(`it has more than ${MOST_HELD} characters: use JSON lines`);
   }
-  if (isLines) yield* fromLine(text, line);
-  else yield* await parse(text, what);
+  yield isLines ? fromLine(text, line) : await parse(text, what);
 }
 
 /** Whether its first line is a record; undefined if it has not come yet. */
@@ -190,20 +193,24 @@ async function* readText(path: string): AsyncGenerator<string> {
   }
 }
 
-/** Gzip is unpacked. */
+/** Gzip is unpacked, a little at a time: it makes at most 1032 bytes of one. */
 async function* unpacked(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array> {
   const iterator = stream[Symbol.asyncIterator]();
-  const { value: first } = await iterator.next();
-  const rest = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    start: (controller) => first && controller.enqueue(first),
-    async pull(controller) {
-      const { value, done } = await iterator.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel: async () => void await iterator.return?.(),
-  });
-  yield* first?.[0] === 0x1f && first[1] === 0x8b ? rest.pipeThrough(new DecompressionStream("gzip")) : rest;
+  const { value: first = new Uint8Array() } = await iterator.next();
+  const pieces = async function* (): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    try {
+      for (let chunk = first, isDone = false; !isDone;) {
+        for (let at = 0; at < chunk.length; at += PIECE_BYTES) yield chunk.subarray(at, at + PIECE_BYTES);
+        const next = await iterator.next();
+        isDone = next.done === true;
+        chunk = next.value ?? chunk;
+      }
+    } finally {
+      await iterator.return?.(); // closes the file
+    }
+  };
+  const isGzip = first[0] === 0x1f && first[1] === 0x8b;
+  yield* isGzip ? ReadableStream.from(pieces()).pipeThrough(new DecompressionStream("gzip")) : pieces();
 }
 
 async function openFile(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
