@@ -6,8 +6,11 @@
 import type { FileSource } from "../weights/source.ts";
 import { createTokenizer, type ModelTokenizer } from "./tokenizer.ts";
 
+/** What may stand beside `tokenizer.json`. */
+const OTHER_FILES = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+
 /**
- * Reads `tokenizer.json` and `tokenizer_config.json`.
+ * Reads `tokenizer.json` and the files beside it.
  *
  * @param config `config.json`, which has the ids of special tokens that the tokenizer's files leave open
  * @returns undefined if the model has no tokenizer
@@ -18,16 +21,15 @@ export async function readTokenizer(
   config: Readonly<Record<string, unknown>>,
 ): Promise<ModelTokenizer | undefined> {
   if (await source.size("tokenizer.json") === undefined) return undefined;
-  const hasConfig = await source.size("tokenizer_config.json") !== undefined;
-  const [tokenizerJson, tokenizerConfigJson] = await Promise.all([
+  const [tokenizerJson, tokenizerConfigJson, specialTokensMapJson, addedTokensJson] = await Promise.all([
     source.readText("tokenizer.json"),
-    hasConfig ? source.readText("tokenizer_config.json") : undefined,
-  ]);
+    ...OTHER_FILES.map(async (file) => await source.size(file) === undefined ? undefined : await source.readText(file)),
+  ]) as [string, ...(string | undefined)[]];
   const id = (key: string): number | undefined => {
     const value = Array.isArray(config[key]) ? config[key][0] : config[key];
     return typeof value === "number" ? value : undefined;
   };
-  return createTokenizer({ tokenizerJson, tokenizerConfigJson }, {
+  return createTokenizer({ tokenizerJson, tokenizerConfigJson, specialTokensMapJson, addedTokensJson }, {
     bosTokenId: id("bos_token_id"),
     eosTokenId: id("eos_token_id"),
     decoderStartTokenId: id("decoder_start_token_id"),

@@ -21,6 +21,38 @@ const byteOfCharacter: ReadonlyMap<string, number> = new Map(
   })(),
 );
 
+const characterOfByte: readonly string[] = [...byteOfCharacter].sort(([, a], [, b]) => a - b).map(([one]) => one);
+
+/**
+ * The UTF-8 bytes of a text as GPT-2's alphabet writes them.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { byteLevel } from "./token_bytes.ts";
+ *
+ * assert.equal(byteLevel(" é"), "ĠÃ©");
+ * ```
+ */
+export function byteLevel(text: string): string {
+  let made = "";
+  for (let at = 0; at < text.length; at++) {
+    const code = text.codePointAt(at)!;
+    if (code > 0xffff) at++;
+    if (code < 0x80) made += characterOfByte[code];
+    else for (const byte of utf8(code)) made += characterOfByte[byte];
+  }
+  return made;
+}
+
+/** The bytes of a character outside ASCII. */
+function utf8(code: number): number[] {
+  const rest = (shift: number) => 0x80 | ((code >> shift) & 0x3f);
+  if (code < 0x800) return [0xc0 | (code >> 6), rest(0)];
+  if (code < 0x10000) return [0xe0 | (code >> 12), rest(6), rest(0)];
+  return [0xf0 | (code >> 18), rest(12), rest(6), rest(0)];
+}
+
 /** How a vocabulary writes bytes: as characters of GPT-2's alphabet, or `<0xE2>` where it has no better token. */
 export type ByteNotation = "byte-level" | "byte-fallback";
 

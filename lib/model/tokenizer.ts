@@ -4,17 +4,11 @@
  * @module
  */
 import { quote } from "../quote.ts";
-import { Tokenizer } from "../deps/tokenizers.ts";
-import { PartialTokenizer } from "./partial_tokenizer.ts";
-import {
-  parseTokenizerConfig,
-  parseTokenizerJson,
-  SPECIAL_TOKEN_ROLES,
-  type SpecialTokens,
-  type TokenizerDocument,
-} from "./tokenizer_files.ts";
 import { likelySpellings } from "./token_spellings.ts";
 import { byteNotation, escapeParts, tokenBytes } from "./token_bytes.ts";
+import { mergedConfig } from "./tokenizer/other_tokens.ts";
+import { Pipeline } from "./tokenizer/pipeline.ts";
+import { parseTokenizerConfig, readSpecialTokens, SPECIAL_TOKEN_ROLES, type SpecialTokens } from "./tokenizer_files.ts";
 
 /** The longest text that `encode` takes, in UTF-16 code units. */
 const MAX_TEXT_LENGTH = 10_000_000;
@@ -37,6 +31,10 @@ export interface TokenizerFiles {
   tokenizerJson: string;
   /** The text of `tokenizer_config.json`, where the model has one. */
   tokenizerConfigJson?: string;
+  /** The text of `special_tokens_map.json`; it counts only where `tokenizer_config.json` has no `added_tokens_decoder`. */
+  specialTokensMapJson?: string;
+  /** The text of `added_tokens.json`; the same. */
+  addedTokensJson?: string;
 }
 
 /**
@@ -100,7 +98,9 @@ export interface ModelTokenizer {
 }
 
 /**
- * Builds a tokenizer from a model's files. Nothing in them is evaluated; what cannot be read is a SyntaxError.
+ * Builds a tokenizer from a model's files: what `tokenizer.json` says, as Python's tokenizers 0.23.3 does it, and the added
+ * tokens of the other files, as transformers 5 adds them. Nothing in the files is evaluated; what cannot be read, and
+ * parts that are not known exactly, are a SyntaxError.
  *
  * @example The ids of a text
  * ```ts
@@ -122,78 +122,47 @@ export interface ModelTokenizer {
  * ```
  */
 export function createTokenizer(files: TokenizerFiles, options: TokenizerOptions = {}): ModelTokenizer {
-  const json = parseTokenizerJson(files.tokenizerJson);
-  const config = parseTokenizerConfig(files.tokenizerConfigJson ?? "{}");
-  const { tokenizer, partial } = build(json, config.document);
-  const { bosId, specialIds } = resolveSpecialTokens(
-    (token) => {
-      partial?.readyForToken(token);
-      return tokenizer.token_to_id(token);
-    },
-    config.specialTokens,
-    options,
-  );
+  const { specialTokensMapJson, addedTokensJson } = files;
+  const config = parseTokenizerConfig(files.tokenizerConfigJson ?? "{}").document;
+  const others = { config, specialTokensMapJson, addedTokensJson };
+  const pipeline = new Pipeline(files.tokenizerJson, others);
+  const named = readSpecialTokens(mergedConfig(others));
+  const { bosId, specialIds } = resolveSpecialTokens((token) => pipeline.id(token), named, options);
+  const { vocabSize } = pipeline;
 
   const encode = (text: string): number[] => {
     checkText(text);
-    partial?.readyForText(text);
-    // The ids hold a gap for each piece that the vocabulary cannot spell where there is no unk token.
-    return tokenizer.encode(text, { add_special_tokens: false }).ids.filter((id) => id !== undefined);
+    return pipeline.encode(text.toWellFormed()); // half a surrogate pair is no character
   };
   const tokenText = (id: number): string => {
     if (!Number.isSafeInteger(id) || id < 0) {
-      throw new RangeError(`Cannot decode token id ${id}: give a whole number from 0 to ${json.vocabSize - 1}`);
+      throw new RangeError(`Cannot decode token id ${id}: give a whole number from 0 to ${vocabSize - 1}`);
     }
-    partial?.readyForId(id);
-    if (tokenizer.id_to_token(id) === undefined) return "";
-    return tokenizer.decode([id], { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+    return pipeline.token(id) === undefined ? "" : pipeline.decode([id]);
   };
-  const notation = byteNotation(json.document.decoder);
-  const added = tokenizer.get_added_tokens_decoder();
+  const notation = byteNotation(pipeline.decoderPart);
   const displayText = (id: number): string => {
     const text = tokenText(id);
     // Of all tokens, only those that hold a part of a character decode to U+FFFD; added ones are written out.
-    if (notation === undefined || !text.includes("\ufffd") || added.has(id)) return text;
-    const bytes = tokenBytes(tokenizer.id_to_token(id)!, notation);
+    if (notation === undefined || !text.includes("\ufffd") || pipeline.isAdded(id)) return text;
+    const bytes = tokenBytes(pipeline.token(id)!, notation);
     return bytes === undefined ? text : escapeParts(bytes) ?? text;
   };
-  const { unk_token: unknown, unk_id: unigramUnknown } = json.document.model;
-  const unknownId = typeof unknown === "string" ? tokenizer.token_to_id(unknown) : unigramUnknown;
   /** The token that a text is, and not the one that stands for what the vocabulary does not have. */
   const onlyToken = (text: string): number | undefined => {
     const ids = encode(text);
-    const isUnknown = ids[0] === unknownId && ids.length > 0 && text !== tokenText(ids[0]);
+    const isUnknown = ids[0] === pipeline.unknownId && ids.length > 0 && text !== tokenText(ids[0]);
     return ids.length > 1 || isUnknown ? undefined : ids[0];
   };
   const singleToken = (text: string, hint?: string): number => {
     const found = onlyToken(text);
     if (found !== undefined) return found;
     // A token without text of its own (the space that Llama strips) shows as the vocabulary spells it.
-    const pieces = encode(text).map((id) => displayText(id) || (tokenizer.id_to_token(id) ?? ""));
+    const pieces = encode(text).map((id) => displayText(id) || (pipeline.token(id) ?? ""));
     const other = text === "" ? undefined : likelySpellings(text).find((t) => onlyToken(t) !== undefined);
     throw new RangeError(notOneToken(text, pieces.length === 1 ? [] : pieces, other, hint));
   };
-  return { vocabSize: json.vocabSize, bosId, specialIds, encode, tokenText, displayText, singleToken };
-}
-
-/** A tokenizer, and where it has not all of its vocabulary yet what makes it ready. */
-interface Built {
-  readonly tokenizer: Tokenizer;
-  readonly partial?: PartialTokenizer;
-}
-
-function build({ document, index }: TokenizerDocument, config: object): Built {
-  try {
-    if (!index) return { tokenizer: new Tokenizer(document, config) };
-    const partial = new PartialTokenizer({ document, index }, config);
-    return { tokenizer: partial.tokenizer, partial };
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new SyntaxError(
-      `Cannot read tokenizer.json: ${reason.split("\n", 1)[0]}: use a file that Hugging Face tokenizers wrote`,
-      { cause: error },
-    );
-  }
+  return { vocabSize, bosId, specialIds, encode, tokenText, displayText, singleToken };
 }
 
 function resolveSpecialTokens(

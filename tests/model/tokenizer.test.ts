@@ -116,7 +116,7 @@ Deno.test("tokenizer: bos is the tokenizer's, else the config's, else eos", () =
   assert.equal(small({}, { eos_token: "</s>" }).bosId, 5);
   assert.equal(small({}, {}, { eosTokenId: 5 }).bosId, 5);
   assert.equal(small({}, { bos_token: null, eos_token: "</s>" }, { bosTokenId: 1 }).bosId, 5);
-  assert.equal(small({}, { bos_token: "<missing>" }, { bosTokenId: 1 }).bosId, 1);
+  assert.equal(small({}, { bos_token: "<missing>" }, { bosTokenId: 1 }).bosId, 6, "added, as transformers does");
   assert.equal(small().bosId, undefined);
 });
 
@@ -128,8 +128,13 @@ Deno.test("tokenizer: special ids are bos, eos, pad, sep and decoder start, not 
   assert.deepEqual([...small().specialIds], []);
 });
 
-Deno.test("tokenizer: text that the vocabulary cannot spell is dropped", () => {
-  assert.deepEqual(small().encode("azb"), [0, 1]);
+Deno.test("tokenizer: text that the vocabulary cannot spell is dropped, as if it were not there", () => {
+  assert.deepEqual(small().encode("azb"), [2]);
+  assert.deepEqual(small().encode("zz"), []);
+});
+
+Deno.test("tokenizer: half a character of two code units is U+FFFD", () => {
+  assert.deepEqual(gpt2.encode("a\ud800b"), gpt2.encode("a\ufffdb"));
 });
 
 Deno.test("tokenizer: ids beyond the vocabulary have no text, and what is no id is refused", () => {
@@ -155,9 +160,10 @@ Deno.test("tokenizer: malformed files are one clear line", () => {
     ['{"model":{}}', /no vocabulary/],
     ['{"model":{"vocab":{"a":4000000000}}}', /token "a" has the id 4000000000/],
     ['{"model":{"vocab":{"a":"0"}}}', /token "a" has the id "0"/],
-    ['{"model":{"vocab":{"a":0}},"added_tokens":{}}', /added_tokens is not a list/],
-    ['{"model":{"vocab":{"a":0}},"added_tokens":[{"id":1}]}', /added_tokens has no content/],
-    ['{"model":{"type":"BPE","vocab":{"a":0}}}', /^Cannot read tokenizer\.json: /],
+    ['{"model":{"vocab":{"a":0},"merges":[]},"added_tokens":{}}', /added_tokens is not a list/],
+    ['{"model":{"vocab":{"a":0},"merges":[]},"added_tokens":[{"id":1}]}', /added_tokens has no content/],
+    ['{"model":{"vocab":{"a":0},"merges":[]},"added_tokens":[{"id":-1,"content":"x"}]}', /"x" has the id -1/],
+    ['{"model":{"type":"BPE","vocab":{"a":0}}}', /^Cannot use tokenizer\.json: its model "BPE" has no merges/],
     ['{"model":{"type":"Evil","vocab":{"a":0},"merges":[]},"decoder":{"type":"Evil"}}', /Evil/],
   ];
   for (const [text, message] of broken) {

@@ -161,7 +161,10 @@ Deno.test("NaN in the encoder is found", async () => {
   const tensors = noiseTensors(settings);
   const damaged = { shape: [4, 6], at: (r: number, c: number) => r === 2 && c === 3 ? NaN : noise(1, r, c) };
   const sae = new TensorSae(settings, functionStore({ ...tensors, W_enc: damaged }), "test");
-  await assert.rejects(sae.encode(runtime, noiseRows(2, 4)), /feature 3 of the SAE at .* is NaN at position 0.*damaged/);
+  await assert.rejects(
+    sae.encode(runtime, noiseRows(2, 4)),
+    /feature 3 of the SAE at .* is NaN at position 0.*damaged/,
+  );
 });
 
 const CFG = { d_in: 2, d_sae: 3, architecture: "standard", metadata: { hook_name: "blocks.0.hook_resid_pre" } };

@@ -1,0 +1,174 @@
+/**
+ * Goes through JSON without making an object of all of it.
+ *
+ * @module
+ */
+
+import { MULTIPLIER } from "./numbers.ts";
+
+/** Why a text cannot be gone through; whoever parses all of it may find that it is no JSON at all. */
+export class Irregular extends Error {}
+
+const [QUOTE, COMMA, COLON, BACKSLASH] = [34, 44, 58, 92];
+const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
+
+/** The hash of a string. */
+export function hashOf(text: string): number {
+  let hash = 0;
+  for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, MULTIPLIER) + text.charCodeAt(at)) | 0;
+  return hash;
+}
+
+/** Goes through a JSON text. What it steps over is not checked. */
+export class JsonScanner {
+  /** Where the last string stands, without its quotes. */
+  start = 0;
+  end = 0;
+  /** It has backslashes. */
+  isEscaped = false;
+  /** The hash of its characters as they stand there. */
+  hash = 0;
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The next character that is no space. */
+  peek(): number {
+    let code = this.#text.charCodeAt(this.#at);
+    while (code === 32 || code === 10 || code === 13 || code === 9) code = this.#text.charCodeAt(++this.#at);
+    return code;
+  }
+
+  /** There is a string next. */
+  isAtString(): boolean {
+    return this.peek() === QUOTE;
+  }
+
+  /** There is an object next. */
+  isAtObject(): boolean {
+    return this.peek() === OPEN_OBJECT;
+  }
+
+  /** There is a list next. */
+  isAtList(): boolean {
+    return this.peek() === OPEN_LIST;
+  }
+
+  /** There is nothing left. */
+  isAtEnd(): boolean {
+    return Number.isNaN(this.peek());
+  }
+
+  /** An object's entries: steps over each key, then calls `entry`, which steps over the value. */
+  object(entry: () => void): void {
+    this.#inside(OPEN_OBJECT, CLOSE_OBJECT, () => {
+      this.string();
+      this.#expect(COLON);
+      entry();
+    });
+  }
+
+  /** A list's items: calls `item`, which steps over one. */
+  list(item: () => void): void {
+    this.#inside(OPEN_LIST, CLOSE_LIST, item);
+  }
+
+  /** Steps into a list, over a comma, out of a list. */
+  openList(): void {
+    this.#expect(OPEN_LIST);
+  }
+  comma(): void {
+    this.#expect(COMMA);
+  }
+  closeList(): void {
+    this.#expect(CLOSE_LIST);
+  }
+
+  #inside(open: number, close: number, step: () => void): void {
+    this.#expect(open);
+    if (this.peek() === close) {
+      this.#at++;
+      return;
+    }
+    for (let code = COMMA; code === COMMA;) {
+      step();
+      code = this.peek();
+      if (code !== COMMA && code !== close) throw new Irregular("it is damaged");
+      this.#at++;
+    }
+  }
+
+  #expect(code: number): void {
+    if (this.peek() !== code) throw new Irregular(`it has no ${String.fromCharCode(code)} where one is due`);
+    this.#at++;
+  }
+
+  /** Steps over a string. */
+  string(): void {
+    this.#expect(QUOTE);
+    const text = this.#text;
+    let at = this.#at;
+    let hash = 0;
+    this.start = at;
+    this.isEscaped = false;
+    for (let code = text.charCodeAt(at); code !== QUOTE; code = text.charCodeAt(++at)) {
+      if (code === BACKSLASH) {
+        this.isEscaped = true;
+        at++;
+      } else if (code < 32 || code !== code) throw new Irregular("it is damaged"); // no JSON, or its end
+      hash = (Math.imul(hash, MULTIPLIER) + code) | 0;
+    }
+    this.hash = hash;
+    this.end = at;
+    this.#at = at + 1;
+  }
+
+  /** The last string's characters. */
+  text(): string {
+    return this.isEscaped
+      ? JSON.parse(this.#text.slice(this.start - 1, this.end + 1))
+      : this.#text.slice(this.start, this.end);
+  }
+
+  /** Steps over a whole number that is not negative; −1 where there is none. */
+  integer(): number {
+    this.peek();
+    const start = this.#at;
+    let value = 0;
+    for (;; this.#at++) {
+      const digit = this.#text.charCodeAt(this.#at) - 48;
+      if (!(digit >= 0 && digit <= 9)) break;
+      value = 10 * value + digit;
+    }
+    const isWhole = this.#at > start && this.#at - start <= 8 && !/[\w.+-]/.test(this.#text.charAt(this.#at));
+    if (!isWhole) this.#at = start;
+    return isWhole ? value : -1;
+  }
+
+  /** Steps over a value and returns its text. */
+  skip(): string {
+    this.peek();
+    const start = this.#at;
+    let depth = 0;
+    do {
+      const code = this.peek();
+      if (code === QUOTE) this.string();
+      else if (code === OPEN_LIST || code === OPEN_OBJECT) [depth, this.#at] = [depth + 1, this.#at + 1];
+      else if (code === CLOSE_LIST || code === CLOSE_OBJECT) [depth, this.#at] = [depth - 1, this.#at + 1];
+      else if (depth > 0 && (code === COMMA || code === COLON)) this.#at++;
+      else this.#word();
+    } while (depth > 0);
+    return this.#text.slice(start, this.#at);
+  }
+
+  /** A number, true, false or null. */
+  #word(): void {
+    const word = /[\w.+-]+/y;
+    word.lastIndex = this.#at;
+    if (!word.test(this.#text)) throw new Irregular("it is damaged");
+    this.#at = word.lastIndex;
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * A text on its way to a model: in pieces, which are normalized and split.
+ *
+ * @module
+ */
+
+/** A piece of a text. */
+export interface Piece {
+  readonly text: string;
+  /**
+   * How many of its first UTF-16 code units stand for the first character of the whole text; Metaspace puts its mark only
+   * there if its scheme is `first`.
+   */
+  readonly fromStart: number;
+}
+
+/** All of a text. */
+export function wholePiece(text: string): Piece {
+  return { text, fromStart: text.codePointAt(0)! > 0xffff ? 2 : Math.min(1, text.length) };
+}
+
+/** A part of a piece. */
+export function slicePiece({ text, fromStart }: Piece, start: number, end: number): Piece {
+  return { text: text.slice(start, end), fromStart: Math.max(0, Math.min(fromStart, end) - start) };
+}
+
+/** A text put in front. */
+export function prependTo({ text, fromStart }: Piece, before: string): Piece {
+  if (text === "") return { text, fromStart };
+  return { text: before + text, fromStart: fromStart > 0 ? before.length + fromStart : 0 };
+}
+
+/** A function on texts, which makes of a text's beginning the beginning of what it makes. */
+export function mapPiece({ text, fromStart }: Piece, map: (text: string) => string): Piece {
+  return { text: map(text), fromStart: map(text.slice(0, fromStart)).length };
+}
+
+/** What a pattern finds: starts and ends, one after another. */
+export type Finder = (text: string) => readonly number[];
+
+/** Every place where a text stands, from left to right. */
+export function textFinder(wanted: string): Finder {
+  return (text) => {
+    const found: number[] = [];
+    for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + wanted.length)) {
+      found.push(at, at + wanted.length);
+    }
+    return found;
+  };
+}
+
+/** Every character of a set. */
+export function characterFinder(has: (character: number) => boolean): Finder {
+  return (text) => {
+    const found: number[] = [];
+    for (let at = 0; at < text.length;) {
+      const character = text.codePointAt(at)!;
+      const end = at + (character > 0xffff ? 2 : 1);
+      if (has(character)) found.push(at, end);
+      at = end;
+    }
+    return found;
+  };
+}

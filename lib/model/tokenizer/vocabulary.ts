@@ -1,0 +1,205 @@
+/**
+ * The tokens and merges of a `tokenizer.json`, found where they stand in its text. A vocabulary has up to 300,000 tokens
+ * and twice as many merges, of which a prompt needs a few hundred: no object is made of the others.
+ *
+ * @module
+ */
+import { excerpt, quote } from "../../quote.ts";
+import { hashOf, Irregular, type JsonScanner } from "./json_scanner.ts";
+import { mix, Numbers } from "./numbers.ts";
+
+/** Far above any vocabulary (the largest have about 300,000 tokens). */
+export const MAX_TOKEN_ID = 16_777_215;
+
+/** The ids of tokens, and back. */
+export interface Vocabulary {
+  /** How many tokens it has. */
+  readonly size: number;
+  /** The largest id; −1 if there is none. */
+  readonly largestId: number;
+  /** The id of a token. */
+  id(token: string): number | undefined;
+  /** The token of an id. */
+  token(id: number): string | undefined;
+}
+
+/** Entries by their hashes. */
+class HashTable {
+  readonly #hashes = new Numbers();
+  /** Entries plus 1 where their hashes put them; made when the first one is looked for. */
+  #slots: Int32Array | undefined;
+
+  /** How many entries there are. */
+  get size(): number {
+    return this.#hashes.length;
+  }
+
+  /** The next entry. */
+  add(hash: number): void {
+    this.#hashes.push(hash);
+  }
+
+  /** The last of the entries with a hash for which `is` holds; −1 if there is none. */
+  find(hash: number, is: (entry: number) => boolean): number {
+    const slots = this.#slots ??= this.#placed();
+    const { data } = this.#hashes;
+    for (let slot = mix(hash) & (slots.length - 1);; slot = (slot + 1) & (slots.length - 1)) {
+      const entry = slots[slot] - 1;
+      if (entry < 0 || (data[entry] === hash && is(entry))) return entry;
+    }
+  }
+
+  /** Last entries first: of equal ones the last counts. */
+  #placed(): Int32Array {
+    const { data, length } = this.#hashes;
+    const slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * length + 2)));
+    for (let entry = length - 1; entry >= 0; entry--) {
+      let slot = mix(data[entry]) & (slots.length - 1);
+      while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
+      slots[slot] = entry + 1;
+    }
+    return slots;
+  }
+}
+
+/** The tokens of `{ "token": id, … }`. */
+export class TextVocabulary implements Vocabulary {
+  readonly #text: string;
+  /** Start, end and id of every token. */
+  readonly #tokens = new Numbers();
+  /** Of tokens written with escapes. */
+  readonly #escaped = new Map<number, string>();
+  readonly #table = new HashTable();
+  #entries: Int32Array | undefined;
+  largestId = -1;
+
+  /** Reads where tokens are; the scanner stands before them. */
+  constructor(text: string, scanner: JsonScanner) {
+    this.#text = text;
+    scanner.object(() => {
+      const { start, end, isEscaped, hash } = scanner;
+      const token = isEscaped ? scanner.text() : undefined;
+      if (token !== undefined) this.#escaped.set(this.#table.size, token);
+      this.#table.add(token === undefined ? hash : hashOf(token));
+      const id = scanner.integer();
+      if (id < 0 || id > MAX_TOKEN_ID) {
+        throw new Irregular(
+          `token ${quote(token ?? text.slice(start, end))} has the id ${id < 0 ? excerpt(scanner.skip()) : id}`,
+        );
+      }
+      this.#tokens.push(start);
+      this.#tokens.push(end);
+      this.#tokens.push(id);
+      if (id > this.largestId) this.largestId = id;
+    });
+  }
+
+  get size(): number {
+    return this.#table.size;
+  }
+
+  id(token: string): number | undefined {
+    const entry = this.#table.find(hashOf(token), (one) => this.#isAt(one, token));
+    return entry < 0 ? undefined : this.#tokens.data[3 * entry + 2];
+  }
+
+  token(id: number): string | undefined {
+    const entry = (this.#entries ??= this.#entriesById())[id] ?? -1;
+    return entry < 0 ? undefined : this.#token(entry);
+  }
+
+  #isAt(entry: number, token: string): boolean {
+    const { data } = this.#tokens;
+    const escaped = this.#escaped.size > 0 ? this.#escaped.get(entry) : undefined;
+    if (escaped !== undefined) return escaped === token;
+    const start = data[3 * entry];
+    return data[3 * entry + 1] - start === token.length && this.#text.startsWith(token, start);
+  }
+
+  #token(entry: number): string {
+    const { data } = this.#tokens;
+    return this.#escaped.get(entry) ?? this.#text.slice(data[3 * entry], data[3 * entry + 1]);
+  }
+
+  /** By id, which token. */
+  #entriesById(): Int32Array {
+    const entries = new Int32Array(this.largestId + 1).fill(-1);
+    const { data, length } = this.#tokens;
+    for (let at = 0; at < length; at += 3) entries[data[at + 2]] = at / 3;
+    return entries;
+  }
+}
+
+/** The merges of `[["a", "b"], …]` or `["a b", …]`, of which the first go before the others. */
+export class Merges {
+  readonly #text: string;
+  /** Start and end of both parts of every merge. */
+  readonly #places = new Numbers();
+  /** Of merges written with escapes. */
+  readonly #escaped = new Map<number, readonly [left: string, right: string]>();
+  readonly #table = new HashTable();
+
+  /** Reads where merges are; the scanner stands before them. */
+  constructor(text: string, scanner: JsonScanner) {
+    this.#text = text;
+    scanner.list(() => {
+      if (scanner.isAtString()) this.#addJoined(scanner);
+      else this.#addPair(scanner);
+    });
+  }
+
+  /** The place of a merge among all. */
+  rank(left: string, right: string): number | undefined {
+    const rank = this.#table.find(pairHash(hashOf(left), hashOf(right)), (one) => this.#isAt(one, left, right));
+    return rank < 0 ? undefined : rank;
+  }
+
+  #isAt(rank: number, left: string, right: string): boolean {
+    const escaped = this.#escaped.size > 0 ? this.#escaped.get(rank) : undefined;
+    if (escaped) return escaped[0] === left && escaped[1] === right;
+    const places = this.#places.data.subarray(4 * rank, 4 * rank + 4);
+    return places[1] - places[0] === left.length && places[3] - places[2] === right.length &&
+      this.#text.startsWith(left, places[0]) && this.#text.startsWith(right, places[2]);
+  }
+
+  #addPair(scanner: JsonScanner): void {
+    scanner.openList();
+    scanner.string();
+    const { start, end, isEscaped, hash } = scanner;
+    const left = isEscaped ? scanner.text() : undefined;
+    scanner.comma();
+    scanner.string();
+    if (isEscaped || scanner.isEscaped) this.#addEscaped(left ?? this.#text.slice(start, end), scanner.text());
+    else this.#add(start, end, scanner.start, scanner.end, pairHash(hash, scanner.hash));
+    scanner.closeList();
+  }
+
+  #addJoined(scanner: JsonScanner): void {
+    scanner.string();
+    const text = scanner.text();
+    if (text.startsWith("#version")) return;
+    const space = text.indexOf(" ");
+    if (space < 0 || text.includes(" ", space + 1)) throw new Irregular("a merge has not 2 parts");
+    const [left, right] = [text.slice(0, space), text.slice(space + 1)];
+    if (scanner.isEscaped) return this.#addEscaped(left, right);
+    const { start, end } = scanner;
+    this.#add(start, start + space, start + space + 1, end, pairHash(hashOf(left), hashOf(right)));
+  }
+
+  #addEscaped(left: string, right: string): void {
+    this.#escaped.set(this.#table.size, [left, right]);
+    this.#add(0, 0, 0, 0, pairHash(hashOf(left), hashOf(right)));
+  }
+
+  #add(start: number, end: number, rightStart: number, rightEnd: number, hash: number): void {
+    this.#table.add(hash);
+    this.#places.push(start);
+    this.#places.push(end);
+    this.#places.push(rightStart);
+    this.#places.push(rightEnd);
+  }
+}
+
+function pairHash(left: number, right: number): number {
+  return (Math.imul(left, 0x9e3779b1) + right) | 0;
+}
