@@ -232,9 +232,21 @@ export function klToClean({ position = -1 }: MetricOptions = {}): Metric {
   };
 }
 
+/** Names of the metrics above, by which reports and Python scripts know them. */
+const TAKEN: readonly string[] = [
+  "logit_diff",
+  "logit",
+  "logprob",
+  "prob",
+  "weighted_logits",
+  "loss",
+  "target_logprob",
+  "kl_to_clean",
+];
+
 /** A metric of one's own, for {@linkcode graphMetric}. */
 export interface GraphMetric extends MetricOptions {
-  /** What outputs call it. */
+  /** What outputs call it: not the name of a metric that is here already, whose words and Python would be taken for it. */
   readonly name: string;
   /** For reports; default: the name. */
   readonly formula?: string;
@@ -246,6 +258,8 @@ export interface GraphMetric extends MetricOptions {
 
 /**
  * Any function of the logits, written as a small graph and differentiated like the rest.
+ *
+ * @throws {RangeError} if its name is taken
  *
  * @example The entropy of the next token, −Σ p log p
  * ```ts
@@ -260,6 +274,9 @@ export interface GraphMetric extends MetricOptions {
  * ```
  */
 export function graphMetric({ name, formula = name, feeds = {}, build, position = -1 }: GraphMetric): Metric {
+  if (TAKEN.includes(name)) {
+    throw new RangeError(`A graphMetric cannot be named ${name}, as a metric of this module is: choose another name`);
+  }
   return { name, rows: atPositions(position), resolve: () => Promise.resolve({ formula, feeds, build }) };
 }
 

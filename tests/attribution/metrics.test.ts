@@ -192,6 +192,15 @@ Deno.test("klToClean: refused with the error term, zero where the SAEs are left 
   assert.ok(Math.abs(excluded.metric) < 1e-6);
 });
 
+Deno.test("a graphMetric cannot pass for another metric", () => {
+  const build: Parameters<typeof graphMetric>[0]["build"] = (logits) => reduceSum(logits, [0, 1], false);
+  const metrics = CASES.map(({ metric }) => metric).filter((metric) => metric.name !== "entropy");
+  assert.equal(new Set(metrics.map(({ name }) => name)).size, 8);
+  for (const { name } of metrics) {
+    assert.throws(() => graphMetric({ name, build }), { name: "RangeError", message: /cannot be named/ });
+  }
+});
+
 Deno.test("metrics that make no sense", async () => {
   const cases: [() => Metric, RegExp][] = [
     [() => logitDiff([A, B], [C, B]), /Token id 296 is both positive and negative/],
