@@ -34,5 +34,14 @@ export async function openArchitecture(config: Readonly<Record<string, unknown>>
     const known = Object.keys(FAMILIES).join(", ");
     throw new RangeError(`Models of type ${quote(type)} are not supported; supported are ${known}`);
   }
+  const quantized = config.quantization_config ?? undefined;
+  if (quantized !== undefined) {
+    const { quant_method: method } = quantized as { readonly quant_method?: unknown };
+    throw new RangeError(
+      `config.json: the weights are quantized (${
+        quote(method)
+      }), which is not supported: take a model in full precision`,
+    );
+  }
   return (await FAMILIES[type]()).open(config);
 }

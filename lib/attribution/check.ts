@@ -55,7 +55,7 @@ export interface PatchedFeature {
 export interface CheckSummary {
   /** One entry per SAE. */
   readonly hooks: readonly HookCheck[];
-  /** By SAE, the settings and tensors of its files that are not used and change no number. */
+  /** By model and SAE, the settings and tensors of its files that are not used and change no number. */
   readonly not_used: Readonly<Record<string, readonly string[]>>;
   /** By file, after the name that its model or SAE was opened by; null where a file is not local. */
   readonly file_sha256: Readonly<Record<string, string | null>>;
@@ -112,9 +112,10 @@ export async function checkAttribution(model: Model, result: Attribution): Promi
         : {}),
     });
   }
-  const notUsed = [...saes.values()].flatMap(({ run: { sae } }): [string, readonly string[]][] =>
-    sae.unused?.length ? [[sae.source, sae.unused]] : []
-  );
+  const notUsed = [
+    [model.name, model.unused()] as const,
+    ...[...saes.values()].map(({ run: { sae } }) => [sae.source, sae.unused ?? []] as const),
+  ].filter(([, names]) => names.length > 0);
   const hashes = [under(model.name, await model.fileHashes())];
   for (const { run: { sae } } of saes.values()) hashes.push(under(sae.source, await sae.fileHashes()));
   return { hooks, not_used: Object.fromEntries(notUsed), file_sha256: Object.assign({}, ...hashes) };

@@ -139,11 +139,17 @@ function trackedLines(result: Attribution, page: Page): string[] {
   });
 }
 
+/** A model for pictures too has hundreds of tensors that a text does not need. */
+const MOST_UNUSED = 20;
+
 function checkLines(check: CheckSummary | undefined, page: Page): string[] {
   if (check === undefined) return [];
-  const unused = Object.entries(check.not_used).map(([sae, names]) =>
-    `of ${printable(sae)}: ${names.map(printable).join(", ")}`
-  );
+  const unused = Object.entries(check.not_used).map(([source, names]) => {
+    const shown = names.slice(0, MOST_UNUSED).map(printable).join(", ");
+    return `of ${printable(source)}: ${shown}${
+      names.length > MOST_UNUSED ? ` and ${names.length - MOST_UNUSED} more` : ""
+    }`;
+  });
   return [
     ...check.hooks.map((hook) => entry("Check", checkWords(hook).split(" "), page)),
     ...unused.map((words) => entry("Not used", words.split(" "), page)),

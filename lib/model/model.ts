@@ -11,6 +11,7 @@ import { createRuntime, type Runtime, type RuntimeOptions } from "../runtime/run
 import { settleAll } from "../weights/concurrency.ts";
 import { hashFiles } from "../weights/hash.ts";
 import type { OpenOptions } from "../registry/open.ts";
+import { ReadSettings } from "../weights/read_settings.ts";
 import { isPlace } from "../weights/place.ts";
 import type { Tensor } from "../runtime/tensor.ts";
 import { readTextIfThere } from "../weights/read_text.ts";
@@ -64,6 +65,7 @@ export class Model implements AsyncDisposable {
   readonly #store: TensorStore;
   readonly #source: FileSource;
   readonly #config: Readonly<Record<string, unknown>>;
+  readonly #unused: () => readonly string[];
   readonly #weightFiles: readonly string[];
   #tokenizer: Promise<ModelTokenizer | undefined> | undefined;
   #chatTemplate: Promise<ChatTemplate> | undefined;
@@ -78,6 +80,7 @@ export class Model implements AsyncDisposable {
     this.#store = parts.store;
     this.#source = parts.source;
     this.#config = parts.config;
+    this.#unused = parts.unused ?? (() => []);
     this.#weightFiles = [...new Set([...parts.store.tensors.values()].map(({ file }) => file))];
     this.chain = new Chain(parts.architecture, parts.store, parts.runtime, parts.weights, parts.onStage);
     const { config, unembedding, logitSoftCap } = parts.architecture;
@@ -177,6 +180,11 @@ export class Model implements AsyncDisposable {
     return readLayer(this.#store, refs).loading;
   }
 
+  /** Tensors of its files and settings of its configuration that are not used, which transformers does without too. */
+  unused(): readonly string[] {
+    return this.#unused();
+  }
+
   /** SHA-256 of the configuration and weight files by path; null where they are not local. */
   fileHashes(): Promise<Record<string, string | null>> {
     return hashFiles(this.#source, ["config.json", ...this.#weightFiles]);
@@ -211,6 +219,8 @@ export interface ModelParts {
   readonly source: FileSource;
   /** Its tensors under the architecture's names. */
   readonly store: TensorStore;
+  /** Names what of its files is not used. */
+  readonly unused?: () => readonly string[];
   /** What runs its graphs. */
   readonly runtime: Runtime;
   /** How its weights come to the graphs. */
@@ -243,7 +253,10 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
     const work = tokens === undefined
       ? undefined
       : async (): Promise<number> => tokens * operationsPerToken((await reading).architecture);
-    const [{ architecture, config, store }, runtime] = await settleAll([reading, createRuntime({ ...options, work })]);
+    const [{ architecture, config, store, unused }, runtime] = await settleAll([
+      reading,
+      createRuntime({ ...options, work }),
+    ]);
     const weights = chooseBinding(options.weights ?? "streamed", architecture, runtime.device, options.memoryLimit);
     return new Model({
       name,
@@ -253,6 +266,7 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
       config,
       source: files,
       store,
+      unused,
       runtime,
       weights,
       onStage: options.onStage,
@@ -306,14 +320,16 @@ async function locate(source: string | URL, options: OpenOptions): Promise<Locat
 async function readModel(
   source: FileSource,
   name: string,
-): Promise<Pick<ModelParts, "architecture" | "config" | "store">> {
+): Promise<Pick<ModelParts, "architecture" | "config" | "store" | "unused">> {
   const text = await readTextIfThere(source, "config.json", 2 ** 22);
   if (text === undefined) {
     throw new Deno.errors.NotFound(
       `${source.location} has no config.json: is it the directory of a Hugging Face model?`,
     );
   }
-  const config = parseJsonObject(text, "config.json");
+  const settings = new ReadSettings(parseJsonObject(text, "config.json"));
+  const config = settings.value;
   const architecture = await openArchitecture(config);
-  return { architecture, config, store: await openWeights(source, architecture, config, name) };
+  const { store, unused } = await openWeights(source, architecture, config, name);
+  return { architecture, config, store, unused: () => [...unused, ...settings.unread()] };
 }

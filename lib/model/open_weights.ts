@@ -6,11 +6,13 @@
 import type { Architecture, WeightRef } from "../../models/family.ts";
 import { quote } from "../quote.ts";
 import type { FileSource } from "../weights/source.ts";
+import { FLOAT_BYTES, isFloatDtype } from "../weights/widen.ts";
 import { openSafetensors, type SafetensorsOptions, type TensorStore } from "../weights/tensors.ts";
 import { renamedStore } from "./renamed_store.ts";
 
 /**
- * Opens them: headers are read and checked, no numbers yet.
+ * Opens them: headers are read and checked, no numbers yet. Tensors that are not used are named: like transformers, which
+ * names them too, it does without them.
  *
  * @param name the model's, for messages
  * @throws {Deno.errors.NotFound} if there are none in a form that is read
@@ -21,10 +23,11 @@ export async function openWeights(
   architecture: Architecture,
   config: Readonly<Record<string, unknown>>,
   name: string,
-): Promise<TensorStore> {
-  const store = renamedStore(await openSafetensors(source, filesNamedBy(config)), architecture);
-  checkWeights(architecture, store, name);
-  return store;
+): Promise<{ readonly store: TensorStore; readonly unused: readonly string[] }> {
+  const files = await openSafetensors(source, filesNamedBy(config));
+  const store = renamedStore(files, architecture);
+  const used = checkWeights(architecture, store, name);
+  return { store, unused: [...files.tensors.keys()].filter((tensor) => !used.has(tensor)) };
 }
 
 /** transformers' `transformers_weights` in `config.json` names the file. */
@@ -37,15 +40,27 @@ function filesNamedBy({ transformers_weights: named }: Readonly<Record<string, u
   );
 }
 
-/** Every tensor that a pass will read must be there, in the shape that the configuration gives it. */
-function checkWeights(architecture: Architecture, store: TensorStore, name: string): void {
+/**
+ * Every tensor that a pass will read must be there, in the shape that the configuration gives it.
+ *
+ * @returns their names in the files
+ */
+function checkWeights(architecture: Architecture, store: TensorStore, name: string): ReadonlySet<string> {
+  const used = new Set<string>();
   for (const ref of neededWeights(architecture, store)) {
-    const shape = store.tensors.get(ref.name)?.shape;
-    if (!shape) throw new TypeError(`${name} has no tensor "${ref.name}"`);
+    const tensor = store.tensors.get(ref.name);
+    if (!tensor) throw new TypeError(`${name} has no tensor "${ref.name}"`);
+    const { shape, dtype } = tensor;
+    used.add(tensor.name);
+    if (!isFloatDtype(dtype)) {
+      const known = Object.keys(FLOAT_BYTES).join(", ");
+      throw new TypeError(`${name}: "${ref.name}" is of type ${dtype}, and only ${known} are read`);
+    }
     if (shape.join() !== ref.shape.join()) {
       throw new TypeError(`${name}: "${ref.name}" has shape ${quote(shape)}, config.json says ${quote(ref.shape)}`);
     }
   }
+  return used;
 }
 
 /** A layer at a time: the first that the files lack ends the search, however many the configuration claims. */

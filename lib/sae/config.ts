@@ -9,7 +9,7 @@ import { findArchitecture } from "./architectures/mod.ts";
 import type { TemporalSettings } from "./architectures/temporal.ts";
 import { boolean, choice, type Json, record, size, text } from "./config_json.ts";
 import { isRecord } from "../weights/json.ts";
-import { ReadSettings } from "./read_settings.ts";
+import { ReadSettings } from "../weights/read_settings.ts";
 import { upgrade, UPGRADED } from "./upgrade.ts";
 import { hookOfModule } from "./module_hooks.ts";
 import { type Normalization, NORMALIZATIONS } from "./normalization.ts";

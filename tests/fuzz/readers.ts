@@ -153,7 +153,7 @@ export const READERS: readonly Reader[] = [
     async read(files) {
       const config = object(files, "config.json");
       const architecture = await openArchitecture(config);
-      const store = await openWeights(memory(files), architecture, config, "a model");
+      const { store } = await openWeights(memory(files), architecture, config, "a model");
       for (const name of [...store.tensors.keys()].slice(0, 5)) await store.readRowRange(name, 0, 1);
     },
   },

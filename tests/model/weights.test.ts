@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { loadModel, loadSae } from "../../mod.ts";
 import { openOptions } from "../runtime/open_options.ts";
+import { addTensor } from "../weights/add_tensor.ts";
 import { checkExpected, DATA } from "./expected.ts";
 
 /** Directories below one that have something expected of them. */
@@ -42,6 +43,44 @@ Deno.test("a file that config.json names and that is no safetensors file is an e
       );
       await assert.rejects(loadModel(directory, openOptions()), /transformers_weights|leads out|\.\.\/x/);
     }
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("what a model's files have and nobody reads is named, and what cannot be read is an error", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const from = new URL("named_file/", DATA);
+    const file = `${directory}/model.safetensors`;
+    await Deno.copyFile(new URL("other.safetensors", from), file);
+    const config = JSON.parse(await Deno.readTextFile(new URL("config.json", from)));
+    const write = (settings: Record<string, unknown>): Promise<void> =>
+      Deno.writeTextFile(`${directory}/config.json`, JSON.stringify({ ...config, ...settings }));
+    await write({ transformers_weights: undefined, strange_setting: { a: 1 } });
+    await addTensor(file, "model.layers.0.strange.weight");
+    {
+      await using model = await loadModel(directory, openOptions());
+      const unused = model.unused();
+      for (const name of ["model.layers.0.strange.weight", "strange_setting"]) assert.ok(unused.includes(name), name);
+      for (const name of ["lm_head.weight", "hidden_size", "model_type", "rope_parameters", "tie_word_embeddings"]) {
+        assert.ok(!unused.includes(name), name);
+      }
+    }
+    await write({ transformers_weights: undefined, quantization_config: { quant_method: "gptq", bits: 4 } });
+    await assert.rejects(loadModel(directory, openOptions()), {
+      name: "RangeError",
+      message: /^config\.json: the weights are quantized \("gptq"\), which is not supported/,
+    });
+    await write({ transformers_weights: undefined });
+    const bytes = await Deno.readFile(file);
+    const at = new TextDecoder("latin1").decode(bytes).indexOf('"F32"');
+    bytes.set(new TextEncoder().encode('"I32"'), at);
+    await Deno.writeFile(file, bytes);
+    await assert.rejects(loadModel(directory, openOptions()), {
+      name: "TypeError",
+      message: /is of type I32, and only F64, F32, F16, BF16 are read$/,
+    });
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -8,7 +8,7 @@ import { parseJsonObject } from "../../weights/json.ts";
 import { readSafetensorsHeader } from "../../weights/safetensors.ts";
 import { readTextIfThere } from "../../weights/read_text.ts";
 import type { FileSource } from "../../weights/source.ts";
-import { ReadSettings } from "../read_settings.ts";
+import { ReadSettings } from "../../weights/read_settings.ts";
 import { ReadTensors } from "./read_tensors.ts";
 import type { Stored } from "./view.ts";
 import { scalarsIn } from "./yaml.ts";

@@ -1,6 +1,7 @@
 /** What a file has and nobody reads: tensors are an error, settings are named. */
 import assert from "node:assert/strict";
-import { ReadSettings } from "../../../lib/sae/read_settings.ts";
+import { addTensor } from "../../weights/add_tensor.ts";
+import { ReadSettings } from "../../../lib/weights/read_settings.ts";
 import { loadSae, loadSaes } from "../../../mod.ts";
 
 const DATA = new URL("../../data/", import.meta.url);
@@ -25,20 +26,6 @@ async function withCopy(path: string, test: (directory: string) => Promise<void>
   } finally {
     await Deno.remove(parent, { recursive: true });
   }
-}
-
-/** Adds an empty tensor to a safetensors file. */
-async function addTensor(file: string, name: string): Promise<void> {
-  const bytes = await Deno.readFile(file);
-  const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
-  const text = JSON.stringify({ ...header, [name]: { dtype: "F32", shape: [0], data_offsets: [0, 0] } });
-  const json = new TextEncoder().encode(text);
-  const changed = new Uint8Array(8 + json.length + bytes.length - 8 - length);
-  new DataView(changed.buffer).setBigUint64(0, BigInt(json.length), true);
-  changed.set(json, 8);
-  changed.set(bytes.subarray(8 + length), 8 + json.length);
-  await Deno.writeFile(file, changed);
 }
 
 /** The safetensors files below a directory or at a path. */

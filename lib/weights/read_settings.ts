@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isRecord } from "../weights/json.ts";
+import { isRecord } from "./json.ts";
 
 /** A JSON object whose settings are noted as they are read, those of objects in it as `outer.inner`. */
 export class ReadSettings {
