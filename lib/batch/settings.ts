@@ -91,7 +91,7 @@ export interface BatchSettings {
 }
 
 /**
- * The settings as they are written down: models and SAEs by the names that are shown, without secrets of addresses.
+ * The settings as JSON has them when they are written down: models and SAEs by the names that are shown, without secrets of addresses.
  *
  * @example
  * ```ts
@@ -103,7 +103,7 @@ export interface BatchSettings {
  */
 export function shownSettings(settings: BatchSettings): BatchSettings {
   const saes = settings.saes.map((sae) => ({ ...sae, source: shownName(sae.source) }));
-  return { ...settings, model: shownName(settings.model), saes };
+  return JSON.parse(JSON.stringify({ ...settings, model: shownName(settings.model), saes }));
 }
 
 /** Which rows of each prompt are written. */

@@ -5,17 +5,17 @@
  */
 import { firstDifference, type Identity } from "../batch/manifest.ts";
 import type { Cell } from "../table/table.ts";
-import type { ScheduledRun } from "./scheduled_run.ts";
+import type { ScheduledPrompt, ScheduledRun } from "./scheduled_run.ts";
 
 /** What changed. The same files give the same numbers on the same kind of machine: then all changes are 0. */
 export interface Drift {
   /** When the run before began. */
   readonly since: string;
-  /** The first thing in which model, SAEs, their form or the program differ; null: nothing. */
+  /** The first thing in which model, SAEs, their form, the program or the settings differ; null: nothing. */
   readonly files: string | null;
-  /** Over the prompts of both runs. */
+  /** Over the prompts that both runs asked the same. */
   readonly metric: { readonly max_abs_change: number; readonly prompt_id: string | null };
-  /** Over the rows of both runs. */
+  /** Over their rows. */
   readonly attribution: {
     /** The largest. */
     readonly max_abs_change: number;
@@ -30,41 +30,51 @@ export interface Drift {
     /** Rows that are not among those kept any more. */
     readonly disappeared: number;
   };
-  /** Ids of prompts in one of the runs only, or with an error in one only. */
+  /** Ids of prompts in one of the runs only, with an error in one only, or with another text, metric or answer. */
   readonly prompts_changed: readonly string[];
 }
 
 /** What is compared of a run. */
-type Compared = Identity & Pick<ScheduledRun, "started" | "prompts" | "columns" | "rows">;
+type Compared = Identity & Pick<ScheduledRun, "started" | "settings" | "prompts" | "columns" | "rows">;
 
 /** Compares a run with the one before. */
 export function driftFrom(before: Compared, now: Compared): Drift {
-  const [was, is] = [before, now].map(({ prompts }) => new Map(prompts.map((p) => [p.prompt_id, p.metric])));
-  const changed = [...was.keys()].filter((id) => !is.has(id)).concat([...is.keys()].filter((id) => !was.has(id)));
+  const [was, is] = [before, now].map(({ prompts }) => new Map(prompts.map((p) => [p.prompt_id, p])));
+  const same = new Set([...was.keys()].filter((id) => is.has(id) && askedOf(was.get(id)!) === askedOf(is.get(id)!)));
+  const changed = [...new Set([...was.keys(), ...is.keys()])].filter((id) => !same.has(id));
   let metric: Drift["metric"] = { max_abs_change: 0, prompt_id: null };
-  for (const [prompt_id, value] of is) {
-    const change = Math.abs(value - (was.get(prompt_id) ?? value));
+  for (const prompt_id of same) {
+    const change = Math.abs(is.get(prompt_id)!.metric - was.get(prompt_id)!.metric);
     if (change > metric.max_abs_change) metric = { max_abs_change: change, prompt_id };
   }
   return {
     since: before.started,
     files: firstDifference(identityOf(before), identityOf(now)) ?? null,
     metric,
-    attribution: compareRows(attributions(before), attributions(now)),
+    attribution: compareRows(attributions(before, same), attributions(now, same)),
     prompts_changed: changed,
   };
 }
 
-function identityOf({ model, saes, processing, prepend_bos, device, versions }: Identity): Identity {
-  return { model, saes, processing, prepend_bos, device, versions };
+function identityOf({ model, saes, processing, prepend_bos, device, versions, settings }: Compared): unknown {
+  return { model, saes, processing, prepend_bos, device, versions, settings };
 }
 
-/** By prompt, hook, position and feature. */
-function attributions({ columns, rows }: Pick<ScheduledRun, "columns" | "rows">): Map<string, number> {
+/** Numbers are compared where this is the same: the id alone may stand for another prompt by now. */
+function askedOf({ token_ids, formula }: ScheduledPrompt): string {
+  return JSON.stringify([token_ids, formula]);
+}
+
+/** Of these prompts, by prompt, hook, position and feature. */
+function attributions(
+  { columns, rows }: Pick<ScheduledRun, "columns" | "rows">,
+  prompts: ReadonlySet<string>,
+): Map<string, number> {
   const at = (name: string): number => columns.indexOf(name);
   const keys = ["prompt_id", "hook", "position", "feature"].map(at);
   const value = at("attribution");
-  return new Map(rows.map((row: readonly Cell[]) => [JSON.stringify(keys.map((i) => row[i])), Number(row[value])]));
+  const compared = rows.filter((row: readonly Cell[]) => prompts.has(String(row[keys[0]])));
+  return new Map(compared.map((row) => [JSON.stringify(keys.map((i) => row[i])), Number(row[value])]));
 }
 
 function compareRows(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): Drift["attribution"] {

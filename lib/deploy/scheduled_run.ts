@@ -5,12 +5,20 @@
  */
 import { longTable } from "../attribution/long_table.ts";
 import { attributeShard } from "../batch/attribute_shard.ts";
+import { type Explained, explainedBy } from "../batch/explained.ts";
 import { identify, type Identity } from "../batch/manifest.ts";
 import { openRun } from "../batch/open.ts";
+import { type BatchSettings, shownSettings } from "../batch/settings.ts";
 import type { Cell } from "../table/table.ts";
 import type { CronConfig } from "./config.ts";
 import { type Drift, driftFrom } from "./drift.ts";
 import type { Results } from "./results.ts";
+
+/** A prompt that was attributed. */
+export interface ScheduledPrompt extends Explained {
+  readonly prompt_id: string;
+  readonly metric: number;
+}
 
 /** What a run leaves. */
 export interface ScheduledRun extends Identity {
@@ -20,8 +28,10 @@ export interface ScheduledRun extends Identity {
   readonly started: string;
   /** How long it took. */
   readonly seconds: number;
-  /** The metric of every prompt that was attributed. */
-  readonly prompts: readonly { readonly prompt_id: string; readonly metric: number }[];
+  /** What was asked for, without secrets of addresses. */
+  readonly settings: BatchSettings;
+  /** Every prompt that was attributed: what was explained, and the metric. */
+  readonly prompts: readonly ScheduledPrompt[];
   /** Prompts that were not. */
   readonly errors: readonly { readonly prompt_id: string; readonly error: string }[];
   /** Names of the cells of `rows`. */
@@ -60,7 +70,7 @@ export async function runScheduled(
   await using opened = await openRun(settings);
   const { model, saes } = opened;
   const { columns } = settings.rows;
-  const prompts: { prompt_id: string; metric: number }[] = [];
+  const prompts: ScheduledPrompt[] = [];
   const errors: { prompt_id: string; error: string }[] = [];
   const rows: (readonly Cell[])[] = [];
   for await (const outcome of attributeShard(model, saes, records, settings)) {
@@ -69,13 +79,15 @@ export async function runScheduled(
       errors.push({ prompt_id, error: outcome.error });
       continue;
     }
-    prompts.push({ prompt_id, metric: outcome.result.metric });
+    const { record, result } = outcome;
+    prompts.push({ prompt_id, ...await explainedBy(record, result), metric: result.metric });
     const table = await longTable(outcome.result, { ...settings.rows, columns });
     for (const row of table.rows) rows.push([prompt_id, ...row]);
   }
   const run: ScheduledRun = {
     schema_version: 1,
     started: started.toISOString(),
+    settings: shownSettings(settings),
     seconds: (now().getTime() - started.getTime()) / 1000,
     ...await identify(model, saes, settings),
     prompts,

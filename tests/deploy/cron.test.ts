@@ -13,7 +13,7 @@ import { loadSae } from "../../lib/sae/load.ts";
 import { fromFileUrl } from "../../lib/weights/file_url.ts";
 import { inDirectory } from "../cli/run_cli.ts";
 import { sendRaw } from "../web/ask.ts";
-import { madeUpRun } from "./runs.ts";
+import { madeUpPrompt, madeUpRun } from "./runs.ts";
 
 const GOLF = { id: "golf", prompt: " Tiger Woods plays the sport of", pos_token: " golf", neg_token: " tennis" };
 const PARIS = { id: "paris", prompt: " The capital of France is", pos_token: " Paris", neg_token: " Rome" };
@@ -32,7 +32,10 @@ Deno.test("the handler attributes, keeps, and finds no drift in the same model",
     await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
     const metric = logitDiff(GOLF.pos_token, GOLF.neg_token);
     const result = await calculateFeatureAttribution(model, GOLF.prompt, metric, { saes: [sae] });
-    assert.deepEqual(first.prompts[0], { prompt_id: "golf", metric: result.metric });
+    const [{ prompt_id, metric: value, token_ids, positive, negative }] = first.prompts;
+    assert.deepEqual([prompt_id, value], ["golf", result.metric]);
+    assert.deepEqual(token_ids, result.tokens.map(({ id }) => id));
+    assert.deepEqual([positive, negative].map(([{ token }]) => token), [" golf", " tennis"]);
     const [best] = result.rows(sae.hookOut);
     const row = Object.fromEntries(first.columns.map((name, i) => [name, first.rows[0][i]]));
     assert.deepEqual([row.position, row.feature, row.attribution], [best.position, best.feature, best.attribution]);
@@ -89,10 +92,15 @@ Deno.test("drift is what changed", () => {
     },
     prompts_changed: [],
   });
-  const newer = { ...now, versions: { "sae-attribution": "2" }, prompts: [{ prompt_id: "b", metric: 1 }] };
+  const newer = { ...now, versions: { "sae-attribution": "2" }, prompts: [madeUpPrompt("b", 1)] };
   const drift = driftFrom(before, newer);
   assert.equal(drift.files, 'versions.sae-attribution was "1" and is now "2"');
   assert.deepEqual(drift.prompts_changed, ["a", "b"]);
+  // Another question under the same id is none that changed its answer.
+  const asked = driftFrom(before, { ...now, prompts: [madeUpPrompt("a", 1.5, "logits[-1, 2]")] });
+  assert.deepEqual([asked.prompts_changed, asked.metric.max_abs_change, asked.attribution.rows], [["a"], 0, 0]);
+  const settings = { ...now.settings, method: "relp" as const };
+  assert.equal(driftFrom(before, { ...now, settings }).files, 'settings.method was "gradient" and is now "relp"');
 });
 
 Deno.test("the latest run over HTTP", async () => {

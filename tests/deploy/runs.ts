@@ -1,7 +1,9 @@
 /** What the tests of the scheduled run share. */
 import assert from "node:assert/strict";
 import type { Kv } from "../../lib/deploy/results.ts";
-import type { ScheduledRun } from "../../lib/deploy/scheduled_run.ts";
+import { shownSettings } from "../../lib/batch/settings.ts";
+import { readConfig } from "../../lib/deploy/config.ts";
+import type { ScheduledPrompt, ScheduledRun } from "../../lib/deploy/scheduled_run.ts";
 
 /** A KV as strict as Deno's about sizes. */
 export function fakeKv(): Kv & { readonly values: Map<string, unknown> } {
@@ -28,6 +30,14 @@ export function fakeKv(): Kv & { readonly values: Map<string, unknown> } {
   };
 }
 
+const SETTINGS = shownSettings(readConfig({ schedule: "0 6 * * *", prompts: [{ prompt: " a" }] }).settings);
+
+/** One of its prompts. */
+export function madeUpPrompt(prompt_id: string, metric: number, formula = "logits[-1, 1]"): ScheduledPrompt {
+  const answers = { positive: [{ id: 1, token: " b", probability: 0.5 }], negative: [] };
+  return { prompt_id, prompt: " a", token_ids: [0, 3], metric_name: "logit", formula, ...answers, metric };
+}
+
 /** A run that was not made by a model. */
 export function madeUpRun(started: string, rows: ScheduledRun["rows"], metric = 1): ScheduledRun {
   return {
@@ -40,7 +50,8 @@ export function madeUpRun(started: string, rows: ScheduledRun["rows"], metric = 
     prepend_bos: true,
     device: "wasm",
     versions: { "sae-attribution": "1" },
-    prompts: [{ prompt_id: "a", metric }],
+    settings: SETTINGS,
+    prompts: [madeUpPrompt("a", metric)],
     errors: [],
     columns: ["prompt_id", "hook", "position", "feature", "attribution"],
     rows,
