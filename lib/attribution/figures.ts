@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { quote } from "../quote.ts";
-import { isRecord } from "../weights/json.ts";
+import { Fields } from "../weights/fields.ts";
 import { PROCESSING_CHOICES, type ProcessingChoice } from "./processing.ts";
 import type { TokenRef } from "./metrics.ts";
 
@@ -64,6 +63,8 @@ export interface PublishedFigures {
   readonly topAtPosition: { readonly position: number; readonly features: readonly (readonly number[])[] } | undefined;
 }
 
+/** Of a text, and of a list. */
+const [MOST_CHARACTERS, MOST_FIGURES] = [100_000, 100_000];
 /** What float32 on another machine may differ by. */
 const TOLERANCES: Tolerances = { metric: 1e-3, logit: 1e-3, probability: 1e-4, attribution: 1e-4, row: 0 };
 
@@ -90,21 +91,25 @@ const TOLERANCES: Tolerances = { metric: 1e-3, logit: 1e-3, probability: 1e-4, a
  * ```
  */
 export function parseFigures(value: unknown, file: string): PublishedFigures {
-  const of = new Reader(file, value);
-  const tolerances = of.has("tolerances") ? of.inside("tolerances") : undefined;
-  const tolerance = (name: keyof Tolerances): number => tolerances?.number(name, TOLERANCES[name]) ?? TOLERANCES[name];
-  const top = of.has("top_at_position") ? of.inside("top_at_position") : undefined;
+  const of = new Fields(value, (message) => new SyntaxError(`${file}: ${message}`));
+  const tolerances = of.object("tolerances");
+  const tolerance = (name: keyof Tolerances): number => tolerances?.number(name) ?? TOLERANCES[name];
+  const text = (fields: Fields, name: string): string | undefined => fields.text(name, { max: MOST_CHARACTERS });
+  const needText = (name: string): string => of.need(name, text(of, name));
+  const needToken = (name: string): TokenRef => of.need(name, of.value(name, isToken, "a text or a token id"));
+  const needNumber = (fields: Fields, name: string): number => fields.need(name, fields.number(name));
+  const top = of.object("top_at_position");
   return {
-    title: of.text("title", file),
-    source: of.text("source", ""),
-    model: of.text("model"),
-    sae: of.text("sae"),
-    processing: of.oneOf("processing", PROCESSING_CHOICES, "sae"),
-    prompt: of.text("prompt"),
-    prependBos: of.has("prepend_bos") ? of.boolean("prepend_bos", true) : undefined,
-    includeErrorTerm: of.boolean("include_error_term", true),
-    posToken: of.token("pos_token"),
-    negToken: of.token("neg_token"),
+    title: text(of, "title") ?? file,
+    source: text(of, "source") ?? "",
+    model: needText("model"),
+    sae: needText("sae"),
+    processing: of.choice("processing", PROCESSING_CHOICES) ?? "sae",
+    prompt: needText("prompt"),
+    prependBos: of.flag("prepend_bos"),
+    includeErrorTerm: of.flag("include_error_term") ?? true,
+    posToken: needToken("pos_token"),
+    negToken: needToken("neg_token"),
     tolerances: {
       metric: tolerance("metric"),
       logit: tolerance("logit"),
@@ -112,83 +117,31 @@ export function parseFigures(value: unknown, file: string): PublishedFigures {
       attribution: tolerance("attribution"),
       row: tolerance("row"),
     },
-    metric: of.optional("metric"),
-    tokens: of.list("tokens").map((_, i) => of.inside("tokens").text(String(i))),
-    nextTokens: of.each("next_tokens", (next) => ({
-      token: next.has("token") ? next.text("token") : undefined,
-      logit: next.optional("logit"),
-      probability: next.optional("probability"),
+    metric: of.number("metric"),
+    tokens: of.list("tokens", (token) => typeof token === "string", { what: "texts", max: MOST_FIGURES }) ?? [],
+    nextTokens: of.objects("next_tokens", (next) => ({
+      token: text(next, "token"),
+      logit: next.number("logit"),
+      probability: next.number("probability"),
     })),
-    attributions: of.each("attributions", (row) => ({
-      position: row.number("position"),
-      feature: row.number("feature"),
-      attribution: row.number("attribution"),
-      rank: row.optional("rank"),
-      row: row.optional("row"),
+    attributions: of.objects("attributions", (row) => ({
+      position: needNumber(row, "position"),
+      feature: needNumber(row, "feature"),
+      attribution: needNumber(row, "attribution"),
+      rank: row.number("rank"),
+      row: row.number("row"),
     })),
     topAtPosition: top && {
-      position: top.number("position"),
-      features: top.each("features", (pair) => [pair.number("0"), pair.number("1")]),
+      position: needNumber(top, "position"),
+      features: top.list("features", isPair, { what: "pairs of numbers", max: MOST_FIGURES }) ?? [],
     },
   };
 }
 
-/** Values of an object or list by their keys, each checked; errors say where. */
-class Reader {
-  readonly #where: string;
-  readonly #value: Record<string, unknown>;
+function isToken(value: unknown): value is TokenRef {
+  return typeof value === "string" || Number.isSafeInteger(value);
+}
 
-  constructor(where: string, value: unknown) {
-    this.#where = where;
-    if (!isRecord(value) && !Array.isArray(value)) throw new SyntaxError(`${where} is not a JSON object`);
-    this.#value = value as Record<string, unknown>;
-  }
-
-  has(key: string): boolean {
-    return Object.hasOwn(this.#value, key) && this.#value[key] !== null;
-  }
-
-  text(key: string, otherwise?: string): string {
-    return this.#get(key, "a text", (value) => typeof value === "string", otherwise);
-  }
-
-  number(key: string, otherwise?: number): number {
-    return this.#get(key, "a number", (value) => typeof value === "number", otherwise);
-  }
-
-  optional(key: string): number | undefined {
-    return this.has(key) ? this.number(key) : undefined;
-  }
-
-  boolean(key: string, otherwise: boolean): boolean {
-    return this.#get(key, "true or false", (value) => typeof value === "boolean", otherwise);
-  }
-
-  token(key: string): TokenRef {
-    return this.#get(key, "a text or a token id", (value) => typeof value === "string" || Number.isSafeInteger(value));
-  }
-
-  oneOf<T extends string>(key: string, choices: readonly T[], otherwise: T): T {
-    return this.#get(key, `one of ${choices.join(", ")}`, (value) => choices.includes(value as T), otherwise);
-  }
-
-  list(key: string): readonly unknown[] {
-    return this.#get<readonly unknown[]>(key, "a list", Array.isArray, []);
-  }
-
-  inside(key: string): Reader {
-    return new Reader(`${this.#where}: ${key}`, this.#value[key] ?? []);
-  }
-
-  each<T>(key: string, read: (entry: Reader) => T): T[] {
-    return this.list(key).map((entry, i) => read(new Reader(`${this.#where}: ${key}[${i}]`, entry)));
-  }
-
-  #get<T>(key: string, what: string, fits: (value: unknown) => boolean, otherwise?: T): T {
-    if (!this.has(key) && otherwise !== undefined) return otherwise;
-    const value = this.#value[key];
-    if (fits(value)) return value as T;
-    const got = value === undefined ? "missing" : `${quote(value)}, not ${what}`;
-    throw new SyntaxError(`${this.#where}: ${key} is ${got}`);
-  }
+function isPair(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.length === 2 && value.every((item) => typeof item === "number");
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { type Architecture, NO_PROCESSING } from "../../models/family.ts";
 import { nearestNames } from "../weights/nearest_names.ts";
 
@@ -53,5 +54,5 @@ export function findHook(architecture: Architecture, name: string): HookPoint {
   if (Object.hasOwn(architecture.final(NO_PROCESSING).hooks, name)) return { name, stage: nLayers + 1, local: name };
   const near = nearestNames(name, hookNames(architecture), 3).map((n) => `"${n}"`).join(", ");
   const module = MODULE.test(name) ? ", and modules of Hugging Face's models are no hooks" : "";
-  throw new RangeError(`No hook "${name}" in this model of ${nLayers} layers${module}; near: ${near}`);
+  throw new RangeError(`No hook ${quote(name)} in this model of ${nLayers} layers${module}; near: ${near}`);
 }

@@ -8,7 +8,7 @@ import { LONG_COLUMNS, type LongColumn } from "../attribution/long_table.ts";
 import { PROCESSING_CHOICES } from "../attribution/processing.ts";
 import type { MetricChoice } from "../attribution/make_metric.ts";
 import { ApiError } from "./api_error.ts";
-import { Fields } from "./fields.ts";
+import { Fields } from "../weights/fields.ts";
 import { type AttributeJob, METRICS, type PredictJob, RESULT_FORMATS, type RunChoice, type SaeChoice } from "./jobs.ts";
 
 /** Longer prompts are refused before they are cut into tokens. */
@@ -16,6 +16,9 @@ const MOST_CHARACTERS = 100_000;
 const MOST_TOKENS = 10_000;
 const MOST_SAES = 8;
 const MOST_CARDS = 500;
+
+/** What is wrong with a request. */
+const refuse = (message: string): ApiError => new ApiError(400, message);
 
 /** A parsed body. */
 export type Body = Readonly<Record<string, unknown>>;
@@ -33,7 +36,7 @@ export interface RunDefaults {
  * @throws {ApiError} 400 if a field is wrong
  */
 export function readPredict(body: Body, defaults: RunDefaults): PredictJob {
-  const fields = new Fields(body);
+  const fields = new Fields(body, refuse);
   const job: PredictJob = {
     kind: "predict",
     ...readRun(fields, defaults),
@@ -59,11 +62,11 @@ function readAnswer(fields: Fields): string | number | undefined {
  * @throws {ApiError} 400 if a field is wrong
  */
 export function readAttribute(body: Body, defaults: RunDefaults): AttributeJob {
-  const fields = new Fields(body);
+  const fields = new Fields(body, refuse);
   const job: AttributeJob = {
     kind: "attribute",
     ...readRun(fields, defaults),
-    metric: readMetric(fields.object("metric") ?? new Fields({})),
+    metric: readMetric(fields.object("metric") ?? new Fields({}, refuse)),
     includeErrorTerm: fields.flag("error_term") ?? true,
     excludeSpecialTokens: fields.flag("exclude_special_tokens"),
     format: fields.choice("format", RESULT_FORMATS) ?? "report",

@@ -74,15 +74,16 @@ Deno.test("parseFigures: what is wrong is said in one line", () => {
   const good = { model: "m", sae: "s", prompt: "p", pos_token: " a", neg_token: 5 };
   assert.equal(parseFigures(good, "f.json").title, "f.json");
   const wrong: [unknown, RegExp][] = [
-    [[], /^f\.json: model is missing$/],
-    ["x", /^f\.json is not a JSON object$/],
-    [{ ...good, model: 3 }, /^f\.json: model is 3, not a text$/],
-    [{ ...good, pos_token: 1.5 }, /^f\.json: pos_token is 1\.5, not a text or a token id$/],
-    [{ ...good, processing: "x" }, /^f\.json: processing is "x", not one of sae, default, none$/],
-    [{ ...good, attributions: [{ position: 1 }] }, /^f\.json: attributions\[0\]: feature is missing$/],
-    [{ ...good, attributions: 3 }, /^f\.json: attributions is 3, not a list$/],
-    [{ ...good, tokens: [1] }, /^f\.json: tokens: 0 is 1, not a text$/],
-    [{ ...good, tolerances: { logit: "x" } }, /^f\.json: tolerances: logit is "x", not a number$/],
+    [[], /^f\.json: it is \[\]: give an object$/],
+    ["x", /^f\.json: it is "x": give an object$/],
+    [{ ...good, model: undefined }, /^f\.json: "model" is missing$/],
+    [{ ...good, model: 3 }, /^f\.json: "model" is 3: give a text$/],
+    [{ ...good, pos_token: 1.5 }, /^f\.json: "pos_token" is 1\.5: give a text or a token id$/],
+    [{ ...good, processing: "x" }, /^f\.json: "processing" is "x": give one of sae, default, none$/],
+    [{ ...good, attributions: [{ position: 1 }] }, /^f\.json: "attributions\[0\]\.feature" is missing$/],
+    [{ ...good, attributions: 3 }, /^f\.json: "attributions" is 3: give a list of objects$/],
+    [{ ...good, tokens: [1] }, /^f\.json: "tokens" is \[1\]: give a list of texts$/],
+    [{ ...good, tolerances: { logit: "x" } }, /^f\.json: "tolerances\.logit" is "x": give a number$/],
   ];
   for (const [value, message] of wrong) {
     assert.throws(() => parseFigures(value, "f.json"), (error: Error) => {

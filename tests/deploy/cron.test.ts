@@ -182,19 +182,19 @@ async function portOf(stdout: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<
 
 Deno.test("a configuration that is wrong says where", () => {
   const cases: [unknown, RegExp][] = [
-    [[], /it is no JSON object/],
-    [{ ...CONFIG, promps: [] }, /there is no "promps", the nearest is prompts/],
+    [[], /it is \[\]: give an object/],
+    [{ ...CONFIG, promps: [] }, /Unknown field "promps": the nearest is "prompts"/],
     [{ prompts: [GOLF] }, /schedule is missing/],
     [{ ...CONFIG, schedule: "hourly" }, /schedule is "hourly": give five fields/],
-    [{ ...CONFIG, prompts: [] }, /prompts is no list/],
+    [{ ...CONFIG, prompts: [] }, /prompts is missing or empty/],
     [{ ...CONFIG, prompts: [GOLF, {}] }, /prompt 2: There is neither prompt nor ids/],
     [{ ...CONFIG, prompts: [GOLF, GOLF] }, /two prompts have the id "golf"/],
     [{ ...CONFIG, model: "gpt2" }, /saes is missing: there is none that goes with gpt2/],
-    [{ ...CONFIG, saes: [1] }, /SAE 1 is 1: give a text/],
-    [{ ...CONFIG, metric: "logits" }, /metric is "logits": choose logit-diff/],
-    [{ ...CONFIG, top: 0 }, /top is 0/],
-    [{ ...CONFIG, allow_hosts: ["http://a"] }, /allow_hosts is \["http:\/\/a"\]: give a list of names/],
-    [{ ...CONFIG, error_term: "no" }, /error_term is "no": give true or false/],
+    [{ ...CONFIG, saes: [1] }, /"saes" is \[1\]: give a list of names, directories or URLs/],
+    [{ ...CONFIG, metric: "logits" }, /"metric" is "logits": give one of logit-diff/],
+    [{ ...CONFIG, top: 0 }, /"top" is 0: give a whole number from 1$/],
+    [{ ...CONFIG, allow_hosts: ["http://a"] }, /"allow_hosts" is \["http:\/\/a"\]: give a list of names/],
+    [{ ...CONFIG, error_term: "no" }, /"error_term" is "no": give true or false/],
   ];
   for (const [config, pattern] of cases) assert.throws(() => readConfig(config), pattern);
 });
