@@ -16,6 +16,22 @@ export class TransientError extends Error {
   }
 }
 
+/** Servers choose where they redirect to. */
+const MOST_SHOWN = 160;
+
+/**
+ * A URL for messages: as {@linkcode shownName} shows it, and of a long one the beginning and the end.
+ *
+ * @example
+ * ```ts
+ * console.log(shownUrl(new URL("https://example.com/a?token=secret"))); // "https://example.com/a"
+ * ```
+ */
+export function shownUrl(url: URL): string {
+  const name = shownName(url);
+  return name.length > MOST_SHOWN ? `${name.slice(0, MOST_SHOWN - 60)}…${name.slice(-60)}` : name;
+}
+
 /**
  * The length that an answer announces for its body, unless the body is compressed.
  *
@@ -122,7 +138,7 @@ export function retryAfter({ headers }: Response): number {
  */
 export function describeFailure(url: URL, error: unknown): Error {
   if (error instanceof Deno.errors.NotCapable) {
-    const message = `Cannot read ${shownName(url)}: not allowed; pass --allow-net=${url.host}`;
+    const message = `Cannot read ${shownUrl(url)}: not allowed; pass --allow-net=${url.host}`;
     return new Deno.errors.NotCapable(message, { cause: error });
   }
   const isNetwork = error instanceof TypeError || error instanceof Deno.errors.Http ||
@@ -131,9 +147,9 @@ export function describeFailure(url: URL, error: unknown): Error {
   // The engine's reason stands in its cause; not passed on as ours, since it may show the URL with its query.
   const { message } = error.cause instanceof Error ? error.cause : error;
   const reason = engineReason(withoutSecrets(message));
-  if (!NO_CONNECTION.test(message)) return new TransientError(`Cannot read ${shownName(url)}: ${reason}`);
+  if (!NO_CONNECTION.test(message)) return new TransientError(`Cannot read ${shownUrl(url)}: ${reason}`);
   const advice = "check the network and the address, or give files on this machine";
-  return new TransientError(`Cannot read ${shownName(url)}: no connection to ${url.host} (${reason}), ${advice}`);
+  return new TransientError(`Cannot read ${shownUrl(url)}: no connection to ${url.host} (${reason}), ${advice}`);
 }
 
 /** What the engine says where no server answers. */
@@ -157,7 +173,7 @@ function engineReason(message: string): string {
  * ```
  */
 export function shortBody(url: URL, came: number, wanted: number): TransientError {
-  return new TransientError(`Cannot read ${shownName(url)}: only ${came} of ${wanted} bytes came`);
+  return new TransientError(`Cannot read ${shownUrl(url)}: only ${came} of ${wanted} bytes came`);
 }
 
 /**
@@ -174,7 +190,7 @@ export function badRange(
   asked: string,
   got: string = headers.get("content-range")?.slice(0, 100) ?? "no content-range",
 ): Error {
-  return new Error(`Cannot read ${shownName(url)}: the server answered ${asked} with HTTP ${status} and ${got}`);
+  return new Error(`Cannot read ${shownUrl(url)}: the server answered ${asked} with HTTP ${status} and ${got}`);
 }
 
 /**
@@ -187,7 +203,7 @@ export function badRange(
  */
 export function noRanges(url: URL, maxWhole: number): Error {
   return new Error(
-    `Cannot read ${shownName(url)}: the server does not support range requests, and the file is longer than the ` +
+    `Cannot read ${shownUrl(url)}: the server does not support range requests, and the file is longer than the ` +
       `${maxWhole} bytes that are fetched whole; download the files and open their local directory`,
   );
 }
@@ -201,7 +217,20 @@ export function noRanges(url: URL, maxWhole: number): Error {
  * ```
  */
 export function changed(url: URL, how: string): Error {
-  return new Error(`Cannot read ${shownName(url)}: the file changed while it was read: ${how}; open it anew`);
+  return new Error(`Cannot read ${shownUrl(url)}: the file changed while it was read: ${how}; open it anew`);
+}
+
+/**
+ * The file's ETag is not what it was; of long ones the beginnings are shown.
+ *
+ * @example
+ * ```ts
+ * console.log(changedEtag(new URL("http://localhost/a"), "1", "2").message);
+ * ```
+ */
+export function changedEtag(url: URL, before: string, now: string): Error {
+  const [was, is] = [before, now].map((etag) => etag.length > 24 ? `${etag.slice(0, 24)}…` : etag);
+  return changed(url, `its ETag was ${was} and is ${is}`);
 }
 
 /**
@@ -213,5 +242,5 @@ export function changed(url: URL, how: string): Error {
  * ```
  */
 export function closed(url: URL): Error {
-  return new Deno.errors.BadResource(`Cannot read ${shownName(url)}: the source is closed`);
+  return new Deno.errors.BadResource(`Cannot read ${shownUrl(url)}: the source is closed`);
 }

@@ -1,6 +1,7 @@
 import {
   badRange,
   changed,
+  changedEtag,
   closed,
   collect,
   contentLength,
@@ -9,9 +10,9 @@ import {
   noRanges,
   retryAfter,
   shortBody,
+  shownUrl,
   TransientError,
 } from "./http_answers.ts";
-import { shownName } from "./shown_name.ts";
 import { makeWatch, pause, type Watch } from "./http_watch.ts";
 import { checkWholeSize } from "./text.ts";
 
@@ -117,9 +118,9 @@ export class HttpRequests {
     return this.#run(url, async (watch) => {
       const response = await this.#ask(url, undefined, watch);
       if (!response) return undefined;
-      checkWholeSize(shownName(url), contentLength(response) ?? 0, maxBytes);
+      checkWholeSize(shownUrl(url), contentLength(response) ?? 0, maxBytes);
       const whole = await collect(url, response, maxBytes, watch);
-      checkWholeSize(shownName(url), whole?.length ?? Infinity, maxBytes);
+      checkWholeSize(shownUrl(url), whole?.length ?? Infinity, maxBytes);
       return whole;
     });
   }
@@ -161,7 +162,7 @@ export class HttpRequests {
   /** A failure that is worth another try; throws any other. */
   #transient(url: URL, error: unknown, watch: Watch): TransientError {
     if (this.#closing.signal.aborted) throw closed(url);
-    if (watch.stalled()) return new TransientError(`Cannot read ${shownName(url)}: the server sends no more`);
+    if (watch.stalled()) return new TransientError(`Cannot read ${shownUrl(url)}: the server sends no more`);
     const failure = describeFailure(url, error);
     if (failure instanceof TransientError) return failure;
     throw failure;
@@ -176,7 +177,7 @@ export class HttpRequests {
     const response = await fetch(url, { headers, signal });
     const { status, statusText } = response;
     if (status === 404 || status === 410) return undefined;
-    const message = `Cannot read ${shownName(url)}: HTTP ${status}${statusText && ` ${statusText}`}`;
+    const message = `Cannot read ${shownUrl(url)}: HTTP ${status}${statusText && ` ${statusText}`}`;
     if (status === 408 || status === 429 || status >= 500) throw new TransientError(message, retryAfter(response));
     if (status === 401 || status === 403) throw new Error(`${message}: the server wants other credentials`);
     if (status !== 200 && !(range && (status === 206 || status === 416))) throw new Error(message);
@@ -189,6 +190,6 @@ export class HttpRequests {
     if (etag === null) return;
     const first = this.#etags.get(url.href);
     if (first === undefined) this.#etags.set(url.href, etag);
-    else if (first !== etag) throw changed(url, `its ETag was ${first} and is ${etag}`);
+    else if (first !== etag) throw changedEtag(url, first, etag);
   }
 }

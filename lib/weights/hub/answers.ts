@@ -4,8 +4,7 @@
  * @module
  */
 import { quote } from "../../quote.ts";
-import { contentLength, TransientError } from "../http_answers.ts";
-import { shownName } from "../shown_name.ts";
+import { contentLength, shownUrl, TransientError } from "../http_answers.ts";
 import { isCommit } from "./names.ts";
 
 /** What is asked for. */
@@ -82,7 +81,7 @@ export function normalizeEtag(etag: string | null | undefined): string | undefin
 export function readMetadata(wanted: Wanted, headers: AnswerHeaders, last: Response, location: URL): RemoteFile {
   const commit = headers.get("x-repo-commit");
   const fail = (what: string): Error =>
-    new Error(`Cannot read ${shownName(location)}: ${what}: is HF_ENDPOINT the address of a hub?`);
+    new Error(`Cannot read ${shownUrl(location)}: ${what}: is HF_ENDPOINT the address of a hub?`);
   if (commit === undefined || !isCommit(commit)) throw fail("the answer names no commit");
   const given = headers.get("x-linked-etag") ?? last.headers.get("etag");
   const etag = normalizeEtag(given);

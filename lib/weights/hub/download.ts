@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { changed, contentLength, shortBody } from "../http_answers.ts";
+import { changed, changedEtag, contentLength, shortBody } from "../http_answers.ts";
 import { checkWholeSize, MAX_TEXT_BYTES } from "../text.ts";
 import type { RemoteFile, Wanted } from "./answers.ts";
 import { findHashError } from "./content_hash.ts";
@@ -131,7 +131,7 @@ async function tooLong(
 /** Asks the hub for the file's address again; the file must be the same. */
 async function refresh({ requests, wanted, file }: Download): Promise<RemoteFile> {
   const now = await requests.metadata({ ...wanted, path: file.path });
-  if (now.etag !== file.etag) throw changed(now.location, `its ETag was ${file.etag} and is ${now.etag}`);
+  if (now.etag !== file.etag) throw changedEtag(now.location, file.etag, now.etag);
   return now;
 }
 

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { makeGate, settleAll } from "../concurrency.ts";
-import { badRange, changed, shortBody } from "../http_answers.ts";
+import { badRange, changedEtag, shortBody } from "../http_answers.ts";
 import { type ByteRange, joinParts } from "../ranges.ts";
 import type { RemoteFile, Wanted } from "./answers.ts";
 import { findHashError } from "./content_hash.ts";
@@ -206,7 +206,7 @@ export class RangeReader {
     if (etag !== null && !etag.startsWith("W/")) {
       const before = this.#storageEtag;
       if (before !== undefined && before !== etag) {
-        throw changed(file.location, `its ETag was ${before} and is ${etag}`);
+        throw changedEtag(file.location, before, etag);
       }
       this.#storageEtag = etag;
     }
@@ -224,7 +224,7 @@ export class RangeReader {
   async #refresh(): Promise<RemoteFile> {
     const { requests, wanted, file } = this.#options;
     const now = await requests.metadata({ ...wanted, path: file.path });
-    if (now.etag !== file.etag) throw changed(now.location, `its ETag was ${file.etag} and is ${now.etag}`);
+    if (now.etag !== file.etag) throw changedEtag(now.location, file.etag, now.etag);
     return now;
   }
 }

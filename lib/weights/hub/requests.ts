@@ -1,5 +1,5 @@
 import { quote } from "../../quote.ts";
-import { badRange, changed, collect, contentRange, TransientError } from "../http_answers.ts";
+import { badRange, changed, changedEtag, collect, contentRange, shownUrl, TransientError } from "../http_answers.ts";
 import { shownName } from "../shown_name.ts";
 import type { Watch } from "../http_watch.ts";
 import { parseJson } from "../json.ts";
@@ -102,9 +102,9 @@ export class HubRequests {
       await this.#check(wanted, answer);
       const bytes = await collect(url, answer.response, MAX_JSON_BYTES, watch);
       if (bytes === undefined) {
-        throw new RangeError(`Cannot read ${shownName(url)}: the answer is longer than ${MAX_JSON_BYTES} bytes`);
+        throw new RangeError(`Cannot read ${shownUrl(url)}: the answer is longer than ${MAX_JSON_BYTES} bytes`);
       }
-      return parseJson(new TextDecoder().decode(bytes), shownName(url));
+      return parseJson(new TextDecoder().decode(bytes), shownUrl(url));
     });
   }
 
@@ -123,15 +123,15 @@ export class HubRequests {
     const headers = { ...(asked && { range: asked }), ...(ifMatch && { "if-match": ifMatch }) };
     const answer = await this.#send("GET", file.location, headers, watch);
     const { response, url, trusted } = answer;
-    if (response.status === 412) throw changed(url, `its ETag is no more ${ifMatch}`);
+    if (response.status === 412) throw changed(url, `its ETag is no more ${ifMatch?.slice(0, 80)}`);
     if (!trusted && response.status >= 400 && response.status < 500 && ![408, 416, 429].includes(response.status)) {
       // The storage's addresses are good for some time only: the next try asks the hub for a new one.
-      throw new TransientError(`Cannot read ${shownName(url)}: HTTP ${response.status} ${response.statusText}`.trim());
+      throw new TransientError(`Cannot read ${shownUrl(url)}: HTTP ${response.status} ${response.statusText}`.trim());
     }
     if (response.status !== 416) await this.#check({ ...wanted, path: file.path }, answer);
     const etag = normalizeEtag(response.headers.get("etag"));
     if (trusted && etag !== undefined && etag !== file.etag) {
-      throw changed(url, `its ETag was ${file.etag} and is ${etag}`);
+      throw changedEtag(url, file.etag, etag);
     }
     if (range === undefined && response.status === 200) return response;
     if (range !== undefined && [200, 206].includes(response.status)) {
@@ -145,7 +145,7 @@ export class HubRequests {
   async run<T>(url: URL, attempt: (now: Try) => Promise<T>, patience: Patience = this.#options): Promise<T> {
     if (this.#options.offline) {
       const advice = "HF_HUB_OFFLINE is set; unset it, or download the file before with pull";
-      throw new HubError(`Cannot read ${shownName(url)}: it is not in the cache, and ${advice}`, { status: 0 });
+      throw new HubError(`Cannot read ${shownUrl(url)}: it is not in the cache, and ${advice}`, { status: 0 });
     }
     const running = withRetries(url, { ...this.#options, ...patience }, this.#closing.signal, attempt);
     this.#pending.add(running);
@@ -203,14 +203,14 @@ export class HubRequests {
       if (next.origin !== url.origin && isEnough(seen)) return { response, url, next, headers: seen, trusted };
       url = next;
     }
-    throw new Error(`Cannot read ${shownName(start)}: more than ${MAX_REDIRECTS} redirects`);
+    throw new Error(`Cannot read ${shownUrl(start)}: more than ${MAX_REDIRECTS} redirects`);
   }
 }
 
 function redirectTarget(url: URL, { headers }: Response): URL | undefined {
   const location = headers.get("location");
   if (location === null) return undefined;
-  const fail = (what: string): Error => new Error(`Cannot read ${shownName(url)}: it leads to ${what}`);
+  const fail = (what: string): Error => new Error(`Cannot read ${shownUrl(url)}: it leads to ${what}`);
   if (!URL.canParse(location, url)) throw fail("what is no address");
   const next = new URL(location, url);
   if (!/^https?:$/.test(next.protocol)) throw fail(`the protocol ${next.protocol}`);

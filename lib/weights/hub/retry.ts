@@ -1,5 +1,4 @@
-import { closed, describeFailure, TransientError } from "../http_answers.ts";
-import { shownName } from "../shown_name.ts";
+import { closed, describeFailure, shownUrl, TransientError } from "../http_answers.ts";
 import { makeWatch, pause, type Watch } from "../http_watch.ts";
 
 /** How patient requests are; the defaults suit a hub on the internet. */
@@ -60,7 +59,7 @@ export async function withRetries<T>(
 }
 
 function transient(url: URL, error: unknown, watch: Watch): TransientError {
-  if (watch.stalled()) return new TransientError(`Cannot read ${shownName(url)}: the server sends no more`);
+  if (watch.stalled()) return new TransientError(`Cannot read ${shownUrl(url)}: the server sends no more`);
   const failure = describeFailure(url, error);
   if (failure instanceof TransientError) return failure;
   throw failure;
