@@ -25,7 +25,7 @@ const BLOCK = 4 * 2 ** 20;
  */
 export async function sha256(source: FileSource, path: string): Promise<string> {
   const size = await source.size(path);
-  if (size === undefined) throw new Deno.errors.NotFound(`${source.location} has no ${path}`);
+  if (size === undefined) throw new Deno.errors.NotFound(`Cannot read ${source.location}/${path}: no such file`);
   const { createHash } = await import("node:crypto"); // only here: it takes 3 to 6 ms to import
   const hash = createHash("sha256");
   const buffer = new Uint8Array(Math.min(size, BLOCK));

@@ -17,7 +17,7 @@ export class TransientError extends Error {
 }
 
 /** Servers choose where they redirect to. */
-const MOST_SHOWN = 160;
+const MOST_SHOWN = 140;
 
 /**
  * A URL for messages: as {@linkcode shownName} shows it, and of a long one the beginning and the end.
@@ -188,7 +188,7 @@ export function badRange(
   url: URL,
   { status, headers }: Response,
   asked: string,
-  got: string = headers.get("content-range")?.slice(0, 100) ?? "no content-range",
+  got: string = headers.get("content-range")?.slice(0, 60) ?? "no content-range",
 ): Error {
   return new Error(`Cannot read ${shownUrl(url)}: the server answered ${asked} with HTTP ${status} and ${got}`);
 }

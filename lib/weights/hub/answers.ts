@@ -83,6 +83,7 @@ export function readMetadata(wanted: Wanted, headers: AnswerHeaders, last: Respo
   const fail = (what: string): Error =>
     new Error(`Cannot read ${shownUrl(location)}: ${what}: is HF_ENDPOINT the address of a hub?`);
   if (commit === undefined || !isCommit(commit)) throw fail("the answer names no commit");
+  if (isCommit(wanted.revision) && commit !== wanted.revision) throw fail(`the answer is of the commit ${commit}`);
   const given = headers.get("x-linked-etag") ?? last.headers.get("etag");
   const etag = normalizeEtag(given);
   if (etag === undefined) throw fail(`its ETag ${quote(given ?? null)} is of no use`);

@@ -44,7 +44,8 @@ export async function downloadBlob(download: Download): Promise<number> {
     return await fill(download, partial, track);
   } catch (error) {
     partial.close();
-    if (partial.length === 0) await removeIfThere(partial.path);
+    // Nor does one go on whose size is not known: nobody could tell when it is complete.
+    if (partial.length === 0 || size === undefined) await removeIfThere(partial.path);
     throw error;
   } finally {
     partial.close();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { COMMIT, etagOf, type FakeFile, type Fault, makeBytes, textFile, tree, withHub } from "./fake_hub.ts";
+import { COMMIT, COMMIT_2, etagOf, type FakeFile, type Fault, makeBytes, textFile, tree, withHub } from "./fake_hub.ts";
 
 const config = textFile("{}");
 const weights: FakeFile = { bytes: makeBytes(100_000), lfs: true };
@@ -196,6 +196,19 @@ Deno.test("slow bytes are waited for as long as they come", async () => {
     };
     await using source = open({ stallTimeout: 150, retryDelays: [] }); // 20 × 10 ms, never 150 ms without a byte
     assert.equal((await source.download("m.safetensors")).came, 20);
+  });
+});
+
+Deno.test("an answer of another commit than the one asked for is refused", async () => {
+  await withHub({ "config.json": config, "m.safetensors": weights }, async (hub, open, home) => {
+    hub.fault = (_, { path }) =>
+      path.endsWith("m.safetensors")
+        ? new Response(null, { headers: { "x-repo-commit": COMMIT_2, etag: `"${"0".repeat(40)}"` } })
+        : undefined;
+    await using source = open();
+    assert.equal(await source.readText("config.json"), "{}");
+    await assert.rejects(source.read("m.safetensors", 0, 1), /the answer is of the commit b{40}: is HF_ENDPOINT/);
+    assert.deepEqual(Object.keys(await tree(home)).filter((name) => name.includes(COMMIT_2)), []);
   });
 });
 
