@@ -63,7 +63,7 @@ export async function openAll(
 ): Promise<Opened> {
   const { model: name, saes: asked, device, threads, memoryLimit, revision, manyPrompts = false } = request;
   const { weights: choice = "auto", prompt = STDIN, prompts = [prompt] } = request;
-  const tokens = prompts.reduce((sum, one) => sum + expectedTokens(one), 0);
+  const tokens = prompts.map(expectedTokens);
   const weights = choice === "auto" && !manyPrompts ? "streamed" : choice;
   await using stack = new AsyncDisposableStack();
   const model = stack.use(

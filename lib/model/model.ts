@@ -250,9 +250,10 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
   try {
     const reading = readModel(files, name);
     const { tokens } = options;
-    const work = tokens === undefined
-      ? undefined
-      : async (): Promise<number> => tokens * operationsPerToken((await reading).architecture);
+    const work = tokens === undefined ? undefined : async (): Promise<number[]> => {
+      const each = operationsPerToken((await reading).architecture);
+      return tokens.map((n) => n * each);
+    };
     const [{ architecture, config, store, unused }, runtime] = await settleAll([
       reading,
       createRuntime({ ...options, work }),
@@ -280,10 +281,10 @@ export async function loadModel(source: string | URL = DEFAULT_MODEL, options: L
 /** Options of {@linkcode loadModel}. */
 export interface LoadModelOptions extends Omit<RuntimeOptions, "work">, OpenOptions {
   /**
-   * How many tokens will run in all, as far as is known: with the device `auto`, much work goes to a graphics processor
-   * where there is one. By default that is never taken for it.
+   * How many tokens each prompt that will run has, as far as is known: with the device `auto`, much work goes to a
+   * graphics processor where there is one. By default none does.
    */
-  readonly tokens?: number;
+  readonly tokens?: readonly number[];
   /**
    * Default `streamed`: read for every pass, two layers in memory. `resident` keeps them in the runtime's memory, for
    * many prompts; `auto` does so if they fit.

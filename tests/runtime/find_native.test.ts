@@ -65,7 +65,7 @@ Deno.test({
 async function devicesIn(cwd: string): Promise<string> {
   const script = `
     const { createRuntime } = await import(${JSON.stringify(`file://${PROGRAM}lib/runtime/runtime.ts`)});
-    await using runtime = await createRuntime({ threads: 1, work: () => Promise.resolve(0) });
+    await using runtime = await createRuntime({ threads: 1, work: () => Promise.resolve([0]) });
     console.log(runtime.device);
     if (Deno.args[0]) await createRuntime({ device: "native" }).catch(({ message }) => console.log(message));`;
   const command = new Deno.Command(Deno.execPath(), {
