@@ -10,7 +10,7 @@ import { printData, printNote } from "./lib/cli/output.ts";
 import { plainMessage } from "./lib/platform/file_error.ts";
 import { messageLine, withoutSecrets } from "./lib/quote.ts";
 import { VERSION } from "./lib/version.ts";
-import { nearestNames } from "./lib/weights/nearest_names.ts";
+import { nearestNames } from "./lib/nearest_names.ts";
 
 /** What `lib/cli/<command>.ts` exports. */
 interface CommandModule {

@@ -29,11 +29,8 @@ export type { Encoded, FeatureEncoders, Sae } from "./lib/sae/sae.ts";
 export type { CrossLayer, ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
 export type { PursuitSettings } from "./lib/sae/architectures/matching_pursuit.ts";
 export type { TemporalSettings } from "./lib/sae/architectures/temporal.ts";
-export {
-  type AttributionOptions,
-  calculateFeatureAttribution,
-  calculateFeatureAttributions,
-} from "./lib/attribution/attribution.ts";
+export { calculateFeatureAttribution, calculateFeatureAttributions } from "./lib/attribution/attribution.ts";
+export type { AttributionOptions } from "./lib/attribution/attribution_options.ts";
 export {
   type AttributionGrads,
   calculateAttributionGrads,

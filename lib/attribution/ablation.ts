@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../options.ts";
 import type { SaeRun } from "./apply.ts";
 import {
   activationsOf,
@@ -14,7 +15,7 @@ import {
 } from "./contributions.ts";
 import type { Attribution } from "./result.ts";
 import type { AttributionRow } from "./sae_attribution.ts";
-import { effectsOf, runAt, type VariantOptions } from "./variants.ts";
+import { effectsOf, runAt, VARIANT_OPTIONS, type VariantOptions } from "./variants.ts";
 
 /** An attribution beside the truth. */
 export interface AblationRow extends AttributionRow {
@@ -58,6 +59,7 @@ export async function ablateFeatures(
   rows: readonly AttributionRow[] = result.rows(hook),
   options: VariantOptions = {},
 ): Promise<AblationRow[]> {
+  checkOptions("ablateFeatures", options, VARIANT_OPTIONS);
   const effects = await effectsOf(result.parts, hook, withoutEach(runAt(result.parts, hook), rows), options);
   return rows.map((row, i) => ({ ...row, effect: effects[i] }));
 }
@@ -77,6 +79,7 @@ export async function ablateJointly(
   groups: readonly (readonly AblatedFeature[])[],
   options: VariantOptions = {},
 ): Promise<number[]> {
+  checkOptions("ablateJointly", options, VARIANT_OPTIONS);
   const run = runAt(result.parts, hook);
   for (const group of groups) for (const at of group) checkFeature(run, at);
   return await effectsOf(result.parts, hook, withoutGroups(run, groups), options);

@@ -4,7 +4,7 @@
  * @module
  */
 import { type SaeRun, seenBy, sideBySide } from "./apply.ts";
-import type { AttributionOptions } from "./attribution.ts";
+import type { AttributionOptions } from "./attribution_options.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
 import type { BaselineRun, SaeBaseline } from "./baseline.ts";
 import type { IntegratedGradient, IntegrationOptions } from "./methods/integrated_gradients.ts";

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
+import { checkSaeList } from "./attribution_options.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
@@ -10,13 +12,15 @@ import { type SaeRun, specialPositions } from "./apply.ts";
 import { runWithSaes } from "./run_prompts.ts";
 import { type LazyLogits, lazyLogits } from "./evaluate.ts";
 import { resolvePrependBos, resolveProcessing } from "./processing.ts";
-import type { SaeRunOptions } from "./run_options.ts";
+import { SAE_RUN_OPTIONS, type SaeRunOptions } from "./run_options.ts";
 
 /** Options of {@linkcode applySaesAndRun}. */
 export interface ApplySaesAndRunOptions extends SaeRunOptions {
   /** TransformerLens hooks whose values are wanted. */
   readonly trackModelHooks?: readonly string[];
 }
+
+const APPLY_OPTIONS: OptionNames<ApplySaesAndRunOptions> = { ...SAE_RUN_OPTIONS, trackModelHooks: true };
 
 /** What {@linkcode applySaesAndRun} returns. */
 export interface ApplySaesAndRunOutput {
@@ -52,6 +56,8 @@ export async function applySaesAndRun(
   prompt: string | readonly number[],
   options: ApplySaesAndRunOptions = {},
 ): Promise<ApplySaesAndRunOutput> {
+  checkOptions("applySaesAndRun", options, APPLY_OPTIONS);
+  checkSaeList("applySaesAndRun", saes);
   const { includeErrorTerm = true, trackModelHooks = [], truncate } = options;
   const prependBos = resolvePrependBos(saes, options.prependBos);
   const tokens = await model.toTokens(prompt, { prependBos, truncate });

@@ -4,7 +4,6 @@
  * @module
  */
 import type { Model } from "../model/model.ts";
-import type { Sae } from "../sae/sae.ts";
 import { analyseSaes } from "./analyse_saes.ts";
 import {
   type AttributionGrads,
@@ -14,43 +13,16 @@ import {
   type TokenizedQuestion,
   tokenizeQuestion,
 } from "./attribution_grads.ts";
-import { type Baseline, runBaseline } from "./baseline.ts";
+import { type AttributionOptions, checkAttributionOptions } from "./attribution_options.ts";
+import { runBaseline } from "./baseline.ts";
 import { batchesOf } from "./batches.ts";
-import type { IntegrationOptions } from "./methods/integrated_gradients.ts";
-import { findMethod, type MethodName } from "./methods/mod.ts";
+import { findMethod } from "./methods/mod.ts";
 import type { Metric } from "./metrics.ts";
 import { type Prediction, predictionOf, predictionRow } from "./predict.ts";
 import { answerWarnings } from "./prompt_warnings.ts";
 import { processingIsGuessed } from "./processing.ts";
 import { Attribution } from "./result.ts";
-import type { SaeRunOptions } from "./run_options.ts";
 import { integrationWarnings, specialTokenWarnings, tryOtherProcessing } from "./warnings.ts";
-
-/** Options of {@linkcode calculateFeatureAttribution}. */
-export interface AttributionOptions extends SaeRunOptions {
-  /** SAEs to put into the model, one per hook. */
-  readonly saes?: readonly Sae[];
-  /**
-   * How gradients are taken: one of {@linkcode METHOD_NAMES}, by default `gradient`; a file of `methods/` says what each
-   * is and what it is not.
-   */
-  readonly method?: MethodName;
-  /** Steps and convergence of integrated gradients. */
-  readonly integration?: IntegrationOptions;
-  /** What features are compared with: attributions are (f − f_base) · gradient. Default: zero. */
-  readonly baseline?: Baseline;
-  /** Also what features contribute straight to the metric, the final norm's scale held. Default false. */
-  readonly directEffect?: boolean;
-  /**
-   * TransformerLens hooks whose values and gradients are wanted too. Gradients at `ln1.hook_*` are whole: that of queries,
-   * keys and values together, where TransformerLens, which calls `ln1` for each, keeps the values' alone.
-   */
-  readonly trackHookPoints?: readonly string[];
-  /** How many of the model's top predictions at the metric's position to keep; costs the whole unembedding. Default 0. */
-  readonly topPredictions?: number;
-  /** Look into bad fits: try the other processing where it had to be guessed, which costs a forward pass. Default true. */
-  readonly diagnose?: boolean;
-}
 
 /**
  * The attribution of a metric to SAE features and, if asked, to model activations: gradient × activation, or another
@@ -106,6 +78,7 @@ export async function calculateFeatureAttribution(
   options: AttributionOptions = {},
 ): Promise<Attribution> {
   const started = performance.now();
+  checkAttributionOptions("calculateFeatureAttribution", options);
   checkTracked(options);
   const grads = await calculateAttributionGrads(model, prompt, metric, options);
   return await attributionOf(model, metric, grads, options, started);
@@ -141,6 +114,7 @@ export async function calculateFeatureAttributions(
   options: AttributionOptions = {},
 ): Promise<PromiseSettledResult<Attribution>[]> {
   const { method = "gradient", trackHookPoints = [] } = options;
+  checkAttributionOptions("calculateFeatureAttributions", options);
   checkTracked(options);
   const tokenized = await Promise.allSettled(questions.map((one) => tokenizeQuestion(model, one, options)));
   const outcomes = tokenized.slice() as PromiseSettledResult<unknown>[];

@@ -8,7 +8,7 @@ import type { BackwardOptions, ForwardState } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
 import { type FloatTensor, joined } from "../runtime/tensor.ts";
 import { type SaeRun, specialPositions } from "./apply.ts";
-import type { AttributionOptions } from "./attribution.ts";
+import { type AttributionOptions, checkAttributionOptions } from "./attribution_options.ts";
 import { baselineTokens } from "./baseline.ts";
 import { checkDirectEffects, directGradient, streamEnd } from "./direct_effect.ts";
 import { type LazyLogits, lazyLogits, resolveMetric } from "./evaluate.ts";
@@ -87,6 +87,7 @@ export async function calculateAttributionGrads(
   options: AttributionOptions = {},
   backwardOptions?: BackwardOptions,
 ): Promise<AttributionGrads> {
+  checkAttributionOptions("calculateAttributionGrads", options);
   const watch = stopwatch();
   const question = await tokenizeQuestion(model, { prompt, metric }, options);
   watch.mark("tokenize");

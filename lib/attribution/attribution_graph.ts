@@ -4,14 +4,15 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Processing } from "../../models/family.ts";
 import type { Model, Token } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 import { excludedPositions } from "./apply.ts";
-import type { AttributionOptions } from "./attribution.ts";
+import { type AttributionOptions, checkSaeList } from "./attribution_options.ts";
 import { directEffects, type DirectRun, featureTargets, runDirect } from "./edge_effects.ts";
 import { type Adjacency, nodeInfluence } from "./graph_influence.ts";
-import { chooseLogits, type LogitChoice, logitTargets, topHook } from "./graph_logits.ts";
+import { chooseLogits, LOGIT_CHOICE, type LogitChoice, logitTargets, topHook } from "./graph_logits.ts";
 import type { Prediction } from "./predict.ts";
 import { resolvePrependBos, resolveProcessing } from "./processing.ts";
 
@@ -30,6 +31,17 @@ export interface AttributionGraphOptions extends
   /** The most features: those with the most influence; default 7500. */
   readonly maxFeatures?: number;
 }
+
+const GRAPH_OPTIONS: OptionNames<AttributionGraphOptions> = {
+  ...LOGIT_CHOICE,
+  prependBos: true,
+  truncate: true,
+  processing: true,
+  processingFlags: true,
+  excludeSpecialTokens: true,
+  saes: true,
+  maxFeatures: true,
+};
 
 /** A feature in a graph. */
 export interface GraphFeature {
@@ -109,6 +121,8 @@ export async function attributionGraph(
   prompt: string | readonly number[],
   options: AttributionGraphOptions,
 ): Promise<AttributionGraph> {
+  checkOptions("attributionGraph", options, GRAPH_OPTIONS);
+  checkSaeList("attributionGraph", options.saes);
   const { saes } = options;
   const { nLayers } = model.architecture.config;
   const byLayer = new Map(saes.map((sae) => [layerOf(sae), sae]));

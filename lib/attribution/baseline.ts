@@ -7,7 +7,7 @@ import type { Model } from "../model/model.ts";
 import { type SparseActivations, withoutRows } from "../sae/sparse.ts";
 import { type SaeRun, specialPositions } from "./apply.ts";
 import { type RunWithSaes, runWithSaes } from "./run_prompts.ts";
-import type { AttributionOptions } from "./attribution.ts";
+import type { AttributionOptions } from "./attribution_options.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
 import { metricValue } from "./evaluate.ts";
 import { resolvePrependBos } from "./processing.ts";

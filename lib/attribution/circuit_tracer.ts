@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import { VERSION } from "../version.ts";
 import type { AttributionGraph } from "./attribution_graph.ts";
 import { graphScores, prune, type Pruned } from "./graph_influence.ts";
@@ -95,6 +96,15 @@ export interface CircuitTracerOptions {
   readonly settings?: Readonly<Record<string, number>>;
 }
 
+const CIRCUIT_TRACER_OPTIONS: OptionNames<CircuitTracerOptions> = {
+  slug: true,
+  scan: true,
+  nodeThreshold: true,
+  edgeThreshold: true,
+  explanations: true,
+  settings: true,
+};
+
 /**
  * Cantor's pairing of two whole numbers ≥ 0.
  *
@@ -132,6 +142,7 @@ export async function toCircuitTracer(
   graph: AttributionGraph,
   options: CircuitTracerOptions,
 ): Promise<CircuitTracerGraph> {
+  checkOptions("toCircuitTracer", options, CIRCUIT_TRACER_OPTIONS);
   const { slug, scan, nodeThreshold = 0.8, edgeThreshold = 0.98, settings = {} } = options;
   const pruned = prune(graph, { node: nodeThreshold, edge: edgeThreshold });
   const nodes = await makeNodes(graph, pruned, options.explanations);

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { SparseActivations } from "../sae/sparse.ts";
 import type { SaeRun } from "./apply.ts";
 import { contributionSum, type FeatureChange } from "./contributions.ts";
 import type { Attribution } from "./result.ts";
 import type { SaeAttribution } from "./sae_attribution.ts";
-import { effectsOf, type VariantOptions } from "./variants.ts";
+import { effectsOf, VARIANT_OPTIONS, type VariantOptions } from "./variants.ts";
 
 /** What takes the place of an activation: 0, or the feature's mean over the prompt's positions. */
 export type Ablation = "zero" | "mean";
@@ -20,6 +21,8 @@ export interface FaithfulnessOptions extends VariantOptions {
   /** Default `zero`. The mean leaves out the first position and those at which the SAEs are left out. */
   readonly ablation?: Ablation;
 }
+
+const FAITHFULNESS_OPTIONS: OptionNames<FaithfulnessOptions> = { ...VARIANT_OPTIONS, counts: true, ablation: true };
 
 /** One point of a curve. */
 export interface FaithfulnessPoint {
@@ -83,6 +86,7 @@ export async function evaluateFaithfulness(
   result: Attribution,
   options: FaithfulnessOptions = {},
 ): Promise<FaithfulnessCurves[]> {
+  checkOptions("evaluateFaithfulness", options, FAITHFULNESS_OPTIONS);
   const wrong = options.counts?.find((k) => !Number.isInteger(k) || k < 1);
   if (wrong !== undefined) throw new RangeError(`The count ${wrong} is not a whole number above 0`);
   const curves: FaithfulnessCurves[] = [];

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Processing } from "../../models/family.ts";
 import type { Model, Token } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Cell, Table } from "../table/table.ts";
 import { specialPositions } from "./apply.ts";
-import type { AttributionOptions } from "./attribution.ts";
+import { type AttributionOptions, checkSaeList } from "./attribution_options.ts";
 import { directEffects, type DirectRun, featureTargets, isUpstream, runDirect } from "./edge_effects.ts";
 import type { SourceNode } from "./edge_sources.ts";
 import type { Explanations } from "./long_table.ts";
@@ -35,6 +36,16 @@ export interface FeatureEdgesOptions extends
   /** Default: the active features at the last position, of every SAE that has another upstream. */
   readonly targets?: readonly HookFeature[];
 }
+
+const EDGES_OPTIONS: OptionNames<FeatureEdgesOptions> = {
+  prependBos: true,
+  truncate: true,
+  processing: true,
+  processingFlags: true,
+  excludeSpecialTokens: true,
+  saes: true,
+  targets: true,
+};
 
 /** A feature and what makes it. */
 export interface EdgeTarget extends HookFeature {
@@ -97,6 +108,8 @@ export async function featureEdges(
   prompt: string | readonly number[],
   options: FeatureEdgesOptions,
 ): Promise<FeatureEdges> {
+  checkOptions("featureEdges", options, EDGES_OPTIONS);
+  checkSaeList("featureEdges", options.saes);
   const { saes, truncate } = options;
   const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
   const prependBos = resolvePrependBos(saes, options.prependBos);
@@ -187,6 +200,8 @@ export interface EdgeTableOptions {
   readonly explanations?: Explanations;
 }
 
+const EDGE_TABLE_OPTIONS: OptionNames<EdgeTableOptions> = { top: true, featuresOnly: true, explanations: true };
+
 /**
  * Edges as a long table: one row per source and target, largest weight first. `kind` is that of the source, or `rest` for
  * what no node adds: over all kinds a target's weights sum to its pre-activation.
@@ -205,6 +220,7 @@ export function edgeTable(
   { nodes, targets }: Pick<FeatureEdges, "nodes" | "targets">,
   options: EdgeTableOptions = {},
 ): Table {
+  checkOptions("edgeTable", options, EDGE_TABLE_OPTIONS);
   const { top, featuresOnly = false, explanations } = options;
   const label = (hook: string | null, feature: number | null): string =>
     explanations?.get(hook ?? "")?.get(feature ?? -1) ?? "";

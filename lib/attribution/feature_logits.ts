@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { checkOptions } from "../options.ts";
 import type { Graph, Value } from "../graph/mod.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
@@ -55,8 +56,10 @@ export async function featureLogits(
   model: Model,
   sae: Sae,
   features: readonly number[],
-  { top = 10 }: { readonly top?: number } = {},
+  options: { readonly top?: number } = {},
 ): Promise<FeatureLogits[]> {
+  checkOptions("featureLogits", options, { top: true });
+  const { top = 10 } = options;
   const beyond = features.find((feature) => !Number.isInteger(feature) || feature < 0 || feature >= sae.config.dSae);
   if (beyond !== undefined) throw new RangeError(`There is no feature ${beyond}: the SAE has ${sae.config.dSae}`);
   if (features.length === 0) return [];

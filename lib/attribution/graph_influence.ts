@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { checkOptions } from "../options.ts";
 
 /**
  * A graph in which every edge goes from a lower to a higher index: features (in the order of the computation), errors,
@@ -138,6 +139,7 @@ function findThreshold(scores: Float64Array, share: number): number {
  * ```
  */
 export function prune(graph: Adjacency, thresholds: Thresholds): Pruned {
+  checkOptions<Thresholds>("pruneGraph", thresholds, { node: true, edge: true });
   for (const [name, value] of Object.entries(thresholds)) {
     if (!(value >= 0 && value <= 1)) {
       throw new RangeError(`The ${name} threshold is ${value}: give a number from 0 to 1`);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { OptionNames } from "../options.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { DirectRun, Target } from "./edge_effects.ts";
@@ -15,6 +16,9 @@ export interface LogitChoice {
   /** No more logits than have this probability together; default 0.95. */
   readonly logitProbability?: number;
 }
+
+/** The names of its options. */
+export const LOGIT_CHOICE: OptionNames<LogitChoice> = { maxLogits: true, logitProbability: true };
 
 /** The last block's output. */
 export function topHook({ architecture: { config: { nLayers } } }: Model): string {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Cell, Table } from "../table/table.ts";
 import type { Attribution } from "./result.ts";
@@ -63,6 +64,16 @@ export interface LongTableOptions {
   readonly explanations?: Explanations;
 }
 
+/** Their names. */
+const LONG_TABLE_OPTIONS: OptionNames<LongTableOptions> = {
+  positions: true,
+  features: true,
+  top: true,
+  includeError: true,
+  columns: true,
+  explanations: true,
+};
+
 /** One row of the long table. */
 export interface LongRow {
   /** Where the SAE writes, or the tracked hook. */
@@ -93,6 +104,7 @@ export interface LongRow {
  * @throws {RangeError} if a feature is beyond every SAE, or there is none
  */
 export function longRows(result: Attribution, options: LongTableOptions = {}): LongRow[] {
+  checkOptions("The long table", options, LONG_TABLE_OPTIONS);
   const { positions, features, top, includeError = false } = options;
   checkFeatures(result, features);
   const wanted = features === undefined ? undefined : new Set(features);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import { gatherElements, input, mul, neg, reduceMean, reduceSum, type Value } from "../graph/mod.ts";
 import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
 
@@ -76,6 +77,14 @@ export interface MetricOptions {
 
 /** One position, or several that are added up. */
 export type Position = NonNullable<MetricOptions["position"]>;
+
+/** Where a metric reads. @throws {TypeError} if it has other options */
+export function positionOf(of: string, options: MetricOptions): Position {
+  checkOptions(of, options, METRIC_OPTIONS);
+  return options.position ?? -1;
+}
+
+const METRIC_OPTIONS: OptionNames<MetricOptions> = { position: true };
 
 /** The rows that positions stand for, ascending. @throws {RangeError} if there is no such position */
 export function atPositions(position: Position): (tokens: number) => number[] {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import { input, logSoftmax, mul, reduceSum, softmax, sub, type Value } from "../graph/mod.ts";
 import type { Tensor } from "../runtime/tensor.ts";
 import {
@@ -12,6 +13,7 @@ import {
   pickedAfter,
   pickedEach,
   type Position,
+  positionOf,
   type ResolvedMetric,
   showLogit,
   showSum,
@@ -35,7 +37,8 @@ export type { Metric, MetricContext, MetricOptions, ResolvedMetric, TokenRef, To
  * console.assert(logitDiff([" golf", " Golf"], " tennis", { position: [-2, -1] }).name === "logit_diff");
  * ```
  */
-export function logitDiff(positive: TokenSet, negative: TokenSet, { position = -1 }: MetricOptions = {}): Metric {
+export function logitDiff(positive: TokenSet, negative: TokenSet, options: MetricOptions = {}): Metric {
+  const position = positionOf("logitDiff", options);
   return {
     name: "logit_diff",
     rows: atPositions(position),
@@ -70,7 +73,8 @@ function resolvedDifference(
 }
 
 /** Logit of the model's top prediction minus that of its second. */
-export function topTwoLogitDiff({ position = -1 }: { readonly position?: number } = {}): Metric {
+export function topTwoLogitDiff(options: { readonly position?: number } = {}): Metric {
+  const position = positionOf("topTwoLogitDiff", options);
   return {
     name: "logit_diff",
     rows: atPositions(position),
@@ -112,18 +116,21 @@ function showPicked(position: Position, f: string, id: number): string {
  * Logit of one token minus the mean over the vocabulary, whose gradient is part of the metric's: all logits together may be
  * anything, so that only differences mean something. (TransformerLens centres the unembedding only in its own processing.)
  */
-export function logit(token: TokenRef, { position = -1 }: MetricOptions = {}): Metric {
+export function logit(token: TokenRef, options: MetricOptions = {}): Metric {
+  const position = positionOf("logit", options);
   const formula = (id: number): string => showSum(position, (at, axis) => `${at}, ${id}] - mean(${at}]${axis})`);
   return ofOneToken("logit", token, position, (logits) => logits, formula);
 }
 
 /** Natural logarithm of one token's probability. */
-export function logProb(token: TokenRef, { position = -1 }: MetricOptions = {}): Metric {
+export function logProb(token: TokenRef, options: MetricOptions = {}): Metric {
+  const position = positionOf("logProb", options);
   return ofOneToken("logprob", token, position, logSoftmax, (id) => showPicked(position, "log_softmax", id));
 }
 
 /** One token's probability. */
-export function prob(token: TokenRef, { position = -1 }: MetricOptions = {}): Metric {
+export function prob(token: TokenRef, options: MetricOptions = {}): Metric {
+  const position = positionOf("prob", options);
   return ofOneToken("prob", token, position, softmax, (id) => showPicked(position, "softmax", id));
 }
 
@@ -135,8 +142,9 @@ export function prob(token: TokenRef, { position = -1 }: MetricOptions = {}): Me
 export function weightedLogits(
   tokens: readonly TokenRef[],
   weights: readonly number[],
-  { position = -1 }: MetricOptions = {},
+  options: MetricOptions = {},
 ): Metric {
+  const position = positionOf("weightedLogits", options);
   if (tokens.length !== weights.length || tokens.length === 0) {
     throw new RangeError(`${tokens.length} tokens need as many weights, not ${weights.length}`);
   }
@@ -203,7 +211,8 @@ export function targetText(text: string): Metric {
  * KL divergence of the predictions with the SAEs in place from the model's own, Σ p·(log p − log q), in nats. It has a
  * gradient only without the error term: with it, p and q are the same.
  */
-export function klToClean({ position = -1 }: MetricOptions = {}): Metric {
+export function klToClean(options: MetricOptions = {}): Metric {
+  const position = positionOf("klToClean", options);
   return {
     name: "kl_to_clean",
     rows: atPositions(position),
@@ -256,6 +265,8 @@ export interface GraphMetric extends MetricOptions {
   build(logits: Value): Value;
 }
 
+const GRAPH_METRIC: OptionNames<GraphMetric> = { position: true, name: true, formula: true, feeds: true, build: true };
+
 /**
  * Any function of the logits, written as a small graph and differentiated like the rest.
  *
@@ -273,7 +284,9 @@ export interface GraphMetric extends MetricOptions {
  * console.assert(entropy.name === "entropy");
  * ```
  */
-export function graphMetric({ name, formula = name, feeds = {}, build, position = -1 }: GraphMetric): Metric {
+export function graphMetric(metric: GraphMetric): Metric {
+  checkOptions("graphMetric", metric, GRAPH_METRIC);
+  const { name, formula = name, feeds = {}, build, position = -1 } = metric;
   if (TAKEN.includes(name)) {
     throw new RangeError(`A graphMetric cannot be named ${name}, as a metric of this module is: choose another name`);
   }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
+import { checkSaeList } from "./attribution_options.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
@@ -44,6 +46,15 @@ export interface TestPromptOptions {
   readonly processing?: ProcessingChoice;
 }
 
+const TEST_OPTIONS: OptionNames<TestPromptOptions> = {
+  topK: true,
+  answer: true,
+  prependBos: true,
+  truncate: true,
+  saes: true,
+  processing: true,
+};
+
 /** What {@linkcode testPrompt} returns. */
 export interface PromptTest {
   /** The prompt's tokens. */
@@ -76,6 +87,8 @@ export async function testPrompt(
   prompt: string | readonly number[],
   options: TestPromptOptions = {},
 ): Promise<PromptTest> {
+  checkOptions("testPrompt", options, TEST_OPTIONS);
+  checkSaeList("testPrompt", options.saes);
   const { topK = 10, saes = [], truncate } = options;
   const prependBos = resolvePrependBos(saes, options.prependBos);
   const tokens = await model.toTokens(prompt, { prependBos, truncate });

@@ -5,6 +5,7 @@
  */
 import type { Processing } from "../../models/family.ts";
 import type { ProcessingChoice } from "./processing.ts";
+import type { OptionNames } from "../options.ts";
 
 /** How a model runs with SAEs in it. */
 export interface SaeRunOptions {
@@ -24,6 +25,16 @@ export interface SaeRunOptions {
    */
   readonly excludeSpecialTokens?: boolean | readonly number[];
 }
+
+/** Their names. */
+export const SAE_RUN_OPTIONS: OptionNames<SaeRunOptions> = {
+  includeErrorTerm: true,
+  prependBos: true,
+  truncate: true,
+  processing: true,
+  processingFlags: true,
+  excludeSpecialTokens: true,
+};
 
 /** These options alone, of something that has others too. */
 export function runOptionsOf(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Processing } from "../../models/family.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
@@ -38,6 +39,13 @@ export interface SaeEvalsOptions {
   /** Single flags of the processing, over what `processing` gives. */
   readonly processingFlags?: Partial<Processing>;
 }
+
+const EVALS_OPTIONS: OptionNames<SaeEvalsOptions> = {
+  excludeSpecialTokens: true,
+  batchSize: true,
+  processing: true,
+  processingFlags: true,
+};
 
 /** Groups and names as SAELens writes them, so that both JSONs can be laid side by side. */
 export interface SaeEvals extends FeatureFigures {
@@ -93,6 +101,7 @@ export async function evaluateSae(
   batchTokens: readonly (readonly number[])[],
   options: SaeEvalsOptions = {},
 ): Promise<SaeEvals> {
+  checkOptions("evaluateSae", options, EVALS_OPTIONS);
   const { batchSize = BATCH_SIZE, excludeSpecialTokens = true } = options;
   if (batchTokens.length === 0) throw new RangeError("There are no prompts to evaluate the SAE on: give at least one");
   if (!Number.isInteger(batchSize) || batchSize < 1) {

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
+import { checkSaeList } from "./attribution_options.ts";
 import type { Model, Token } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
@@ -13,8 +15,8 @@ import { inPrompt, type Intervention, plan, type SteeredActivation, withChanges 
 import type { Metric, ResolvedMetric } from "./metrics.ts";
 import { predictionOf, predictionsAt } from "./predict.ts";
 import { resolvePrependBos, resolveProcessing } from "./processing.ts";
-import type { SaeRunOptions } from "./run_options.ts";
-import type { VariantOptions } from "./variants.ts";
+import { SAE_RUN_OPTIONS, type SaeRunOptions } from "./run_options.ts";
+import { VARIANT_OPTIONS, type VariantOptions } from "./variants.ts";
 
 /** Options of {@linkcode steer}. */
 export interface SteerOptions extends VariantOptions, SaeRunOptions {
@@ -25,6 +27,14 @@ export interface SteerOptions extends VariantOptions, SaeRunOptions {
   /** Where the next token is looked at, from the end when negative. Default −1. */
   readonly position?: number;
 }
+
+const STEER_OPTIONS: OptionNames<SteerOptions> = {
+  ...VARIANT_OPTIONS,
+  ...SAE_RUN_OPTIONS,
+  saes: true,
+  metric: true,
+  position: true,
+};
 
 /** What {@linkcode steer} returns. */
 export interface Steered {
@@ -87,6 +97,8 @@ export async function steer(
   interventions: readonly Intervention[],
   options: SteerOptions,
 ): Promise<Steered> {
+  checkOptions("steer", options, STEER_OPTIONS);
+  checkSaeList("steer", options.saes);
   const { saes, metric, includeErrorTerm = true, truncate, downstreamError = "recomputed" } = options;
   if (interventions.length === 0) throw new RangeError("Nothing is to be changed: give an intervention");
   const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);

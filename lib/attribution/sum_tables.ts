@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions } from "../options.ts";
 import type { Cell, Table } from "../table/table.ts";
 import { hasDirectEffects, longRows, type LongTableOptions, ownLabels, positionsIn } from "./long_table.ts";
 import type { Attribution } from "./result.ts";
@@ -11,8 +12,9 @@ import type { Attribution } from "./result.ts";
  * Per position: the sum over features, the SAE's bias, its error, and their total, g · (SAE input); where it was asked
  * for, the direct effect of that total too.
  */
-export function positionTable(result: Attribution, { positions }: Pick<LongTableOptions, "positions"> = {}): Table {
-  const wanted = positionsIn(positions ?? {}, result.tokens.length);
+export function positionTable(result: Attribution, options: Pick<LongTableOptions, "positions"> = {}): Table {
+  checkOptions("positionTable", options, { positions: true });
+  const wanted = positionsIn(options.positions ?? {}, result.tokens.length);
   const rows = result.hooks.flatMap((hook) => {
     const { features, bias, error, total } = result.decomposition[hook];
     const direct = result.parts.saes.get(hook)!.directEffect?.decomposition.total;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { OptionNames } from "../options.ts";
 import type { ForwardState, Replacement } from "../model/chain.ts";
 import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
@@ -25,6 +26,9 @@ export interface VariantOptions {
    */
   readonly downstreamError?: DownstreamError;
 }
+
+/** Their names. */
+export const VARIANT_OPTIONS: OptionNames<VariantOptions> = { downstreamError: true };
 
 /** What of a run is needed to go on from its middle; an `Attribution`'s `parts` has it. */
 export type RunParts = Pick<AttributionParts, "model" | "metricName" | "grads" | "includeErrorTerm">;

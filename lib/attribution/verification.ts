@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import { ablateFeatures, ablateJointly, type AblationRow } from "./ablation.ts";
 import type { Attribution } from "./result.ts";
 import type { AttributionRow } from "./sae_attribution.ts";
 import { pearson, slope, spearman } from "./statistics.ts";
 import type { DownstreamError } from "./downstream_error.ts";
-import type { VariantOptions } from "./variants.ts";
+import { VARIANT_OPTIONS, type VariantOptions } from "./variants.ts";
 
 /** Options of {@linkcode verifyAttribution}. */
 export interface VerifyOptions extends VariantOptions {
@@ -17,6 +18,8 @@ export interface VerifyOptions extends VariantOptions {
   /** Decides which random ones. Default 0. */
   readonly seed?: number;
 }
+
+const VERIFY_OPTIONS: OptionNames<VerifyOptions> = { ...VARIANT_OPTIONS, count: true, seed: true };
 
 /** An attribution and the exact effect of what it is about; keys are those of the summary's JSON. */
 export interface VerifiedRow {
@@ -90,6 +93,7 @@ const NOISE = 1e-5;
  * ```
  */
 export async function verifyAttribution(result: Attribution, options: VerifyOptions = {}): Promise<VerifySummary> {
+  checkOptions("verifyAttribution", options, VERIFY_OPTIONS);
   const { count = 20, seed = 0, downstreamError = "recomputed" } = options;
   if (!Number.isInteger(count) || count < 1) throw new RangeError(`The count is ${count}: give a whole number above 0`);
   const hooks: HookVerification[] = [];

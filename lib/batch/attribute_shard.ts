@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type AttributionOptions, calculateFeatureAttributions } from "../attribution/attribution.ts";
+import { calculateFeatureAttributions } from "../attribution/attribution.ts";
+import type { AttributionOptions } from "../attribution/attribution_options.ts";
 import type { Question } from "../attribution/attribution_grads.ts";
 import { resolvePrependBos } from "../attribution/processing.ts";
 import type { Attribution } from "../attribution/result.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AttributionOptions } from "../attribution/attribution.ts";
+import type { AttributionOptions } from "../attribution/attribution_options.ts";
 import type { IntegrationOptions } from "../attribution/methods/integrated_gradients.ts";
 import type { MethodName } from "../attribution/methods/names.ts";
 import type { LongColumn, Positions } from "../attribution/long_table.ts";

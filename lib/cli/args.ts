@@ -6,7 +6,7 @@
  */
 import { parseArgs } from "../deps/args.ts";
 import type { CommandSpec, OptionSpec, OptionValue, ParsedCommand } from "./args_spec.ts";
-import { nearestNames } from "../weights/nearest_names.ts";
+import { nearestNames } from "../nearest_names.ts";
 import { convert, quote, UsageError } from "./args_values.ts";
 
 export type * from "./args_spec.ts";

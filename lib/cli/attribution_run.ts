@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type AttributionOptions, calculateFeatureAttribution } from "../attribution/attribution.ts";
+import { calculateFeatureAttribution } from "../attribution/attribution.ts";
+import type { AttributionOptions } from "../attribution/attribution_options.ts";
 import { type Baseline, UnalignedPromptsError } from "../attribution/baseline.ts";
 import type { Positions } from "../attribution/long_table.ts";
 import type { Attribution } from "../attribution/result.ts";

@@ -31,7 +31,9 @@ export async function edges(request: EdgesRequest): Promise<void> {
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
   const { explanations, warnings } = await findExplanations(saes, opened.requests);
-  const options = { ...request, saes, targets: targetsOf(request, opened) };
+  const { prependBos, truncate, processing, processingFlags, excludeSpecialTokens } = request;
+  const run = { prependBos, truncate, processing, processingFlags, excludeSpecialTokens };
+  const options = { ...run, saes, targets: targetsOf(request, opened) };
   const found = await withProgress(screen, "tracing", () => featureEdges(model, prompt, options));
   if (!quiet) {
     const odd = await promptWarnings(model, prompt, found.tokens.map(({ id }) => id));

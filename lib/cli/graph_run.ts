@@ -26,7 +26,11 @@ export async function graph(request: GraphRequest): Promise<void> {
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
   const { explanations, warnings } = await findExplanations(saes, opened.requests);
-  const work = (): Promise<AttributionGraph> => attributionGraph(model, prompt, { ...request, saes });
+  const { prependBos, truncate, processing, processingFlags, excludeSpecialTokens } = request;
+  const { maxLogits, logitProbability, maxFeatures } = request;
+  const run = { prependBos, truncate, processing, processingFlags, excludeSpecialTokens };
+  const options = { ...run, maxLogits, logitProbability, maxFeatures, saes };
+  const work = (): Promise<AttributionGraph> => attributionGraph(model, prompt, options);
   const made = await withProgress(screen, "looking for direct effects", work);
   const written = await toCircuitTracer(made, {
     slug: request.slug ?? slugOf(made),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AttributionOptions } from "../attribution/attribution.ts";
+import type { AttributionOptions } from "../attribution/attribution_options.ts";
 import { PROCESSING_CHOICES, type ProcessingChoice } from "../attribution/processing.ts";
 import { WEIGHT_CHOICES, type WeightChoice } from "../model/binding.ts";
 import { type Device, DEVICES } from "../runtime/runtime.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { LONG_COLUMNS, type LongColumn, type Positions, type Slice } from "../attribution/long_table.ts";
-import { nearestNames } from "../weights/nearest_names.ts";
+import { nearestNames } from "../nearest_names.ts";
 import type { OptionSpec } from "./args_spec.ts";
 import { quote, UsageError } from "./args_values.ts";
 

@@ -6,6 +6,7 @@
 import type { Explanations } from "../attribution/long_table.ts";
 import { type Prediction, predictionOf } from "../attribution/predict.ts";
 import { answerWarnings, promptWarnings } from "../attribution/prompt_warnings.ts";
+import { runOptionsOf } from "../attribution/run_options.ts";
 import { steer, type Steered, type SteeredPrediction, steeredPredictions } from "../attribution/steer.ts";
 import type { SteeredActivation } from "../attribution/interventions.ts";
 import type { Model } from "../model/model.ts";
@@ -31,7 +32,7 @@ const CHANGES_SHOWN = 8;
 
 /** Steers and writes what was asked for. */
 export async function steerAndWrite(request: SteerRequest): Promise<void> {
-  const { interventions, metric, top, quiet, destination, ...options } = request;
+  const { interventions, metric, top, quiet, destination, position, downstreamError } = request;
   const prompt = await readPrompt(request.prompt);
   const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
@@ -41,7 +42,11 @@ export async function steerAndWrite(request: SteerRequest): Promise<void> {
   const result = await withProgress(
     screen,
     "steering",
-    () => steer(model, asked, interventions, { ...options, saes, metric: metric && makeMetric(metric) }),
+    () =>
+      steer(model, asked, interventions, {
+        ...runOptionsOf(request),
+        ...{ saes, position, downstreamError, metric: metric && makeMetric(metric) },
+      }),
   );
   const predictions = await steeredPredictions(model, result, Math.max(top, TOKENS_SHOWN));
   if (!quiet) {

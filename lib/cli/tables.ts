@@ -30,7 +30,9 @@ export async function makeTable(
   most: number = Infinity,
 ): Promise<ShownTable> {
   const { table, ...rest } = request;
-  if (table === "positions") return { ...positionTable(result, rest), bar: "features", left: 0 };
+  if (table === "positions") {
+    return { ...positionTable(result, { positions: rest.positions }), bar: "features", left: 0 };
+  }
   const make = table === "rows" ? longTable : featureTable;
   const all = await make(result, { ...rest, explanations });
   const count = [...all.rows].length;

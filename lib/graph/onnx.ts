@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import {
   type AttributeProto,
   AttributeType,
@@ -40,6 +41,8 @@ export interface OnnxOptions {
   readonly external?: Readonly<Record<string, readonly number[]>>;
 }
 
+const ONNX_OPTIONS: OptionNames<OnnxOptions> = { dtype: true, contribOps: true, external: true };
+
 /** onnxruntime's own ops. */
 const CONTRIB = "com.microsoft";
 const OPSET = 20;
@@ -74,6 +77,7 @@ interface Encoder {
  * the encoding needs (empty, or beginning with `c:`, `i:`, `out:` or `v:`).
  */
 export function toOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
+  checkOptions("toOnnx", options, ONNX_OPTIONS);
   const inputs = graphInputs(graph);
   for (const name of inputs.keys()) {
     if (/^$|^(c|i|out|v):/.test(name)) throw new TypeError(`A graph input cannot be named "${name}"`);

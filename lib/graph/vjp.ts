@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import { add } from "./ops.ts";
 import { type Rule, RULES } from "./rules.ts";
 import { reachable, type Role, showShape, type Value } from "./value.ts";
@@ -16,6 +17,8 @@ export interface VjpOptions {
   /** Other rules for values of these roles. */
   readonly rules?: Readonly<Partial<Record<Role, Rule>>>;
 }
+
+const VJP_OPTIONS: OptionNames<VjpOptions> = { stop: true, stopAt: true, rules: true };
 
 /**
  * Vector–Jacobian product: the gradient of `Σ_i gradients[i] · outputs[i]` with respect to values of the same graph.
@@ -47,6 +50,7 @@ export function vjp(
   wrt: readonly Value[],
   options: VjpOptions = {},
 ): (Value | undefined)[] {
+  checkOptions("vjp", options, VJP_OPTIONS);
   if (gradients.length !== outputs.length) {
     throw new TypeError(`${gradients.length} gradients for ${outputs.length} outputs`);
   }

@@ -5,7 +5,7 @@
  */
 import { quote } from "../quote.ts";
 import { type Architecture, NO_PROCESSING } from "../../models/family.ts";
-import { nearestNames } from "../weights/nearest_names.ts";
+import { nearestNames } from "../nearest_names.ts";
 
 /** A hook by its stage (0 embed, 1 … n blocks, n + 1 final norm) and its name within the stage. */
 export interface HookPoint {

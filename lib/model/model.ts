@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import { parseJsonObject } from "../weights/json.ts";
 import { openArchitecture } from "../../models/mod.ts";
 import type { Architecture, WeightRef } from "../../models/family.ts";
@@ -45,6 +46,8 @@ export interface TokenOptions {
   /** Cut what does not fit the context, on the right. */
   readonly truncate?: boolean;
 }
+
+const CHAT_OPTIONS: OptionNames<ChatOptions> = { addGenerationPrompt: true, assistantPrefix: true, variables: true };
 
 /** A model that has been opened. Its weights stay on disk until a pass needs them. */
 export class Model implements AsyncDisposable {
@@ -111,6 +114,7 @@ export class Model implements AsyncDisposable {
    * @throws {TypeError} if the prompt is text and the model has no tokenizer
    */
   async toTokens(prompt: string | readonly number[], options: TokenOptions = {}): Promise<number[]> {
+    checkOptions<TokenOptions>("toTokens", options, { prependBos: true, truncate: true });
     const { nCtx } = this.architecture.config;
     const ids = typeof prompt === "string" ? await this.#encode(prompt, options.prependBos) : [...prompt];
     if (ids.length === 0) throw new RangeError("The prompt has no tokens: give some text, or prepend BOS");
@@ -151,6 +155,7 @@ export class Model implements AsyncDisposable {
    * ```
    */
   async applyChatTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<ChatPrompt> {
+    checkOptions("applyChatTemplate", options, CHAT_OPTIONS);
     const tokenizer = await this.requireTokenizer();
     const { readChatTemplate, renderChat } = await import(new URL("./chat.ts", import.meta.url).href) as ChatModule;
     this.#chatTemplate ??= readChatTemplate(this.name, this.#source, tokenizer);
@@ -245,6 +250,7 @@ export interface ModelParts {
  * ```
  */
 export async function loadModel(source: string | URL = DEFAULT_MODEL, options: LoadModelOptions = {}): Promise<Model> {
+  checkOptions("loadModel", options, LOAD_OPTIONS);
   const name = shownName(source);
   const { files, description = name, resolved } = await locate(source, options);
   try {
@@ -295,6 +301,17 @@ export interface LoadModelOptions extends Omit<RuntimeOptions, "work">, OpenOpti
   /** Called before each stage of a run, forward and back; what it throws ends the run. */
   readonly onStage?: () => void;
 }
+
+const LOAD_OPTIONS: OptionNames<LoadModelOptions> = {
+  revision: true,
+  onProgress: true,
+  isPublic: true,
+  device: true,
+  threads: true,
+  dtype: true,
+  weights: true,
+  memoryLimit: true,
+};
 
 interface Located {
   readonly files: FileSource;

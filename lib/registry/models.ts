@@ -7,7 +7,7 @@ import { quote } from "../quote.ts";
 import { FAMILIES } from "../../models/mod.ts";
 import { BUNDLED } from "../bundled.ts";
 import { formatHubName, parseHubName } from "../weights/hub/names.ts";
-import { nearestNames } from "../weights/nearest_names.ts";
+import { nearestNames } from "../nearest_names.ts";
 import { type ModelData, type ModelFacts, readModelData } from "./data.ts";
 
 /** What a model's name stands for. */

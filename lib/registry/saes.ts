@@ -6,7 +6,7 @@
 import { quote } from "../quote.ts";
 import { BUNDLED } from "../bundled.ts";
 import { parseHubName } from "../weights/hub/names.ts";
-import { nearestNames } from "../weights/nearest_names.ts";
+import { nearestNames } from "../nearest_names.ts";
 import { readSaeData, type SaeData } from "./data.ts";
 import { hubEntry, modelOf, type SaeEntry, toEntry } from "./entry.ts";
 import { findModel, indexModels, wordTest } from "./models.ts";

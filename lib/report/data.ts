@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Explanations } from "../attribution/long_table.ts";
 import type { Attribution } from "../attribution/result.ts";
 import { showProcessing } from "../attribution/processing.ts";
@@ -203,6 +204,16 @@ export interface ReportDataOptions {
   readonly rows?: number;
 }
 
+const REPORT_OPTIONS: OptionNames<ReportDataOptions> = {
+  explanations: true,
+  predictions: true,
+  command: true,
+  processing: true,
+  warnings: true,
+  cards: true,
+  rows: true,
+};
+
 const PREDICTIONS = 10;
 
 /**
@@ -222,6 +233,7 @@ const PREDICTIONS = 10;
  * ```
  */
 export async function reportData(result: Attribution, options: ReportDataOptions = {}): Promise<ReportData> {
+  checkOptions("The report", options, REPORT_OPTIONS);
   const { model, grads, includeErrorTerm, method, baseline } = result.parts;
   const names = await metricTokens(result);
   const saes: ReportSae[] = [];

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, type OptionNames } from "../options.ts";
 import { bundledUrl, findBundledSae } from "../bundled.ts";
 import { isRecord, parseUniqueObject } from "../weights/json.ts";
 import { readTextIfThere } from "../weights/read_text.ts";
@@ -59,6 +60,7 @@ export async function loadSae(source: string | URL, options: LoadSaeSettings = {
  * ```
  */
 export async function loadSaes(source: string | URL, options: LoadSaeSettings = {}): Promise<Sae[]> {
+  checkOptions("loadSae", options, LOAD_OPTIONS);
   const { revision, onProgress, isPublic, weights, ...settings } = options;
   const name = shownName(source);
   const { files, file, overrides, resolved } = await locate(source, { revision, onProgress, isPublic });
@@ -96,6 +98,18 @@ export interface LoadSaeSettings extends SaeOverrides, OpenOptions {
   /** Default `streamed`: read whenever they are used. `resident` keeps them in memory, for many prompts. */
   readonly weights?: "streamed" | "resident";
 }
+
+const LOAD_OPTIONS: OptionNames<LoadSaeSettings> = {
+  revision: true,
+  onProgress: true,
+  isPublic: true,
+  hook: true,
+  hookIn: true,
+  normScalingFactor: true,
+  listed: true,
+  k: true,
+  weights: true,
+};
 
 interface Located {
   readonly files: FileSource;

@@ -5,7 +5,7 @@
  */
 import { quote } from "../quote.ts";
 import { isRecord } from "./json.ts";
-import { nearestNames } from "./nearest_names.ts";
+import { nearestNames } from "../nearest_names.ts";
 
 /** Makes the error for something wrong: one line that ends with what to do. */
 export type Fail = (message: string) => Error;

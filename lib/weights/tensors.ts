@@ -1,6 +1,6 @@
 import { quote } from "../quote.ts";
 import { makeGate, settleAll } from "./concurrency.ts";
-import { nearestNames } from "./nearest_names.ts";
+import { nearestNames } from "../nearest_names.ts";
 import type { ByteRange } from "./ranges.ts";
 import { readFloats } from "./read_floats.ts";
 import { countElements, readSafetensorsHeader, type TensorInfo } from "./safetensors.ts";

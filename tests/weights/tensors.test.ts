@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nearestNames } from "../../lib/weights/nearest_names.ts";
+import { nearestNames } from "../../lib/nearest_names.ts";
 import { type FileSource, openSource } from "../../lib/weights/source.ts";
 import { openSafetensors, type TensorStore } from "../../lib/weights/tensors.ts";
 import { encode, type Entry, f32, makeRandom, withDirectory } from "./fixtures.ts";

@@ -1,0 +1,113 @@
+/** Every public function with options says so when one has a name that it does not know. */
+import assert from "node:assert/strict";
+import * as api from "../../mod.ts";
+import { input } from "../../lib/graph/mod.ts";
+
+const model = await api.loadModel("tiny-facts", { threads: 1 });
+const sae = await api.loadSae("tiny-facts/blocks.3.hook_resid_pre");
+Deno.test.afterAll(async () => {
+  await sae.close();
+  await model.close();
+});
+const PROMPT = " Tiger Woods plays the sport of";
+const metric = api.logitDiff(" golf", " tennis");
+const result = await api.calculateFeatureAttribution(model, PROMPT, metric, { saes: [sae] });
+const x = input("x", ["position"]);
+
+/** Options as a plain JavaScript program may write them: of any type. */
+type Untyped = never;
+
+/** By function: a misspelt option, the one that is meant, and the call. */
+const CALLS: Readonly<
+  Record<string, readonly [wrong: string, right: string, call: (options: Untyped) => unknown]>
+> = {
+  ablateFeatures: ["downstreamErrors", "downstreamError", (o) => api.ablateFeatures(result, sae.hookOut, [], o)],
+  ablateJointly: ["downStreamError", "downstreamError", (o) => api.ablateJointly(result, sae.hookOut, [], o)],
+  applySaesAndRun: ["trackModelHook", "trackModelHooks", (o) => api.applySaesAndRun(model, [sae], PROMPT, o)],
+  attributionGraph: [
+    "maxFeature",
+    "maxFeatures",
+    (o) => api.attributionGraph(model, PROMPT, { saes: [sae], ...(o as object) }),
+  ],
+  calculateAttributionGrads: ["sae", "saes", (o) => api.calculateAttributionGrads(model, PROMPT, metric, o)],
+  calculateFeatureAttribution: ["sae", "saes", (o) => api.calculateFeatureAttribution(model, PROMPT, metric, o)],
+  calculateFeatureAttributions: ["methods", "method", (o) => api.calculateFeatureAttributions(model, [], o)],
+  edgeTable: ["featureOnly", "featuresOnly", (o) => api.edgeTable({ nodes: [], targets: [] }, o)],
+  evaluateFaithfulness: ["count", "counts", (o) => api.evaluateFaithfulness(result, o)],
+  evaluateSae: ["batch_size", "batchSize", (o) => api.evaluateSae(model, sae, [[1, 2, 3]], o)],
+  featureEdges: ["target", "targets", (o) => api.featureEdges(model, PROMPT, { saes: [sae], ...(o as object) })],
+  featureLogits: ["topK", "top", (o) => api.featureLogits(model, sae, [1], o)],
+  featureTable: ["feature", "features", (o) => api.featureTable(result, o)],
+  graphMetric: [
+    "positions",
+    "position",
+    (o) => api.graphMetric({ name: "a", build: (logits) => logits, ...(o as object) }),
+  ],
+  klToClean: ["positions", "position", (o) => api.klToClean(o)],
+  loadModel: ["thread", "threads", (o) => api.loadModel("tiny-facts", o)],
+  loadSae: ["hook_in", "hookIn", (o) => api.loadSae("tiny-facts/blocks.3.hook_resid_pre", o)],
+  loadSaes: ["K", "k", (o) => api.loadSaes("tiny-facts/blocks.3.hook_resid_pre", o)],
+  logProb: ["at", "position", (o) => api.logProb(" golf", o)],
+  logit: ["pos", "position", (o) => api.logit(" golf", o)],
+  logitDiff: ["Position", "position", (o) => api.logitDiff(" golf", " tennis", o)],
+  longRows: ["position", "positions", (o) => api.longRows(result, o)],
+  longTable: ["column", "columns", (o) => api.longTable(result, o)],
+  positionTable: ["position", "positions", (o) => api.positionTable(result, o)],
+  prob: ["postion", "position", (o) => api.prob(" golf", o)],
+  pruneGraph: ["nodes", "node", (o) => api.pruneGraph({} as Untyped, o)],
+  steer: ["metrics", "metric", (o) => api.steer(model, PROMPT, [], { saes: [sae], ...(o as object) })],
+  testPrompt: ["topk", "topK", (o) => api.testPrompt(model, PROMPT, o)],
+  toCircuitTracer: ["slugs", "slug", (o) => api.toCircuitTracer({} as Untyped, o)],
+  toHtml: ["card", "cards", (o) => api.toHtml(result, o)],
+  toOnnx: ["dType", "dtype", (o) => api.toOnnx({ y: x }, o)],
+  topTwoLogitDiff: ["positions", "position", (o) => api.topTwoLogitDiff(o)],
+  verifyAttribution: ["counts", "count", (o) => api.verifyAttribution(result, o)],
+  vjp: ["rule", "rules", (o) => api.vjp([x], [x], [x], o)],
+  weightedLogits: ["position ", "position", (o) => api.weightedLogits([" golf"], [1], o)],
+  "Model.toTokens": ["prependBOS", "prependBos", (o) => model.toTokens(PROMPT, o)],
+  "Model.applyChatTemplate": ["variable", "variables", (o) => model.applyChatTemplate([], o)],
+  "integration of an attribution": [
+    "step",
+    "steps",
+    (integration) => api.calculateFeatureAttribution(model, PROMPT, metric, { saes: [sae], integration }),
+  ],
+  "baseline of an attribution": [
+    "promt",
+    "prompt",
+    (baseline) => api.calculateFeatureAttribution(model, PROMPT, metric, { saes: [sae], baseline }),
+  ],
+};
+
+for (const [name, [wrong, right, call]] of Object.entries(CALLS)) {
+  Deno.test(`${name}: an unknown option is an error that names the nearest`, async () => {
+    await assert.rejects(async () => await call({ [wrong]: [1] } as never), (error: Error) => {
+      assert.ok(error instanceof TypeError, `${error}`);
+      assert.match(error.message, /^[\w ]+ has no option "/);
+      assert.ok(error.message.endsWith(` has no option "${wrong}": the nearest is "${right}"`), error.message);
+      return true;
+    });
+  });
+}
+
+Deno.test("no public function with options is missing above", () => {
+  const withOptions = Object.entries(api).filter(([, value]) => {
+    const [, parameters] = typeof value === "function" ? /^[^(]*\(([^)]*)/.exec(String(value)) ?? [] : [];
+    return /\boptions\b/.test(parameters ?? "");
+  });
+  assert.ok(withOptions.length > 20);
+  assert.deepEqual(withOptions.map(([name]) => name).filter((name) => !Object.hasOwn(CALLS, name)), []);
+});
+
+Deno.test("options that are no object, and SAEs that are no list", async () => {
+  const attribute = (options: Untyped) => api.calculateFeatureAttribution(model, PROMPT, metric, options);
+  await assert.rejects(attribute([sae] as never), {
+    name: "TypeError",
+    message: "The options of calculateFeatureAttribution are a list: give an object such as { includeErrorTerm: … }",
+  });
+  await assert.rejects(attribute({ saes: sae } as never), {
+    message: /^The saes of .* are no list: give one, such as \{ saes: \[sae\] \}/,
+  });
+  assert.throws(() => api.logit(" golf", -1 as Untyped), {
+    message: /^The options of logit are a number: give an object/,
+  });
+});
