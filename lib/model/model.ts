@@ -311,6 +311,8 @@ const LOAD_OPTIONS: OptionNames<LoadModelOptions> = {
   dtype: true,
   weights: true,
   memoryLimit: true,
+  tokens: true,
+  onStage: true,
 };
 
 interface Located {
