@@ -40,7 +40,8 @@ export function upgrade(json: Json): Json {
     normalize_activations: typeof normalize === "boolean"
       ? (normalize ? "expected_average_only_in" : "none")
       : normalize,
-    reshape_activations: json.reshape_activations ?? (String(hook).includes("hook_z") ? "hook_z" : "none"),
+    reshape_activations: json.reshape_activations ??
+      (typeof hook === "string" && hook.includes("hook_z") ? "hook_z" : "none"),
     metadata: {
       ...json,
       hook_name: hook,

@@ -123,6 +123,16 @@ export const BOMBS: readonly Bomb[] = [
     make: () => one("a", encode(`prompt\n${'"a\n'.repeat(MIB / 4)}`)),
   },
   {
+    name: "YAML: keys",
+    reader: "SAE, mwhanna_transcoder",
+    isRefused: false,
+    make: () =>
+      new Map([
+        ["config.yaml", encode(Array.from({ length: 350_000 }, (_, i) => `key${i}: 1\n`).join(""))],
+        ["layer_1.safetensors", file("formats/qwen3-0.6b-transcoders-lowl0/layer_1.safetensors")],
+      ]),
+  },
+  {
     name: "YAML: empty lines",
     reader: "SAE, temporal",
     isRefused: true,

@@ -2,7 +2,7 @@ import { hasAll, need } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberIn, RAW } from "./settings.ts";
 import { same, type View, viewStore } from "./view.ts";
-import { scalarIn, sectionIn } from "./yaml.ts";
+import { scalarsIn, sectionIn } from "./yaml.ts";
 
 const WEIGHTS = "latest_ckpt.safetensors";
 
@@ -15,11 +15,11 @@ export const temporal: SaeFormat = {
     if (yaml === undefined || !await files.has(WEIGHTS)) return undefined;
     const tensors = await files.tensors(WEIGHTS);
     if (!hasAll(tensors, ["D", "b"])) return undefined;
-    const [D, section] = [need(tensors, "D", 2), sectionIn(yaml, "sae")];
+    const [D, section] = [need(tensors, "D", 2), scalarsIn(sectionIn(yaml, "sae"))];
     const [dSae, dIn] = D.shape;
     const number = (key: string): number | null => {
-      const text = scalarIn(section, key);
-      return text === undefined || text === "null" ? null : Number(text);
+      const text = section[key] ?? "null";
+      return text === "null" ? null : Number(text);
     };
     const settings = {
       architecture: "temporal",
@@ -33,9 +33,9 @@ export const temporal: SaeFormat = {
         n_heads: number("n_heads"),
         n_attn_layers: number("n_attn_layers"),
         bottleneck_factor: number("bottleneck_factor"),
-        sae_diff_type: scalarIn(section, "sae_diff_type"),
+        sae_diff_type: section.sae_diff_type,
         kval_topk: number("kval_topk"),
-        tied_weights: /^true$/i.test(scalarIn(section, "tied_weights") ?? "true"),
+        tied_weights: /^true$/i.test(section.tied_weights ?? "true"),
         activation_normalization_factor: number("scaling_factor"),
       },
     };

@@ -4,26 +4,24 @@
  * @module
  */
 
-/** A value at the top level, as text; undefined if it is not there, or no scalar. */
-export function scalarIn(yaml: string, key: string): string | undefined {
-  const value = new RegExp(`^${key}:[ \\t]*(?:"([^"\\n]*)"|'([^'\\n]*)'|([^\\s#'"][^\\s#]*))[ \\t]*(?:#.*)?$`, "m")
-    .exec(yaml);
-  return value?.slice(1).find((text) => text !== undefined);
-}
+const SCALAR = /^([\w-]{1,100}):[ \t]*(?:"([^"]*)"|'([^']*)'|([^\s#'"][^\s#]*))[ \t]*(?:#.*)?$/;
 
-/** All of them, by key. */
+/** The values at the top level, as text by their key; what is no scalar is left out. */
 export function scalarsIn(yaml: string): Record<string, string> {
-  const keys = yaml.split(/\r?\n/).flatMap((line) => /^([\w-]+):/.exec(line)?.[1] ?? []);
-  return Object.fromEntries(keys.flatMap((key) => {
-    const value = scalarIn(yaml, key);
-    return value === undefined ? [] : [[key, value]];
-  }));
+  const scalars = new Map<string, string>();
+  for (const line of yaml.split(/\r?\n/)) {
+    const [, key, ...values] = SCALAR.exec(line) ?? [];
+    const value = values.find((text) => text !== undefined);
+    if (value !== undefined && !scalars.has(key)) scalars.set(key, value);
+  }
+  return Object.fromEntries(scalars);
 }
 
 /** The indented lines below a key at the top level, without their indentation. */
 export function sectionIn(yaml: string, key: string): string {
   const lines = yaml.split(/\r?\n/);
-  const start = lines.findIndex((line) => new RegExp(`^${key}:[ \\t]*(?:#.*)?$`).test(line)) + 1;
+  const head = new RegExp(`^${key}:[ \\t]*(?:#.*)?$`);
+  const start = lines.findIndex((line) => head.test(line)) + 1;
   if (start === 0) return "";
   const length = lines.slice(start).findIndex((line) => /^[^\s#]/.test(line));
   const inside = lines.slice(start, length < 0 ? undefined : start + length);
