@@ -98,7 +98,8 @@ export async function withServer(
   handler: (request: Request) => Response | Promise<Response>,
   test: (base: string) => Promise<void>,
 ): Promise<void> {
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, handler);
+  const onError = (): Response => new Response(null, { status: 500 });
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {}, onError }, handler);
   try {
     await test(`http://127.0.0.1:${server.addr.port}`);
   } finally {

@@ -1,6 +1,7 @@
 /** A hub and a storage that fail at random: what is read is right or refused in a line, and nothing grows. */
 import assert from "node:assert/strict";
 import type { HubSource } from "../../../lib/weights/hub/hub.ts";
+import { bodyOf, pick } from "../faults.ts";
 import { makeRandom } from "../fixtures.ts";
 import { COMMIT, etagOf, type FakeFile, type Fault, makeBytes, textFile, tree, withHub } from "./fake_hub.ts";
 
@@ -11,26 +12,6 @@ const FILES = { "m.safetensors": weights, "config.json": config };
 const ROUNDS = 200;
 
 type Random = () => number;
-
-function pick<T>(random: Random, choices: readonly T[]): T {
-  return choices[Math.floor(random() * choices.length)];
-}
-
-/** So many bytes, then the end, nothing more, or a broken connection; Infinity: without end. */
-function bodyOf(bytes: Uint8Array<ArrayBuffer>, length: number, end: "close" | "break"): ReadableStream {
-  let sent = 0;
-  return new ReadableStream({
-    pull(controller) {
-      const chunk = bytes.length === 0 ? new Uint8Array(50_000) : bytes.slice(sent % bytes.length).slice(0, 50_000);
-      const part = chunk.subarray(0, Math.min(chunk.length, length - sent));
-      if (part.length > 0) controller.enqueue(part);
-      sent += part.length;
-      if (sent < length) return;
-      if (end === "close") controller.close();
-      else controller.error(new Error("cut"));
-    },
-  });
-}
 
 /** Headers that are not what they should be, on top of those that are. */
 function strangeHeaders(random: Random): Record<string, string> {
