@@ -236,7 +236,7 @@ export interface ModelParts {
 
 /**
  * Opens a model by bundled name, by a public name (`gpt2`, `EleutherAI/pythia-70m-deduped`), or from the directory or URL of a Hugging Face model (`config.json`,
- * `model.safetensors` or its shards, `tokenizer.json`). Nothing large is read yet.
+ * `model.safetensors`, `pytorch_model.bin` or shards, `tokenizer.json`). Nothing large is read yet.
  *
  * @throws {RangeError} if the family, a setting or the device is not supported
  * @throws {TypeError | SyntaxError} if a file is malformed or a tensor is missing or of the wrong shape

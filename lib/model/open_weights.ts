@@ -24,15 +24,37 @@ export async function openWeights(
   config: Readonly<Record<string, unknown>>,
   name: string,
 ): Promise<{ readonly store: TensorStore; readonly unused: readonly string[] }> {
-  const files = await openSafetensors(source, filesNamedBy(config));
+  const files = await openFiles(source, config);
   const store = renamedStore(files, architecture);
   const used = checkWeights(architecture, store, name);
   return { store, unused: [...files.tensors.keys()].filter((tensor) => !used.has(tensor)) };
 }
 
+type Torch = typeof import("../weights/torch_weights.ts");
+
+/** What torch saved is read where there are no safetensors, as by transformers. */
+async function openFiles(source: FileSource, config: Readonly<Record<string, unknown>>): Promise<TensorStore> {
+  const named = filesNamedBy(config);
+  const present = async (name: string): Promise<boolean> => await source.size(name) !== undefined;
+  if (named !== undefined) return await openSafetensors(source, named);
+  if (await present("model.safetensors")) return await openSafetensors(source, { file: "model.safetensors" });
+  const index = "model.safetensors.index.json";
+  if (await present(index)) return await openSafetensors(source, { index });
+  for (const torch of ["pytorch_model.bin", "pytorch_model.bin.index.json"]) {
+    if (!await present(torch)) continue;
+    const { openTorchWeights } = await import(new URL("../weights/torch_weights.ts", import.meta.url).href) as Torch;
+    return await openTorchWeights(source, torch);
+  }
+  throw new Deno.errors.NotFound(
+    `${source.location} has no weights that are read: model.safetensors or pytorch_model.bin, or the shards of either`,
+  );
+}
+
 /** transformers' `transformers_weights` in `config.json` names the file. */
-function filesNamedBy({ transformers_weights: named }: Readonly<Record<string, unknown>>): SafetensorsOptions {
-  if (named === undefined || named === null) return {};
+function filesNamedBy(
+  { transformers_weights: named }: Readonly<Record<string, unknown>>,
+): SafetensorsOptions | undefined {
+  if (named === undefined || named === null) return undefined;
   if (typeof named === "string" && named.endsWith(".safetensors.index.json")) return { index: named };
   if (typeof named === "string" && named.endsWith(".safetensors")) return { file: named };
   throw new TypeError(

@@ -49,11 +49,13 @@ interface Tensor {
 export interface TorchFile {
   readonly zip: ZipSource;
   readonly tensors: readonly ArrayInfo[];
+  /** The dict's other keys. */
+  readonly others: readonly string[];
 }
 
 /**
  * Opens a `torch.save` file that holds a dict of tensors. The pickle in it is read, not run: see
- * {@linkcode readPickle}. Entries of the dict that are no tensors are passed over.
+ * {@linkcode readPickle}. Of entries of the dict that are no tensors only the keys are kept.
  *
  * @throws {SyntaxError} if it is no such file, malformed, or cut
  * @throws {RangeError} if its pickle names anything but tensors and plain containers, or it is of a layout that is not supported
@@ -88,7 +90,9 @@ export async function openTorchFile(source: FileSource, file: string): Promise<T
     const tensor = item instanceof PickleObject ? item.value : undefined;
     return typeof name === "string" && isTensor(tensor) ? [locate(name, tensor, root, zip, file)] : [];
   });
-  return { zip, tensors };
+  const names = new Set(tensors.map(({ name }) => name));
+  const others = [...value.keys()].filter((key): key is string => typeof key === "string" && !names.has(key));
+  return { zip, tensors, others };
 }
 
 async function refuseLegacy(source: FileSource, file: string): Promise<void> {

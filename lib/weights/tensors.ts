@@ -77,13 +77,6 @@ async function chooseFiles(source: FileSource, { file, index }: SafetensorsOptio
   if (index !== undefined) return await readShardIndex(source, index);
   if (await source.size(SINGLE) !== undefined) return [SINGLE];
   if (await source.size(INDEX) !== undefined) return await readShardIndex(source, INDEX);
-  for (const torch of ["pytorch_model.bin", "pytorch_model.bin.index.json"]) {
-    if (await source.size(torch) === undefined) continue;
-    throw new Deno.errors.NotFound(
-      `${source.location} has its weights only in ${torch}, not in ${SINGLE}: save them in that form with Python's ` +
-        "transformers, AutoModelForCausalLM.from_pretrained(…).save_pretrained(DIRECTORY)",
-    );
-  }
   throw new Deno.errors.NotFound(`Cannot open ${source.location}: it has neither ${SINGLE} nor ${INDEX}`);
 }
 

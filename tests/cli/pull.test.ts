@@ -89,6 +89,9 @@ Deno.test("which files are chosen", () => {
     "sae_weights.safetensors",
   ]);
   assert.deepEqual(choose([...model, "model.safetensors"]), [...model.slice(2), "model.safetensors"]);
+  const torch = ["config.json", "pytorch_model.bin", "pytorch_model.bin.index.json", "vocab.json"];
+  assert.deepEqual(choose([...torch, "tf_model.h5", "training_args.bin", "pytorch_model.fp16.bin"]), torch);
+  assert.deepEqual(choose([...model, ...torch]).includes("pytorch_model.bin"), false);
   const saes = ["a/cfg.json", "a/b/params.npz", "ab/cfg.json", "c.npz"];
   assert.deepEqual(choose(saes, [], "a"), ["a/cfg.json", "a/b/params.npz"]);
   assert.deepEqual(choose(saes, [], "c.npz"), ["c.npz"]);

@@ -251,7 +251,6 @@ Deno.test("which files are opened, as transformers chooses them", async () => {
     "2.safetensors": encode([f32("b", [1], [3])]),
   };
   const index = { "model.safetensors.index.json": '{"weight_map":{"x":"2.safetensors","a":"1.safetensors"}}' };
-  const torch = { "pytorch_model.bin": new Uint8Array(9) };
   const read = async (files: Record<string, string | Uint8Array>): Promise<Record<string, number>> => {
     const found: Record<string, number> = {};
     await withStore(files, async (store) => {
@@ -259,14 +258,9 @@ Deno.test("which files are opened, as transformers chooses them", async () => {
     });
     return found;
   };
-  assert.deepEqual(await read({ ...single, ...shards, ...index, ...torch }), { a: 1 });
+  assert.deepEqual(await read({ ...single, ...shards, ...index }), { a: 1 });
   // All tensors of the shards, by the order of the files' names, whatever the index says of single tensors.
-  assert.deepEqual(await read({ ...shards, ...index, ...torch }), { a: 2, b: 3 });
-  await assert.rejects(read(torch), {
-    name: "NotFound",
-    message: /has its weights only in pytorch_model\.bin, .*save_pretrained/,
-  });
-  await assert.rejects(read({ "pytorch_model.bin.index.json": "{}" }), /only in pytorch_model\.bin\.index\.json/);
+  assert.deepEqual(await read({ ...shards, ...index }), { a: 2, b: 3 });
 });
 
 Deno.test("a broken index is an error", async () => {

@@ -3,7 +3,7 @@ import { isRecord } from "../../weights/json.ts";
 import { hasAll, need, readCount, type SaeFiles, type StoredTensors } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberOf, RAW, type Settings, textIn } from "./settings.ts";
-import { filled, same, type Stored, transposed, type View, viewStore } from "./view.ts";
+import { filled, same, type Stored, transposed, type View, viewStore } from "../../weights/view.ts";
 
 type Config = Readonly<Record<string, unknown>>;
 

@@ -10,7 +10,7 @@ import { readTextIfThere } from "../../weights/read_text.ts";
 import type { FileSource } from "../../weights/source.ts";
 import { ReadSettings } from "../../weights/read_settings.ts";
 import { ReadTensors } from "./read_tensors.ts";
-import type { Stored } from "./view.ts";
+import type { Stored } from "../../weights/view.ts";
 import { scalarsIn } from "./yaml.ts";
 
 /** The tensors of one file by name. */
@@ -95,7 +95,10 @@ export class SaeFiles {
     const [tensors, settings] = [await Promise.all(this.#tensors.values()), await Promise.all(this.#settings.values())];
     return {
       tensors: tensors.flatMap((read) => read.unused()),
-      settings: settings.flatMap((read) => read?.unread() ?? []),
+      settings: [
+        ...tensors.flatMap((read) => read.isUsed() ? read.others : []),
+        ...settings.flatMap((read) => read?.unread() ?? []),
+      ],
     };
   }
 
@@ -119,15 +122,15 @@ async function readTensors(source: FileSource, file: string): Promise<ReadTensor
   }
   if (/\.pth?$/i.test(file)) {
     const { openTorchFile } = await import("../../weights/pickle_tensors.ts");
-    const { zip, tensors } = await openTorchFile(source, file);
-    return byName(tensors.map((info) => ({ ...info, from: zip, path: file })));
+    const { zip, tensors, others } = await openTorchFile(source, file);
+    return byName(tensors.map((info) => ({ ...info, from: zip, path: file })), others);
   }
   const tensors = await readSafetensorsHeader(source, file);
   return byName(tensors.map((info) => ({ ...info, order: "C" as const, from: source, path: file })));
 }
 
-function byName(tensors: readonly Stored[]): ReadTensors {
-  return new ReadTensors(tensors.map((tensor) => [tensor.name, tensor]));
+function byName(tensors: readonly Stored[], others: readonly string[] = []): ReadTensors {
+  return new ReadTensors(tensors, others);
 }
 
 /**

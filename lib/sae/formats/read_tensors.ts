@@ -3,11 +3,19 @@
  *
  * @module
  */
-import type { Stored } from "./view.ts";
+import type { Stored } from "../../weights/view.ts";
 
 /** The tensors of one file; those that were got are used. */
 export class ReadTensors extends Map<string, Stored> {
+  /** What the file has beside tensors. */
+  readonly others: readonly string[];
   readonly #used = new Set<string>();
+
+  constructor(tensors: readonly Stored[], others: readonly string[]) {
+    super();
+    for (const tensor of tensors) this.set(tensor.name, tensor);
+    this.others = others;
+  }
 
   override get(name: string): Stored | undefined {
     this.#used.add(name);
@@ -19,10 +27,13 @@ export class ReadTensors extends Map<string, Stored> {
     this.#used.clear();
   }
 
-  /** Names of the others; none where the file is not used at all. */
+  /** Whether one of its tensors is used. */
+  isUsed(): boolean {
+    return [...this.#used].some((name) => this.has(name));
+  }
+
+  /** Names of the tensors that are not; none where the file is not used at all. */
   unused(): string[] {
-    const names = [...this.keys()];
-    const rest = names.filter((name) => !this.#used.has(name));
-    return rest.length < names.length ? rest : [];
+    return this.isUsed() ? [...this.keys()].filter((name) => !this.#used.has(name)) : [];
   }
 }

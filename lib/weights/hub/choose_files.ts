@@ -1,7 +1,12 @@
 import type { HubFile } from "./listing.ts";
 
-/** Tensors of a model as transformers saves it, in one file or in shards: of both it reads the one file. */
-const MODEL_WEIGHTS = [/^model\.safetensors$/, /^model-\d+-of-\d+\.safetensors$/];
+/** Tensors of a model as transformers saves it, in one file or in shards: it reads the first of these that is there. */
+const MODEL_WEIGHTS = [
+  /^model\.safetensors$/,
+  /^model-\d+-of-\d+\.safetensors$/,
+  /^pytorch_model\.bin$/,
+  /^pytorch_model-\d+-of-\d+\.bin$/,
+];
 /** Tensors of something else. */
 const OTHER_WEIGHTS = /^[^/]*\.(safetensors|npz)$/;
 /** What else a model needs: configuration, tokenizer, licence. */

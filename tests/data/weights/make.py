@@ -150,6 +150,24 @@ for family, embedding in {"gpt2": "transformer.wte.weight", "llama": "model.embe
     save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
     expect(path, MODULES.get(family, "model.layers.0"))
 
+# What torch saved, in one file and in shards; tied tensors are in it twice.
+path = fresh("torch_file")
+model = build("gpt2", 9, tied=True)
+model.config.save_pretrained(path)
+torch.save(model.state_dict(), path / "pytorch_model.bin")
+expect(path, "transformer.h.0")
+
+path = fresh("torch_shards")
+model = build("llama", 10)
+model.config.save_pretrained(path)
+weight_map = {}
+for i, names in enumerate([list(model.state_dict())[:8], list(model.state_dict())[8:]]):
+    file = f"pytorch_model-0000{i + 1}-of-00002.bin"
+    torch.save({name: model.state_dict()[name].bfloat16() for name in names}, path / file)
+    weight_map |= {name: file for name in names}
+(path / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}) + "\n")
+expect(path, "model.layers.0")
+
 # Trainers that read the activations of transformers' own model: dictionary_learning and sparsify.
 path = fresh("trainers")
 build("gpt2", 8, tied=True).save_pretrained(path)

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { excerpt } from "../../quote.ts";
-import type { ArrayInfo } from "../../weights/npz.ts";
-import type { ByteRange } from "../../weights/ranges.ts";
-import { readFloats } from "../../weights/read_floats.ts";
-import type { FileSource } from "../../weights/source.ts";
-import type { TensorInfo, TensorStore } from "../../weights/tensors.ts";
-import { FLOAT_BYTES, type FloatDtype, isFloatDtype } from "../../weights/widen.ts";
+import { excerpt } from "../quote.ts";
+import type { ArrayInfo } from "./npz.ts";
+import type { ByteRange } from "./ranges.ts";
+import { readFloats } from "./read_floats.ts";
+import type { FileSource } from "./source.ts";
+import type { TensorInfo, TensorStore } from "./tensors.ts";
+import { FLOAT_BYTES, type FloatDtype, isFloatDtype } from "./widen.ts";
 import { readTransposed } from "./transposed.ts";
 
 /** A tensor as a file has it. */

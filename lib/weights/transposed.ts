@@ -1,6 +1,6 @@
-import { type ByteRange, STAGING_BYTES } from "../../weights/ranges.ts";
-import { readFloats } from "../../weights/read_floats.ts";
-import { FLOAT_BYTES, type FloatDtype } from "../../weights/widen.ts";
+import { type ByteRange, STAGING_BYTES } from "./ranges.ts";
+import { readFloats } from "./read_floats.ts";
+import { FLOAT_BYTES, type FloatDtype } from "./widen.ts";
 import type { Stored, Wanted } from "./view.ts";
 
 /** Reading and dropping this many bytes costs about as much as one more read. */

@@ -1,9 +1,9 @@
 /** Views of tensors: what they give, and how much of a file they read for it. */
 import assert from "node:assert/strict";
-import { filled, flattened, same, type Stored, transposed, viewStore } from "../../../lib/sae/formats/view.ts";
-import type { FileSource } from "../../../lib/weights/source.ts";
-import { FLOAT_BYTES, type FloatDtype } from "../../../lib/weights/widen.ts";
-import { makeRandom, memorySource } from "../../weights/fixtures.ts";
+import { filled, flattened, same, type Stored, transposed, viewStore } from "../../lib/weights/view.ts";
+import type { FileSource } from "../../lib/weights/source.ts";
+import { FLOAT_BYTES, type FloatDtype } from "../../lib/weights/widen.ts";
+import { makeRandom, memorySource } from "./fixtures.ts";
 
 /** A matrix of small whole numbers, exact in every dtype, as a file has it. */
 function matrix(rows: number, columns: number, dtype: FloatDtype, order: "C" | "F", source?: FileSource): Stored {
