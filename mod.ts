@@ -230,4 +230,5 @@ export type {
   StageGraph,
   WeightRef,
 } from "./models/family.ts";
+export type { Inspect } from "./lib/inspect.ts";
 export { VERSION } from "./lib/version.ts";

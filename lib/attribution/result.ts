@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { overview } from "./overview.ts";
+import { DENO_INSPECT, type Inspect, showFields } from "../inspect.ts";
 import type { Model, Token } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
@@ -157,6 +159,11 @@ export class Attribution {
   /** The run in figures, ready for JSON. */
   summary(): Summary {
     return summarise(this);
+  }
+
+  /** What `console.log` shows. */
+  [DENO_INSPECT](inspect: Inspect, options: unknown): string {
+    return showFields("Attribution", overview(this), inspect, options);
   }
 
   #at(hook: string): SaeAttribution {

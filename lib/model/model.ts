@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DENO_INSPECT, type Inspect, showFields } from "../inspect.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { parseJsonObject } from "../weights/json.ts";
 import { openArchitecture } from "../../models/mod.ts";
@@ -200,6 +201,14 @@ export class Model implements AsyncDisposable {
     // What is being read ends first: its place in the runtime's memory may be given to others then.
     await settleAll([this.#source.close(), this.chain.close()]);
     await this.runtime.dispose();
+  }
+
+  /** What `console.log` shows. */
+  [DENO_INSPECT](inspect: Inspect, options: unknown): string {
+    const { family, config: { nLayers, dModel, nHeads, dMlp, dVocab, nCtx } } = this.architecture;
+    const { name, resolved, location, runtime: { device } } = this;
+    const fields = { name, resolved, family, nLayers, dModel, nHeads, dMlp, dVocab, nCtx, device, location };
+    return showFields("Model", fields, inspect, options);
   }
 
   /** Closes it. */

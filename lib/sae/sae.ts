@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DENO_INSPECT, type Inspect, showFields } from "../inspect.ts";
 import { quote } from "../quote.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
@@ -297,6 +298,14 @@ export class TensorSae implements Sae {
     for (const runtime of this.#runtimes) await runtime.forget(this.#key);
     this.#runtimes.clear();
     await (this.#options.close?.() ?? this.#store.source.close());
+  }
+
+  /** What `console.log` shows. */
+  [DENO_INSPECT](inspect: Inspect, options: unknown): string {
+    const { source, resolved, hookIn, hookOut, location, config: { architecture, dIn, dOut, dSae, k } } = this;
+    const reads = hookIn === hookOut ? undefined : hookIn;
+    const fields = { source, resolved, architecture, hookIn: reads, hookOut, dIn, dOut, dSae, k, location };
+    return showFields("Sae", fields, inspect, options);
   }
 
   /** The same as `close`. */
