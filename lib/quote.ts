@@ -82,7 +82,7 @@ function asText(value: unknown): string {
  * ```
  */
 export function withoutSecrets(text: string): string {
-  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)([^\s"'<>()]+)/gi, (_, scheme: string, rest: string) => {
+  return text.replace(/\b([a-z][a-z0-9+.-]{0,20}:\/\/)([^\s"'<>()]+)/gi, (_, scheme: string, rest: string) => {
     const [place, ...hidden] = rest.split(/[?#]/, 2);
     // What ends a sentence after the address stays.
     const end = hidden.length === 0 ? "" : /[,;:.…]*$/.exec(rest)![0];
@@ -107,7 +107,11 @@ const MOST_PRINTED = 600;
  */
 export function messageLine(error: unknown): string {
   const message = withoutSecrets(error instanceof Error ? error.message || error.name : String(error));
+  const line = withoutMiddle(message).trim().replace(/[\r\n]\s*/g, " ").replace(new RegExp(UNPRINTABLE, "gu"), escape);
+  return withoutMiddle(line); // what is escaped is longer
+}
+
+function withoutMiddle(text: string): string {
   const half = MOST_PRINTED / 2;
-  const short = message.length > MOST_PRINTED ? `${message.slice(0, half)} … ${message.slice(-half)}` : message;
-  return short.trim().replace(/\s*[\r\n]\s*/g, " ").replace(new RegExp(UNPRINTABLE, "gu"), escape);
+  return text.length > MOST_PRINTED ? `${text.slice(0, half)} … ${text.slice(-half)}` : text;
 }

@@ -12,6 +12,8 @@ const HOSTILE = [
   "\ud800".repeat(1000),
   "𐀀".repeat(1000),
   '"\\'.repeat(1000),
+  "a-".repeat(100_000),
+  " ".repeat(100_000) + "x",
 ];
 
 Deno.test("a quoted text is one short line, whatever is in it", () => {
@@ -20,7 +22,7 @@ Deno.test("a quoted text is one short line, whatever is in it", () => {
       assert.ok(shown.length <= 90, `${shown.length} characters`);
       assert.match(shown, /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*…/u);
     }
-    assert.ok(messageLine(new Error(text)).length < 6000);
+    assert.ok(messageLine(new Error(text)).length <= 603);
     assert.doesNotMatch(messageLine(text), /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
   }
 });

@@ -172,5 +172,5 @@ export function count(value: unknown, most: number, what: string): number {
     if (number <= most) return number;
     throw new SyntaxError(`it says ${number} ${what}, at most ${most} are read`);
   }
-  throw damaged(`${quote(value)} as a number of ${what}`);
+  throw damaged(`its number of ${what} is ${quote(value)}`);
 }
