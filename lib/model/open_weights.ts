@@ -5,6 +5,7 @@
  */
 import type { Architecture, WeightRef } from "../../models/family.ts";
 import { quote } from "../quote.ts";
+import { isPlainName } from "../weights/paths.ts";
 import type { FileSource } from "../weights/source.ts";
 import { FLOAT_BYTES, isFloatDtype } from "../weights/widen.ts";
 import { openSafetensors, type SafetensorsOptions, type TensorStore } from "../weights/tensors.ts";
@@ -55,8 +56,10 @@ function filesNamedBy(
   { transformers_weights: named }: Readonly<Record<string, unknown>>,
 ): SafetensorsOptions | undefined {
   if (named === undefined || named === null) return undefined;
-  if (typeof named === "string" && named.endsWith(".safetensors.index.json")) return { index: named };
-  if (typeof named === "string" && named.endsWith(".safetensors")) return { file: named };
+  if (typeof named === "string" && isPlainName(named)) {
+    if (named.endsWith(".safetensors.index.json")) return { index: named };
+    if (named.endsWith(".safetensors")) return { file: named };
+  }
   throw new TypeError(
     `config.json: "transformers_weights" is ${quote(named)}, not a safetensors file or its index`,
   );

@@ -15,7 +15,7 @@ export function checkPath(path: string): void {
 }
 
 /**
- * Whether a name is that of a file directly inside a directory.
+ * Whether a name that a file gives is that of a file directly beside it: short, and without control characters.
  *
  * @example
  * ```ts
@@ -23,5 +23,6 @@ export function checkPath(path: string): void {
  * ```
  */
 export function isPlainName(name: string): boolean {
-  return name !== "" && name !== "." && name !== ".." && !/[/\\\0]/.test(name) && !/^[A-Za-z]:/.test(name);
+  return name !== "." && name !== ".." && /^[^/\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,100}$/u.test(name) &&
+    !/^[A-Za-z]:/.test(name);
 }

@@ -58,7 +58,7 @@ const text = (name: string, content: string): Files => new Map([[name, new TextE
 const json = (name: string, value: unknown): Files => text(name, JSON.stringify(value));
 
 /** A directory in memory. A read outside a file is a plain Error, which no reader may let happen. */
-function memory(files: Files, location: string = "memory"): FileSource {
+function memory(files: Files, location: string = "here"): FileSource {
   const find = (path: string): Uint8Array => {
     const bytes = files.get(path);
     if (!bytes) throw new Deno.errors.NotFound(`there is no ${path}`);
@@ -148,8 +148,14 @@ const object = (files: Files, name: string): Record<string, unknown> =>
 export const READERS: readonly Reader[] = [
   {
     name: "model",
-    seeds: [...Deno.readDirSync(new URL("models/", DATA))].map(({ name }) => directory(`models/${name}`)),
-    victims: /(^config\.json|\.safetensors|index\.json)$/,
+    seeds: [
+      ...[...Deno.readDirSync(new URL("models/", DATA))].map(({ name }) => directory(`models/${name}`)),
+      directory("weights/index_is_wrong"),
+      directory("weights/named_file"),
+      directory("weights/torch_file"),
+      directory("weights/torch_shards"),
+    ],
+    victims: /(^config\.json|\.safetensors|\.bin|index\.json)$/,
     async read(files) {
       const config = object(files, "config.json");
       const architecture = await openArchitecture(config);
