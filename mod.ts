@@ -50,6 +50,7 @@ export {
   klToClean,
   logit,
   logitDiff,
+  type LogitsFunction,
   logProb,
   loss,
   type Metric,
@@ -94,7 +95,7 @@ export type {
 } from "./lib/attribution/methods/integrated_gradients.ts";
 export type { FeatureAt } from "./lib/attribution/contributions.ts";
 export type { DownstreamError } from "./lib/attribution/downstream_error.ts";
-export type { VariantOptions } from "./lib/attribution/variants.ts";
+export type { EffectOptions, VariantOptions } from "./lib/attribution/variants.ts";
 export type { Intervention, SteeredActivation } from "./lib/attribution/interventions.ts";
 export {
   steer,

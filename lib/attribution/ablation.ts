@@ -15,7 +15,7 @@ import {
 } from "./contributions.ts";
 import type { Attribution } from "./result.ts";
 import type { AttributionRow } from "./sae_attribution.ts";
-import { effectsOf, runAt, VARIANT_OPTIONS, type VariantOptions } from "./variants.ts";
+import { EFFECT_OPTIONS, type EffectOptions, effectsOf, runAt } from "./variants.ts";
 
 /** An attribution beside the truth. */
 export interface AblationRow extends AttributionRow {
@@ -35,7 +35,8 @@ const SINGLES = 512;
 /**
  * What each feature's contribution at its position is worth: metric − metric(it set to 0, or to the row's baseline). The encoder and its selection
  * of the k largest do not run again and this SAE's error stays what it was; attention patterns and norms do run again.
- * All run in batches from the SAE's hook upwards, never from the prompt.
+ * All run in batches from the SAE's hook upwards, never from the prompt. With `metric`, a plain function of the logits,
+ * it is what that loses.
  *
  * @param rows which; by default all that are not 0, largest attribution first
  * @returns the rows in their order, with their effects
@@ -57,9 +58,9 @@ export async function ablateFeatures(
   result: Attribution,
   hook: string,
   rows: readonly AttributionRow[] = result.rows(hook),
-  options: VariantOptions = {},
+  options: EffectOptions = {},
 ): Promise<AblationRow[]> {
-  checkOptions("ablateFeatures", options, VARIANT_OPTIONS);
+  checkOptions("ablateFeatures", options, EFFECT_OPTIONS);
   const effects = await effectsOf(result.parts, hook, withoutEach(runAt(result.parts, hook), rows), options);
   return rows.map((row, i) => ({ ...row, effect: effects[i] }));
 }
@@ -77,9 +78,9 @@ export async function ablateJointly(
   result: Attribution,
   hook: string,
   groups: readonly (readonly AblatedFeature[])[],
-  options: VariantOptions = {},
+  options: EffectOptions = {},
 ): Promise<number[]> {
-  checkOptions("ablateJointly", options, VARIANT_OPTIONS);
+  checkOptions("ablateJointly", options, EFFECT_OPTIONS);
   const run = runAt(result.parts, hook);
   for (const group of groups) for (const at of group) checkFeature(run, at);
   return await effectsOf(result.parts, hook, withoutGroups(run, groups), options);

@@ -14,7 +14,7 @@ import { checkDirectEffects, directGradient, streamEnd } from "./direct_effect.t
 import { type LazyLogits, lazyLogits, resolveMetric } from "./evaluate.ts";
 import { type MetricReading, readMetrics } from "./evaluate_prompts.ts";
 import { findMethod } from "./methods/mod.ts";
-import type { Metric, ResolvedMetric } from "./metrics.ts";
+import { checkMetric, type Metric, type ResolvedMetric } from "./metric.ts";
 import { promptWarnings } from "./prompt_warnings.ts";
 import { resolvePrependBos, resolveProcessing } from "./processing.ts";
 import { type RunPrompt, runPromptsWithSaes, unpadded } from "./run_prompts.ts";
@@ -106,6 +106,7 @@ export async function tokenizeQuestion(
   { prompt, metric }: Question,
   options: AttributionOptions,
 ): Promise<TokenizedQuestion> {
+  checkMetric("an attribution", metric);
   const { saes = [], truncate, excludeSpecialTokens } = options;
   const prependBos = resolvePrependBos(saes, options.prependBos);
   const promptTokens = await model.toTokens(prompt, { prependBos, truncate });

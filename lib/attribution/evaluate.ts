@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { constant, input, vjp } from "../graph/mod.ts";
 import type { ForwardState } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
@@ -63,7 +64,20 @@ export async function metricValue(
   final: FloatTensor,
   logits?: LazyLogits,
 ): Promise<number> {
-  return (await run(model, name, metric, final, logits)).value;
+  return await valueOf(model, name, metric, await logitsFor(model, metric, final, logits));
+}
+
+/** The metric's value alone, of logits `[row, column]`. @throws {TypeError} if a plain function gives no number */
+export async function valueOf(
+  model: Model,
+  name: string,
+  metric: ResolvedMetric,
+  logits: FloatTensor,
+): Promise<number> {
+  if (!metric.evaluate) return (await evaluateMetric(model, name, metric, logits)).value;
+  const value: unknown = metric.evaluate(logits);
+  if (typeof value === "number") return value;
+  throw new TypeError(`The metric ${metric.formula} gave ${quote(value)}: return a number`);
 }
 
 /** The metric's value and its gradient at the final norm's output, `[1, row, d_model]`. */

@@ -5,7 +5,7 @@
  */
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
-import { evaluateMetric, gradientBelow, logitsFor } from "./evaluate.ts";
+import { evaluateMetric, gradientBelow, logitsFor, valueOf } from "./evaluate.ts";
 import type { ResolvedMetric } from "./metrics.ts";
 
 /** The most bytes of logits in memory at once. */
@@ -29,7 +29,7 @@ export async function metricValues(
   const values: number[] = [];
   for (const part of parts(model, metric, final, copies, logitBytes)) {
     const logits = await logitsFor(model, metric, part.final);
-    for (const one of split(logits, part.copies)) values.push((await evaluateMetric(model, name, metric, one)).value);
+    for (const one of split(logits, part.copies)) values.push(await valueOf(model, name, metric, one));
   }
   return values;
 }

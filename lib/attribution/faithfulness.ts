@@ -9,20 +9,20 @@ import type { SaeRun } from "./apply.ts";
 import { contributionSum, type FeatureChange } from "./contributions.ts";
 import type { Attribution } from "./result.ts";
 import type { SaeAttribution } from "./sae_attribution.ts";
-import { effectsOf, VARIANT_OPTIONS, type VariantOptions } from "./variants.ts";
+import { EFFECT_OPTIONS, type EffectOptions, effectsOf } from "./variants.ts";
 
 /** What takes the place of an activation: 0, or the feature's mean over the prompt's positions. */
 export type Ablation = "zero" | "mean";
 
 /** Options of {@linkcode evaluateFaithfulness}. */
-export interface FaithfulnessOptions extends VariantOptions {
+export interface FaithfulnessOptions extends EffectOptions {
   /** How many of the strongest features. Default 1, 2, 5, 10, 20, 50 … */
   readonly counts?: readonly number[];
   /** Default `zero`. The mean leaves out the first position and those at which the SAEs are left out. */
   readonly ablation?: Ablation;
 }
 
-const FAITHFULNESS_OPTIONS: OptionNames<FaithfulnessOptions> = { ...VARIANT_OPTIONS, counts: true, ablation: true };
+const FAITHFULNESS_OPTIONS: OptionNames<FaithfulnessOptions> = { ...EFFECT_OPTIONS, counts: true, ablation: true };
 
 /** One point of a curve. */
 export interface FaithfulnessPoint {
@@ -100,7 +100,8 @@ async function curvesAt(
   sae: SaeAttribution,
   { counts, ablation = "zero", ...options }: FaithfulnessOptions,
 ): Promise<FaithfulnessCurves> {
-  const { metric, parts } = result;
+  const { parts } = result;
+  const metric = options.metric ? options.metric(await parts.grads.modelOutput()) : result.metric;
   const nodes = await strongestFirst(sae, ablation);
   const ks = [...new Set(counts ?? usualCounts(nodes.length))].filter((k) => k < nodes.length).sort((a, b) => a - b);
   const effects = await effectsOf(parts, hook, changes(sae.run, nodes, ks), options);

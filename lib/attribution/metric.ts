@@ -31,6 +31,9 @@ export interface MetricContext {
   cleanLogits(): Promise<FloatTensor>;
 }
 
+/** A number from the logits `[row, d_vocab]` of a metric's rows, each minus its row's mean; it must not change them. */
+export type LogitsFunction = (logits: FloatTensor) => number;
+
 /** A metric whose tokens are known. */
 export interface ResolvedMetric {
   /** For example `logits[-1, 13126] - logits[-1, 20790]`. */
@@ -47,6 +50,8 @@ export interface ResolvedMetric {
   readonly note?: string;
   /** Further inputs of its graph. */
   readonly feeds: Readonly<Record<string, Tensor>>;
+  /** In the graph's place, where no gradient is taken: a plain function of the logits. */
+  readonly evaluate?: LogitsFunction;
   /** From logits `[row, column]` to a scalar. */
   build(logits: Value): Value;
 }
@@ -77,6 +82,38 @@ export interface MetricOptions {
 
 /** One position, or several that are added up. */
 export type Position = NonNullable<MetricOptions["position"]>;
+
+/** A plain function as a metric, for where no gradient is taken. */
+export function functionMetric(evaluate: LogitsFunction, position: Position): Metric {
+  const name = evaluate.name || "function of the logits";
+  return { name, rows: atPositions(position), resolve: () => Promise.resolve(resolvedFunction(evaluate)) };
+}
+
+/** The same, resolved. */
+export function resolvedFunction(evaluate: LogitsFunction): ResolvedMetric {
+  const formula = evaluate.name || "function of the logits";
+  const build = (): never => {
+    throw new TypeError(`The metric ${formula} is a plain function, which has no gradient: write it as a graphMetric`);
+  };
+  return { formula, feeds: {}, evaluate, build };
+}
+
+/**
+ * Checks that a metric is one, and can be differentiated.
+ *
+ * @param of whose it is, for the message
+ * @throws {TypeError} if it is a plain function, or anything else
+ */
+export function checkMetric(of: string, metric: Metric): void {
+  if (typeof metric === "function") {
+    throw new TypeError(
+      `The metric of ${of} is a plain function, and its gradient is needed: write it as a graph, ` +
+        "graphMetric({ name, build: (logits) => … })",
+    );
+  }
+  if (typeof metric?.resolve === "function" && typeof metric.rows === "function") return;
+  throw new TypeError(`The metric of ${of} is none: give one such as logitDiff(" golf", " tennis") or graphMetric(…)`);
+}
 
 /** Where a metric reads. @throws {TypeError} if it has other options */
 export function positionOf(of: string, options: MetricOptions): Position {

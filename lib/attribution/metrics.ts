@@ -22,7 +22,15 @@ import {
   weightedSum,
 } from "./metric.ts";
 
-export type { Metric, MetricContext, MetricOptions, ResolvedMetric, TokenRef, TokenSet } from "./metric.ts";
+export type {
+  LogitsFunction,
+  Metric,
+  MetricContext,
+  MetricOptions,
+  ResolvedMetric,
+  TokenRef,
+  TokenSet,
+} from "./metric.ts";
 
 /**
  * Logit of one token minus logit of another: what the notebook asks. Of several tokens, the mean of their logits.
@@ -268,7 +276,8 @@ export interface GraphMetric extends MetricOptions {
 const GRAPH_METRIC: OptionNames<GraphMetric> = { position: true, name: true, formula: true, feeds: true, build: true };
 
 /**
- * Any function of the logits, written as a small graph and differentiated like the rest.
+ * Any function of the logits, written as a small graph and differentiated like the rest. (Where no gradient is taken, in
+ * `steer`, `ablateFeatures`, `ablateJointly` and `evaluateFaithfulness`, a plain function of the logits does.)
  *
  * @throws {RangeError} if its name is taken
  *

@@ -12,7 +12,7 @@ import { specialPositions } from "./apply.ts";
 import { type RunRequest, runWithSaes } from "./run_prompts.ts";
 import { metricValue, resolveMetric } from "./evaluate.ts";
 import { inPrompt, type Intervention, plan, type SteeredActivation, withChanges } from "./interventions.ts";
-import type { Metric, ResolvedMetric } from "./metrics.ts";
+import { checkMetric, functionMetric, type LogitsFunction, type Metric, type ResolvedMetric } from "./metric.ts";
 import { predictionOf, predictionsAt } from "./predict.ts";
 import { resolvePrependBos, resolveProcessing } from "./processing.ts";
 import { SAE_RUN_OPTIONS, type SaeRunOptions } from "./run_options.ts";
@@ -22,8 +22,8 @@ import { VARIANT_OPTIONS, type VariantOptions } from "./variants.ts";
 export interface SteerOptions extends VariantOptions, SaeRunOptions {
   /** The SAEs whose features are meant, and others that are to be in the model, one per hook. */
   readonly saes: readonly Sae[];
-  /** A number to compare before and after. */
-  readonly metric?: Metric;
+  /** A number to compare before and after; a plain function is of the logits `[1, d_vocab]` at `position`. */
+  readonly metric?: Metric | LogitsFunction;
   /** Where the next token is looked at, from the end when negative. Default −1. */
   readonly position?: number;
 }
@@ -99,14 +99,16 @@ export async function steer(
 ): Promise<Steered> {
   checkOptions("steer", options, STEER_OPTIONS);
   checkSaeList("steer", options.saes);
-  const { saes, metric, includeErrorTerm = true, truncate, downstreamError = "recomputed" } = options;
+  const { saes, includeErrorTerm = true, truncate, downstreamError = "recomputed" } = options;
   if (interventions.length === 0) throw new RangeError("Nothing is to be changed: give an intervention");
   const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
   const prependBos = resolvePrependBos(saes, options.prependBos);
   const ids = await model.toTokens(prompt, { prependBos, truncate });
+  const position = inPrompt(options.position ?? -1, ids.length);
+  const metric = typeof options.metric === "function" ? functionMetric(options.metric, position) : options.metric;
+  if (metric) checkMetric("steer", metric);
   const appended = await metric?.append?.({ encode: async (text) => (await model.requireTokenizer()).encode(text) });
   const tokens = [...ids, ...appended ?? []];
-  const position = inPrompt(options.position ?? -1, ids.length);
   const metricRows = metric?.rows(tokens.length, appended?.length ?? 0) ?? [];
   const rows = [...new Set([position, ...metricRows])].sort((a, b) => a - b);
   const excluded = await specialPositions(model, tokens, saes, options.excludeSpecialTokens);

@@ -13,6 +13,7 @@ import { apart, type SaeRun, seenBy, withSeen } from "./apply.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
 import type { DownstreamError } from "./downstream_error.ts";
 import { metricValues } from "./evaluate_copies.ts";
+import { type LogitsFunction, resolvedFunction } from "./metric.ts";
 import type { AttributionParts } from "./result.ts";
 
 /** How the run goes on. */
@@ -27,8 +28,16 @@ export interface VariantOptions {
   readonly downstreamError?: DownstreamError;
 }
 
+/** How an effect is measured. */
+export interface EffectOptions extends VariantOptions {
+  /** Another number than the attribution's: a plain function of the logits at the positions that its metric reads. */
+  readonly metric?: LogitsFunction;
+}
+
 /** Their names. */
 export const VARIANT_OPTIONS: OptionNames<VariantOptions> = { downstreamError: true };
+/** Their names. */
+export const EFFECT_OPTIONS: OptionNames<EffectOptions> = { ...VARIANT_OPTIONS, metric: true };
 
 /** What of a run is needed to go on from its middle; an `Attribution`'s `parts` has it. */
 export type RunParts = Pick<AttributionParts, "model" | "metricName" | "grads" | "includeErrorTerm">;
@@ -141,13 +150,14 @@ export async function effectsOf(
   parts: RunParts,
   hook: string,
   changes: Iterable<Float32Array> | AsyncIterable<Float32Array>,
-  { downstreamError = "recomputed" }: VariantOptions = {},
+  { downstreamError = "recomputed", metric }: EffectOptions = {},
 ): Promise<number[]> {
   const { model, grads, metricName } = parts;
+  const resolved = metric ? resolvedFunction(metric) : grads.resolvedMetric;
   const effects: number[] = [];
   for await (const batch of inBatches(changes, Math.max(1, copiesAtOnce(model, grads.tokens.length) - 1))) {
     const state = await goOn(parts, hook, [...batch, new Float32Array(batch[0].length)], downstreamError);
-    const metrics = await metricValues(model, metricName, grads.resolvedMetric, state.final, batch.length + 1);
+    const metrics = await metricValues(model, metricName, resolved, state.final, batch.length + 1);
     state.release();
     effects.push(...batch.map((_, i) => metrics[batch.length] - metrics[i]));
   }
