@@ -184,7 +184,9 @@ export function directoryResults(directory: string, warn: Warn = warnOnce()): Re
     async add(run) {
       await Deno.mkdir(directory, { recursive: true });
       const [last] = await listRuns(directory);
-      await writeFileAtomic(join(directory, fileName((last?.number ?? 0) + 1, run)), [JSON.stringify(run)]);
+      await writeFileAtomic(join(directory, fileName((last?.number ?? 0) + 1, run)), [JSON.stringify(run)], {
+        isDurable: true,
+      });
     },
   };
 }

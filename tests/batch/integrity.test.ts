@@ -46,6 +46,20 @@ Deno.test("a directory at which another process works is left alone, until it ha
   });
 });
 
+Deno.test("shares that start at once: one reads the prompts, the last one puts the results together", async () => {
+  await inDirectory(async (directory) => {
+    const input = `${directory}/prompts.jsonl`;
+    await Deno.writeTextFile(input, toJsonLines(makePrompts(18)));
+    assert.equal((await batch(input, `${directory}/alone`)).code, 0);
+    const shares = await Promise.all(
+      ["1/3", "2/3", "3/3"].map((share) => batch(input, `${directory}/shared`, "--shard", share)),
+    );
+    for (const { code, stderr } of shares) assert.equal(code, 0, stderr);
+    assert.ok(shares.some(({ stderr }) => /18 prompts attributed/.test(stderr)));
+    assertSameTrees(await readTree(`${directory}/shared`), await readTree(`${directory}/alone`));
+  });
+});
+
 Deno.test("what is damaged is found by its SHA-256 and made again from the input", async () => {
   await inDirectory(async (directory) => {
     const input = `${directory}/prompts.jsonl`;

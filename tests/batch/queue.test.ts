@@ -240,6 +240,22 @@ Deno.test("Redis goes for good: the batch says so, how far it is, and ends", asy
   });
 });
 
+Deno.test("a worker waits for a Redis that has gone, until it is told to end", async () => {
+  await withRedis(async (_, redis) => {
+    const worker = background(["worker", "--queue", redis.url]);
+    try {
+      await until("the worker", async () => {
+        return JSON.parse((await runCli(["batch", "status", "--queue", redis.url])).stdout).queue.workers === 1;
+      });
+      await redis.stop();
+      assert.equal((await end(worker.child, "SIGTERM")).code, 0, await worker.stderr);
+    } finally {
+      await end(worker.child, "SIGKILL");
+    }
+    assert.match(await worker.stderr, /^(Redis: .*\n)*$/);
+  });
+});
+
 Deno.test("a Redis that restarts, forgets, says nothing or ends connections, and processes that are killed: every row once", async () => {
   await failRedis(7); // the eighth kind, that it goes for good, takes a minute's patience
 });

@@ -19,6 +19,9 @@ const STALLED_CHECK_MS = 5_000;
 /** So often: its worker may have been held up. A shard that ends every worker is left alone after that. */
 const MOST_STALLS = 10;
 
+/** So long a Redis that has gone is told that a worker ends. */
+const GOODBYE_MS = 3_000;
+
 /** How a machine works for a queue. */
 export interface QueueWorkerOptions {
   /** The Redis. */
@@ -49,7 +52,7 @@ export async function workForQueue(options: QueueWorkerOptions): Promise<void> {
   const { url, signal, onEvent = () => {} } = options;
   const connection = await connect(url);
   let current: Current | undefined;
-  const worker = new Worker<unknown, void, string>(QUEUE, async ({ data }) => {
+  const work = async (data: unknown): Promise<void> => {
     const job = readJob(data);
     if (job === undefined) throw new UnrecoverableError("it is no job of this program");
     const store = directoryStore(options.directory ?? job.directory);
@@ -62,14 +65,16 @@ export async function workForQueue(options: QueueWorkerOptions): Promise<void> {
     if (job.shard >= manifest.input.shards) throw new UnrecoverableError(`its run has no shard ${job.shard}`);
     if (await readDone(store, job.shard, manifest) === undefined) await runner.run(job.shard);
     onEvent(`shard ${job.shard} of ${store.location} is done`);
-  }, {
+  };
+  let last = "";
+  let working: Promise<void> = Promise.resolve();
+  const worker = new Worker<unknown, void, string>(QUEUE, ({ data }) => working = work(data), {
     connection,
     concurrency: 1,
     lockDuration: LOCK_MS,
     stalledInterval: STALLED_CHECK_MS,
     maxStalledCount: MOST_STALLS,
   });
-  let last = "";
   const tell = (text: string): void => {
     if (text !== last) onEvent(last = text);
   };
@@ -83,7 +88,9 @@ export async function workForQueue(options: QueueWorkerOptions): Promise<void> {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve());
   });
-  await worker.close();
+  const closing = worker.close();
+  await working.catch(() => {});
+  await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, GOODBYE_MS))]);
   current?.runner.close();
   connection.disconnect();
 }
