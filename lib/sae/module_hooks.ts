@@ -5,7 +5,7 @@
  */
 
 /** A block of any family: `transformer.h.1`, `model.layers.12`, `gpt_neox.layers.3`, `model.language_model.layers.4`. */
-const BLOCK = /^(?:[a-z_]+\.)*(?:h|layers)\.(\d{1,6})$/;
+const BLOCK = /^(?:(?:transformer|model|gpt_neox|language_model)\.)*(?:h|layers)\.(\d{1,6})$/;
 
 /**
  * TransformerLens's name for what a module writes. A block's output is the residual stream after it, in every family;

@@ -114,6 +114,16 @@ Deno.test("the user's hooks come before the file's", () => {
   assert.throws(() => readSaeConfig({ d_in: 8, d_sae: 9, metadata: {} }), /names no hook/);
 });
 
+Deno.test("a block of Hugging Face's models stands for the stream after it; other modules stay what they are", () => {
+  const at = (hook_name: string, hook?: string): string =>
+    readSaeConfig({ d_in: 4, d_sae: 8, metadata: { hook_name } }, { hook }).hookOut;
+  const blocks = ["transformer.h.3", "model.layers.3", "gpt_neox.layers.3", "model.language_model.layers.3", "h.3"];
+  for (const name of blocks) assert.equal(at(name), "blocks.3.hook_resid_post", name);
+  assert.equal(at("x", "model.layers.12"), "blocks.12.hook_resid_post");
+  const others = ["model.layers.3.mlp", "vision_tower.encoder.layers.3", "blocks.3.hook_resid_pre", "layers.x"];
+  for (const name of others) assert.equal(at(name), name);
+});
+
 Deno.test("a factor is for expected_average_only_in alone", () => {
   const averaged = { ...V6, normalize_activations: "expected_average_only_in" };
   assert.equal(readSaeConfig(averaged, { normScalingFactor: 1.5 }).normScalingFactor, 1.5);
