@@ -109,21 +109,27 @@ export class JsonScanner {
   /** Steps over a string. */
   string(): void {
     this.#expect(QUOTE);
+    this.#string(this.#at);
+  }
+
+  /** The string whose first character is at a place; returns the place after its quote. */
+  #string(start: number): number {
     const text = this.#text;
-    let at = this.#at;
+    let at = start;
     let hash = 0;
-    this.start = at;
-    this.isEscaped = false;
+    let isEscaped = false;
     for (let code = text.charCodeAt(at); code !== QUOTE; code = text.charCodeAt(++at)) {
       if (code === BACKSLASH) {
-        this.isEscaped = true;
+        isEscaped = true;
         at++;
       } else if (code < 32 || code !== code) throw new Irregular("it is damaged"); // no JSON, or its end
       hash = (Math.imul(hash, MULTIPLIER) + code) | 0;
     }
-    this.hash = hash;
+    this.start = start;
     this.end = at;
-    this.#at = at + 1;
+    this.hash = hash;
+    this.isEscaped = isEscaped;
+    return this.#at = at + 1;
   }
 
   /** The last string's characters. */
@@ -135,16 +141,14 @@ export class JsonScanner {
 
   /** Steps over a whole number that is not negative; −1 where there is none. */
   integer(): number {
+    const text = this.#text;
     this.peek();
-    const start = this.#at;
+    let at = this.#at;
     let value = 0;
-    for (;; this.#at++) {
-      const digit = this.#text.charCodeAt(this.#at) - 48;
-      if (!(digit >= 0 && digit <= 9)) break;
-      value = 10 * value + digit;
-    }
-    const isWhole = this.#at > start && this.#at - start <= 8 && !/[\w.+-]/.test(this.#text.charAt(this.#at));
-    if (!isWhole) this.#at = start;
+    let code = text.charCodeAt(at);
+    for (; code >= 48 && code <= 57; code = text.charCodeAt(++at)) value = 10 * value + code - 48;
+    const isWhole = at > this.#at && at - this.#at <= 8 && (code === COMMA || code === CLOSE_OBJECT || code <= 32);
+    if (isWhole) this.#at = at;
     return isWhole ? value : -1;
   }
 

@@ -10,7 +10,7 @@ export const MULTIPLIER = (Math.random() * 0x7fffffff) | 1;
 /** Whole numbers one after another. */
 export class Numbers {
   /** The first `length` count. */
-  data = new Int32Array(1 << 10);
+  data = new Int32Array(1 << 12);
   length = 0;
 
   /** Appends one. */

@@ -62,11 +62,14 @@ class HashTable {
   }
 }
 
+const QUOTE = '"';
+
 /** The tokens of `{ "token": id, … }`. */
 export class TextVocabulary implements Vocabulary {
   readonly #text: string;
-  /** Start, end and id of every token. */
-  readonly #tokens = new Numbers();
+  /** By entry, where its token starts; it ends before a quote. */
+  readonly #starts = new Numbers();
+  readonly #ids = new Numbers();
   /** Of tokens written with escapes. */
   readonly #escaped = new Map<number, string>();
   readonly #table = new HashTable();
@@ -77,19 +80,17 @@ export class TextVocabulary implements Vocabulary {
   constructor(text: string, scanner: JsonScanner) {
     this.#text = text;
     scanner.object(() => {
-      const { start, end, isEscaped, hash } = scanner;
+      const { start, isEscaped, hash } = scanner;
       const token = isEscaped ? scanner.text() : undefined;
       if (token !== undefined) this.#escaped.set(this.#table.size, token);
       this.#table.add(token === undefined ? hash : hashOf(token));
       const id = scanner.integer();
       if (id < 0 || id > MAX_TOKEN_ID) {
-        throw new Irregular(
-          `token ${quote(token ?? text.slice(start, end))} has the id ${id < 0 ? excerpt(scanner.skip()) : id}`,
-        );
+        const said = id < 0 ? excerpt(scanner.skip()) : id;
+        throw new Irregular(`token ${quote(this.#token(this.#table.size - 1, start))} has the id ${said}`);
       }
-      this.#tokens.push(start);
-      this.#tokens.push(end);
-      this.#tokens.push(id);
+      this.#starts.push(start);
+      this.#ids.push(id);
       if (id > this.largestId) this.largestId = id;
     });
   }
@@ -100,32 +101,28 @@ export class TextVocabulary implements Vocabulary {
 
   id(token: string): number | undefined {
     const entry = this.#table.find(hashOf(token), (one) => this.#isAt(one, token));
-    return entry < 0 ? undefined : this.#tokens.data[3 * entry + 2];
+    return entry < 0 ? undefined : this.#ids.data[entry];
   }
 
   token(id: number): string | undefined {
     const entry = (this.#entries ??= this.#entriesById())[id] ?? -1;
-    return entry < 0 ? undefined : this.#token(entry);
+    return entry < 0 ? undefined : this.#token(entry, this.#starts.data[entry]);
   }
 
   #isAt(entry: number, token: string): boolean {
-    const { data } = this.#tokens;
     const escaped = this.#escaped.size > 0 ? this.#escaped.get(entry) : undefined;
-    if (escaped !== undefined) return escaped === token;
-    const start = data[3 * entry];
-    return data[3 * entry + 1] - start === token.length && this.#text.startsWith(token, start);
+    return escaped === undefined ? stands(this.#text, token, this.#starts.data[entry], QUOTE) : escaped === token;
   }
 
-  #token(entry: number): string {
-    const { data } = this.#tokens;
-    return this.#escaped.get(entry) ?? this.#text.slice(data[3 * entry], data[3 * entry + 1]);
+  #token(entry: number, start: number): string {
+    return this.#escaped.get(entry) ?? this.#text.slice(start, this.#text.indexOf(QUOTE, start));
   }
 
   /** By id, which token. */
   #entriesById(): Int32Array {
     const entries = new Int32Array(this.largestId + 1).fill(-1);
-    const { data, length } = this.#tokens;
-    for (let at = 0; at < length; at += 3) entries[data[at + 2]] = at / 3;
+    const { data, length } = this.#ids;
+    for (let entry = 0; entry < length; entry++) entries[data[entry]] = entry;
     return entries;
   }
 }
@@ -133,17 +130,22 @@ export class TextVocabulary implements Vocabulary {
 /** The merges of `[["a", "b"], …]` or `["a b", …]`, of which the first go before the others. */
 export class Merges {
   readonly #text: string;
-  /** Start and end of both parts of every merge. */
-  readonly #places = new Numbers();
+  /** By merge, where its parts start. */
+  readonly #lefts = new Numbers();
+  readonly #rights = new Numbers();
   /** Of merges written with escapes. */
   readonly #escaped = new Map<number, readonly [left: string, right: string]>();
   readonly #table = new HashTable();
+  /** What ends a left part. */
+  #leftEnd: string | undefined;
 
   /** Reads where merges are; the scanner stands before them. */
   constructor(text: string, scanner: JsonScanner) {
     this.#text = text;
     scanner.list(() => {
-      if (scanner.isAtString()) this.#addJoined(scanner);
+      const leftEnd = scanner.isAtString() ? " " : QUOTE;
+      if (leftEnd !== (this.#leftEnd ??= leftEnd)) throw new Irregular("some merges are texts and some are pairs");
+      if (leftEnd === " ") this.#addJoined(scanner);
       else this.#addPair(scanner);
     });
   }
@@ -157,9 +159,8 @@ export class Merges {
   #isAt(rank: number, left: string, right: string): boolean {
     const escaped = this.#escaped.size > 0 ? this.#escaped.get(rank) : undefined;
     if (escaped) return escaped[0] === left && escaped[1] === right;
-    const places = this.#places.data.subarray(4 * rank, 4 * rank + 4);
-    return places[1] - places[0] === left.length && places[3] - places[2] === right.length &&
-      this.#text.startsWith(left, places[0]) && this.#text.startsWith(right, places[2]);
+    return stands(this.#text, left, this.#lefts.data[rank], this.#leftEnd!) &&
+      stands(this.#text, right, this.#rights.data[rank], QUOTE);
   }
 
   #addPair(scanner: JsonScanner): void {
@@ -170,7 +171,7 @@ export class Merges {
     scanner.comma();
     scanner.string();
     if (isEscaped || scanner.isEscaped) this.#addEscaped(left ?? this.#text.slice(start, end), scanner.text());
-    else this.#add(start, end, scanner.start, scanner.end, pairHash(hash, scanner.hash));
+    else this.#add(start, scanner.start, pairHash(hash, scanner.hash));
     scanner.closeList();
   }
 
@@ -181,23 +182,25 @@ export class Merges {
     const space = text.indexOf(" ");
     if (space < 0 || text.includes(" ", space + 1)) throw new Irregular("a merge has not 2 parts");
     const [left, right] = [text.slice(0, space), text.slice(space + 1)];
-    if (scanner.isEscaped) return this.#addEscaped(left, right);
-    const { start, end } = scanner;
-    this.#add(start, start + space, start + space + 1, end, pairHash(hashOf(left), hashOf(right)));
+    if (scanner.isEscaped) this.#addEscaped(left, right);
+    else this.#add(scanner.start, scanner.start + space + 1, pairHash(hashOf(left), hashOf(right)));
   }
 
   #addEscaped(left: string, right: string): void {
     this.#escaped.set(this.#table.size, [left, right]);
-    this.#add(0, 0, 0, 0, pairHash(hashOf(left), hashOf(right)));
+    this.#add(0, 0, pairHash(hashOf(left), hashOf(right)));
   }
 
-  #add(start: number, end: number, rightStart: number, rightEnd: number, hash: number): void {
+  #add(left: number, right: number, hash: number): void {
     this.#table.add(hash);
-    this.#places.push(start);
-    this.#places.push(end);
-    this.#places.push(rightStart);
-    this.#places.push(rightEnd);
+    this.#lefts.push(left);
+    this.#rights.push(right);
   }
+}
+
+/** Whether a text is at a place, and what ends it behind. */
+function stands(text: string, wanted: string, start: number, end: string): boolean {
+  return text.startsWith(wanted, start) && text[start + wanted.length] === end;
 }
 
 function pairHash(left: number, right: number): number {
