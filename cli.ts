@@ -7,7 +7,7 @@ import { stripVTControlCharacters } from "node:util";
 import { helpText } from "./lib/cli/args_help.ts";
 import { quote, UsageError } from "./lib/cli/args_values.ts";
 import { printData, printNote } from "./lib/cli/output.ts";
-import { plainMessage } from "./lib/platform/file_error.ts";
+import { plainMessage } from "./lib/platform/plain_message.ts";
 import { messageLine, withoutSecrets } from "./lib/quote.ts";
 import { VERSION } from "./lib/version.ts";
 import { nearestNames } from "./lib/nearest_names.ts";
@@ -18,7 +18,7 @@ interface CommandModule {
 }
 
 /** The commands and what they do. */
-const COMMANDS: Readonly<Record<string, string>> = {
+export const COMMANDS: Readonly<Record<string, string>> = {
   predict: "show what the model predicts next",
   attribute: "attribute a prediction to the features of sparse autoencoders",
   report: "the same as one HTML file, to look at and to pass on",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { plainMessage } from "../platform/plain_message.ts";
 import { bracketed, isLoopback } from "../web/guard.ts";
 import { type PageServer, servePage } from "../web/serve.ts";
 import { printData, printNote } from "./output.ts";
@@ -46,9 +47,12 @@ async function listen(request: ServeRequest): Promise<PageServer> {
       return await servePage({ hostname, port: at, allowedHosts, offered, worker, limitMs });
     } catch (error) {
       if (codeOf(error) === "EADDRINUSE" && at < last) continue;
-      throw new Error(`Cannot listen on ${hostname} port ${at}: ${reasons[codeOf(error)] ?? String(error)}`, {
-        cause: error,
-      });
+      throw new Error(
+        `Cannot listen on ${hostname} port ${at}: ${reasons[codeOf(error)] ?? plainMessage(error as Error)}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Architecture } from "../../models/family.ts";
+import { availableMemory } from "../platform/memory.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { WeightBinding } from "./stages.ts";
 
@@ -46,7 +47,7 @@ export function chooseBinding(
   choice: WeightChoice,
   architecture: Architecture,
   device: Runtime["device"],
-  memoryLimit: number = Deno.systemMemoryInfo().available / 2,
+  memoryLimit: number = availableMemory() / 2,
 ): WeightBinding {
   if (choice !== "auto") return choice;
   const bytes = COPIES[device] * weightBytes(architecture);

@@ -4,6 +4,7 @@
  * @module
  */
 import { dirname } from "node:path";
+import { plainMessage } from "./plain_message.ts";
 
 /** What was to be done with a file. */
 export type FileAction = "read" | "write";
@@ -73,25 +74,6 @@ function codeOf(error: unknown): string | undefined {
   if (error instanceof NotCapable) return "NotCapable";
   const isOurs = !(error instanceof Error) || !("code" in error) || typeof error.code !== "string";
   return isOurs || !/^E[A-Z0-9]+$/.test(error.code as string) ? undefined : error.code as string;
-}
-
-/**
- * An error's message; where it is the system's own, `No such file or directory (os error 2): readfile 'a'`, in the words
- * of the other errors.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { plainMessage } from "./file_error.ts";
- *
- * assert.equal(plainMessage(new Error("Bad thing (os error 5): open 'a'")), "Cannot open 'a': bad thing");
- * ```
- */
-export function plainMessage({ message }: Error): string {
-  const [, reason, call] = /^([^\n]*?) \(os error \d+\)(?:: ([^\n]*))?/.exec(message) ?? [];
-  if (reason === undefined) return message;
-  const words = `${reason.charAt(0).toLowerCase()}${reason.slice(1)}`;
-  return call === undefined ? words : `Cannot ${call}: ${words}`;
 }
 
 /** The system's own words, without its number and the call: for what has no words of ours. */

@@ -96,7 +96,13 @@ export async function checkWritableDirectory(path: string): Promise<void> {
   if (!existing.isDirectory) {
     throw new Deno.errors.NotADirectory(`Cannot write ${path}: ${place} is no directory, choose another place`);
   }
+  // Where only the directory itself may be written, it cannot be tried before it is made.
+  if (place !== resolve(path) && await mayWrite(path) && !await mayWrite(place)) return;
   await tryFile(path, temporaryIn(place));
+}
+
+async function mayWrite(path: string): Promise<boolean> {
+  return (await Deno.permissions.query({ name: "write", path })).state === "granted";
 }
 
 async function tryFile(path: string, temporary: string): Promise<void> {

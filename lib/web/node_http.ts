@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { bracketed } from "./guard.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 
 /** Answers one request; the signal is aborted when the client goes away before it has the answer. */
@@ -40,6 +41,7 @@ export interface HttpServerOptions {
  * Starts a server.
  *
  * @throws {Error} with the code `EADDRINUSE`, `EACCES` or `EADDRNOTAVAIL` if it cannot listen there
+ * @throws {Deno.errors.NotCapable} if Deno was not allowed to
  */
 export async function serveHttp(
   handler: Handler,
@@ -50,6 +52,7 @@ export async function serveHttp(
     headersTimeout: silenceMs,
     connectionsCheckingInterval: Math.ceil(silenceMs / 4),
   };
+  await askToListen(hostname, port);
   const server = createServer(patience, (request, response) => void answer(handler, request, response, silenceMs));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -62,6 +65,13 @@ export async function serveHttp(
       server.closeAllConnections();
     });
   return { port: typeof address === "object" && address ? address.port : port, close, [Symbol.asyncDispose]: close };
+}
+
+/** Asked for before: `listen` throws where nobody can catch it. */
+async function askToListen(hostname: string, port: number): Promise<void> {
+  const host = `${bracketed(hostname)}:${port}`;
+  const { state } = await Deno.permissions.request({ name: "net", host });
+  if (state !== "granted") throw new Deno.errors.NotCapable(`Deno was not allowed to, run it with --allow-net=${host}`);
 }
 
 async function answer(
