@@ -10,6 +10,7 @@ import type { Store } from "../batch/store.ts";
 import { findBundledModel, findBundledSae } from "../bundled.ts";
 import { chooseBinding } from "../model/binding.ts";
 import type { WeightBinding } from "../model/stages.ts";
+import { availableMemory } from "../platform/memory.ts";
 import { UsageError } from "./args_values.ts";
 import type { BatchRequest } from "./batch.ts";
 import type { Opened } from "./open.ts";
@@ -22,7 +23,7 @@ export async function chooseWeights(
   { model, saes }: Opened,
   store: Store,
 ): Promise<WeightBinding> {
-  const { weights, memoryLimit = Deno.systemMemoryInfo().available / 2 } = request;
+  const { weights, memoryLimit = availableMemory() / 2 } = request;
   if (weights !== "auto") return weights;
   const before = await readManifest(store);
   if (before !== undefined) return before.settings.weights;
