@@ -18,7 +18,7 @@ export interface Claim extends Disposable {
   share(): Promise<void>;
   /** Waits until no other process works in it. */
   takeAlone(): Promise<void>;
-  /** Leaves the directory as it was found, if nothing else is in it. */
+  /** Leaves the directory as it was found, apart from what others have put into it. */
   undo(): Promise<void>;
 }
 
@@ -60,8 +60,12 @@ export async function claimDirectory(
     const alone = await lock(directory, true);
     const file = alone ?? (isShared ? await lock(directory, false) : undefined);
     // Of a sharer that finds others the directory has an id; without, its maker was killed in between.
-    const id = alone !== undefined ? await ensureId(alone, directory) : file && parseId(await readText(file));
-    if (file !== undefined && id !== undefined) return claimOf({ directory, wasThere, file, id }, alone !== undefined);
+    const { id, isNew = false } = alone !== undefined
+      ? await ensureId(alone, directory)
+      : { id: file && parseId(await readText(file)) };
+    if (file !== undefined && id !== undefined) {
+      return claimOf({ directory, wasThere, isNew, file, id }, alone !== undefined);
+    }
     file?.close();
     if (!isShared) {
       throw new Deno.errors.Busy(
@@ -74,7 +78,13 @@ export async function claimDirectory(
 }
 
 function claimOf(
-  { directory, wasThere, file, id }: { directory: string; wasThere: boolean; file: Deno.FsFile; id: string },
+  { directory, wasThere, isNew, file, id }: {
+    directory: string;
+    wasThere: boolean;
+    isNew: boolean;
+    file: Deno.FsFile;
+    id: string;
+  },
   isAlone: boolean,
 ): Claim {
   return {
@@ -91,10 +101,11 @@ function claimOf(
       isAlone = true;
     },
     async undo() {
-      const names = await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
-      if (!isAlone || wasThere || names.some((name) => name !== LOCK)) return;
-      // Windows removes no file that is open: then it stays.
-      await Deno.remove(join(directory, LOCK)).then(() => Deno.remove(directory)).catch(() => {});
+      if (!isAlone || !isNew) return;
+      // Windows removes no file that is open, and nobody a directory with something in it: then they stay.
+      await Deno.remove(join(directory, LOCK)).then(() => wasThere ? undefined : Deno.remove(directory)).catch(
+        () => {},
+      );
     },
     [Symbol.dispose]: () => file.close(),
   };
@@ -162,17 +173,17 @@ export function parseId(text: string): string | undefined {
 }
 
 /** Gives the directory an id if it has none of its own, as where it is a copy; the file must be held alone. */
-async function ensureId(file: Deno.FsFile, directory: string): Promise<string> {
+async function ensureId(file: Deno.FsFile, directory: string): Promise<{ id: string; isNew: boolean }> {
   const { ino } = await Deno.stat(directory);
   const before = await readText(file);
   const known = parseId(before);
-  if (known !== undefined && before === textOf(known, ino)) return known;
+  if (known !== undefined && before === textOf(known, ino)) return { id: known, isNew: false };
   const id = crypto.randomUUID();
   await file.truncate();
   await file.seek(0, Deno.SeekMode.Start);
   await file.write(new TextEncoder().encode(textOf(id, ino)));
   await file.sync();
-  return id;
+  return { id, isNew: known === undefined };
 }
 
 function textOf(id: string, ino: number | null): string {

@@ -35,6 +35,11 @@ export function inputName(shard: number): string {
   return `${FOLDERS.inputs}/${numbered(shard)}.jsonl`;
 }
 
+/** Is it a name in {@linkcode FOLDERS}'s `inputs` that {@linkcode inputName} gives? */
+export function isInputName(name: string): boolean {
+  return /^\d{6,}\.jsonl$/.test(name);
+}
+
 /** The rows of a shard. */
 export function rowsName(shard: number, format: RowFormat): string {
   return `${FOLDERS.rows}/part-${numbered(shard)}.${format}`;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Claim } from "./claim.ts";
-import { ERRORS, FOLDERS, inputName, MANIFEST, type Share, SUMMARY } from "./layout.ts";
+import { ERRORS, FOLDERS, inputName, isInputName, MANIFEST, type Share, SUMMARY } from "./layout.ts";
 import { firstDifference, type Identity, type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { doneShards, recheckShards } from "./merge.ts";
 import { type InputPlan, planInput } from "./plan.ts";
@@ -53,8 +53,7 @@ async function beginRun(
   { settings, identity, inputName: input, records, signal }: RunRequest,
 ): Promise<PreparedRun> {
   await refuseResults(store, settings);
-  const clear = (): Promise<void> => store.clear(FOLDERS.inputs);
-  await clear(); // of a run that was killed before it had begun
+  await clearInputs(store); // of a run that was killed before it had begun
   try {
     const write = (shard: number, lines: readonly Uint8Array[]): Promise<void> => store.write(inputName(shard), lines);
     const plan = await planInput(records, settings.shardSize, write, signal);
@@ -63,17 +62,27 @@ async function beginRun(
     await writeManifest(store, manifest);
     return { manifest, done: new Set() };
   } catch (error) {
-    await clear();
+    await clearInputs(store);
     throw error;
   }
+}
+
+/** Removes what a run would write into the folder, and nothing else. */
+async function clearInputs(store: Store): Promise<void> {
+  await store.sweep(FOLDERS.inputs);
+  for (const name of await store.list(FOLDERS.inputs)) {
+    if (isInputName(name)) await store.remove(`${FOLDERS.inputs}/${name}`);
+  }
+  await store.remove(FOLDERS.inputs).catch(() => {}); // folders may be in it
 }
 
 /** Files that a run writes are there, but no run. */
 async function refuseResults(store: Store, { format }: BatchSettings): Promise<void> {
   const ours = [SUMMARY, ERRORS, `prompts.${format}`, `features.${format}`];
   const names = (await store.list("")).filter((name) => ours.includes(name));
-  for (const folder of [FOLDERS.rows, FOLDERS.done]) {
-    names.push(...(await store.list(folder)).map((name) => `${folder}/${name}`));
+  for (const folder of Object.values(FOLDERS)) {
+    const others = (await store.list(folder)).filter((name) => folder !== FOLDERS.inputs || !isInputName(name));
+    names.push(...others.map((name) => `${folder}/${name}`));
   }
   if (names.length === 0) return;
   throw new RangeError(`${store.location} has ${names[0]} but no ${MANIFEST}: choose another directory`);

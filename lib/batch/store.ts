@@ -19,10 +19,8 @@ export interface Store {
   write(name: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
   /** The names directly in a folder, without it; in no order. */
   list(folder: string): Promise<string[]>;
-  /** Removes it, if it is there. */
+  /** Removes it, if it is there; a folder only if it is empty. */
   remove(name: string): Promise<void>;
-  /** Removes a folder with all that is in it, if it is there. */
-  clear(folder: string): Promise<void>;
   /** Removes what interrupted writes have left in a folder. No write may be going on there. */
   sweep(folder: string): Promise<void>;
 }
@@ -61,9 +59,6 @@ export function directoryStore(directory: string): Store {
     list: (folder) => namesIn(at(folder), (name) => !isLeftover(name)),
     async remove(name) {
       await orUndefined(Deno.remove(at(name)));
-    },
-    async clear(folder) {
-      await orUndefined(Deno.remove(at(folder), { recursive: true }));
     },
     async sweep(folder) {
       for (const name of await namesIn(at(folder), isLeftover)) await orUndefined(Deno.remove(join(at(folder), name)));

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { resolve } from "node:path";
+import { isAbsolute, relative, resolve } from "node:path";
 import { firstDifference, readManifest } from "../batch/manifest.ts";
 import { type BatchSettings, rowColumns } from "../batch/settings.ts";
 import type { Store } from "../batch/store.ts";
@@ -126,8 +126,8 @@ export async function refuseOwnInput(
     if (written !== undefined && written.ino !== null && written.ino === read.ino && written.dev === read.dev) {
       throw new UsageError(`--output ${file} is the file that is read: choose another name`);
     }
-    const path = await Deno.realPath(name).catch(() => name);
-    if (path.startsWith(`${inside}/`)) {
+    const way = relative(inside, await Deno.realPath(name).catch(() => name));
+    if (!way.startsWith("..") && !isAbsolute(way)) {
       throw new UsageError(`${name} lies in ${directory}, where the run's files go: choose another --output`);
     }
   }

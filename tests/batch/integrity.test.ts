@@ -153,6 +153,15 @@ Deno.test("what is read is not written over, and a start that is refused leaves 
     await Deno.writeTextFile(`${directory}/mine/features.csv`, "of my own\n");
     const other = await batch(`${directory}/mixed.jsonl`, `${directory}/mine`);
     assert.match(other.stderr, /mine has features\.csv but no manifest\.json: choose another directory$/m);
+    await Deno.mkdir(`${directory}/data/inputs/deep`, { recursive: true });
+    await Deno.writeTextFile(`${directory}/data/inputs/of my own.txt`, "of my own\n");
+    const third = await batch(`${directory}/mixed.jsonl`, `${directory}/data`);
+    assert.match(third.stderr, /data has inputs\/of my own\.txt but no manifest\.json: choose another directory$/m);
+    await Deno.remove(`${directory}/data/inputs/of my own.txt`);
+    await Deno.writeTextFile(`${directory}/data/inputs/deep/own.txt`, "of my own\n");
+    assert.match((await batch(`${directory}/mixed.jsonl`, `${directory}/data`)).stderr, /both have the id "2"/);
+    assert.equal(await Deno.readTextFile(`${directory}/data/inputs/deep/own.txt`), "of my own\n");
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(`${directory}/mine`), ({ name }) => name), ["features.csv"]);
   });
 });
 
