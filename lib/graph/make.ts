@@ -17,7 +17,7 @@ export function make(op: Op, inputs: readonly Value[], shape: Shape, type: Eleme
  *
  * @example
  * ```ts
- * import { broadcastShapes } from "./ops.ts";
+ * import { broadcastShapes } from "./make.ts";
  *
  * console.assert(broadcastShapes(["batch", 1, 4], ["position", 1]).join() === "batch,position,4");
  * ```
@@ -46,4 +46,12 @@ export function normalAxis(shape: Shape, axis: number): number {
   const at = axis < 0 ? axis + shape.length : axis;
   if (at < 0 || at >= shape.length) throw new TypeError(`No axis ${axis} in ${showShape(shape)}`);
   return at;
+}
+
+/** A dimension as a number and a symbol: `"2*position"` is 2 and `position`. */
+export function factorised(dim: Dim): [factor: number, symbol?: string] {
+  if (typeof dim === "number") return [dim];
+  const star = dim.lastIndexOf("*");
+  const factors = star < 0 ? [] : dim.slice(0, star).split("*");
+  return [factors.reduce((product, factor) => product * Number(factor), 1), dim.slice(star + 1)];
 }

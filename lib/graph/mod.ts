@@ -5,10 +5,13 @@
  * @module
  */
 export * from "./value.ts";
-export { graphKey } from "./key.ts";
+export * from "./graph.ts";
+export { broadcastShapes } from "./make.ts";
 export * from "./ops.ts";
+export * from "./shape_ops.ts";
 export * from "./rewrite.ts";
 export * from "./vjp.ts";
 /** For the messages of model families, which import nothing else. */
 export { quote } from "../quote.ts";
-export { activationSecant, halvedProduct, type Rule, RULES, unbroadcast } from "./rules.ts";
+export * from "./relp.ts";
+export { type Rule, RULES, unbroadcast } from "./rules.ts";

@@ -15,12 +15,12 @@ import {
   type TensorProto,
   type ValueInfoProto,
 } from "./onnx_proto.ts";
+import { graphInputs } from "./graph.ts";
 import { add, constant, div, erf, exp, greater, mul, neg, sigmoid, tanh, where } from "./ops.ts";
 import {
   type ActivationName,
   type FloatType,
   type Graph,
-  graphInputs,
   type Node,
   type Op,
   type OpKind,

@@ -14,9 +14,6 @@ import {
   type Value,
 } from "./value.ts";
 
-export { broadcastShapes } from "./make.ts";
-export * from "./shape_ops.ts";
-
 /**
  * A named input of the graph, of the given shape: a weight, an activation, a mask …
  *

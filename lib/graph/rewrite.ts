@@ -29,7 +29,7 @@ function substitute(graph: Graph, replacements: ReadonlyMap<Value, Value>): Grap
  * ```ts
  * import { input, mul, relu } from "./ops.ts";
  * import { sliceGraph } from "./rewrite.ts";
- * import { graphInputs } from "./value.ts";
+ * import { graphInputs } from "./graph.ts";
  *
  * const middle = mul(input("x", ["position"]), 2);
  * const rest = sliceGraph({ middle }, { y: relu(middle) });
@@ -49,7 +49,7 @@ export function sliceGraph(from: Graph, to: Graph): Graph {
  * ```ts
  * import { input, relu } from "./ops.ts";
  * import { addDeltas } from "./rewrite.ts";
- * import { graphInputs } from "./value.ts";
+ * import { graphInputs } from "./graph.ts";
  *
  * const x = relu(input("x", ["position"]));
  * const steered = addDeltas({ y: relu(x) }, { "x.delta": x });

@@ -1,10 +1,10 @@
 /**
- * Ops that move elements and change none, named as in ONNX; {@linkcode ./ops.ts} exports them too.
+ * Ops that move elements and change none, named as in ONNX.
  *
  * @module
  */
-import { broadcastShapes, make, needType, normalAxis } from "./make.ts";
-import { type Dim, type OpKind, type Shape, showShape, type Value } from "./value.ts";
+import { broadcastShapes, factorised, make, needType, normalAxis } from "./make.ts";
+import { type OpKind, type Shape, showShape, type Value } from "./value.ts";
 
 /**
  * Axes in another order: axis `permutation[i]` of the operand becomes axis `i`.
@@ -13,7 +13,8 @@ import { type Dim, type OpKind, type Shape, showShape, type Value } from "./valu
  *
  * @example
  * ```ts
- * import { input, transpose } from "./ops.ts";
+ * import { input } from "./ops.ts";
+ * import { transpose } from "./shape_ops.ts";
  *
  * const q = input("q", ["batch", "position", 4, 8]);
  * console.assert(transpose(q, [0, 2, 1, 3]).shape.join() === "batch,4,position,8");
@@ -45,7 +46,8 @@ export function swapLast(x: Value): Value {
  *
  * @example Split heads
  * ```ts
- * import { input, reshape } from "./ops.ts";
+ * import { input } from "./ops.ts";
+ * import { reshape } from "./shape_ops.ts";
  *
  * const z = reshape(input("z", ["batch", "position", 32]), ["batch", "position", 4, 8]);
  * console.assert(z.shape.length === 4);
@@ -60,13 +62,6 @@ export function reshape(x: Value, shape: Shape): Value {
     throw new TypeError(`Cannot reshape ${showShape(x.shape)} to ${showShape(shape)}`);
   }
   return make({ kind: "Reshape", shape }, [x], shape);
-}
-
-/** A dimension as a number and a symbol: `"2*position"` is 2 and `position`. */
-function factorised(dim: Dim): [factor: number, symbol?: string] {
-  if (typeof dim === "number") return [dim];
-  const star = dim.indexOf("*");
-  return star < 0 ? [1, dim] : [Number(dim.slice(0, star)), dim.slice(star + 1)];
 }
 
 /**
@@ -88,7 +83,8 @@ export function expandLike(x: Value, like: Value): Value {
  *
  * @example
  * ```ts
- * import { input, slice } from "./ops.ts";
+ * import { input } from "./ops.ts";
+ * import { slice } from "./shape_ops.ts";
  *
  * const keys = slice(input("qkv", ["position", 24]), -1, 8, 16);
  * console.assert(keys.shape.join() === "position,8");
@@ -130,7 +126,8 @@ export function pad(x: Value, axis: number, before: number, after: number): Valu
  *
  * @example
  * ```ts
- * import { concat, input } from "./ops.ts";
+ * import { input } from "./ops.ts";
+ * import { concat } from "./shape_ops.ts";
  *
  * const rotated = concat([input("a", ["position", 3]), input("b", ["position", 5])], -1);
  * console.assert(rotated.shape.join() === "position,8");
@@ -160,7 +157,8 @@ export function concat(values: readonly Value[], axis: number): Value {
  *
  * @example One element of every row
  * ```ts
- * import { gatherElements, input } from "./ops.ts";
+ * import { input } from "./ops.ts";
+ * import { gatherElements } from "./shape_ops.ts";
  *
  * const next = input("next", ["position", 1], "int64");
  * console.assert(gatherElements(input("logits", ["position", 384]), next).shape.join() === "position,1");

@@ -113,56 +113,6 @@ export type Node<K extends OpKind = OpKind> = Value & { readonly op: Op<K> };
 /** A graph: named outputs, and everything that they reach. */
 export type Graph = Readonly<Record<string, Value>>;
 
-/**
- * The values that the roots reach, every value after its inputs.
- *
- * @example Count the nodes of a sum
- * ```ts
- * import { add, input } from "./ops.ts";
- * import { reachable } from "./value.ts";
- *
- * const x = input("x", [2]);
- * console.assert(reachable([add(x, x)]).length === 2);
- * ```
- */
-export function reachable(roots: readonly Value[]): Value[] {
-  const order: Value[] = [];
-  const seen = new Set<Value>();
-  const visit = (value: Value): void => {
-    if (seen.has(value)) return;
-    seen.add(value);
-    for (const input of value.inputs) visit(input);
-    order.push(value);
-  };
-  for (const root of roots) visit(root);
-  return order;
-}
-
-/**
- * The inputs of a graph by name, in the order in which they are met.
- *
- * @example
- * ```ts
- * import { add, input } from "./ops.ts";
- * import { graphInputs } from "./value.ts";
- *
- * const sum = add(input("x", ["position"]), input("y", ["position"]));
- * console.assert([...graphInputs({ sum }).keys()].join() === "x,y");
- * ```
- *
- * @throws {TypeError} if two different inputs have one name.
- */
-export function graphInputs(graph: Graph): Map<string, Value> {
-  const inputs = new Map<string, Value>();
-  for (const value of reachable(Object.values(graph))) {
-    if (value.op.kind !== "Input") continue;
-    const other = inputs.get(value.op.name);
-    if (other && other !== value) throw new TypeError(`Two different graph inputs are named "${value.op.name}"`);
-    inputs.set(value.op.name, value);
-  }
-  return inputs;
-}
-
 /** A shape as text, for messages. */
 export function showShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;

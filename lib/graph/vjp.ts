@@ -6,7 +6,8 @@
 import { checkOptions, type OptionNames } from "../options.ts";
 import { add } from "./ops.ts";
 import { type Rule, RULES } from "./rules.ts";
-import { reachable, type Role, showShape, type Value } from "./value.ts";
+import { reachable } from "./graph.ts";
+import { type Role, showShape, type Value } from "./value.ts";
 
 /** What to hold constant and what to differentiate differently, by role. */
 export interface VjpOptions {

@@ -5,8 +5,8 @@
  */
 import type { InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_web.ts";
 import { outputName, toOnnx } from "../graph/onnx.ts";
-import { type FloatType, type Graph, graphInputs } from "../graph/value.ts";
-import { graphKey } from "../graph/key.ts";
+import { graphInputs, graphKey } from "../graph/graph.ts";
+import type { FloatType, Graph } from "../graph/value.ts";
 import { Mutex } from "./mutex.ts";
 import { OWN_MEMORY } from "../weights/float_memory.ts";
 import { type Constants, type Inputs, type Runtime, type Session, SLICE_BYTES } from "./runtime.ts";

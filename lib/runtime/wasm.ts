@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type Graph, graphInputs, type Value } from "../graph/value.ts";
-import { graphKey } from "../graph/key.ts";
+import { graphInputs, graphKey } from "../graph/graph.ts";
+import type { Graph, Value } from "../graph/value.ts";
 import type { FloatMemory } from "../weights/float_memory.ts";
 import { VERSION } from "../version.ts";
 import { Engine, openEngine } from "./kernels/engine.ts";

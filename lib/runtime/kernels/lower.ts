@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { type Dim, type Graph, graphInputs, type Node, type OpKind, reachable, type Value } from "../../graph/value.ts";
+import { graphInputs, reachable } from "../../graph/graph.ts";
+import { factorised } from "../../graph/make.ts";
+import { type Dim, type Graph, type Node, type OpKind, type Value } from "../../graph/value.ts";
 import { JS_KERNELS, Kind } from "./execute.ts";
 import { collapse, isContiguous, permuted, reshaped, sizeOf, sliced, stretched, type View, whole } from "./views.ts";
 
@@ -99,8 +101,8 @@ class Lowering {
   }
 
   #size(dim: Dim): number {
-    if (typeof dim === "number") return dim;
     const [factor, symbol] = factorised(dim);
+    if (symbol === undefined) return factor;
     const size = this.#sizes.get(symbol);
     if (size === undefined) throw new TypeError(`No input says what ${symbol} is`);
     return factor * size;
@@ -343,13 +345,6 @@ class Lowering {
 
 const ref = ({ buffer, offset }: View): Ref => ({ buffer, offset });
 
-/** `"2*position"` is 2 and `position`. */
-function factorised(dim: string): [factor: number, symbol: string] {
-  const star = dim.lastIndexOf("*");
-  const factors = star < 0 ? [] : dim.slice(0, star).split("*").map(Number);
-  return [sizeOf(factors), dim.slice(star + 1)];
-}
-
 /** Sizes by the names that the inputs' shapes give them. */
 function bindSymbols(
   inputs: ReadonlyMap<string, Value>,
@@ -360,8 +355,8 @@ function bindSymbols(
     const given = dims[name];
     if (!given) throw new TypeError(`The graph's input '${name}' is missing`);
     const fits = given.length === shape.length && shape.every((dim, axis) => {
-      if (typeof dim === "number") return dim === given[axis];
       const [factor, symbol] = factorised(dim);
+      if (symbol === undefined) return factor === given[axis];
       const known = sizes.get(symbol) ?? given[axis] / factor;
       sizes.set(symbol, known);
       return Number.isInteger(known) && factor * known === given[axis];
