@@ -193,7 +193,7 @@ export { type FeatureLogits, featureLogits, type TokenLogit } from "./lib/attrib
 
 // What it is built from, for metrics and tools of one's own.
 export * from "./lib/graph/mod.ts";
-export { type OnnxOptions, outputName, toOnnx } from "./lib/graph/onnx.ts";
+export { type OnnxOptions, outputName, toOnnx } from "./lib/runtime/onnx/encode.ts";
 export type { ProcessingChoice } from "./lib/attribution/processing.ts";
 export type { LazyLogits } from "./lib/attribution/evaluate.ts";
 export type { ModelTokenizer } from "./lib/model/tokenizer.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { findNative } from "../runtime/find_native.ts";
+import { findNative } from "../runtime/onnx/find_native.ts";
 import type { Device } from "../runtime/runtime.ts";
 import { expectedTokens, type PromptSource, STDIN } from "./prompt.ts";
 

@@ -1,6 +1,5 @@
 /**
- * The op graph: values, ops, derived graphs and derivatives. The encoding, `onnx.ts`, is imported by the runtimes that
- * need it.
+ * The op graph: values, ops, derived graphs and derivatives.
  *
  * @module
  */

@@ -115,11 +115,11 @@ async function openDevice(device: Exclude<Device, "auto">, options: RuntimeOptio
       if (options.dtype === "float64") return await openDevice("onnx", options);
       return (await load("./wasm.ts")).createWasmRuntime(options);
     case "webgpu":
-      return (await load("./webgpu.ts")).createWebgpuRuntime(options);
+      return (await load("./onnx/webgpu.ts")).createWebgpuRuntime(options);
     case "native":
-      return (await load("./native.ts")).createNativeRuntime(options);
+      return (await load("./onnx/native.ts")).createNativeRuntime(options);
     case "onnx":
-      return (await load("./onnx.ts")).createOnnxRuntime(options);
+      return (await load("./onnx/web.ts")).createOnnxRuntime(options);
     default:
       throw new RangeError(`Unknown device "${device}": choose one of ${DEVICES.join(", ")}`);
   }
@@ -151,10 +151,10 @@ export interface Choice {
  * `NODE_PATH`, else WebAssembly.
  */
 export async function chooseDevice({ work, dtype }: Pick<RuntimeOptions, "work" | "dtype"> = {}): Promise<Choice> {
-  const { findNative } = await import("./find_native.ts");
+  const { findNative } = await import("./onnx/find_native.ts");
   const { directory, refused } = findNative();
   if (work && dtype !== "float64") {
-    const { findGpu, mayHaveGpu } = await import("./find_gpu.ts");
+    const { findGpu, mayHaveGpu } = await import("./onnx/find_gpu.ts");
     const operations = mayHaveGpu() ? await work() : [];
     const enough = directory === undefined
       ? operations.reduce((sum, one) => sum + one, 0) >= GPU_WORK

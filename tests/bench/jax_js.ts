@@ -1,5 +1,5 @@
 /** The JavaScript peer: graphs in @jax-js/onnx. Imported only where it is asked for, so that no lock file has it. */
-import { toOnnx } from "../../lib/graph/onnx.ts";
+import { toOnnx } from "../../lib/runtime/onnx/encode.ts";
 import type { Dim, Graph, Shape, Value } from "../../lib/graph/value.ts";
 import type { FloatTensor } from "../../lib/runtime/tensor.ts";
 

@@ -1,6 +1,6 @@
 /** What the bench is asked for. */
 import { parseArgs } from "node:util";
-import { findNative } from "../../lib/runtime/find_native.ts";
+import { findNative } from "../../lib/runtime/onnx/find_native.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const ALL_TOKENS = "7,64,128,512,1024";

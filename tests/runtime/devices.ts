@@ -1,6 +1,6 @@
 /** Which devices are here. `ONNXRUNTIME_NODE` may name the `node_modules` in which onnxruntime-node is, for tests only. */
-import { findNative } from "../../lib/runtime/find_native.ts";
-import { loadNative } from "../../lib/runtime/native.ts";
+import { findNative } from "../../lib/runtime/onnx/find_native.ts";
+import { loadNative } from "../../lib/runtime/onnx/native.ts";
 
 // Not through NODE_PATH: all test files share the environment, and what `auto` stands for would change under them.
 const directory = Deno.env.get("ONNXRUNTIME_NODE");

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import {
   type AttributeProto,
   AttributeType,
@@ -14,9 +14,9 @@ import {
   type NodeProto,
   type TensorProto,
   type ValueInfoProto,
-} from "./onnx_proto.ts";
-import { graphInputs } from "./graph.ts";
-import { add, constant, div, erf, exp, greater, mul, neg, sigmoid, tanh, where } from "./ops.ts";
+} from "./proto.ts";
+import { graphInputs } from "../../graph/graph.ts";
+import { add, constant, div, erf, exp, greater, mul, neg, sigmoid, tanh, where } from "../../graph/ops.ts";
 import {
   type ActivationName,
   type FloatType,
@@ -26,7 +26,7 @@ import {
   type OpKind,
   type Shape,
   type Value,
-} from "./value.ts";
+} from "../../graph/value.ts";
 
 /** How a graph is encoded. */
 export interface OnnxOptions {
@@ -66,8 +66,8 @@ interface Encoder {
  *
  * @example
  * ```ts
- * import { input, relu } from "./ops.ts";
- * import { toOnnx } from "./onnx.ts";
+ * import { input, relu } from "../../graph/ops.ts";
+ * import { toOnnx } from "./encode.ts";
  *
  * const bytes = toOnnx({ y: relu(input("x", ["batch", 4])) }, { dtype: "float32" });
  * console.assert(bytes.length > 0);
@@ -125,7 +125,7 @@ function outside(name: string, dims: readonly number[]): NamedTensorProto {
  *
  * @example
  * ```ts
- * import { outputName } from "./onnx.ts";
+ * import { outputName } from "./encode.ts";
  *
  * console.assert(outputName("resid") === "out:resid");
  * ```

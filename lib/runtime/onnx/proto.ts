@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BinaryWriter, WireType } from "../deps/protobuf.ts";
+import { BinaryWriter, WireType } from "../../deps/protobuf.ts";
 
 /** A model: one graph. */
 export interface ModelProto {
@@ -167,7 +167,7 @@ const MODEL = {
  *
  * @example
  * ```ts
- * import { encodeModel } from "./onnx_proto.ts";
+ * import { encodeModel } from "./proto.ts";
  *
  * const graph = { node: [], name: "empty", initializer: [], input: [], output: [] };
  * console.assert(encodeModel({ irVersion: 9, producerName: "", graph, opsetImport: [] }).length > 0);

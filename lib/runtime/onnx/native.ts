@@ -6,7 +6,7 @@
 import { createRequire } from "node:module";
 import { findNative, NATIVE_VERSION, type NativePlaces } from "./find_native.ts";
 import { createOrtRuntime, type Ort } from "./ort.ts";
-import type { Runtime, RuntimeOptions } from "./runtime.ts";
+import type { Runtime, RuntimeOptions } from "../runtime.ts";
 
 const MAX_DEFAULT_THREADS = 8;
 

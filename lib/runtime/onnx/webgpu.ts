@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { env, InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_webgpu.ts";
+import { env, InferenceSession, Tensor as OrtTensor } from "../../deps/onnxruntime_webgpu.ts";
 import { createOrtRuntime, type Ort, type PlacedTensor, type RemoteMemory } from "./ort.ts";
-import type { Runtime, RuntimeOptions } from "./runtime.ts";
-import type { FloatTensor } from "./tensor.ts";
+import type { Runtime, RuntimeOptions } from "../runtime.ts";
+import type { FloatTensor } from "../tensor.ts";
 
 let started: Promise<Ort> | undefined;
 let name: string | undefined;

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { env, InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_web.ts";
-import { toOnnx } from "../graph/onnx.ts";
-import { input, matMul } from "../graph/ops.ts";
-import type { Graph } from "../graph/value.ts";
+import { env, InferenceSession, Tensor as OrtTensor } from "../../deps/onnxruntime_web.ts";
+import { toOnnx } from "./encode.ts";
+import { input, matMul } from "../../graph/ops.ts";
+import type { Graph } from "../../graph/value.ts";
 import { createOrtRuntime } from "./ort.ts";
-import type { Runtime, RuntimeOptions } from "./runtime.ts";
+import type { Runtime, RuntimeOptions } from "../runtime.ts";
 
 const MAX_DEFAULT_THREADS = 4;
 
@@ -38,7 +38,7 @@ let started: Promise<void> | undefined;
  *
  * @example
  * ```ts
- * import { startOnnx } from "./onnx.ts";
+ * import { startOnnx } from "./web.ts";
  *
  * await startOnnx(1);
  * ```

@@ -11,14 +11,14 @@ import {
   reshape,
   RULES,
   vjp,
-} from "../../lib/graph/mod.ts";
-import { outputName, toOnnx } from "../../lib/graph/onnx.ts";
-import { createRuntime } from "../../lib/runtime/runtime.ts";
-import type { Tensor } from "../../lib/runtime/tensor.ts";
-import { cotangents } from "./differences.ts";
-import { erfExact, evaluate } from "./evaluate.ts";
-import { type Feeds, randomNumbers, relativeError, run, uniform } from "./numbers.ts";
-import { buildCase, RULE_CASES } from "./rule_cases.ts";
+} from "../../../lib/graph/mod.ts";
+import { outputName, toOnnx } from "../../../lib/runtime/onnx/encode.ts";
+import { createRuntime } from "../../../lib/runtime/runtime.ts";
+import type { Tensor } from "../../../lib/runtime/tensor.ts";
+import { cotangents } from "../../graph/differences.ts";
+import { erfExact, evaluate } from "../../graph/evaluate.ts";
+import { type Feeds, randomNumbers, relativeError, run, uniform } from "../../graph/numbers.ts";
+import { buildCase, RULE_CASES } from "../../graph/rule_cases.ts";
 
 // A few dozen roundings of 2⁻²⁴ or 2⁻⁵³ each, relative to the largest element.
 const TOLERANCE = { float32: 2e-6, float64: 4e-15 } as const;

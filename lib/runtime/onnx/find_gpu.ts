@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import { ownCache } from "../weights/hub/settings.ts";
+import { ownCache } from "../../weights/hub/settings.ts";
 
 /** Where Vulkan's loader looks for drivers' manifests, below directories for data and settings. */
 const MANIFESTS = "vulkan/icd.d";

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { InferenceSession, Tensor as OrtTensor } from "../deps/onnxruntime_web.ts";
-import { outputName, toOnnx } from "../graph/onnx.ts";
-import { graphInputs, graphKey } from "../graph/graph.ts";
-import type { FloatType, Graph } from "../graph/value.ts";
-import { Mutex } from "./mutex.ts";
-import { OWN_MEMORY } from "../weights/float_memory.ts";
-import { type Constants, type Inputs, type Runtime, type Session, SLICE_BYTES } from "./runtime.ts";
-import type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./tensor.ts";
+import type { InferenceSession, Tensor as OrtTensor } from "../../deps/onnxruntime_web.ts";
+import { outputName, toOnnx } from "./encode.ts";
+import { graphInputs, graphKey } from "../../graph/graph.ts";
+import type { FloatType, Graph } from "../../graph/value.ts";
+import { Mutex } from "../mutex.ts";
+import { OWN_MEMORY } from "../../weights/float_memory.ts";
+import { type Constants, type Inputs, type Runtime, type Session, SLICE_BYTES } from "../runtime.ts";
+import type { DeviceTensor, FloatTensor, Tensor, TensorData } from "../tensor.ts";
 
 /** What of onnxruntime's module is used. */
 export interface Ort {

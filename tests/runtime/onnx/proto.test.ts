@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { AttributeType, DataType, encodeModel } from "../../lib/graph/onnx_proto.ts";
+import { AttributeType, DataType, encodeModel } from "../../../lib/runtime/onnx/proto.ts";
 
 const text = (bytes: Uint8Array): string => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 

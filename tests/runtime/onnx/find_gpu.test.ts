@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { findGpu } from "../../lib/runtime/find_gpu.ts";
-import { chooseDevice } from "../../lib/runtime/runtime.ts";
+import { findGpu } from "../../../lib/runtime/onnx/find_gpu.ts";
+import { chooseDevice } from "../../../lib/runtime/runtime.ts";
 
 /** A directory with these files, as a file system's root; gone at the end. */
 async function machine(files: readonly string[]): Promise<{ root: string } & AsyncDisposable> {
@@ -76,7 +76,7 @@ Deno.test("the answer is kept, also that there is none, until a driver's file ch
 });
 
 Deno.test("auto with much work ahead writes nothing to standard error, whatever drivers are here", async () => {
-  const url = new URL("../../lib/runtime/runtime.ts", import.meta.url);
+  const url = new URL("../../../lib/runtime/runtime.ts", import.meta.url);
   const script = `
     const { chooseDevice } = await import(${JSON.stringify(url)});
     const { device } = await chooseDevice({ work: () => Promise.resolve([1e15]) });

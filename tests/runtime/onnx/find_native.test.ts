@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { findNative, NATIVE_VERSION } from "../../lib/runtime/find_native.ts";
+import { findNative, NATIVE_VERSION } from "../../../lib/runtime/onnx/find_native.ts";
 
-const PROGRAM = new URL("../../", import.meta.url).pathname;
+const PROGRAM = new URL("../../../", import.meta.url).pathname;
 
 /** `node_modules` with a package of this name and version; gone at the end. */
 async function installed(
