@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
-import { checkSaeList } from "./attribution_options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
@@ -20,7 +19,7 @@ export interface ApplySaesAndRunOptions extends SaeRunOptions {
   readonly trackModelHooks?: readonly string[];
 }
 
-const APPLY_OPTIONS: OptionNames<ApplySaesAndRunOptions> = { ...SAE_RUN_OPTIONS, trackModelHooks: true };
+const APPLY_OPTIONS: OptionKinds<ApplySaesAndRunOptions> = { ...SAE_RUN_OPTIONS, trackModelHooks: "list" };
 
 /** What {@linkcode applySaesAndRun} returns. */
 export interface ApplySaesAndRunOutput {
@@ -57,7 +56,6 @@ export async function applySaesAndRun(
   options: ApplySaesAndRunOptions = {},
 ): Promise<ApplySaesAndRunOutput> {
   checkOptions("applySaesAndRun", options, APPLY_OPTIONS);
-  checkSaeList("applySaesAndRun", saes);
   const { includeErrorTerm = true, trackModelHooks = [], truncate } = options;
   const prependBos = resolvePrependBos(saes, options.prependBos);
   const tokens = await model.toTokens(prompt, { prependBos, truncate });

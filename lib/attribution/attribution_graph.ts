@@ -4,17 +4,18 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import type { Processing } from "../../models/family.ts";
 import type { Model, Token } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 import { excludedPositions } from "./apply.ts";
-import { type AttributionOptions, checkSaeList } from "./attribution_options.ts";
+import type { AttributionOptions } from "./attribution_options.ts";
 import { directEffects, type DirectRun, featureTargets, runDirect } from "./edge_effects.ts";
 import { type Adjacency, nodeInfluence } from "./graph_influence.ts";
 import { chooseLogits, LOGIT_CHOICE, type LogitChoice, logitTargets, topHook } from "./graph_logits.ts";
 import type { Prediction } from "./predict.ts";
 import { resolvePrependBos, resolveProcessing } from "./processing.ts";
+import { PROMPT_RUN_OPTIONS } from "./run_options.ts";
 
 /** Options of {@linkcode attributionGraph}; the defaults are circuit-tracer's. */
 export interface AttributionGraphOptions extends
@@ -32,15 +33,11 @@ export interface AttributionGraphOptions extends
   readonly maxFeatures?: number;
 }
 
-const GRAPH_OPTIONS: OptionNames<AttributionGraphOptions> = {
+const GRAPH_OPTIONS: OptionKinds<AttributionGraphOptions> = {
   ...LOGIT_CHOICE,
-  prependBos: true,
-  truncate: true,
-  processing: true,
-  processingFlags: true,
-  excludeSpecialTokens: true,
-  saes: true,
-  maxFeatures: true,
+  ...PROMPT_RUN_OPTIONS,
+  saes: "list",
+  maxFeatures: "count",
 };
 
 /** A feature in a graph. */
@@ -122,7 +119,6 @@ export async function attributionGraph(
   options: AttributionGraphOptions,
 ): Promise<AttributionGraph> {
   checkOptions("attributionGraph", options, GRAPH_OPTIONS);
-  checkSaeList("attributionGraph", options.saes);
   const { saes } = options;
   const { nLayers } = model.architecture.config;
   const byLayer = new Map(saes.map((sae) => [layerOf(sae), sae]));

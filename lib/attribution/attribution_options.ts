@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Baseline } from "./baseline.ts";
 import type { IntegrationOptions } from "./methods/integrated_gradients.ts";
-import type { MethodName } from "./methods/mod.ts";
+import { findMethod, METHOD_NAMES, type MethodName } from "./methods/mod.ts";
 import { SAE_RUN_OPTIONS, type SaeRunOptions } from "./run_options.ts";
 
 /** Options of {@linkcode calculateFeatureAttribution}. */
@@ -36,46 +36,38 @@ export interface AttributionOptions extends SaeRunOptions {
   readonly diagnose?: boolean;
 }
 
-/** Their names. */
-const ATTRIBUTION_OPTIONS: OptionNames<AttributionOptions> = {
+const INTEGRATION_OPTIONS = {
+  rule: ["trapezoid", "midpoint"],
+  steps: "any",
+  tolerance: "any",
+  mostSteps: "any",
+} as const;
+const BASELINE_OPTIONS = { mean: "any", prompt: "any" } as const;
+
+const ATTRIBUTION_OPTIONS: OptionKinds<AttributionOptions> = {
   ...SAE_RUN_OPTIONS,
-  saes: true,
-  method: true,
-  integration: true,
-  baseline: true,
-  directEffect: true,
-  trackHookPoints: true,
-  topPredictions: true,
-  diagnose: true,
+  saes: "list",
+  method: METHOD_NAMES,
+  integration: INTEGRATION_OPTIONS,
+  baseline: ["zero", "mean"],
+  directEffect: "flag",
+  trackHookPoints: "list",
+  topPredictions: "count",
+  diagnose: "flag",
 };
 
 /**
- * Checks the names of all options, those in options too.
+ * Checks the names and values of all options, those in options too.
  *
  * @param of whose options they are, for the message
- * @throws {TypeError} if one is unknown, or SAEs are no list
+ * @throws {TypeError} if one is unknown
+ * @throws {RangeError} if a value is none of those that it may have
  */
 export function checkAttributionOptions(of: string, options: AttributionOptions): void {
   checkOptions(of, options, ATTRIBUTION_OPTIONS);
-  const { integration, baseline, saes } = options;
-  checkSaeList(of, saes);
-  if (integration !== undefined) checkOptions("integration", integration, INTEGRATION_OPTIONS);
-  if (typeof baseline === "object") {
-    checkOptions<Record<"mean" | "prompt", unknown>>("baseline", baseline as never, BASELINE_OPTIONS);
+  const { baseline, method = "gradient", integration } = options;
+  if (integration !== undefined && !findMethod(method).integrate) {
+    throw new RangeError(`integration is for the method integrated-gradients, not for ${method}: leave it out`);
   }
-}
-
-const INTEGRATION_OPTIONS: OptionNames<IntegrationOptions> = {
-  rule: true,
-  steps: true,
-  tolerance: true,
-  mostSteps: true,
-};
-const BASELINE_OPTIONS = { mean: true, prompt: true } as const;
-
-/** @throws {TypeError} if SAEs are no list */
-export function checkSaeList(of: string, saes: readonly Sae[] | undefined): void {
-  if (saes !== undefined && !Array.isArray(saes)) {
-    throw new TypeError(`The saes of ${of} are no list: give one, such as { saes: [sae] }`);
-  }
+  if (typeof baseline === "object") checkOptions<object>("baseline", baseline, BASELINE_OPTIONS);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import { VERSION } from "../version.ts";
 import type { AttributionGraph } from "./attribution_graph.ts";
 import { graphScores, prune, type Pruned } from "./graph_influence.ts";
@@ -96,13 +96,13 @@ export interface CircuitTracerOptions {
   readonly settings?: Readonly<Record<string, number>>;
 }
 
-const CIRCUIT_TRACER_OPTIONS: OptionNames<CircuitTracerOptions> = {
-  slug: true,
-  scan: true,
-  nodeThreshold: true,
-  edgeThreshold: true,
-  explanations: true,
-  settings: true,
+const CIRCUIT_TRACER_OPTIONS: OptionKinds<CircuitTracerOptions> = {
+  slug: "any",
+  scan: "any",
+  nodeThreshold: "any",
+  edgeThreshold: "any",
+  explanations: "any",
+  settings: "any",
 };
 
 /**

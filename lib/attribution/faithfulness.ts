@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import type { SparseActivations } from "../sae/sparse.ts";
 import type { SaeRun } from "./apply.ts";
 import { contributionSum, type FeatureChange } from "./contributions.ts";
@@ -22,7 +22,11 @@ export interface FaithfulnessOptions extends EffectOptions {
   readonly ablation?: Ablation;
 }
 
-const FAITHFULNESS_OPTIONS: OptionNames<FaithfulnessOptions> = { ...EFFECT_OPTIONS, counts: true, ablation: true };
+const FAITHFULNESS_OPTIONS: OptionKinds<FaithfulnessOptions> = {
+  ...EFFECT_OPTIONS,
+  counts: "list",
+  ablation: ["zero", "mean"],
+};
 
 /** One point of a curve. */
 export interface FaithfulnessPoint {

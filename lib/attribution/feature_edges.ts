@@ -3,17 +3,18 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import type { Processing } from "../../models/family.ts";
 import type { Model, Token } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Cell, Table } from "../table/table.ts";
 import { specialPositions } from "./apply.ts";
-import { type AttributionOptions, checkSaeList } from "./attribution_options.ts";
+import type { AttributionOptions } from "./attribution_options.ts";
 import { directEffects, type DirectRun, featureTargets, isUpstream, runDirect } from "./edge_effects.ts";
 import type { SourceNode } from "./edge_sources.ts";
 import type { Explanations } from "./long_table.ts";
 import { resolvePrependBos, resolveProcessing } from "./processing.ts";
+import { PROMPT_RUN_OPTIONS } from "./run_options.ts";
 
 /** A feature at a position. */
 export interface HookFeature {
@@ -37,14 +38,10 @@ export interface FeatureEdgesOptions extends
   readonly targets?: readonly HookFeature[];
 }
 
-const EDGES_OPTIONS: OptionNames<FeatureEdgesOptions> = {
-  prependBos: true,
-  truncate: true,
-  processing: true,
-  processingFlags: true,
-  excludeSpecialTokens: true,
-  saes: true,
-  targets: true,
+const EDGES_OPTIONS: OptionKinds<FeatureEdgesOptions> = {
+  ...PROMPT_RUN_OPTIONS,
+  saes: "list",
+  targets: "list",
 };
 
 /** A feature and what makes it. */
@@ -109,7 +106,6 @@ export async function featureEdges(
   options: FeatureEdgesOptions,
 ): Promise<FeatureEdges> {
   checkOptions("featureEdges", options, EDGES_OPTIONS);
-  checkSaeList("featureEdges", options.saes);
   const { saes, truncate } = options;
   const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
   const prependBos = resolvePrependBos(saes, options.prependBos);
@@ -200,7 +196,7 @@ export interface EdgeTableOptions {
   readonly explanations?: Explanations;
 }
 
-const EDGE_TABLE_OPTIONS: OptionNames<EdgeTableOptions> = { top: true, featuresOnly: true, explanations: true };
+const EDGE_TABLE_OPTIONS: OptionKinds<EdgeTableOptions> = { top: "count", featuresOnly: "flag", explanations: "any" };
 
 /**
  * Edges as a long table: one row per source and target, largest weight first. `kind` is that of the source, or `rest` for

@@ -58,7 +58,7 @@ export async function featureLogits(
   features: readonly number[],
   options: { readonly top?: number } = {},
 ): Promise<FeatureLogits[]> {
-  checkOptions("featureLogits", options, { top: true });
+  checkOptions("featureLogits", options, { top: "count" });
   const { top = 10 } = options;
   const beyond = features.find((feature) => !Number.isInteger(feature) || feature < 0 || feature >= sae.config.dSae);
   if (beyond !== undefined) throw new RangeError(`There is no feature ${beyond}: the SAE has ${sae.config.dSae}`);

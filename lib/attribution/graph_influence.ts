@@ -139,7 +139,7 @@ function findThreshold(scores: Float64Array, share: number): number {
  * ```
  */
 export function prune(graph: Adjacency, thresholds: Thresholds): Pruned {
-  checkOptions<Thresholds>("pruneGraph", thresholds, { node: true, edge: true });
+  checkOptions<Thresholds>("pruneGraph", thresholds, { node: "any", edge: "any" });
   for (const [name, value] of Object.entries(thresholds)) {
     if (!(value >= 0 && value <= 1)) {
       throw new RangeError(`The ${name} threshold is ${value}: give a number from 0 to 1`);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { OptionNames } from "../options.ts";
+import type { OptionKinds } from "../options.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { DirectRun, Target } from "./edge_effects.ts";
@@ -18,7 +18,7 @@ export interface LogitChoice {
 }
 
 /** The names of its options. */
-export const LOGIT_CHOICE: OptionNames<LogitChoice> = { maxLogits: true, logitProbability: true };
+export const LOGIT_CHOICE: OptionKinds<LogitChoice> = { maxLogits: "count", logitProbability: "any" };
 
 /** The last block's output. */
 export function topHook({ architecture: { config: { nLayers } } }: Model): string {

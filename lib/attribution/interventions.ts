@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptions, type OptionKinds } from "../options.ts";
 import type { ForwardState, Replacement } from "../model/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { Encoded } from "../sae/sae.ts";
@@ -34,6 +35,14 @@ export interface Intervention {
   readonly value: number;
 }
 
+const INTERVENTION: OptionKinds<Intervention> = {
+  hook: "any",
+  feature: "any",
+  position: ["all"],
+  how: ["set", "add", "scale"],
+  value: "any",
+};
+
 /** An activation that was changed. */
 export interface SteeredActivation {
   /** Where its SAE writes. */
@@ -59,6 +68,10 @@ export function plan(
 ): Map<string, Planned[]> {
   const planned = new Map<string, Planned[]>();
   for (const intervention of interventions) {
+    checkOptions("an intervention", intervention, INTERVENTION);
+    if (typeof intervention.value !== "number") {
+      throw new TypeError(`The value of the intervention at feature ${intervention.feature} is missing: give a number`);
+    }
     const hook = intervention.hook ?? (saeRuns.size === 1 ? [...saeRuns.keys()][0] : undefined);
     const run = hook === undefined ? undefined : saeRuns.get(hook);
     if (hook === undefined || run === undefined) {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { quote } from "../quote.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Cell, Table } from "../table/table.ts";
 import type { Attribution } from "./result.ts";
@@ -65,13 +66,13 @@ export interface LongTableOptions {
 }
 
 /** Their names. */
-const LONG_TABLE_OPTIONS: OptionNames<LongTableOptions> = {
-  positions: true,
-  features: true,
-  top: true,
-  includeError: true,
-  columns: true,
-  explanations: true,
+const LONG_TABLE_OPTIONS: OptionKinds<LongTableOptions> = {
+  positions: "any",
+  features: "list",
+  top: "count",
+  includeError: "flag",
+  columns: "any",
+  explanations: "any",
 };
 
 /** One row of the long table. */
@@ -168,6 +169,7 @@ function partsOf(positions: Positions): readonly (number | Slice)[] {
 function positionsOf(part: number | Slice, length: number): number[] {
   const fromStart = (index: number): number => index < 0 ? length + index : index;
   if (typeof part === "number") return [fromStart(part)].filter((at) => at >= 0 && at < length);
+  checkOptions<Slice>("a slice of positions", part, { start: "any", end: "any" });
   const at = (index: number): number => Math.min(length, Math.max(0, fromStart(index)));
   const first = at(part.start ?? 0);
   return Array.from({ length: Math.max(0, at(part.end ?? length) - first) }, (_, i) => first + i);
@@ -244,6 +246,10 @@ function indices(flat: number, dims: readonly number[]): number[] {
 export async function longTable(result: Attribution, options: LongTableOptions = {}): Promise<Table> {
   const rows = longRows(result, options);
   const width = rows.reduce((most, { index }) => Math.max(most, index.length), 0);
+  const unknown = options.columns?.find((column) => !LONG_COLUMNS.includes(column));
+  if (unknown !== undefined) {
+    throw new RangeError(`There is no column ${quote(unknown)}: choose of ${LONG_COLUMNS.join(", ")}`);
+  }
   const columns = options.columns ?? defaultColumns(result, options);
   const explanations = options.explanations ?? (columns.includes("label") ? await ownLabels(result) : new Map());
   const cells = cellsOf(result, explanations);

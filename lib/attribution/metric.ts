@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import { gatherElements, input, mul, neg, reduceMean, reduceSum, type Value } from "../graph/mod.ts";
 import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
 
@@ -121,7 +121,7 @@ export function positionOf(of: string, options: MetricOptions): Position {
   return options.position ?? -1;
 }
 
-const METRIC_OPTIONS: OptionNames<MetricOptions> = { position: true };
+const METRIC_OPTIONS: OptionKinds<MetricOptions> = { position: "any" };
 
 /** The rows that positions stand for, ascending. @throws {RangeError} if there is no such position */
 export function atPositions(position: Position): (tokens: number) => number[] {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import { input, logSoftmax, mul, reduceSum, softmax, sub, type Value } from "../graph/mod.ts";
 import type { Tensor } from "../runtime/tensor.ts";
 import {
@@ -273,7 +273,13 @@ export interface GraphMetric extends MetricOptions {
   build(logits: Value): Value;
 }
 
-const GRAPH_METRIC: OptionNames<GraphMetric> = { position: true, name: true, formula: true, feeds: true, build: true };
+const GRAPH_METRIC: OptionKinds<GraphMetric> = {
+  position: "any",
+  name: "any",
+  formula: "any",
+  feeds: "any",
+  build: "any",
+};
 
 /**
  * Any function of the logits, written as a small graph and differentiated like the rest. (Where no gradient is taken, in

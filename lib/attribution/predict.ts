@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
-import { checkSaeList } from "./attribution_options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
@@ -13,6 +12,7 @@ import type { Sae } from "../sae/sae.ts";
 import type { Token } from "../model/model.ts";
 import { answerWarnings, promptWarnings } from "./prompt_warnings.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
+import { PROMPT_RUN_OPTIONS } from "./run_options.ts";
 
 /** A next token as the model sees it. */
 export interface Prediction {
@@ -46,13 +46,13 @@ export interface TestPromptOptions {
   readonly processing?: ProcessingChoice;
 }
 
-const TEST_OPTIONS: OptionNames<TestPromptOptions> = {
-  topK: true,
-  answer: true,
-  prependBos: true,
-  truncate: true,
-  saes: true,
-  processing: true,
+const TEST_OPTIONS: OptionKinds<TestPromptOptions> = {
+  topK: "count",
+  answer: "any",
+  prependBos: "flag",
+  truncate: "flag",
+  saes: "list",
+  processing: PROMPT_RUN_OPTIONS.processing,
 };
 
 /** What {@linkcode testPrompt} returns. */
@@ -88,7 +88,6 @@ export async function testPrompt(
   options: TestPromptOptions = {},
 ): Promise<PromptTest> {
   checkOptions("testPrompt", options, TEST_OPTIONS);
-  checkSaeList("testPrompt", options.saes);
   const { topK = 10, saes = [], truncate } = options;
   const prependBos = resolvePrependBos(saes, options.prependBos);
   const tokens = await model.toTokens(prompt, { prependBos, truncate });

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Processing } from "../../models/family.ts";
-import type { ProcessingChoice } from "./processing.ts";
-import type { OptionNames } from "../options.ts";
+import { PROCESSING_CHOICES, type ProcessingChoice } from "./processing.ts";
+import type { OptionKinds } from "../options.ts";
 
 /** How a model runs with SAEs in it. */
 export interface SaeRunOptions {
@@ -26,15 +26,24 @@ export interface SaeRunOptions {
   readonly excludeSpecialTokens?: boolean | readonly number[];
 }
 
-/** Their names. */
-export const SAE_RUN_OPTIONS: OptionNames<SaeRunOptions> = {
-  includeErrorTerm: true,
-  prependBos: true,
-  truncate: true,
-  processing: true,
-  processingFlags: true,
-  excludeSpecialTokens: true,
+const PROCESSING_FLAGS: OptionKinds<Processing> = {
+  foldLn: "flag",
+  centerWritingWeights: "flag",
+  centerUnembed: "flag",
+  foldValueBiases: "flag",
 };
+
+/** What they may be, without the error term. */
+export const PROMPT_RUN_OPTIONS: OptionKinds<Omit<SaeRunOptions, "includeErrorTerm">> = {
+  prependBos: "flag",
+  truncate: "flag",
+  processing: PROCESSING_CHOICES,
+  processingFlags: PROCESSING_FLAGS,
+  excludeSpecialTokens: "flag or list",
+};
+
+/** What they may be. */
+export const SAE_RUN_OPTIONS: OptionKinds<SaeRunOptions> = { ...PROMPT_RUN_OPTIONS, includeErrorTerm: "flag" };
 
 /** These options alone, of something that has others too. */
 export function runOptionsOf(

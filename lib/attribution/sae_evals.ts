@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import type { Processing } from "../../models/family.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
@@ -18,6 +18,7 @@ import {
 } from "./sae_evals_downstream.ts";
 import { type FeatureFigures, FeatureSums, type Sparsity } from "./sae_evals_features.ts";
 import { type ReconstructionQuality, ReconstructionSums, type Shrinkage } from "./sae_evals_reconstruction.ts";
+import { PROMPT_RUN_OPTIONS } from "./run_options.ts";
 
 /** Prompts per batch on SAELens's command line. */
 const BATCH_SIZE = 16;
@@ -40,11 +41,11 @@ export interface SaeEvalsOptions {
   readonly processingFlags?: Partial<Processing>;
 }
 
-const EVALS_OPTIONS: OptionNames<SaeEvalsOptions> = {
-  excludeSpecialTokens: true,
-  batchSize: true,
-  processing: true,
-  processingFlags: true,
+const EVALS_OPTIONS: OptionKinds<SaeEvalsOptions> = {
+  excludeSpecialTokens: "flag or list",
+  batchSize: "any",
+  processing: PROMPT_RUN_OPTIONS.processing,
+  processingFlags: PROMPT_RUN_OPTIONS.processingFlags,
 };
 
 /** Groups and names as SAELens writes them, so that both JSONs can be laid side by side. */

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
-import { checkSaeList } from "./attribution_options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import type { Model, Token } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Sae } from "../sae/sae.ts";
@@ -28,12 +27,12 @@ export interface SteerOptions extends VariantOptions, SaeRunOptions {
   readonly position?: number;
 }
 
-const STEER_OPTIONS: OptionNames<SteerOptions> = {
+const STEER_OPTIONS: OptionKinds<SteerOptions> = {
   ...VARIANT_OPTIONS,
   ...SAE_RUN_OPTIONS,
-  saes: true,
-  metric: true,
-  position: true,
+  saes: "list",
+  metric: "any",
+  position: "any",
 };
 
 /** What {@linkcode steer} returns. */
@@ -98,7 +97,6 @@ export async function steer(
   options: SteerOptions,
 ): Promise<Steered> {
   checkOptions("steer", options, STEER_OPTIONS);
-  checkSaeList("steer", options.saes);
   const { saes, includeErrorTerm = true, truncate, downstreamError = "recomputed" } = options;
   if (interventions.length === 0) throw new RangeError("Nothing is to be changed: give an intervention");
   const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);

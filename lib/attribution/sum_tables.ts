@@ -13,7 +13,7 @@ import type { Attribution } from "./result.ts";
  * for, the direct effect of that total too.
  */
 export function positionTable(result: Attribution, options: Pick<LongTableOptions, "positions"> = {}): Table {
-  checkOptions("positionTable", options, { positions: true });
+  checkOptions("positionTable", options, { positions: "any" });
   const wanted = positionsIn(options.positions ?? {}, result.tokens.length);
   const rows = result.hooks.flatMap((hook) => {
     const { features, bias, error, total } = result.decomposition[hook];

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { OptionNames } from "../options.ts";
+import { DOWNSTREAM_ERRORS } from "./downstream_error.ts";
+import type { OptionKinds } from "../options.ts";
 import type { ForwardState, Replacement } from "../model/chain.ts";
 import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
@@ -35,9 +36,9 @@ export interface EffectOptions extends VariantOptions {
 }
 
 /** Their names. */
-export const VARIANT_OPTIONS: OptionNames<VariantOptions> = { downstreamError: true };
+export const VARIANT_OPTIONS: OptionKinds<VariantOptions> = { downstreamError: DOWNSTREAM_ERRORS };
 /** Their names. */
-export const EFFECT_OPTIONS: OptionNames<EffectOptions> = { ...VARIANT_OPTIONS, metric: true };
+export const EFFECT_OPTIONS: OptionKinds<EffectOptions> = { ...VARIANT_OPTIONS, metric: "any" };
 
 /** What of a run is needed to go on from its middle; an `Attribution`'s `parts` has it. */
 export type RunParts = Pick<AttributionParts, "model" | "metricName" | "grads" | "includeErrorTerm">;

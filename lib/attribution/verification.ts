@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import { ablateFeatures, ablateJointly, type AblationRow } from "./ablation.ts";
 import type { Attribution } from "./result.ts";
 import type { AttributionRow } from "./sae_attribution.ts";
@@ -19,7 +19,7 @@ export interface VerifyOptions extends VariantOptions {
   readonly seed?: number;
 }
 
-const VERIFY_OPTIONS: OptionNames<VerifyOptions> = { ...VARIANT_OPTIONS, count: true, seed: true };
+const VERIFY_OPTIONS: OptionKinds<VerifyOptions> = { ...VARIANT_OPTIONS, count: "count", seed: "any" };
 
 /** An attribution and the exact effect of what it is about; keys are those of the summary's JSON. */
 export interface VerifiedRow {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import { add } from "./ops.ts";
 import { type Rule, RULES } from "./rules.ts";
 import { reachable } from "./graph.ts";
@@ -19,7 +19,7 @@ export interface VjpOptions {
   readonly rules?: Readonly<Partial<Record<Role, Rule>>>;
 }
 
-const VJP_OPTIONS: OptionNames<VjpOptions> = { stop: true, stopAt: true, rules: true };
+const VJP_OPTIONS: OptionKinds<VjpOptions> = { stop: "list", stopAt: "list", rules: "any" };
 
 /**
  * Vector–Jacobian product: the gradient of `Σ_i gradients[i] · outputs[i]` with respect to values of the same graph.

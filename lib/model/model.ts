@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { quote } from "../quote.ts";
 import { DENO_INSPECT, type Inspect, showFields } from "../inspect.ts";
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import { parseJsonObject } from "../weights/json.ts";
 import { openArchitecture } from "../../models/mod.ts";
 import type { Architecture, WeightRef } from "../../models/family.ts";
@@ -48,7 +49,11 @@ export interface TokenOptions {
   readonly truncate?: boolean;
 }
 
-const CHAT_OPTIONS: OptionNames<ChatOptions> = { addGenerationPrompt: true, assistantPrefix: true, variables: true };
+const CHAT_OPTIONS: OptionKinds<ChatOptions> = {
+  addGenerationPrompt: "flag",
+  assistantPrefix: "any",
+  variables: "any",
+};
 
 /** A model that has been opened. Its weights stay on disk until a pass needs them. */
 export class Model implements AsyncDisposable {
@@ -115,7 +120,10 @@ export class Model implements AsyncDisposable {
    * @throws {TypeError} if the prompt is text and the model has no tokenizer
    */
   async toTokens(prompt: string | readonly number[], options: TokenOptions = {}): Promise<number[]> {
-    checkOptions<TokenOptions>("toTokens", options, { prependBos: true, truncate: true });
+    checkOptions<TokenOptions>("toTokens", options, { prependBos: "flag", truncate: "flag" });
+    if (typeof prompt !== "string" && !Array.isArray(prompt)) {
+      throw new TypeError(`The prompt is ${quote(prompt)}: give a text or a list of token ids`);
+    }
     const { nCtx } = this.architecture.config;
     const ids = typeof prompt === "string" ? await this.#encode(prompt, options.prependBos) : [...prompt];
     if (ids.length === 0) throw new RangeError("The prompt has no tokens: give some text, or prepend BOS");
@@ -311,17 +319,17 @@ export interface LoadModelOptions extends Omit<RuntimeOptions, "work">, OpenOpti
   readonly onStage?: () => void;
 }
 
-const LOAD_OPTIONS: OptionNames<LoadModelOptions> = {
-  revision: true,
-  onProgress: true,
-  isPublic: true,
-  device: true,
-  threads: true,
-  dtype: true,
-  weights: true,
-  memoryLimit: true,
-  tokens: true,
-  onStage: true,
+const LOAD_OPTIONS: OptionKinds<LoadModelOptions> = {
+  revision: "any",
+  onProgress: "any",
+  isPublic: "flag",
+  device: "any",
+  threads: "positive",
+  dtype: "any",
+  weights: ["streamed", "resident", "auto"],
+  memoryLimit: "positive",
+  tokens: "any",
+  onStage: "any",
 };
 
 interface Located {

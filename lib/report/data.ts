@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import type { Explanations } from "../attribution/long_table.ts";
 import type { Attribution } from "../attribution/result.ts";
 import { showProcessing } from "../attribution/processing.ts";
@@ -204,14 +204,14 @@ export interface ReportDataOptions {
   readonly rows?: number;
 }
 
-const REPORT_OPTIONS: OptionNames<ReportDataOptions> = {
-  explanations: true,
-  predictions: true,
-  command: true,
-  processing: true,
-  warnings: true,
-  cards: true,
-  rows: true,
+const REPORT_OPTIONS: OptionKinds<ReportDataOptions> = {
+  explanations: "any",
+  predictions: "count",
+  command: "any",
+  processing: "any",
+  warnings: "any",
+  cards: "count",
+  rows: "count",
 };
 
 const PREDICTIONS = 10;

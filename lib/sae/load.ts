@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionKinds } from "../options.ts";
 import { bundledUrl, findBundledSae } from "../bundled.ts";
 import { isRecord, parseUniqueObject } from "../weights/json.ts";
 import { readTextIfThere } from "../weights/read_text.ts";
@@ -99,16 +99,16 @@ export interface LoadSaeSettings extends SaeOverrides, OpenOptions {
   readonly weights?: "streamed" | "resident";
 }
 
-const LOAD_OPTIONS: OptionNames<LoadSaeSettings> = {
-  revision: true,
-  onProgress: true,
-  isPublic: true,
-  hook: true,
-  hookIn: true,
-  normScalingFactor: true,
-  listed: true,
-  k: true,
-  weights: true,
+const LOAD_OPTIONS: OptionKinds<LoadSaeSettings> = {
+  revision: "any",
+  onProgress: "any",
+  isPublic: "flag",
+  hook: "any",
+  hookIn: "any",
+  normScalingFactor: "any",
+  listed: "any",
+  k: "count",
+  weights: ["streamed", "resident"],
 };
 
 interface Located {

@@ -98,14 +98,73 @@ Deno.test("no public function with options is missing above", () => {
   assert.deepEqual(withOptions.map(([name]) => name).filter((name) => !Object.hasOwn(CALLS, name)), []);
 });
 
+const STEP = { feature: 189, position: -1, how: "set", value: 0 };
+const attribute = (options: object) =>
+  api.calculateFeatureAttribution(model, PROMPT, metric, { saes: [sae], ...options });
+const ablate = (options: Untyped) => api.ablateFeatures(result, sae.hookOut, [], options);
+const steer = (step: object) => api.steer(model, PROMPT, [{ ...STEP, ...step } as never], { saes: [sae] });
+
+/** Values that an option cannot have, and what the message says. */
+const VALUES: readonly (readonly [call: () => unknown, message: RegExp])[] = [
+  [() => attribute({ processing: "foo" }), /^processing of .* is "foo": choose sae, default or none$/],
+  [() => attribute({ processingFlags: { fold_ln: true } }), /^processingFlags has no option "fold_ln": .* "foldLn"$/],
+  [() => attribute({ processingFlags: { foldLn: 1 } }), /^foldLn of processingFlags is 1: give true or false$/],
+  [() => attribute({ method: "shap" }), /^method of .* is "shap": choose gradient, .* or integrated-gradients$/],
+  [() => attribute({ includeErrorTerm: "no" }), /^includeErrorTerm of .* is "no": give true or false$/],
+  [() => attribute({ excludeSpecialTokens: "yes" }), /^excludeSpecialTokens of .*: give true, false or token ids$/],
+  [() => attribute({ trackHookPoints: "hook_embed" }), /^trackHookPoints of .* is "hook_embed": give a list$/],
+  [() => attribute({ baseline: "median" }), /^baseline of .* is "median": choose zero or mean$/],
+  [() => attribute({ topPredictions: -1 }), /^topPredictions of .* is -1: give a whole number, at least 0$/],
+  [
+    () => attribute({ integration: { steps: 4 } }),
+    /^integration is for the method integrated-gradients, not for gradient/,
+  ],
+  [
+    () => attribute({ method: "integrated-gradients", integration: { rule: "left" } }),
+    /^rule of integration is "left": choose trapezoid or midpoint$/,
+  ],
+  [
+    () => ablate({ downstreamError: "freeze" } as never),
+    /^downstreamError of ablateFeatures is "freeze": choose recomp/,
+  ],
+  [() => api.evaluateFaithfulness(result, { ablation: "median" } as never), /^ablation of .*: choose zero or mean$/],
+  [() => api.loadModel("tiny-facts", { weights: "all" } as never), /^weights of loadModel is "all": choose streamed, /],
+  [() => api.loadModel("tiny-facts", { threads: 0 }), /^threads of loadModel is 0: give a number above 0$/],
+  [
+    () => api.loadSae("tiny-facts/blocks.3.hook_resid_pre", { weights: "auto" } as never),
+    /^weights of loadSae is "auto"/,
+  ],
+  [() => steer({ how: "zero" }), /^how of an intervention is "zero": choose set, add or scale$/],
+  [() => steer({ value: undefined }), /^The value of the intervention at feature 189 is missing: give a number$/],
+  [() => steer({ hooks: sae.hookOut }), /^an intervention has no option "hooks": the nearest is "hook"$/],
+  [() => api.longRows(result, { positions: { from: 3 } as never }), /^a slice of positions has no option "from": /],
+  [
+    () => api.longTable(result, { columns: ["tokens"] as never }),
+    /^There is no column "tokens": choose of hook, kind,/,
+  ],
+  [() => api.longTable(result, { top: -3 }), /^top of The long table is -3: give a whole number/],
+  [() => api.testPrompt(model, PROMPT, { topK: "3" as never }), /^topK of testPrompt is "3": give a whole number/],
+  [() => api.testPrompt(model, undefined as never), /^The prompt is undefined: give a text or a list of token ids$/],
+];
+
+Deno.test("a value that an option cannot have is an error, not something else", async () => {
+  for (const [call, message] of VALUES) {
+    await assert.rejects(async () => await call(), (error: Error) => {
+      assert.match(error.message, message);
+      assert.ok(error instanceof RangeError || error instanceof TypeError);
+      return true;
+    });
+  }
+});
+
 Deno.test("options that are no object, and SAEs that are no list", async () => {
-  const attribute = (options: Untyped) => api.calculateFeatureAttribution(model, PROMPT, metric, options);
-  await assert.rejects(attribute([sae] as never), {
+  const plain = (options: Untyped) => api.calculateFeatureAttribution(model, PROMPT, metric, options);
+  await assert.rejects(plain([sae] as never), {
     name: "TypeError",
-    message: "The options of calculateFeatureAttribution are a list: give an object such as { includeErrorTerm: … }",
+    message: "The options of calculateFeatureAttribution are a list: give an object such as { prependBos: … }",
   });
-  await assert.rejects(attribute({ saes: sae } as never), {
-    message: /^The saes of .* are no list: give one, such as \{ saes: \[sae\] \}/,
+  await assert.rejects(plain({ saes: sae } as never), {
+    message: /^saes of calculateFeatureAttribution is .*: give a list$/,
   });
   assert.throws(() => api.logit(" golf", -1 as Untyped), {
     message: /^The options of logit are a number: give an object/,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkOptions, type OptionKinds } from "../../options.ts";
 import {
   type AttributeProto,
   AttributeType,
@@ -41,7 +41,7 @@ export interface OnnxOptions {
   readonly external?: Readonly<Record<string, readonly number[]>>;
 }
 
-const ONNX_OPTIONS: OptionNames<OnnxOptions> = { dtype: true, contribOps: true, external: true };
+const ONNX_OPTIONS: OptionKinds<OnnxOptions> = { dtype: "any", contribOps: "flag", external: "any" };
 
 /** onnxruntime's own ops. */
 const CONTRIB = "com.microsoft";
