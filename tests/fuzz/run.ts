@@ -1,6 +1,6 @@
 /**
  * Damages files, reads them, and prints what came of it as JSON lines: a process of its own, so that memory is its own and
- * one that hangs can be ended. `deno run -A tests/fuzz/run.ts ROUNDS [PART OF A READER'S NAME]`
+ * one that hangs can be ended. `deno run -A tests/fuzz/run.ts ROUNDS [PART OF A READER'S NAME [SEED]]`
  */
 import { cpuUsage } from "node:process";
 import { type Bomb, BOMBS } from "./bombs.ts";
@@ -104,8 +104,8 @@ class Account {
 }
 
 /** A reader's rounds, after its whole files. */
-export async function fuzz({ name, seeds, victims = /./, read }: Reader, rounds: number): Promise<Outcome> {
-  const random = makeRandom(name.length * 1000 + name.charCodeAt(name.length - 1));
+export async function fuzz({ name, seeds, victims = /./, read }: Reader, rounds: number, start = 0): Promise<Outcome> {
+  const random = makeRandom(start + name.length * 1000 + name.charCodeAt(name.length - 1));
   const account = new Account(name);
   for (const seed of seeds) account.add(await measure(() => read(seed)), "whole files", (error) => error === undefined);
   for (let round = 0; round < rounds; round++) {
@@ -132,11 +132,11 @@ async function explode({ name, reader, isRefused, make }: Bomb): Promise<Outcome
 }
 
 if (import.meta.main) {
-  const [rounds, part = ""] = Deno.args;
+  const [rounds, part = "", seed = "0"] = Deno.args;
   const print = (value: unknown): void => console.log(JSON.stringify(value));
   for (const reader of READERS.filter(({ name }) => name.includes(part))) {
     print({ begins: reader.name });
-    print(await fuzz(reader, Number(rounds)));
+    print(await fuzz(reader, Number(rounds), Number(seed)));
   }
   for (const bomb of BOMBS.filter(({ name }) => name.includes(part))) {
     print({ begins: bomb.name });

@@ -61,7 +61,18 @@ export interface CheckedMetadata {
  */
 export async function readMetadata(file: AsyncBuffer): Promise<CheckedMetadata> {
   await checkFooter(file);
-  const metadata = await parse(file);
+  try {
+    return interpret(await parquetMetadataAsync(file, { geoparquet: false }), file.byteLength);
+  } catch (cause) {
+    // Any field may be of another kind than its type says: what the engine says then is of no use.
+    if (!(cause instanceof TypeError || cause instanceof RangeError) && (cause as Error).constructor !== Error) {
+      throw cause;
+    }
+    throw new SyntaxError("it is damaged: its index makes no sense", { cause });
+  }
+}
+
+function interpret(metadata: FileMetaData, size: number): CheckedMetadata {
   const root = readSchema(metadata.schema);
   const columns = leaves(root);
   let rows = 0;
@@ -69,11 +80,11 @@ export async function readMetadata(file: AsyncBuffer): Promise<CheckedMetadata> 
     const own = count(group.num_rows, MOST_GROUP_ROWS, `rows of row group ${g + 1}`);
     rows += own;
     if (group.columns.length !== columns.length) throw damaged(`row group ${g + 1} has not one part for each column`);
-    return { rows: own, chunks: columns.map((column, i) => readChunk(group.columns[i], column, own, file.byteLength)) };
+    return { rows: own, chunks: columns.map((column, i) => readChunk(group.columns[i], column, own, size)) };
   });
   if (rows > MOST_ROWS) throw new SyntaxError(`it has ${rows} rows, at most ${MOST_ROWS} are read: split it`);
   if (rows !== Number(metadata.num_rows)) {
-    throw damaged(`it has ${metadata.num_rows} rows, its row groups have ${rows}`);
+    throw damaged(`it has ${quote(metadata.num_rows)} rows, its row groups have ${rows}`);
   }
   checkOverlap(groups.flatMap(({ chunks }) => chunks));
   return { metadata, names: root.children.map(({ name }) => name), groups };
@@ -88,14 +99,6 @@ async function checkFooter(file: AsyncBuffer): Promise<void> {
   if (length > size - 12) throw damaged(`its index of ${length} bytes does not fit into the file's ${size}`);
   if (length > MOST_INDEX_BYTES) throw damaged(`its index has ${length} bytes, at most ${MOST_INDEX_BYTES} are read`);
   checkThrift(new Bytes(new Uint8Array(await file.slice(size - 8 - length, size - 8))), MOST_INDEX_VALUES);
-}
-
-async function parse(file: AsyncBuffer): Promise<FileMetaData> {
-  try {
-    return await parquetMetadataAsync(file, { geoparquet: false });
-  } catch (cause) {
-    throw new SyntaxError("it is damaged: its index makes no sense", { cause });
-  }
 }
 
 type Element = FileMetaData["schema"][number];
