@@ -6,6 +6,8 @@
  */
 import { type Bytes, damaged } from "./bytes.ts";
 
+const MOST_FILLED = 2 ** 16;
+
 /**
  * Numbers of `width` bits in runs: one repeated, or eight times some one after another.
  *
@@ -19,8 +21,10 @@ export function readRuns(bytes: Bytes, width: number, count: number, most: numbe
     const head = bytes.varint();
     const isPacked = head % 2 === 1;
     const length = Math.floor(head / 2) * (isPacked ? 8 : 1);
-    // Groups of eight are filled up at the end.
-    if (length - (isPacked ? 7 : 0) > count - done) throw damaged(`a run of ${length} where ${count - done} are left`);
+    // Numbers one after another are filled up at the end: to eight of them, by DuckDB to 256.
+    if (length - (isPacked ? MOST_FILLED : 0) > count - done) {
+      throw damaged(`a run of ${length} where ${count - done} are left`);
+    }
     if (isPacked) unpack(bytes.take(length * width / 8), width, numbers.subarray(done, done + length));
     else numbers.fill(repeated(bytes, width), done, done + length);
     done += length;

@@ -1,5 +1,6 @@
-"""Prompts as Parquet in every encoding and compression that pyarrow writes, and what is in them: run it with the directory."""
+"""Prompts as Parquet in every encoding and compression that pyarrow writes, as other programs write them, and what is in them: run it with the directory."""
 import json, sys, pathlib
+import duckdb, fastparquet, polars
 import pyarrow as pa, pyarrow.parquet as pq
 out = pathlib.Path(sys.argv[1]); out.mkdir(parents=True, exist_ok=True)
 n = 24
@@ -32,6 +33,13 @@ write("delta", table(prompts), compression="none", use_dictionary=False, data_pa
     "prompt": "DELTA_BYTE_ARRAY", "id": "DELTA_BINARY_PACKED", "pos_token.list.element": "DELTA_LENGTH_BYTE_ARRAY", "note": "BYTE_STREAM_SPLIT", "flag": "RLE"})
 write("delta-tokens", tokens, compression="zstd", use_dictionary=False, data_page_version="1.0", column_encoding={
     "ids.list.element": "DELTA_BINARY_PACKED", "id": "DELTA_LENGTH_BYTE_ARRAY", "neg_id": "DELTA_BINARY_PACKED"})
+# Other writers fill runs up, place dictionaries and levels in their own ways.
+few = table(prompts).select(["prompt", "id", "note"])
+polars.from_arrow(few).write_parquet(out / "polars.parquet", data_page_size=100)
+duckdb.sql(f"COPY few TO '{out}/duckdb.parquet' (FORMAT parquet)")
+duckdb.sql(f"COPY tokens TO '{out}/duckdb-tokens.parquet' (FORMAT parquet, PARQUET_VERSION V2)")
+fastparquet.write(str(out / "fastparquet.parquet"), few.to_pandas().astype({"id": "Int64"}), compression="SNAPPY")
+cases |= {name: few.to_pylist() for name in ["polars", "duckdb", "fastparquet"]} | {"duckdb-tokens": tokens.to_pylist()}
 (out / "cases.json").write_text(json.dumps(cases, ensure_ascii=False) + "\n")
 # A few hundred bytes that stand for a gigabyte of text.
 bomb = pa.table({"prompt": pa.array(["x" * 2**20] * 1024, pa.string())})
