@@ -1,7 +1,7 @@
 /** Tokens and merges found in the text of a file, against the same file parsed. */
 import assert from "node:assert/strict";
 import { readDocument } from "../../lib/model/tokenizer/document.ts";
-import { readScore } from "../../lib/model/tokenizer/scored_vocabulary.ts";
+import { readScore } from "../../lib/model/tokenizer/vocabulary/scored_vocabulary.ts";
 
 const DATA = new URL("../data/", import.meta.url);
 const FILES = [

@@ -4,12 +4,12 @@
  * @module
  */
 import { quote } from "../../quote.ts";
-import { Budget } from "./budget.ts";
-import { characterSet, RUST_WORD, WHITE_SPACE } from "./character_set.ts";
+import { Budget } from "./regex/budget.ts";
+import { characterSet, RUST_WORD, WHITE_SPACE } from "./regex/character_set.ts";
 import { isObject, refused } from "./part.ts";
 import { type Piece, slicePiece } from "./piece.ts";
-import { Trie } from "./trie.ts";
-import { MAX_TOKEN_ID, type Vocabulary } from "./vocabulary.ts";
+import { Trie } from "./vocabulary/trie.ts";
+import { MAX_TOKEN_ID, type Vocabulary } from "./vocabulary/vocabulary.ts";
 
 /** A token as `added_tokens` of tokenizer.json, or another file, has it. */
 export interface AddedToken {
@@ -24,6 +24,8 @@ export interface AddedToken {
   readonly special: boolean;
   /** The id that the file says. */
   readonly id?: number;
+  /** The file. */
+  readonly file: string;
 }
 
 /** A piece that is a token already, or is not. */
@@ -32,29 +34,29 @@ export interface TokenPiece {
   readonly id?: number;
 }
 
-/** Reads one; `place` is the file that it stands in. */
-export function readAddedToken(value: unknown, place: string, id?: unknown): AddedToken {
-  if (!isObject(value) || typeof value.content !== "string") throw new SyntaxError(`an added token has no content`);
+/** Reads one. */
+export function readAddedToken(value: unknown, file: string, id?: unknown): AddedToken {
+  if (!isObject(value) || typeof value.content !== "string") throw refused("an added token has no content", file);
+  const { content } = value;
   const flag = (key: string, absent: boolean): boolean => {
     const found = value[key] ?? absent;
     if (typeof found === "boolean") return found;
-    throw new SyntaxError(`Cannot use ${place}: the added token ${quote(value.content)} has ${key} ${quote(found)}`);
+    throw refused(`its added token ${quote(content)} has ${key} ${quote(found)}`, file);
   };
+  if (id !== undefined && !(Number.isSafeInteger(id) && (id as number) >= 0 && (id as number) <= MAX_TOKEN_ID)) {
+    throw refused(`its added token ${quote(content)} has the id ${quote(id)}`, file);
+  }
   const special = flag("special", false);
   return {
-    content: value.content,
+    content,
     singleWord: flag("single_word", false),
     lstrip: flag("lstrip", false),
     rstrip: flag("rstrip", false),
     normalized: flag("normalized", !special),
     special,
-    id: id === undefined ? undefined : checkedId(id, value.content),
+    id: id as number | undefined,
+    file,
   };
-}
-
-function checkedId(id: unknown, content: string): number {
-  if (Number.isSafeInteger(id) && (id as number) >= 0 && (id as number) <= MAX_TOKEN_ID) return id as number;
-  throw refused(`its added token ${quote(content)} has the id ${quote(id)}`);
 }
 
 /** The added tokens of a tokenizer. */
@@ -129,11 +131,11 @@ export class AddedTokens {
     const { size } = this.#vocabulary;
     let next = this.#largest >= size || size === 0 ? this.#largest + 1 : size;
     for (const token of tokens) {
-      const { content, id: said } = token;
+      const { content, id: said, file } = token;
       if (content === "") continue;
       const id = this.#ids.get(content) ?? this.#vocabulary.id(content) ?? next++;
       if (said !== undefined && said !== id) {
-        throw refused(`its added token ${quote(content)} has the id ${said} where tokenizers gives it ${id}`);
+        throw refused(`its added token ${quote(content)} has the id ${said} where tokenizers gives it ${id}`, file);
       }
       this.#ids.set(content, id);
       this.#tokens.set(id, token);

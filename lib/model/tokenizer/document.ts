@@ -4,10 +4,10 @@
  * @module
  */
 import { excerpt, quote } from "../../quote.ts";
-import { Irregular, JsonScanner } from "./json_scanner.ts";
+import { Irregular, JsonScanner } from "./vocabulary/json_scanner.ts";
 import { isObject } from "./part.ts";
-import { ScoredVocabulary } from "./scored_vocabulary.ts";
-import { Merges, TextVocabulary } from "./vocabulary.ts";
+import { ScoredVocabulary } from "./vocabulary/scored_vocabulary.ts";
+import { Merges, TextVocabulary } from "./vocabulary/vocabulary.ts";
 
 /** What `tokenizer.json` says. */
 export interface TokenizerDocument {

@@ -4,9 +4,9 @@
  * @module
  */
 import { byteLevel } from "../token_bytes.ts";
-import { ACCENTS, CONTROL, INERT, MARKS } from "./character_tables.ts";
-import { type CharacterRanges, isIn } from "./character_ranges.ts";
-import { characterSet, WHITE_SPACE } from "./character_set.ts";
+import { ACCENTS, CONTROL, INERT, MARKS } from "./regex/character_tables.ts";
+import { type CharacterRanges, isIn } from "./regex/character_ranges.ts";
+import { characterSet, WHITE_SPACE } from "./regex/character_set.ts";
 import type { Part } from "./part.ts";
 import { readPattern } from "./pattern.ts";
 import { type Finder, mapPiece, type Piece, prependTo, wholePiece } from "./piece.ts";

@@ -11,8 +11,8 @@ import { quote } from "../../quote.ts";
 const MAX_DEPTH = 8;
 
 /** What cannot be used: an error in one line. */
-export function refused(what: string): SyntaxError {
-  return new SyntaxError(`Cannot use tokenizer.json: ${what}: use a tokenizer whose parts are known here`);
+export function refused(what: string, file = "tokenizer.json"): SyntaxError {
+  return new SyntaxError(`Cannot use ${file}: ${what}: without tokenizer.json, a model takes token ids`);
 }
 
 /** A JSON object. */

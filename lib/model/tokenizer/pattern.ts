@@ -6,7 +6,7 @@
 import { excerpt } from "../../quote.ts";
 import type { Part } from "./part.ts";
 import { type Finder, textFinder } from "./piece.ts";
-import { Regex } from "./regex.ts";
+import { Regex } from "./regex/regex.ts";
 
 /** What finds a part's pattern, and whether it may find nothing at all between two characters. */
 export function readPattern(part: Part): { readonly find: Finder; readonly canBeEmpty: boolean } {

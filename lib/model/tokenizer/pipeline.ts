@@ -6,7 +6,7 @@
  */
 import { quote } from "../../quote.ts";
 import { type AddedToken, AddedTokens, readAddedToken } from "./added_tokens.ts";
-import { createBpe, type WordModel } from "./bpe.ts";
+import { createBpe, type WordModel } from "./models/bpe.ts";
 import { createDecoder, type Decoder } from "./decoders.ts";
 import { malformed, readDocument, type TokenizerDocument } from "./document.ts";
 import { createNormalizer } from "./normalizers.ts";
@@ -14,10 +14,10 @@ import { mergedConfig, type OtherFiles, otherTokens } from "./other_tokens.ts";
 import { isObject, Part, refused } from "./part.ts";
 import { type Piece, wholePiece } from "./piece.ts";
 import { createPreTokenizer, type PreTokenizer } from "./pre_tokenizers.ts";
-import { ScoredVocabulary } from "./scored_vocabulary.ts";
-import { createUnigram } from "./unigram.ts";
-import type { Merges, TextVocabulary, Vocabulary } from "./vocabulary.ts";
-import { createWordLevel, createWordPiece } from "./words.ts";
+import { ScoredVocabulary } from "./vocabulary/scored_vocabulary.ts";
+import { createUnigram } from "./models/unigram.ts";
+import type { Merges, TextVocabulary, Vocabulary } from "./vocabulary/vocabulary.ts";
+import { createWordLevel, createWordPiece } from "./models/words.ts";
 
 /** What `tokenizer.json` may say at its top. Truncation and padding are left to whoever encodes, as transformers does. */
 const TOP = new Set([

@@ -1,6 +1,6 @@
-"""Writes lib/model/tokenizer/character_tables.ts: characters that tokenizers 0.23.3 takes for other than today's Unicode.
+"""Writes lib/model/tokenizer/regex/character_tables.ts: characters that tokenizers 0.23.3 takes for other than today's Unicode.
 
-It asks the library itself about every code point: python make_character_tables.py > ../../../lib/model/tokenizer/character_tables.ts
+It asks the library itself about every code point: python make_character_tables.py > ../../../lib/model/tokenizer/regex/character_tables.ts
 """
 import json
 import subprocess

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { quote } from "../../quote.ts";
-import { type Part } from "./part.ts";
-import type { Merges, Vocabulary } from "./vocabulary.ts";
+import { quote } from "../../../quote.ts";
+import { type Part } from "../part.ts";
+import type { Merges, Vocabulary } from "../vocabulary/vocabulary.ts";
 
 /** Appends the ids of a word. */
 export type WordModel = (word: string, ids: number[]) => void;

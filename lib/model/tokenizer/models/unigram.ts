@@ -4,10 +4,10 @@
  * @module
  */
 import { byteToken, type WordModel } from "./bpe.ts";
-import { Budget } from "./budget.ts";
-import type { Part } from "./part.ts";
-import type { ScoredVocabulary } from "./scored_vocabulary.ts";
-import type { Trie } from "./trie.ts";
+import { Budget } from "../regex/budget.ts";
+import type { Part } from "../part.ts";
+import type { ScoredVocabulary } from "../vocabulary/scored_vocabulary.ts";
+import type { Trie } from "../vocabulary/trie.ts";
 
 /** What an unknown character costs beyond the lowest score. */
 const UNKNOWN_PENALTY = 10;

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { quote } from "../../quote.ts";
+import { quote } from "../../../quote.ts";
 import type { WordModel } from "./bpe.ts";
-import { type Part } from "./part.ts";
-import type { Vocabulary } from "./vocabulary.ts";
+import { type Part } from "../part.ts";
+import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 
 /** The most characters of a word that a file may ask for: a word takes the square of it. Files in use say 100. */
 const MAX_WORD = 200;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Budget } from "./budget.ts";
+import type { Budget } from "../regex/budget.ts";
 import { mix, MULTIPLIER, Numbers } from "./numbers.ts";
 
 /** Far above any vocabulary (those of 250,000 tokens need a million). */

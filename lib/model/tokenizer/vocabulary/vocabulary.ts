@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { excerpt, quote } from "../../quote.ts";
+import { excerpt, quote } from "../../../quote.ts";
 import { hashOf, Irregular, type JsonScanner } from "./json_scanner.ts";
 import { mix, Numbers } from "./numbers.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { excerpt, quote } from "../../quote.ts";
+import { excerpt, quote } from "../../../quote.ts";
 import { Irregular, type JsonScanner } from "./json_scanner.ts";
 import { Trie } from "./trie.ts";
 import { MAX_TOKEN_ID, type Vocabulary } from "./vocabulary.ts";
