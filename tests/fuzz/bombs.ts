@@ -56,6 +56,20 @@ function config(name: string, text: () => string): Bomb {
   return { name: `config.json: ${name}`, reader: "model", isRefused: true, make };
 }
 
+function tokenizer(name: string, parts: () => object): Bomb {
+  const model = { type: "BPE", vocab: { a: 0 }, merges: [] };
+  const make = (): Files => one("tokenizer.json", encode(JSON.stringify({ model, ...parts() })));
+  return { name: `tokenizer: ${name}`, reader: "tokenizer", isRefused: true, make };
+}
+
+function split(Regex: string): object {
+  return { pre_tokenizer: { type: "Split", pattern: { Regex }, behavior: "Isolated", invert: false } };
+}
+
+function sequences(depth: number): object {
+  return depth === 0 ? { type: "NFC" } : { type: "Sequence", normalizers: [sequences(depth - 1)] };
+}
+
 function parquet(path: string, isRefused = true): Bomb {
   return {
     name: `parquet: ${path}`,
@@ -94,6 +108,14 @@ export const BOMBS: readonly Bomb[] = [
   config("nested lists", () => "[".repeat(4 * MIB)),
   config("nested objects", () => '{"a":'.repeat(MIB / 2)),
   config("empty objects", () => `{"a":[${"{},".repeat(MIB)}{}]}`),
+  tokenizer("a pattern that takes for ever", () => split("(?:a+)+b")),
+  tokenizer("a pattern of a million repetitions", () => split("(?:(?:a{900}){900}){900}")),
+  tokenizer("brackets of a pattern", () => split("(".repeat(5000))),
+  tokenizer("nested normalizers", () => ({ normalizer: sequences(3000) })),
+  tokenizer("an id of a thousand million", () => ({ added_tokens: [{ id: 1e9, content: "b" }] })),
+  tokenizer("a character map that says it is longer", () => ({
+    normalizer: { type: "Precompiled", precompiled_charsmap: "/////w==" },
+  })),
   parquet("hang.parquet"),
   parquet("lie_rows.parquet"),
   parquet("bomb.parquet"),

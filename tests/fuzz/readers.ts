@@ -6,6 +6,7 @@ import { readFeatureTexts } from "../../lib/cli/feature_texts.ts";
 import { readPromptFile } from "../../lib/cli/prompt_file.ts";
 import { readConfig } from "../../lib/deploy/config.ts";
 import { openWeights } from "../../lib/model/open_weights.ts";
+import { readTokenizer } from "../../lib/model/read_tokenizer.ts";
 import { openSaes, SaeFiles } from "../../lib/sae/formats/mod.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
 import { readAttribute, readPredict } from "../../lib/web/job_requests.ts";
@@ -116,6 +117,29 @@ const SAES: Readonly<Record<string, string>> = {
   "SAELens, transcoder": "sae_lens/transcoder",
 };
 
+/** One tokenizer of each kind, and the files beside it. */
+function tokenizers(): Files[] {
+  const kinds = [...directory("tokenizers/kinds")].filter(([name]) => !/^texts|no-unknown/.test(name));
+  const own = kinds.map(([name, bytes]) => json("tokenizer.json", object(new Map([[name, bytes]]), name).tokenizer));
+  const { tokenizers, cases } = object(directory("tokenizers"), "other_files.json") as {
+    tokenizers: Record<string, object>;
+    cases: { kind: string; files: Record<string, string> }[];
+  };
+  const others = cases.map(({ kind, files }) =>
+    new Map(
+      [json("tokenizer.json", tokenizers[kind]), ...Object.entries(files).map(([name, content]) => text(name, content))]
+        .flatMap((one) => [...one]),
+    )
+  );
+  return [...own, ...others];
+}
+
+/** What tokenizers are asked for. */
+const TOKENIZED = [
+  " Tiger Woods plays <s>golf</s>, don't: ½ é 日本語 🙂\n\n",
+  "a".repeat(300) + " ".repeat(300) + "\ufeff!",
+];
+
 /** Through a file on the disk, as these readers take a path. */
 async function onDisk(files: Files, read: (path: string) => Promise<unknown>): Promise<void> {
   const path = await Deno.makeTempFile();
@@ -222,6 +246,14 @@ export const READERS: readonly Reader[] = [
     seeds: [new Map([["a.json", Deno.readFileSync(new URL("../../models/verify/notebook.json", import.meta.url))]])],
     // deno-lint-ignore require-await
     read: async (files) => void parseFigures(parseJson(decodeText("a.json", files.get("a.json")!), "a.json"), "a.json"),
+  },
+  {
+    name: "tokenizer",
+    seeds: tokenizers(),
+    async read(files) {
+      const { encode, tokenText, displayText } = (await readTokenizer(memory(files), {}))!;
+      for (const text of TOKENIZED) for (const id of encode(text)) tokenText(id) + displayText(id);
+    },
   },
   {
     name: "configuration of a schedule",
