@@ -119,10 +119,9 @@ export {
   longRows,
   longTable,
   type LongTableOptions,
-  type Positions,
   type RowKind,
-  type Slice,
 } from "./lib/attribution/long_table.ts";
+export type { Positions, Slice } from "./lib/attribution/positions.ts";
 export { featureTable, positionTable } from "./lib/attribution/sum_tables.ts";
 export { evaluateSae, type SaeEvals, type SaeEvalsOptions } from "./lib/attribution/sae_evals.ts";
 export type {

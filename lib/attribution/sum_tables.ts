@@ -5,7 +5,8 @@
  */
 import { checkOptions } from "../options.ts";
 import type { Cell, Table } from "../table/table.ts";
-import { hasDirectEffects, longRows, type LongTableOptions, ownLabels, positionsIn } from "./long_table.ts";
+import { hasDirectEffects, longRows, type LongTableOptions, ownLabels } from "./long_table.ts";
+import { positionsIn } from "./positions.ts";
 import type { Attribution } from "./result.ts";
 
 /**

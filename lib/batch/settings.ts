@@ -6,7 +6,8 @@
 import type { AttributionOptions } from "../attribution/attribution_options.ts";
 import type { IntegrationOptions } from "../attribution/methods/integrated_gradients.ts";
 import type { MethodName } from "../attribution/methods/names.ts";
-import type { LongColumn, Positions } from "../attribution/long_table.ts";
+import type { LongColumn } from "../attribution/long_table.ts";
+import type { Positions } from "../attribution/positions.ts";
 import type { TokenRef } from "../attribution/metrics.ts";
 import type { ProcessingChoice } from "../attribution/processing.ts";
 import type { WeightBinding } from "../model/stages.ts";

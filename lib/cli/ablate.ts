@@ -4,7 +4,7 @@
  * @module
  */
 import type { DownstreamError } from "../attribution/downstream_error.ts";
-import type { Positions } from "../attribution/long_table.ts";
+import type { Positions } from "../attribution/positions.ts";
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
 import { EXPLAIN_OPTIONS, type ExplainRequest, readExplain } from "./explain_options.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";

@@ -6,7 +6,7 @@
 import { calculateFeatureAttribution } from "../attribution/attribution.ts";
 import type { AttributionOptions } from "../attribution/attribution_options.ts";
 import { type Baseline, UnalignedPromptsError } from "../attribution/baseline.ts";
-import type { Positions } from "../attribution/long_table.ts";
+import type { Positions } from "../attribution/positions.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { Model } from "../model/model.ts";
 import type { AttributionRequest } from "./attribution_options.ts";

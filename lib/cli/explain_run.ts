@@ -4,7 +4,7 @@
  * @module
  */
 import { calculateFeatureAttribution } from "../attribution/attribution.ts";
-import type { Positions } from "../attribution/long_table.ts";
+import type { Positions } from "../attribution/positions.ts";
 import type { Attribution } from "../attribution/result.ts";
 import { printable } from "../table/terminal.ts";
 import { inChat } from "./chat_options.ts";

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { LONG_COLUMNS, type LongColumn, type Positions, type Slice } from "../attribution/long_table.ts";
+import { LONG_COLUMNS, type LongColumn } from "../attribution/long_table.ts";
+import { type Positions, type Slice } from "../attribution/positions.ts";
 import { nearestNames } from "../nearest_names.ts";
 import type { OptionSpec } from "./args_spec.ts";
 import { quote, UsageError } from "./args_values.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { tokenizeQuestion } from "../attribution/attribution_grads.ts";
-import { checkPositions, type Positions } from "../attribution/long_table.ts";
+import { checkPositions, type Positions } from "../attribution/positions.ts";
 import { makeMetric } from "../attribution/make_metric.ts";
 import { runOptionsOf } from "../attribution/run_options.ts";
 import type { ExplainRequest } from "./explain_options.ts";

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { type Attribution, calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
 import {
-  checkPositions,
   type LongRow,
   longRows,
   longTable,
   neuronpediaQuickList,
   neuronpediaUrl,
-  positionsIn,
 } from "../../lib/attribution/long_table.ts";
+import { checkPositions, positionsIn } from "../../lib/attribution/positions.ts";
 import { featureTable, positionTable } from "../../lib/attribution/sum_tables.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
 import { config, functionStore, noiseTensors } from "../sae/fixtures.ts";

@@ -4,7 +4,7 @@ import { parseRequest as parseAttribute } from "../../lib/cli/attribute.ts";
 import { readDestination } from "../../lib/cli/format.ts";
 import { parseRequest as parsePredict } from "../../lib/cli/predict.ts";
 import { STDIN } from "../../lib/cli/prompt.ts";
-import { positionsIn } from "../../lib/attribution/long_table.ts";
+import { positionsIn } from "../../lib/attribution/positions.ts";
 import { readPositions } from "../../lib/cli/row_options.ts";
 import { readSaes } from "../../lib/cli/sae_options.ts";
 
