@@ -16,7 +16,7 @@ const MOST_BLANKS = 1000;
 /** What a template may spend, besides what its input allows: a character costs 1. */
 const BUDGET = 1e8;
 /** An item of a list; evaluating anything; a pass of a loop, which makes scopes; a name without a value, which throws inside. */
-const COSTS = { item: 20, step: 100, pass: 1000, unknown: 2000 } as const;
+const COSTS = { item: 50, step: 100, pass: 1000, unknown: 2000 } as const;
 /** A template may look so often at all messages for each message. */
 const LOOKS = 100;
 /** Characters of one value while it is made, before it is. */
