@@ -15,6 +15,8 @@ const UNQUOTABLE = /["\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
  * The beginning of a text from outside as a message may repeat it: one line of at most 60 characters, and `…` where
  * something is left out.
  *
+ * @param most of characters, for what is only in part from outside
+ *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -24,8 +26,8 @@ const UNQUOTABLE = /["\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
  * assert.equal(excerpt("x".repeat(100)).length, 61);
  * ```
  */
-export function excerpt(text: string): string {
-  return cut(text, UNPRINTABLE);
+export function excerpt(text: string, most: number = MOST_CHARACTERS): string {
+  return cut(text, UNPRINTABLE, most);
 }
 
 /**
@@ -42,15 +44,15 @@ export function excerpt(text: string): string {
  * ```
  */
 export function quote(value: unknown): string {
-  return typeof value === "string" ? `"${cut(value, UNQUOTABLE)}"` : excerpt(asText(value));
+  return typeof value === "string" ? `"${cut(value, UNQUOTABLE, MOST_CHARACTERS)}"` : excerpt(asText(value));
 }
 
-function cut(text: string, escaped: RegExp): string {
+function cut(text: string, escaped: RegExp, most: number): string {
   let shown = "";
   let read = 0;
   for (const character of text) {
     const next = escaped.test(character) ? escape(character) : character;
-    if (shown.length + next.length > MOST_CHARACTERS) break;
+    if (shown.length + next.length > most) break;
     shown += next;
     read += character.length;
   }

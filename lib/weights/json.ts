@@ -43,7 +43,7 @@ export function parseJson(text: string, what: string, { python = false }: JsonOp
   } catch (cause) {
     if (python && /NaN|Infinity/.test(text)) return parseJson(withoutNonFinite(text), what);
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SyntaxError(`Cannot read ${what}: it is not JSON (${excerpt(reason)})`, { cause });
+    throw new SyntaxError(`Cannot read ${what}: it is not JSON (${excerpt(reason, 120)})`, { cause });
   }
 }
 
