@@ -29,7 +29,7 @@ for (const weights of ["streamed", "resident"]) {
     try {
       await Deno.writeTextFile(file, SCRIPT);
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--no-lock", "--no-check", `--v8-flags=${V8_FLAGS}`, file, weights],
+        args: ["run", "-A", "--no-check", `--v8-flags=${V8_FLAGS}`, file, weights],
       }).output();
       assert.equal(code, 0, new TextDecoder().decode(stderr));
       const [early, late] = JSON.parse(new TextDecoder().decode(stdout)) as [number, number];

@@ -88,7 +88,7 @@ export function python({ python }: BenchOptions, [script, ...args]: readonly str
 
 /** This program with model and SAE open. */
 export function warm({ dir }: BenchOptions, device: BenchDevice, args: readonly string[]): Promise<Measured> {
-  return measure(Deno.execPath(), ["run", "-A", "--no-lock", `${HERE}warm.ts`, dir, "--device", device, ...args]);
+  return measure(Deno.execPath(), ["run", "-A", `${HERE}warm.ts`, dir, "--device", device, ...args]);
 }
 
 /** This program's command for the only prompt of a set. */
@@ -100,7 +100,7 @@ export function attribute(
   output: string,
 ): Promise<Measured> {
   return measure(Deno.execPath(), [
-    ...["run", "-A", "--no-lock", `${ROOT}cli.ts`, "attribute"],
+    ...["run", "-A", `${ROOT}cli.ts`, "attribute"],
     ...(prompt.length === 7 ? [TIGER_WOODS] : ["--token-ids", prompt.join()]),
     ...["--model", `${dir}/gpt2-shape`, "--sae", `${dir}/sae-shape`],
     ...["--pos-id", `${ANSWERS.positive}`, "--neg-id", `${ANSWERS.negative}`],

@@ -1,10 +1,7 @@
-/** The JavaScript peer: graphs in @jax-js/onnx. Imported only where it is asked for, so that no lock file has it. */
+/** The JavaScript peer: graphs in @jax-js/onnx. */
 import { toOnnx } from "../../lib/runtime/onnx/encode.ts";
 import type { Dim, Graph, Shape, Value } from "../../lib/graph/value.ts";
 import type { FloatTensor } from "../../lib/runtime/tensor.ts";
-
-/** Its packages. */
-export const JAX_JS = { "@jax-js/onnx": "0.1.2", "@jax-js/jax": "0.1.25" } as const;
 
 /** An array; a function that is given one gives it back, so `ref` is what one hands over and keeps. */
 interface JaxArray {
@@ -20,9 +17,6 @@ interface Jax {
   defaultDevice(device: string): void;
   jit(run: JaxFunction): JaxFunction;
   readonly numpy: { array(data: Float32Array): JaxArray };
-}
-
-interface JaxOnnx {
   readonly ONNXModel: new (bytes: Uint8Array) => { readonly run: JaxFunction };
 }
 
@@ -36,11 +30,10 @@ export async function compileJax(
   sizes: Readonly<Record<string, number>>,
   feeds: Readonly<Record<string, FloatTensor>>,
 ): Promise<() => Promise<Float32Array>> {
-  const jax: Jax = await import(`npm:@jax-js/jax@${JAX_JS["@jax-js/jax"]}`);
-  const { ONNXModel }: JaxOnnx = await import(`npm:@jax-js/onnx@${JAX_JS["@jax-js/onnx"]}`);
+  const jax: Jax = await import(new URL("deps.ts", import.meta.url).href);
   await jax.init();
   jax.defaultDevice("wasm");
-  const run = jax.jit(new ONNXModel(toOnnx(withSizes(graph, sizes), { dtype: "float32" })).run);
+  const run = jax.jit(new jax.ONNXModel(toOnnx(withSizes(graph, sizes), { dtype: "float32" })).run);
   const arrays = Object.entries(feeds).map(([name, { dims, data }]): [string, JaxArray] => [
     name,
     jax.numpy.array(data).reshape(dims),

@@ -32,7 +32,7 @@ export async function measureLimits(options: BenchOptions): Promise<Limits> {
     versions: found.versions as unknown as Limits["versions"],
   };
   for (const device of options.devices) {
-    const args = ["run", "-A", "--no-lock", `${HERE}product_peak.ts`, device];
+    const args = ["run", "-A", `${HERE}product_peak.ts`, device];
     try {
       const { operations_per_second, versions } = lastJson((await measure(Deno.execPath(), args)).stdout) as {
         operations_per_second: number;

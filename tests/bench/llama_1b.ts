@@ -63,7 +63,7 @@ function attributeArgs(dir: string, output: string): string[] {
   const ids = [128000, ...Array.from({ length: TOKENS - 1 }, (_, i) => 1000 + i)];
   const sources = ["--model", `${dir}/llama-1b-shape`, "--sae", `${dir}/llama-1b-shape-sae`];
   const answers = ["--pos-id", "100", "--neg-id", "200", "--quiet", "--format", "csv", "--output", output];
-  return ["run", "-A", "--no-lock", `${ROOT}cli.ts`, "attribute", "--token-ids", ids.join(), ...sources, ...answers];
+  return ["run", "-A", `${ROOT}cli.ts`, "attribute", "--token-ids", ids.join(), ...sources, ...answers];
 }
 
 /** Reading and arithmetic alone: no run can be faster than the slower of them, none need be slower than their sum. */

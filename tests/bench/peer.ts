@@ -1,10 +1,10 @@
 /** `--peer`: one GPT-2 block in the JavaScript peer and in the runtimes that this program has, on the same weights. */
 import { lastJson } from "./contestants.ts";
-import { JAX_JS } from "./jax_js.ts";
 import type { BenchOptions } from "./options.ts";
 import { measure, median, reasonOf } from "./process.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
+const [PEER] = /@jax-js\/onnx@[\d.]+/.exec(Deno.readTextFileSync(`${HERE}deps.ts`))!;
 
 /** One direction through the block. */
 export interface BlockTimes {
@@ -68,7 +68,7 @@ async function runBlock(
   { tokens, program, threads }: BlockResult,
 ): Promise<Printed> {
   const { stdout } = await measure(Deno.execPath(), [
-    ...["run", "-A", "--no-lock", `${HERE}block.ts`, dir],
+    ...["run", "-A", `${HERE}block.ts`, dir],
     ...["--program", program, "--tokens", `${tokens}`, "--repeat", `${repeat}`],
     ...(threads === "all" ? [] : ["--threads", `${threads}`]),
   ]);
@@ -83,9 +83,8 @@ function times(printed: readonly Printed[], direction: "forward" | "backward"): 
 
 /** As a table. */
 export function showPeer(results: readonly BlockResult[]): string {
-  const [[name, version]] = Object.entries(JAX_JS);
   const lines = results.map(({ tokens, program, threads, forward, backward, failed }) => {
-    const who = `${program === "jax-js" ? `${name} ${version}` : `this program, ${program}`}, ${
+    const who = `${program === "jax-js" ? PEER : `this program, ${program}`}, ${
       threads === "all" ? "all threads" : "one thread"
     }`;
     const start = `${String(tokens).padStart(5)} tokens  ${who.padEnd(34)}`;

@@ -42,7 +42,7 @@ Deno.test("report: from standard input, with explanations; nothing half-written"
   await inDirectory(async (directory) => {
     const on = ["--model", MODEL, "--sae", SAE, "--threads", "1", "--cards", "3"];
     await t.step("the prompt and the explanations are in it, and the command has the prompt", async () => {
-      const explanations = `${directory}/texts.json`; // in JSON: reading CSV would write its package into deno.lock
+      const explanations = `${directory}/texts.json`;
       const features = Array.from({ length: 96 }, (_, feature) => ({ feature, label: `<i>number ${feature}</i>` }));
       await Deno.writeTextFile(explanations, JSON.stringify(features));
       const file = `${directory}/it's a report.html`;

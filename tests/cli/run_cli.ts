@@ -33,8 +33,7 @@ export function cliCommand(
   { stdin, permissions = ["-A"], env }: CliOptions = {},
 ): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    // Without the lock: it would be extended by packages that only some commands load, and all would download them.
-    args: ["run", "--no-lock", "--no-prompt", ...permissions, `${ROOT}cli.ts`, ...args],
+    args: ["run", "--no-prompt", ...permissions, `${ROOT}cli.ts`, ...args],
     stdin: stdin === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",

@@ -15,7 +15,7 @@ export async function runCommand(
     return value === undefined ? [] : [[name, value]];
   }));
   const { code: exit, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-lock", "--no-prompt", "--no-check", "--quiet", script, ...args],
+    args: ["run", "-A", "--no-prompt", "--no-check", "--quiet", script, ...args],
     clearEnv: true,
     env: { ...keep, ...env },
   }).output();

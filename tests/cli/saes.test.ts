@@ -20,7 +20,7 @@ function runSaes(args: readonly string[], permissions: readonly string[] = ["-A"
 
 async function runScript(script: string, args: readonly string[], permissions: readonly string[]): Promise<Outcome> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-lock", "--no-prompt", ...permissions, "-", ...args],
+    args: ["run", "--no-prompt", ...permissions, "-", ...args],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -124,7 +124,7 @@ Deno.test("saes: nothing fits, an unknown model", async () => {
 Deno.test("attribute and mod.ts do not load the lists when no listed name is given", async (t) => {
   for (const entry of ["mod.ts", "cli.ts", "lib/cli/attribute_run.ts", "lib/cli/predict_run.ts"]) {
     await t.step(`they are not among the modules of ${entry}`, async () => {
-      const args = ["info", "--no-lock", "--json", new URL(entry, ROOT).href];
+      const args = ["info", "--json", new URL(entry, ROOT).href];
       const { stdout } = await new Deno.Command(Deno.execPath(), { args, stderr: "null" }).output();
       const { modules } = JSON.parse(new TextDecoder().decode(stdout)) as { modules: { specifier: string }[] };
       assert.ok(modules.length > 0);

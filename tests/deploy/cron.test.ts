@@ -141,7 +141,7 @@ Deno.test("on schedule it serves its own names only, answers HEAD, and outlives 
     const config = { ...CONFIG, schedule: "0 0 1 1 *", results, allow_hosts: ["lab.example.org"] };
     await Deno.writeTextFile(`${directory}/cron.json`, JSON.stringify(config));
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-lock", "--unstable-cron", entry, `${directory}/cron.json`],
+      args: ["run", "-A", "--unstable-cron", entry, `${directory}/cron.json`],
       env: { PORT: "0" },
       stdout: "piped",
       stderr: "null",
@@ -206,7 +206,7 @@ Deno.test("without Deno.cron it says what to do; once and now works without", as
     await Deno.writeTextFile(`${directory}/cron.json`, JSON.stringify({ ...CONFIG, results: `${directory}/results` }));
     const run = async (...args: string[]): Promise<[number, string, string]> => {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--no-lock", entry, ...args],
+        args: ["run", "-A", entry, ...args],
       }).output();
       return [code, ...[stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)) as [string, string]];
     };

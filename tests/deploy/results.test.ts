@@ -45,7 +45,7 @@ Deno.test("Deno's own KV takes it", async () => {
     console.log(JSON.stringify(await kvResults(kv, "a").latest()));
     kv.close();`;
   const url = `data:application/typescript,${encodeURIComponent(script)}`;
-  const args = ["run", "-A", "--unstable-kv", "--no-check", "--no-lock", url];
+  const args = ["run", "-A", "--unstable-kv", "--no-check", url];
   const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" }).spawn();
   const output = child.output();
   await new Blob([run]).stream().pipeTo(child.stdin);

@@ -16,7 +16,7 @@ const SILENCE_MS = 120_000 + 50 * ROUNDS;
 /** What came of each reader; the process ends if it is silent for too long. */
 async function* outcomes(): AsyncGenerator<Outcome> {
   const script = fromFileUrl(new URL("run.ts", import.meta.url));
-  const args = ["run", "--allow-all", "--no-lock", script, String(ROUNDS)];
+  const args = ["run", "--allow-all", script, String(ROUNDS)];
   const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "inherit" }).spawn();
   let begun = "nothing";
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -108,13 +108,10 @@ Deno.test("renderChat: an answer's beginning keeps its spaces, and one line feed
   assert.equal(renderChat(chat, [{ role: "user", content: "Q" }], { assistantPrefix: " A " }), "Q: A ");
 });
 
-// Without the lock file, to which a package that is loaded late would be added.
-const WITHOUT_LOCK = { permissions: ["-A", "--no-lock"] };
-
 Deno.test("--chat with a template that never ends: one line, and the program ends", async () => {
   const endless = "{% for i in range(99999) %}{% for j in range(99999) %}{{ i }}{% endfor %}{% endfor %}";
   await withTemplate({ model: "gpt2", own_file: true, template: endless }, async (directory) => {
-    const { code, stdout, stderr } = await runCli(["predict", "Hi", "--chat", "--model", directory], WITHOUT_LOCK);
+    const { code, stdout, stderr } = await runCli(["predict", "Hi", "--chat", "--model", directory]);
     assert.deepEqual([code, stdout], [1, ""]);
     const [line, ...others] = stderr.trimEnd().split("\n").filter((text) => text.startsWith("error: "));
     assert.deepEqual(others, []);
@@ -137,9 +134,9 @@ Deno.test("--chat on the command line", async () => {
     const sae = ["--sae", new URL("saes/llama31-std-pre1", data).pathname, "--pos-id", "5", "--top", "9"];
     const quiet = [...common, "--quiet"];
     const [predicted, byIds, attributed, attributedByIds, help] = await Promise.all([
-      runCli(["predict", "Which sport?", ...chat, ...common], WITHOUT_LOCK),
+      runCli(["predict", "Which sport?", ...chat, ...common]),
       runCli(["predict", ...ids, ...common]),
-      runCli(["attribute", "Which sport?", ...chat, ...track, ...common, "--quiet"], WITHOUT_LOCK),
+      runCli(["attribute", "Which sport?", ...chat, ...track, ...common, "--quiet"]),
       runCli(["attribute", ...ids, ...track, ...common, "--quiet"]),
       runCli(["predict", "--help"]),
     ]);
@@ -155,9 +152,8 @@ Deno.test("--chat on the command line", async () => {
     const [compared, comparedByIds] = await Promise.all([
       runCli(
         ["attribute", "Which sport?", ...chat, ...sae, "--baseline", "prompt:Which sport!", ...quiet],
-        WITHOUT_LOCK,
       ),
-      runCli(["attribute", ...ids, ...sae, "--baseline", `ids:${other.tokens.join()}`, ...quiet], WITHOUT_LOCK),
+      runCli(["attribute", ...ids, ...sae, "--baseline", `ids:${other.tokens.join()}`, ...quiet]),
     ]);
     assert.equal(compared.code, 0, compared.stderr);
     assert.equal(compared.stdout, comparedByIds.stdout);
@@ -173,7 +169,7 @@ Deno.test("--chat on the command line", async () => {
     [["predict", "Hi", "--chat"], /^error: tiny-facts has no chat template .*give it plain text\n$/, 1],
   ];
   for (const [args, message, code] of wrong) {
-    const outcome = await runCli(args, WITHOUT_LOCK);
+    const outcome = await runCli(args);
     assert.match(outcome.stderr, message);
     assert.deepEqual([outcome.code, outcome.stdout], [code, ""]);
   }

@@ -26,7 +26,7 @@ Deno.test("the notebook's cells run in order, and a result shows itself", async 
   await Deno.writeTextFile(script, [show, ...code.map(shown)].join("\n"));
   try {
     const { code: exit, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--check", "--no-lock", "-A", script.href],
+      args: ["run", "--check", "-A", script.href],
       env: { NO_COLOR: "1" },
     }).output();
     assert.equal(exit, 0, new TextDecoder().decode(stderr));

@@ -63,7 +63,7 @@ Deno.test("devices that are not there say what to do", async () => {
     console.log(runtime.device);
     await createRuntime({ device: "native" }).catch(({ message }) => console.log(message));`;
   const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--no-lock", script],
+    args: ["eval", script],
     cwd: empty,
     env: { NODE_PATH: "" },
   }).output();

@@ -105,7 +105,6 @@ Deno.test("writeFileAtomic: denied by Deno's permissions", () =>
     const args = [
       "run",
       "--no-config",
-      "--no-lock",
       "--no-prompt",
       "--allow-read",
       "--allow-import",

@@ -120,7 +120,7 @@ Deno.test("a process that never disposes of its runtime ends by itself", async (
   try {
     await Deno.writeTextFile(file, script);
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-all", "--no-lock", "--no-check", file],
+      args: ["run", "--allow-all", "--no-check", file],
       stdout: "piped",
       stderr: "piped",
     }).spawn();

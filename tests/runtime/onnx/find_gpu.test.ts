@@ -82,7 +82,7 @@ Deno.test("auto with much work ahead writes nothing to standard error, whatever 
     const { device } = await chooseDevice({ work: () => Promise.resolve([1e15]) });
     console.log(["wasm", "native", "webgpu"].includes(device));`;
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--no-lock", script],
+    args: ["eval", script],
     env: { XDG_RUNTIME_DIR: "" },
   }).output();
   assert.deepEqual([code, new TextDecoder().decode(stdout), new TextDecoder().decode(stderr)], [0, "true\n", ""]);

@@ -69,7 +69,7 @@ async function devicesIn(cwd: string): Promise<string> {
     console.log(runtime.device);
     if (Deno.args[0]) await createRuntime({ device: "native" }).catch(({ message }) => console.log(message));`;
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--no-lock", script, "native"],
+    args: ["eval", script, "native"],
     cwd,
     env: { NODE_PATH: "" },
   });
