@@ -118,8 +118,11 @@ export class AddedTokens {
       if (token.singleWord && !isWordOfItsOwn(piece.text, start, end)) continue;
       const first = token.lstrip ? Math.max(spaceStart(piece.text, start), from) : start;
       const last = token.rstrip ? spaceEnd(piece.text, end) : end;
+      if (last < first) {
+        throw new RangeError(`Cannot encode this text: two added tokens take ${quote(piece.text.slice(last, first))}`);
+      }
       if (first > from) made.push({ piece: slicePiece(piece, from, first) });
-      made.push({ piece: slicePiece(piece, first, last), id });
+      if (last > first) made.push({ piece: slicePiece(piece, first, last), id }); // else the token before took its spaces
       from = last;
     }
     if (from < piece.text.length) made.push({ piece: slicePiece(piece, from, piece.text.length) });

@@ -302,6 +302,9 @@ def kinds(size, is_small):
     yield "added", lambda: with_added(word_level(s, P.Whitespace()))
     yield "added-lowercase", lambda: with_added(word_level(s, P.Whitespace(), N.Lowercase()))
     yield "added-prepend", lambda: with_added(word_level(s, P.Whitespace(), N.Sequence([N.NFKC(), N.Prepend("x")])))
+    for name, token in [("right", AddedToken(" ", rstrip=True)), ("both", AddedToken(" ", lstrip=True, rstrip=True))]:
+        more = [token, AddedToken("\n", lstrip=True), AddedToken("\t", normalized=True)]
+        yield f"added-space-{name}", lambda m=more: with_added(word_level(s, P.Whitespace(), N.NFKC()), m)
     for number, pattern in enumerate(REGEXES):
         yield f"regex-{number:02}", lambda p=pattern: split_kind(s, Regex(p), "isolated", False)
 
@@ -338,7 +341,7 @@ def write(directory, name, made, texts, decoded):
     for one in texts:
         try:
             ids.append(tokenizer.encode(one, add_special_tokens=False).ids)
-        except Exception:
+        except BaseException:  # a panic in Rust is no Exception
             ids.append(None)
     used = sorted({i for row in ids for i in row or []})[:decoded]
     tokens = {str(i): tokenizer.decode([i], skip_special_tokens=False) for i in used}
