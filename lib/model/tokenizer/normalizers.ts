@@ -23,22 +23,12 @@ export function createNormalizer(part: Part): Normalizer {
 }
 
 function ofType(part: Part): Normalizer {
+  if (Object.hasOwn(PLAIN, part.type)) return PLAIN[part.type];
   switch (part.type) {
     case "Sequence": {
       const all = part.parts("normalizers").map(createNormalizer);
       return (piece) => all.reduce((made, normalize) => normalize(made), piece);
     }
-    case "NFC":
-    case "NFD":
-    case "NFKC":
-    case "NFKD": {
-      const form = part.type;
-      return (piece) => mapPiece(piece, (text) => unicodeForm(text, form));
-    }
-    case "Lowercase":
-      return (piece) => mapPiece(piece, lowercase);
-    case "StripAccents":
-      return filter(MARKS);
     case "Strip": {
       const [left, right] = [part.flag("strip_left"), part.flag("strip_right")];
       return (piece) => strip(piece, left, right);
@@ -53,23 +43,34 @@ function ofType(part: Part): Normalizer {
       const content = part.text("content");
       return (piece) => replace(piece, find, content);
     }
-    case "Nmt":
-      return (piece) => nmt(piece);
     case "BertNormalizer":
       return bert(part);
-    case "ByteLevel":
-      return (piece) => mapPiece(piece, byteLevel);
-    case "Precompiled": {
-      const map = precompiled(part);
-      return (piece) => {
-        const { text, fromStart } = mapPiece(piece, map);
-        // Where nothing is made of the first character, what comes next takes its place.
-        return { text, fromStart: piece.fromStart > 0 ? fromStart || wholePiece(text).fromStart : 0 };
-      };
-    }
+    case "Precompiled":
+      return charsmap(part);
     default:
       throw part.refused("is not known here");
   }
+}
+
+/** Those without settings. */
+const PLAIN: Readonly<Record<string, Normalizer>> = {
+  ...Object.fromEntries((["NFC", "NFD", "NFKC", "NFKD"] as const).map((form): [string, Normalizer] => [
+    form,
+    (piece) => mapPiece(piece, (text) => unicodeForm(text, form)),
+  ])),
+  Lowercase: (piece) => mapPiece(piece, lowercase),
+  StripAccents: filter(MARKS),
+  Nmt: nmt,
+  ByteLevel: (piece) => mapPiece(piece, byteLevel),
+};
+
+function charsmap(part: Part): Normalizer {
+  const map = precompiled(part);
+  return (piece) => {
+    const { text, fromStart } = mapPiece(piece, map);
+    // Where nothing is made of the first character, what comes next takes its place.
+    return { text, fromStart: piece.fromStart > 0 ? fromStart || wholePiece(text).fromStart : 0 };
+  };
 }
 
 /** Characters that are newer than the library's tables take no part. */
