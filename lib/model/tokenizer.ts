@@ -102,6 +102,9 @@ export interface ModelTokenizer {
  * tokens of the other files, as transformers 5 adds them. Nothing in the files is evaluated; what cannot be read, and
  * parts that are not known exactly, are a SyntaxError.
  *
+ * The file counts: what classes of transformers 5 such as LlamaTokenizer build from the vocabulary alone is not done. Its
+ * truncation and padding are left out, as transformers leaves them to whoever encodes.
+ *
  * @example The ids of a text
  * ```ts
  * import assert from "node:assert/strict";
