@@ -23,7 +23,7 @@ export {
   type Token,
   type TokenOptions,
 } from "./lib/model/model.ts";
-export type { ChatMessage, ChatOptions, ChatPrompt } from "./lib/model/chat_types.ts";
+export type { ChatMessage, ChatOptions, ChatPrompt } from "./lib/model/chat/chat_types.ts";
 export { loadSae, loadSaes, type LoadSaeSettings } from "./lib/sae/load.ts";
 export type { Encoded, FeatureEncoders, Sae } from "./lib/sae/sae.ts";
 export type { CrossLayer, ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
@@ -195,7 +195,7 @@ export * from "./lib/graph/mod.ts";
 export { type OnnxOptions, outputName, toOnnx } from "./lib/runtime/onnx/encode.ts";
 export type { ProcessingChoice } from "./lib/attribution/processing.ts";
 export type { LazyLogits } from "./lib/attribution/evaluate.ts";
-export type { ModelTokenizer } from "./lib/model/tokenizer.ts";
+export type { ModelTokenizer } from "./lib/model/tokenizer/tokenizer.ts";
 export type {
   BackwardOptions,
   Chain,
@@ -205,9 +205,9 @@ export type {
   PassOptions,
   Replacement,
   WeightBinding,
-} from "./lib/model/chain.ts";
-export type { WeightChoice } from "./lib/model/binding.ts";
-export type { Unembedding } from "./lib/model/unembedding.ts";
+} from "./lib/model/stages/chain.ts";
+export type { WeightChoice } from "./lib/model/stages/binding.ts";
+export type { Unembedding } from "./lib/model/stages/unembedding.ts";
 export type { SaeRunOptions } from "./lib/attribution/run_options.ts";
 export type { Constants, Device, Inputs, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
 export type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
@@ -215,10 +215,10 @@ export type { Normalization, Normalized } from "./lib/sae/normalization.ts";
 export type { Differences, SparseActivations } from "./lib/sae/sparse.ts";
 export type { OpenOptions } from "./lib/registry/open.ts";
 export type { DownloadProgress } from "./lib/weights/hub/hub.ts";
-export type { FileSource } from "./lib/weights/source.ts";
-export type { FloatMemory } from "./lib/weights/float_memory.ts";
-export type { ByteRange } from "./lib/weights/ranges.ts";
-export type { Dtype, TensorInfo, TensorStore } from "./lib/weights/tensors.ts";
+export type { FileSource } from "./lib/weights/files/source.ts";
+export type { FloatMemory } from "./lib/weights/tensors/float_memory.ts";
+export type { ByteRange } from "./lib/weights/files/ranges.ts";
+export type { Dtype, TensorInfo, TensorStore } from "./lib/weights/tensors/tensors.ts";
 export type {
   Architecture,
   BlockOptions,

@@ -1,7 +1,7 @@
 /** What messages repeat from outside. */
 import assert from "node:assert/strict";
 import { excerpt, messageLine, quote } from "../lib/quote.ts";
-import { parseJson, parseJsonObject, parseUniqueObject } from "../lib/weights/json.ts";
+import { parseJson, parseJsonObject, parseUniqueObject } from "../lib/weights/json/json.ts";
 
 /** Texts of every kind that a message may be given: long, of several lines, escaping, invisible, half a character. */
 const HOSTILE = [

@@ -6,7 +6,7 @@
 import { reachable, type Value } from "../graph/mod.ts";
 import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
-import { stageGraph } from "../model/stage_sessions.ts";
+import { stageGraph } from "../model/stages/stage_sessions.ts";
 import { resolveExcludeSpecialTokens } from "./processing.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Encoded, Sae } from "../sae/sae.ts";

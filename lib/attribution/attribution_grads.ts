@@ -4,7 +4,7 @@
  * @module
  */
 import type { Processing } from "../../models/family.ts";
-import type { BackwardOptions, ForwardState } from "../model/chain.ts";
+import type { BackwardOptions, ForwardState } from "../model/stages/chain.ts";
 import type { Model } from "../model/model.ts";
 import { type FloatTensor, joined } from "../runtime/tensor.ts";
 import { type SaeRun, specialPositions } from "./apply.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Replacement } from "../model/chain.ts";
+import type { Replacement } from "../model/stages/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 import { apart, seenBy, withSeen } from "./apply.ts";

@@ -9,7 +9,7 @@
  * @module
  */
 import type { FloatTensor } from "../runtime/tensor.ts";
-import type { ForwardState } from "../model/chain.ts";
+import type { ForwardState } from "../model/stages/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 

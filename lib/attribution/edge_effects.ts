@@ -10,10 +10,10 @@
  */
 import type { Processing } from "../../models/family.ts";
 import { input, matMul, reachable, swapLast } from "../graph/mod.ts";
-import type { ForwardState } from "../model/chain.ts";
+import type { ForwardState } from "../model/stages/chain.ts";
 import { findHook, hookNames } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
-import { stageGraph } from "../model/stage_sessions.ts";
+import { stageGraph } from "../model/stages/stage_sessions.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import { inputGradient } from "../sae/normalization.ts";
 import type { Sae } from "../sae/sae.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ForwardState } from "../model/chain.ts";
+import type { ForwardState } from "../model/stages/chain.ts";
 import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";

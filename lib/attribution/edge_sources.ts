@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ForwardState } from "../model/chain.ts";
+import type { ForwardState } from "../model/stages/chain.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { SaeRun } from "./apply.ts";
 

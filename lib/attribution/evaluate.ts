@@ -5,7 +5,7 @@
  */
 import { quote } from "../quote.ts";
 import { constant, input, vjp } from "../graph/mod.ts";
-import type { ForwardState } from "../model/chain.ts";
+import type { ForwardState } from "../model/stages/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import type { Metric, ResolvedMetric, TokenRef } from "./metrics.ts";

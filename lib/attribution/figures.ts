@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Fields } from "../weights/fields.ts";
+import { Fields } from "../weights/json/fields.ts";
 import { PROCESSING_CHOICES, type ProcessingChoice } from "./processing.ts";
 import type { TokenRef } from "./metrics.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { checkOptions, type OptionKinds } from "../options.ts";
-import type { ForwardState, Replacement } from "../model/chain.ts";
+import type { ForwardState, Replacement } from "../model/stages/chain.ts";
 import type { Model } from "../model/model.ts";
 import type { Encoded } from "../sae/sae.ts";
 import { apart, type SaeRun, seenBy, withSeen } from "./apply.ts";

@@ -16,7 +16,7 @@ import { continuationPredictions, type Prediction, predictionRow, predictionsAt 
 import type { Fit } from "./fit.ts";
 import type { AttributionRow, Decomposition, SaeAttribution } from "./sae_attribution.ts";
 import { summarise, type Summary } from "./summary.ts";
-import { MASKED } from "../model/rows.ts";
+import { MASKED } from "../model/stages/rows.ts";
 import { fitWarning } from "./warnings.ts";
 
 /** What {@linkcode Attribution.create} is made from. */

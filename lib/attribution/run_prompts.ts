@@ -4,7 +4,7 @@
  * @module
  */
 import type { Processing } from "../../models/family.ts";
-import type { ForwardState, Replacement } from "../model/chain.ts";
+import type { ForwardState, Replacement } from "../model/stages/chain.ts";
 import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
 import { firstNonFinite, type FloatTensor } from "../runtime/tensor.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { gatherRows } from "../model/rows.ts";
-import type { Unembedding } from "../model/unembedding.ts";
+import { gatherRows } from "../model/stages/rows.ts";
+import type { Unembedding } from "../model/stages/unembedding.ts";
 import { type FloatTensor, joined } from "../runtime/tensor.ts";
 
 /** The most bytes of logits in memory at once, of the three runs together. */

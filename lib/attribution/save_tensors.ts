@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { safetensorsChunks, type WritableTensor } from "../weights/write_safetensors.ts";
+import { safetensorsChunks, type WritableTensor } from "../weights/formats/write_safetensors.ts";
 import type { Attribution } from "./result.ts";
 
 /**

@@ -5,10 +5,10 @@
  */
 import { DOWNSTREAM_ERRORS } from "./downstream_error.ts";
 import type { OptionKinds } from "../options.ts";
-import type { ForwardState, Replacement } from "../model/chain.ts";
+import type { ForwardState, Replacement } from "../model/stages/chain.ts";
 import { findHook } from "../model/hooks.ts";
 import type { Model } from "../model/model.ts";
-import { stageGraph } from "../model/stage_sessions.ts";
+import { stageGraph } from "../model/stages/stage_sessions.ts";
 import { joined } from "../runtime/tensor.ts";
 import { apart, type SaeRun, seenBy, withSeen } from "./apply.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { Claim } from "./claim.ts";
-import { ERRORS, FOLDERS, inputName, isInputName, MANIFEST, type Share, SUMMARY } from "./layout.ts";
-import { firstDifference, type Identity, type Manifest, readManifest, writeManifest } from "./manifest.ts";
-import { doneShards, recheckShards } from "./merge.ts";
-import { type InputPlan, planInput } from "./plan.ts";
-import type { InputRecord } from "./record.ts";
+import type { Claim } from "./shards/claim.ts";
+import { ERRORS, FOLDERS, inputName, isInputName, MANIFEST, type Share, SUMMARY } from "./shards/layout.ts";
+import { firstDifference, type Identity, type Manifest, readManifest, writeManifest } from "./shards/manifest.ts";
+import { doneShards, recheckShards } from "./output/merge.ts";
+import { type InputPlan, planInput } from "./shards/plan.ts";
+import type { InputRecord } from "./input/record.ts";
 import type { BatchSettings } from "./settings.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "./shards/store.ts";
 
 /** A run that may begin or go on. */
 export interface PreparedRun {

@@ -10,9 +10,9 @@ import type { LongColumn } from "../attribution/long_table.ts";
 import type { Positions } from "../attribution/positions.ts";
 import type { TokenRef } from "../attribution/metrics.ts";
 import type { ProcessingChoice } from "../attribution/processing.ts";
-import type { WeightBinding } from "../model/stages.ts";
+import type { WeightBinding } from "../model/stages/stages.ts";
 import type { Device } from "../runtime/runtime.ts";
-import { shownName } from "../weights/shown_name.ts";
+import { shownName } from "../weights/files/shown_name.ts";
 
 /** An SAE by what it is opened with. */
 export interface SaeSettings {

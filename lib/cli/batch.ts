@@ -4,7 +4,7 @@
  * @module
  */
 import { basename } from "node:path";
-import type { InputFormat } from "../batch/read.ts";
+import type { InputFormat } from "../batch/input/read.ts";
 import type { MetricSettings, RowFormat, RowSettings } from "../batch/settings.ts";
 import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
 import { quote, UsageError } from "./args_values.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Manifest } from "../batch/manifest.ts";
-import type { ShardReport } from "../batch/shard.ts";
+import type { Manifest } from "../batch/shards/manifest.ts";
+import type { ShardReport } from "../batch/shards/shard.ts";
 import { cutToWidth } from "../table/terminal.ts";
 import { printNote, type Screen } from "./output.ts";
 import { formatTime } from "./pull_progress.ts";

@@ -4,16 +4,16 @@
  * @module
  */
 import type { Explanations } from "../attribution/long_table.ts";
-import { type Claim, claimDirectory } from "../batch/claim.ts";
-import { identify, type Manifest, readManifest } from "../batch/manifest.ts";
-import { type BatchSummary, doneShards, mergeShards } from "../batch/merge.ts";
+import { type Claim, claimDirectory } from "../batch/shards/claim.ts";
+import { identify, type Manifest, readManifest } from "../batch/shards/manifest.ts";
+import { type BatchSummary, doneShards, mergeShards } from "../batch/output/merge.ts";
 import { openRun } from "../batch/open.ts";
-import { type DeadShard, runPool } from "../batch/pool.ts";
-import { readRecords } from "../batch/read.ts";
+import { type DeadShard, runPool } from "../batch/workers/pool.ts";
+import { readRecords } from "../batch/input/read.ts";
 import { pendingShards, type PreparedRun, prepareRun, sweepStore } from "../batch/run.ts";
-import { threadRunner, workerRunner } from "../batch/runners.ts";
+import { threadRunner, workerRunner } from "../batch/workers/runners.ts";
 import { type BatchSettings, shownSettings } from "../batch/settings.ts";
-import { directoryStore, type Store } from "../batch/store.ts";
+import { directoryStore, type Store } from "../batch/shards/store.ts";
 import { count } from "../report/figures.ts";
 import { printable } from "../table/terminal.ts";
 import type { BatchRequest } from "./batch.ts";

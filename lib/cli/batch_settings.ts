@@ -4,12 +4,12 @@
  * @module
  */
 import { isAbsolute, relative, resolve } from "node:path";
-import { firstDifference, readManifest } from "../batch/manifest.ts";
+import { firstDifference, readManifest } from "../batch/shards/manifest.ts";
 import { type BatchSettings, rowColumns } from "../batch/settings.ts";
-import type { Store } from "../batch/store.ts";
+import type { Store } from "../batch/shards/store.ts";
 import { findBundledModel, findBundledSae } from "../bundled.ts";
-import { chooseBinding } from "../model/binding.ts";
-import type { WeightBinding } from "../model/stages.ts";
+import { chooseBinding } from "../model/stages/binding.ts";
+import type { WeightBinding } from "../model/stages/stages.ts";
 import { availableMemory } from "../platform/memory.ts";
 import { UsageError } from "./args_values.ts";
 import type { BatchRequest } from "./batch.ts";

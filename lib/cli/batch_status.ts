@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { readManifest } from "../batch/manifest.ts";
-import { doneShards, readSummary } from "../batch/merge.ts";
+import { readManifest } from "../batch/shards/manifest.ts";
+import { doneShards, readSummary } from "../batch/output/merge.ts";
 import type { QueueStatus } from "../batch/queue/status.ts";
-import { directoryStore } from "../batch/store.ts";
+import { directoryStore } from "../batch/shards/store.ts";
 import type { Cell, Table } from "../table/table.ts";
 import { toText } from "../table/text.ts";
 import { type CommandSpec, helpText, parseCommand, UsageError } from "./args.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Table } from "../table/table.ts";
-import { type CachedRepo, listCachedRepos, removeCachedRepo } from "../weights/hub/cached_repos.ts";
+import { type CachedRepo, listCachedRepos, removeCachedRepo } from "../weights/hub/cache/cached_repos.ts";
 import { parseHubName } from "../weights/hub/names.ts";
 import { type HubSettings, readHubSettings } from "../weights/hub/settings.ts";
 import type { CacheRequest } from "./cache.ts";

@@ -5,7 +5,7 @@
  */
 import { fileError } from "../platform/file_error.ts";
 import { excerpt } from "../quote.ts";
-import { isRecord, parseJson } from "../weights/json.ts";
+import { isRecord, parseJson } from "../weights/json/json.ts";
 
 /** What a file says. */
 export interface FeatureTexts {

@@ -7,7 +7,7 @@ import type { CircuitTracerGraph } from "../attribution/circuit_tracer.ts";
 import { fileError } from "../platform/file_error.ts";
 import { readTextFile } from "../platform/read_text.ts";
 import { writeFileAtomic } from "../table/write_file.ts";
-import { isRecord, parseJsonObject } from "../weights/json.ts";
+import { isRecord, parseJsonObject } from "../weights/json/json.ts";
 import type { GraphRequest } from "./graph.ts";
 import { printData } from "./output.ts";
 

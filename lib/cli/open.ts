@@ -12,7 +12,7 @@ import type { RunRequest } from "./options.ts";
 import type { Screen } from "./output.ts";
 import { expectedTokens, type PromptSource, STDIN } from "./prompt.ts";
 import { withProgress } from "./progress.ts";
-import { shownName } from "../weights/shown_name.ts";
+import { shownName } from "../weights/files/shown_name.ts";
 import { withDownloadProgress } from "./pull_progress.ts";
 import { EVERY_LAYER, type SaeRequest } from "./sae_options.ts";
 

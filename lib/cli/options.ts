@@ -5,7 +5,7 @@
  */
 import type { AttributionOptions } from "../attribution/attribution_options.ts";
 import { PROCESSING_CHOICES, type ProcessingChoice } from "../attribution/processing.ts";
-import { WEIGHT_CHOICES, type WeightChoice } from "../model/binding.ts";
+import { WEIGHT_CHOICES, type WeightChoice } from "../model/stages/binding.ts";
 import { type Device, DEVICES } from "../runtime/runtime.ts";
 import type { OptionSpec, PositionalSpec } from "./args_spec.ts";
 import { UsageError } from "./args_values.ts";

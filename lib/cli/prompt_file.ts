@@ -4,7 +4,7 @@
  * @module
  */
 import { readTextFile } from "../platform/read_text.ts";
-import { parseJson } from "../weights/json.ts";
+import { parseJson } from "../weights/json/json.ts";
 import { quote } from "./args_values.ts";
 import { readPrompt, STDIN } from "./prompt.ts";
 

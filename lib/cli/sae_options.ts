@@ -4,9 +4,9 @@
  * @module
  */
 import { findBundledModel } from "../bundled.ts";
-import { looksLikePath, looksLikePlace } from "../weights/place.ts";
+import { looksLikePath, looksLikePlace } from "../weights/files/place.ts";
 import type { OptionSpec, OptionValue } from "./args_spec.ts";
-import { shownName } from "../weights/shown_name.ts";
+import { shownName } from "../weights/files/shown_name.ts";
 import { quote, UsageError } from "./args_values.ts";
 
 /** An SAE as asked for. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseJson } from "../weights/json.ts";
+import { parseJson } from "../weights/json/json.ts";
 import { quote } from "../quote.ts";
 import { parseFigures, type PublishedFigures } from "../attribution/figures.ts";
 import { type FigureCheck, verifyFigures } from "../attribution/verify.ts";

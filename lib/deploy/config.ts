@@ -4,11 +4,11 @@
  * @module
  */
 import { quote } from "../quote.ts";
-import { type InputRecord, toRecord } from "../batch/record.ts";
+import { type InputRecord, toRecord } from "../batch/input/record.ts";
 import type { BatchSettings, MetricKind, SaeSettings } from "../batch/settings.ts";
 import { DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
-import { Fields } from "../weights/fields.ts";
-import { isRecord } from "../weights/json.ts";
+import { Fields } from "../weights/json/fields.ts";
+import { isRecord } from "../weights/json/json.ts";
 
 /** A configuration that was read. */
 export interface CronConfig {

@@ -18,7 +18,7 @@
  * @module
  */
 import { readTextFile } from "../platform/read_text.ts";
-import { parseJson } from "../weights/json.ts";
+import { parseJson } from "../weights/json/json.ts";
 import { messageLine, quote } from "../quote.ts";
 import { bracketed, hostTest } from "../web/guard.ts";
 import { serveHttp } from "../web/node_http.ts";

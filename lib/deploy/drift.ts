@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { firstDifference, type Identity } from "../batch/manifest.ts";
+import { firstDifference, type Identity } from "../batch/shards/manifest.ts";
 import type { Cell } from "../table/table.ts";
 import type { ScheduledPrompt, ScheduledRun } from "./scheduled_run.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { isRecord } from "../weights/json.ts";
+import { isRecord } from "../weights/json/json.ts";
 import { writeFileAtomic } from "../table/write_file.ts";
 import type { ScheduledRun } from "./scheduled_run.ts";
 

@@ -4,9 +4,9 @@
  * @module
  */
 import { longTable } from "../attribution/long_table.ts";
-import { attributeShard } from "../batch/attribute_shard.ts";
-import { type Explained, explainedBy } from "../batch/explained.ts";
-import { identify, type Identity } from "../batch/manifest.ts";
+import { attributeShard } from "../batch/shards/attribute_shard.ts";
+import { type Explained, explainedBy } from "../batch/output/explained.ts";
+import { identify, type Identity } from "../batch/shards/manifest.ts";
 import { openRun } from "../batch/open.ts";
 import { type BatchSettings, shownSettings } from "../batch/settings.ts";
 import type { Cell } from "../table/table.ts";

@@ -6,30 +6,30 @@
 import { quote } from "../quote.ts";
 import { DENO_INSPECT, type Inspect, showFields } from "../inspect.ts";
 import { checkOptions, type OptionKinds } from "../options.ts";
-import { parseJsonObject } from "../weights/json.ts";
+import { parseJsonObject } from "../weights/json/json.ts";
 import { openArchitecture } from "../../models/mod.ts";
 import type { Architecture, WeightRef } from "../../models/family.ts";
 import { bundledUrl, DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "../runtime/runtime.ts";
 import { settleAll } from "../weights/concurrency.ts";
-import { hashFiles } from "../weights/hash.ts";
+import { hashFiles } from "../weights/files/hash.ts";
 import type { OpenOptions } from "../registry/open.ts";
-import { ReadSettings } from "../weights/read_settings.ts";
-import { isPlace } from "../weights/place.ts";
+import { ReadSettings } from "../weights/json/read_settings.ts";
+import { isPlace } from "../weights/files/place.ts";
 import type { Tensor } from "../runtime/tensor.ts";
-import { readTextIfThere } from "../weights/read_text.ts";
-import { shownName } from "../weights/shown_name.ts";
-import { type FileSource, openSource } from "../weights/source.ts";
-import type { TensorStore } from "../weights/tensors.ts";
-import { chooseBinding, operationsPerToken, type WeightChoice } from "./binding.ts";
-import { Chain, type WeightBinding } from "./chain.ts";
-import type { ChatMessage, ChatModule, ChatOptions, ChatPrompt, ChatTemplate } from "./chat_types.ts";
-import { checkTokens } from "./feeds.ts";
-import { readLayer } from "./layer_weights.ts";
-import { openWeights } from "./open_weights.ts";
-import { readTokenizer } from "./read_tokenizer.ts";
-import type { ModelTokenizer } from "./tokenizer.ts";
-import { Unembedding } from "./unembedding.ts";
+import { readTextIfThere } from "../weights/files/read_text.ts";
+import { shownName } from "../weights/files/shown_name.ts";
+import { type FileSource, openSource } from "../weights/files/source.ts";
+import type { TensorStore } from "../weights/tensors/tensors.ts";
+import { chooseBinding, operationsPerToken, type WeightChoice } from "./stages/binding.ts";
+import { Chain, type WeightBinding } from "./stages/chain.ts";
+import type { ChatMessage, ChatModule, ChatOptions, ChatPrompt, ChatTemplate } from "./chat/chat_types.ts";
+import { checkTokens } from "./stages/feeds.ts";
+import { readLayer } from "./weights/layer_weights.ts";
+import { openWeights } from "./weights/open_weights.ts";
+import { readTokenizer } from "./tokenizer/read_tokenizer.ts";
+import type { ModelTokenizer } from "./tokenizer/tokenizer.ts";
+import { Unembedding } from "./stages/unembedding.ts";
 
 /** A token of a prompt. */
 export interface Token {
@@ -166,7 +166,9 @@ export class Model implements AsyncDisposable {
   async applyChatTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<ChatPrompt> {
     checkOptions("applyChatTemplate", options, CHAT_OPTIONS);
     const tokenizer = await this.requireTokenizer();
-    const { readChatTemplate, renderChat } = await import(new URL("./chat.ts", import.meta.url).href) as ChatModule;
+    const { readChatTemplate, renderChat } = await import(
+      new URL("./chat/chat.ts", import.meta.url).href
+    ) as ChatModule;
     this.#chatTemplate ??= readChatTemplate(this.name, this.#source, tokenizer);
     const text = renderChat(await this.#chatTemplate, messages, options);
     return { text, tokens: tokenizer.encode(text) };

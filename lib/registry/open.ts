@@ -5,10 +5,10 @@
  * @module
  */
 import type { ListedSettings, SaeOverrides } from "../sae/config.ts";
-import { cachedName } from "../weights/hub/cached_name.ts";
+import { cachedName } from "../weights/hub/cache/cached_name.ts";
 import { type DownloadProgress, openHub } from "../weights/hub/hub.ts";
 import { readHubSettings } from "../weights/hub/settings.ts";
-import type { FileSource } from "../weights/source.ts";
+import type { FileSource } from "../weights/files/source.ts";
 import { describeModel, findModel } from "./models.ts";
 import { describeSae, findSae } from "./saes.ts";
 

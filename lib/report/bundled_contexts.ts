@@ -6,7 +6,7 @@
 import { bundledUrl, findBundledModel, findBundledSae } from "../bundled.ts";
 import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
-import { openSource } from "../weights/source.ts";
+import { openSource } from "../weights/files/source.ts";
 
 /** One feature as the file has it. */
 export interface FeatureActivity {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openSource } from "../weights/source.ts";
+import { openSource } from "../weights/files/source.ts";
 
 /** The modules, each after those that it imports. */
 export const CLIENT_MODULES = [

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TensorStore } from "../weights/tensors.ts";
+import type { TensorStore } from "../weights/tensors/tensors.ts";
 import type { SparseActivations } from "./sparse.ts";
 
 /** The most bytes of decoder rows in memory at once. */

@@ -6,7 +6,7 @@
 import { add, type Graph, input, matMul, mul, type Value } from "../graph/mod.ts";
 import { type Runtime, type Session, SLICE_BYTES } from "../runtime/runtime.ts";
 import type { FloatTensor, Tensor } from "../runtime/tensor.ts";
-import { readAhead } from "../weights/read_ahead.ts";
+import { readAhead } from "../weights/tensors/read_ahead.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import type { SaeConfig } from "./config.ts";
 import { type Matrices, timesMatrix } from "./products.ts";

@@ -5,12 +5,12 @@
  */
 import { checkOptions, type OptionKinds } from "../options.ts";
 import { bundledUrl, findBundledSae } from "../bundled.ts";
-import { isRecord, parseUniqueObject } from "../weights/json.ts";
-import { readTextIfThere } from "../weights/read_text.ts";
-import { MAX_TEXT_BYTES } from "../weights/text.ts";
-import { isPlace } from "../weights/place.ts";
-import { shownName } from "../weights/shown_name.ts";
-import { type FileSource, openSource } from "../weights/source.ts";
+import { isRecord, parseUniqueObject } from "../weights/json/json.ts";
+import { readTextIfThere } from "../weights/files/read_text.ts";
+import { MAX_TEXT_BYTES } from "../weights/files/text.ts";
+import { isPlace } from "../weights/files/place.ts";
+import { shownName } from "../weights/files/shown_name.ts";
+import { type FileSource, openSource } from "../weights/files/source.ts";
 import type { OpenOptions } from "../registry/open.ts";
 import type { SaeOverrides } from "./config.ts";
 import { openSaes, SaeFiles } from "./formats/mod.ts";

@@ -6,8 +6,8 @@
 import { add, input, matMul, swapLast } from "../graph/mod.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type DeviceTensor, type FloatTensor, isOnDevice, type Tensor, toHost } from "../runtime/tensor.ts";
-import { readAhead } from "../weights/read_ahead.ts";
-import type { TensorStore } from "../weights/tensors.ts";
+import { readAhead } from "../weights/tensors/read_ahead.ts";
+import type { TensorStore } from "../weights/tensors/tensors.ts";
 
 /** Where matrices are, and what multiplies. */
 export interface Matrices {

@@ -4,7 +4,7 @@
  * @module
  */
 import { messageLine } from "../quote.ts";
-import { parseJsonObject } from "../weights/json.ts";
+import { parseJsonObject } from "../weights/json/json.ts";
 import { ApiError } from "./api_error.ts";
 
 /** The longest request: a prompt of some ten thousand tokens. */

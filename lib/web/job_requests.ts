@@ -8,7 +8,7 @@ import { LONG_COLUMNS, type LongColumn } from "../attribution/long_table.ts";
 import { PROCESSING_CHOICES } from "../attribution/processing.ts";
 import type { MetricChoice } from "../attribution/make_metric.ts";
 import { ApiError } from "./api_error.ts";
-import { Fields } from "../weights/fields.ts";
+import { Fields } from "../weights/json/fields.ts";
 import { type AttributeJob, METRICS, type PredictJob, RESULT_FORMATS, type RunChoice, type SaeChoice } from "./jobs.ts";
 
 /** Longer prompts are refused before they are cut into tokens. */

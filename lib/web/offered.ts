@@ -6,8 +6,8 @@
  */
 import { DEFAULT_MODEL, findBundledModel, findBundledSae } from "../bundled.ts";
 import { quote } from "../quote.ts";
-import { looksLikePlace } from "../weights/place.ts";
-import { shownName } from "../weights/shown_name.ts";
+import { looksLikePlace } from "../weights/files/place.ts";
+import { shownName } from "../weights/files/shown_name.ts";
 import { ApiError } from "./api_error.ts";
 import { parseSae, type RunDefaults } from "./job_requests.ts";
 import type { Job } from "./jobs.ts";

@@ -15,8 +15,8 @@ import {
   type Sae,
   toCircuitTracer,
 } from "../../mod.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { assertClose, DATA } from "./golden.ts";
 
 /** Made by circuit-tracer itself: tests/data/graphs/make.py */

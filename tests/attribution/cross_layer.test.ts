@@ -17,9 +17,9 @@ import {
   type Sae,
   steer,
 } from "../../mod.ts";
-import type { Replacement } from "../../lib/model/chain.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import type { Replacement } from "../../lib/model/stages/chain.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { runCli } from "../cli/run_cli.ts";
 import { withDirectory } from "../weights/fixtures.ts";
 import { assertClose, assertLogitsClose, DATA } from "./golden.ts";

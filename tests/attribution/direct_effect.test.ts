@@ -13,8 +13,8 @@ import {
   type Model,
   positionTable,
 } from "../../mod.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { dot, DoubleChain } from "./double_chain.ts";
 import { assertClose, DATA } from "./golden.ts";
 

@@ -10,8 +10,8 @@ import {
   type Sae,
   toCsv,
 } from "../../mod.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { assertClose, DATA } from "./golden.ts";
 
 interface EdgeCase {

@@ -3,8 +3,8 @@ import { featureDirections, NoDirectionError } from "../../lib/attribution/featu
 import { featureLogits } from "../../lib/attribution/feature_logits.ts";
 import { loadModel, type Model } from "../../lib/model/model.ts";
 import { loadSae, loadSaes } from "../../lib/sae/load.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { bundledUrl } from "../../lib/bundled.ts";
 
 const DATA = new URL("../data/", import.meta.url);

@@ -16,8 +16,8 @@ import {
   type Sae,
   weightedLogits,
 } from "../../mod.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 
 /** Where the goldens lie. */
 export const DATA = new URL("../data/", import.meta.url);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { SaeRun } from "../../lib/attribution/apply.ts";
-import type { Replacement } from "../../lib/model/chain.ts";
+import type { Replacement } from "../../lib/model/stages/chain.ts";
 import { type Attribution, type FloatTensor, loadModel, type Sae, testPrompt } from "../../mod.ts";
 import {
   assertClose,

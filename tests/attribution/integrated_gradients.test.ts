@@ -7,8 +7,8 @@ import {
   calculateFeatureAttribution,
   type Sae,
 } from "../../mod.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { assertClose, DATA, type GoldenCase, goldenCases, goldenMetric, goldenPrependBos, openSaes } from "./golden.ts";
 import { goldenModels } from "./golden_models.ts";
 

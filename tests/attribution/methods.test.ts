@@ -11,8 +11,8 @@ import {
   logitDiff,
   type Replacement,
 } from "../../mod.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { dot, DoubleChain } from "./double_chain.ts";
 import {
   assertClose,

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
 import { attributionTensors } from "../../lib/attribution/save_tensors.ts";
 import { writeFileAtomic } from "../../lib/table/write_file.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { DATA } from "./golden.ts";
 
 /** 64-bit integers, which the store lists but does not read as floats. */

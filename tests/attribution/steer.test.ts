@@ -13,9 +13,9 @@ import {
 } from "../../mod.ts";
 import { type SaeRun, seenBy, withSeen } from "../../lib/attribution/apply.ts";
 import { calculateAttributionGrads } from "../../lib/attribution/attribution_grads.ts";
-import type { Replacement } from "../../lib/model/chain.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import type { Replacement } from "../../lib/model/stages/chain.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { assertClose, DATA, type GoldenCase, goldenCases, goldenMetric, openSaes, runGolden } from "./golden.ts";
 
 const model = await loadModel(new URL("models/gpt2/", DATA), { threads: 1 });

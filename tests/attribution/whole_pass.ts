@@ -6,7 +6,7 @@ import { type SaeRun, seenBy, withSeen } from "../../lib/attribution/apply.ts";
 import type { FeatureAt } from "../../lib/attribution/contributions.ts";
 import { metricValue } from "../../lib/attribution/evaluate.ts";
 import type { DownstreamError } from "../../lib/attribution/downstream_error.ts";
-import type { Replacement } from "../../lib/model/chain.ts";
+import type { Replacement } from "../../lib/model/stages/chain.ts";
 import type { Attribution, Encoded } from "../../mod.ts";
 
 /** metric − metric(without the features at one hook). */

@@ -5,7 +5,7 @@ import { longTable } from "../../lib/attribution/long_table.ts";
 import { testPrompt } from "../../lib/attribution/predict.ts";
 import { logitDiff } from "../../lib/attribution/metrics.ts";
 import { parquetReadObjects } from "../../lib/deps/hyparquet.ts";
-import { compressors } from "../../lib/batch/parquet/decompress.ts";
+import { compressors } from "../../lib/batch/input/parquet/decompress.ts";
 import { parse } from "../../lib/deps/csv_parse.ts";
 import { loadModel } from "../../lib/model/model.ts";
 import { loadSae } from "../../lib/sae/load.ts";

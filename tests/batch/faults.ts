@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { cliCommand, inDirectory, type Outcome, runCli } from "../cli/run_cli.ts";
 import { assertSameTrees, countFiles, makePrompts, readTree, seededRandom, toJsonLines, until } from "./prompts.ts";
-import { background, end, withRedis } from "./redis.ts";
+import { background, end, withRedis } from "./queue/redis.ts";
 
 const SHARD_SIZE = 4;
 const SHARDS = 12;

@@ -1,8 +1,8 @@
 /** Directories that are claimed, damaged, copied, or not to be written to: nothing is lost or mixed without a word. */
 import assert from "node:assert/strict";
-import { claimDirectory } from "../../lib/batch/claim.ts";
-import { TextSet } from "../../lib/batch/ids.ts";
-import { background } from "./redis.ts";
+import { claimDirectory } from "../../lib/batch/shards/claim.ts";
+import { TextSet } from "../../lib/batch/input/ids.ts";
+import { background } from "./queue/redis.ts";
 import { cliCommand, inDirectory, type Outcome, runCli } from "../cli/run_cli.ts";
 import { killBatches, raceStarts } from "./faults.ts";
 import { assertSameTrees, countFiles, makePrompts, readTree, toJsonLines, until } from "./prompts.ts";

@@ -4,12 +4,12 @@
  */
 import { type Graph, input, matMul, swapLast } from "../../lib/graph/mod.ts";
 import { type Architecture, loadModel } from "../../mod.ts";
-import { readLayer, type Weights } from "../../lib/model/layer_weights.ts";
-import { renamedStore } from "../../lib/model/renamed_store.ts";
+import { readLayer, type Weights } from "../../lib/model/weights/layer_weights.ts";
+import { renamedStore } from "../../lib/model/weights/renamed_store.ts";
 import { createRuntime } from "../../lib/runtime/runtime.ts";
 import type { Tensor } from "../../lib/runtime/tensor.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { compareRows, measure, type Measured, median } from "./process.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { UsageError } from "../../lib/cli/args.ts";
 import { parseRequest } from "../../lib/cli/attribute.ts";
 import { readBaseline } from "../../lib/cli/method_options.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { inDirectory, ON_MODEL, PROMPT, runCli } from "./run_cli.ts";
 
 Deno.test("the options, and what they are without", () => {

@@ -1,4 +1,4 @@
-import { fromFileUrl } from "../../lib/weights/file_url.ts";
+import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
 
 /** What the tests of the command line share. */
 

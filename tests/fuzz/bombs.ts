@@ -1,7 +1,7 @@
 /** Small files that stand for very much: each must be refused, or read in bounds. */
 import { deflateRawSync, gzipSync } from "node:zlib";
 import { concat, withHeader } from "../weights/fixtures.ts";
-import { zipOf } from "../weights/pickle_fixtures.ts";
+import { zipOf } from "../weights/formats/pickle_fixtures.ts";
 import type { Files } from "./readers.ts";
 
 /** One of them. */

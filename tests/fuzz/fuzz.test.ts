@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import type { Outcome } from "./run.ts";
-import { readLines } from "../../lib/batch/lines.ts";
-import { fromFileUrl } from "../../lib/weights/file_url.ts";
+import { readLines } from "../../lib/batch/input/lines.ts";
+import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
 
 const ROUNDS = Number(Deno.env.get("FUZZ_ROUNDS") ?? 100);
 const MOST_MS = 5000;

@@ -1,23 +1,23 @@
 /** What is read from outside, each with whole files to begin from. */
 import { gzipSync } from "node:zlib";
 import { parseFigures } from "../../lib/attribution/figures.ts";
-import { type InputFormat, readRecords } from "../../lib/batch/read.ts";
+import { type InputFormat, readRecords } from "../../lib/batch/input/read.ts";
 import { readFeatureTexts } from "../../lib/cli/feature_texts.ts";
 import { readPromptFile } from "../../lib/cli/prompt_file.ts";
 import { readConfig } from "../../lib/deploy/config.ts";
-import { openWeights } from "../../lib/model/open_weights.ts";
-import { readTokenizer } from "../../lib/model/read_tokenizer.ts";
+import { openWeights } from "../../lib/model/weights/open_weights.ts";
+import { readTokenizer } from "../../lib/model/tokenizer/read_tokenizer.ts";
 import { openSaes, SaeFiles } from "../../lib/sae/formats/mod.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
 import { readAttribute, readPredict } from "../../lib/web/job_requests.ts";
-import { parseJson, parseJsonObject } from "../../lib/weights/json.ts";
-import { readNpyHeader, readNpz } from "../../lib/weights/npz.ts";
-import { openTorchFile } from "../../lib/weights/pickle_tensors.ts";
-import type { FileSource } from "../../lib/weights/source.ts";
-import { decodeText } from "../../lib/weights/text.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
-import { isFloatDtype } from "../../lib/weights/widen.ts";
-import { openZip } from "../../lib/weights/zip_source.ts";
+import { parseJson, parseJsonObject } from "../../lib/weights/json/json.ts";
+import { readNpyHeader, readNpz } from "../../lib/weights/formats/npz.ts";
+import { openTorchFile } from "../../lib/weights/formats/pickle_tensors.ts";
+import type { FileSource } from "../../lib/weights/files/source.ts";
+import { decodeText } from "../../lib/weights/files/text.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
+import { isFloatDtype } from "../../lib/weights/tensors/widen.ts";
+import { openZip } from "../../lib/weights/formats/zip_source.ts";
 import { openArchitecture } from "../../models/mod.ts";
 
 /** Files by their path in a directory. */

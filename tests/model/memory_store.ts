@@ -1,5 +1,5 @@
-import type { FileSource } from "../../lib/weights/source.ts";
-import type { TensorInfo, TensorStore } from "../../lib/weights/tensors.ts";
+import type { FileSource } from "../../lib/weights/files/source.ts";
+import type { TensorInfo, TensorStore } from "../../lib/weights/tensors/tensors.ts";
 
 /** A tensor in memory. */
 export interface MemoryTensor {

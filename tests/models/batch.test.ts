@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ForwardState, Replacement } from "../../lib/model/chain.ts";
+import type { ForwardState, Replacement } from "../../lib/model/stages/chain.ts";
 import { hookNames } from "../../lib/model/hooks.ts";
 import type { FloatTensor } from "../../lib/runtime/tensor.ts";
 import { relativeError } from "../graph/numbers.ts";

@@ -1,8 +1,8 @@
 /** Golden cases of the reference stack (see tests/attribution/golden.ts) on a tiny random model of every family. */
 import assert from "node:assert/strict";
 import { type Attribution, loadSae, type Model, type Sae, testPrompt } from "../../mod.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import {
   assertClose,
   assertLogitsClose,

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { hookNames } from "../../lib/model/hooks.ts";
 import type { FloatTensor } from "../../lib/runtime/tensor.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors, type TensorStore } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors, type TensorStore } from "../../lib/weights/tensors/tensors.ts";
 import { NO_PROCESSING, type Processing } from "../../models/family.ts";
 import { relativeError } from "../graph/numbers.ts";
 import { DATA, MODELS, open, type Opened } from "./open.ts";

@@ -1,9 +1,9 @@
-import { Chain } from "../../lib/model/chain.ts";
-import { renamedStore } from "../../lib/model/renamed_store.ts";
-import { Unembedding } from "../../lib/model/unembedding.ts";
+import { Chain } from "../../lib/model/stages/chain.ts";
+import { renamedStore } from "../../lib/model/weights/renamed_store.ts";
+import { Unembedding } from "../../lib/model/stages/unembedding.ts";
 import { createRuntime, type RuntimeOptions } from "../../lib/runtime/runtime.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import type { Architecture } from "../../models/family.ts";
 import { openArchitecture } from "../../models/mod.ts";
 

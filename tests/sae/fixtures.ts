@@ -1,6 +1,6 @@
 import { readSaeConfig, type SaeConfig } from "../../lib/sae/config.ts";
-import type { TensorStore } from "../../lib/weights/tensors.ts";
-import { openSource } from "../../lib/weights/source.ts";
+import type { TensorStore } from "../../lib/weights/tensors/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
 
 /** What the tests of lib/sae share: SAEs whose tensors are functions of the indices, so that size costs nothing. */
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { createRuntime, type Device } from "../../lib/runtime/runtime.ts";
 import { loadSae } from "../../lib/sae/load.ts";
 import { encodePrompts } from "../../lib/sae/encode_prompts.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 
 const DATA = new URL("../data/sae_lens/", import.meta.url);
 const NAMES = [...Deno.readDirSync(DATA)].filter(({ isDirectory }) => isDirectory).map(({ name }) => name).sort();

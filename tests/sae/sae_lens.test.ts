@@ -4,8 +4,8 @@ import { createRuntime } from "../../lib/runtime/runtime.ts";
 import { loadSae } from "../../lib/sae/load.ts";
 import { type Encoded, type Sae } from "../../lib/sae/sae.ts";
 import { toDense } from "../../lib/sae/sparse.ts";
-import { openSource } from "../../lib/weights/source.ts";
-import { openSafetensors } from "../../lib/weights/tensors.ts";
+import { openSource } from "../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { ARCHITECTURES } from "../../lib/sae/architectures/mod.ts";
 
 const DATA = new URL("../data/sae_lens/", import.meta.url);

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Manifest } from "../manifest.ts";
-import { doneShards } from "../merge.ts";
-import { ATTEMPTS, type DeadShard } from "../pool.ts";
-import type { Store } from "../store.ts";
+import type { Manifest } from "../shards/manifest.ts";
+import { doneShards } from "../output/merge.ts";
+import { ATTEMPTS, type DeadShard } from "../workers/pool.ts";
+import type { Store } from "../shards/store.ts";
 import { jobId, runId } from "./job.ts";
 import { openQueue, type ShardQueue, shownAddress } from "./redis.ts";
 

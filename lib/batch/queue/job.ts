@@ -4,9 +4,9 @@
  * @module
  */
 import { isAbsolute } from "node:path";
-import { isRecord } from "../../weights/json.ts";
-import type { Manifest } from "../manifest.ts";
-import { hashOf } from "../store.ts";
+import { isRecord } from "../../weights/json/json.ts";
+import type { Manifest } from "../shards/manifest.ts";
+import { hashOf } from "../shards/store.ts";
 
 /** What a job says. */
 export interface Job {

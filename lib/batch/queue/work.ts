@@ -4,12 +4,12 @@
  * @module
  */
 import { UnrecoverableError, Worker } from "../../deps/bullmq.ts";
-import { parseId } from "../claim.ts";
-import { LOCK } from "../layout.ts";
-import { type Manifest, readManifest } from "../manifest.ts";
-import { type Runner, workerRunner } from "../runners.ts";
-import { readDone } from "../shard.ts";
-import { directoryStore, type Store, textOf } from "../store.ts";
+import { parseId } from "../shards/claim.ts";
+import { LOCK } from "../shards/layout.ts";
+import { type Manifest, readManifest } from "../shards/manifest.ts";
+import { type Runner, workerRunner } from "../workers/runners.ts";
+import { readDone } from "../shards/shard.ts";
+import { directoryStore, type Store, textOf } from "../shards/store.ts";
 import { type Job, readJob, runId } from "./job.ts";
 import { connect, QUEUE } from "./redis.ts";
 

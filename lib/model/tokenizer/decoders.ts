@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { tokenBytes } from "../token_bytes.ts";
+import { tokenBytes } from "./token_bytes.ts";
 import { readMetaspace } from "./metaspace.ts";
 import type { Part } from "./part.ts";
 import { readPattern } from "./pattern.ts";

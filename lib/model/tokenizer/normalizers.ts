@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { byteLevel } from "../token_bytes.ts";
+import { byteLevel } from "./token_bytes.ts";
 import { ACCENTS, CONTROL, INERT, MARKS } from "./regex/character_tables.ts";
 import { type CharacterRanges, isIn } from "./regex/character_ranges.ts";
 import { characterSet, WHITE_SPACE } from "./regex/character_set.ts";

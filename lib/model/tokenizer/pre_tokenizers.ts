@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { byteLevel } from "../token_bytes.ts";
+import { byteLevel } from "./token_bytes.ts";
 import { isIn } from "./regex/character_ranges.ts";
 import { PUNCTUATION } from "./regex/character_tables.ts";
 import { characterSet, RUST_NUMERIC, WHITE_SPACE } from "./regex/character_set.ts";

@@ -2,7 +2,7 @@ import { quote } from "../../quote.ts";
 import { hasAll, need, readCount, type SaeFiles, type StoredTensors } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberIn, type Settings } from "./settings.ts";
-import { same, transposed, viewStore } from "../../weights/view.ts";
+import { same, transposed, viewStore } from "../../weights/tensors/view.ts";
 
 /** Names of a JumpReLU's threshold. */
 const THRESHOLDS = ["threshold", "activation_function.threshold"];

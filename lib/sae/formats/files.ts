@@ -4,13 +4,13 @@
  * @module
  */
 import { excerpt, quote } from "../../quote.ts";
-import { parseJsonObject } from "../../weights/json.ts";
-import { readSafetensorsHeader } from "../../weights/safetensors.ts";
-import { readTextIfThere } from "../../weights/read_text.ts";
-import type { FileSource } from "../../weights/source.ts";
-import { ReadSettings } from "../../weights/read_settings.ts";
+import { parseJsonObject } from "../../weights/json/json.ts";
+import { readSafetensorsHeader } from "../../weights/formats/safetensors.ts";
+import { readTextIfThere } from "../../weights/files/read_text.ts";
+import type { FileSource } from "../../weights/files/source.ts";
+import { ReadSettings } from "../../weights/json/read_settings.ts";
 import { ReadTensors } from "./read_tensors.ts";
-import type { Stored } from "../../weights/view.ts";
+import type { Stored } from "../../weights/tensors/view.ts";
 import { scalarsIn } from "./yaml.ts";
 
 /** The tensors of one file by name. */
@@ -115,13 +115,13 @@ export class SaeFiles {
 
 async function readTensors(source: FileSource, file: string): Promise<ReadTensors> {
   if (/\.npz$/i.test(file)) {
-    const { openZip } = await import("../../weights/zip_source.ts");
-    const { readNpz } = await import("../../weights/npz.ts");
+    const { openZip } = await import("../../weights/formats/zip_source.ts");
+    const { readNpz } = await import("../../weights/formats/npz.ts");
     const zip = await openZip(source, file);
     return byName((await readNpz(zip)).map((info) => ({ ...info, from: zip, path: file })));
   }
   if (/\.pth?$/i.test(file)) {
-    const { openTorchFile } = await import("../../weights/pickle_tensors.ts");
+    const { openTorchFile } = await import("../../weights/formats/pickle_tensors.ts");
     const { zip, tensors, others } = await openTorchFile(source, file);
     return byName(tensors.map((info) => ({ ...info, from: zip, path: file })), others);
   }

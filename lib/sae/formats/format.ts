@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TensorStore } from "../../weights/tensors.ts";
+import type { TensorStore } from "../../weights/tensors/tensors.ts";
 import type { SaeConfig, SaeOverrides } from "../config.ts";
 import type { SaeFiles } from "./files.ts";
 

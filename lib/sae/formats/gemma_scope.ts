@@ -1,7 +1,7 @@
 import { hasAll, need, type SaeFiles } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberIn, RAW, type Settings } from "./settings.ts";
-import { same, viewStore } from "../../weights/view.ts";
+import { same, viewStore } from "../../weights/tensors/view.ts";
 
 const SIZES = /gemma-scope-(2b|9b|27b)-(pt|it)-/;
 /** Sites by the word in the release's name: `google/gemma-scope-2b-pt-res`. */

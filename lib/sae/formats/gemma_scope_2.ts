@@ -2,7 +2,7 @@ import { quote } from "../../quote.ts";
 import { hasAll, need, type SaeFiles } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberIn, RAW, type Settings, textIn } from "./settings.ts";
-import { same, transposed, viewStore } from "../../weights/view.ts";
+import { same, transposed, viewStore } from "../../weights/tensors/view.ts";
 
 type Config = Readonly<Record<string, unknown>> | undefined;
 

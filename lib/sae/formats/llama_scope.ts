@@ -1,9 +1,9 @@
 import { quote } from "../../quote.ts";
-import { isRecord } from "../../weights/json.ts";
+import { isRecord } from "../../weights/json/json.ts";
 import { hasAll, need, type StoredTensors } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { makeConfig, numberOf, RAW, type Settings, textIn } from "./settings.ts";
-import { filled, same, transposed, type View, viewStore } from "../../weights/view.ts";
+import { filled, same, transposed, type View, viewStore } from "../../weights/tensors/view.ts";
 
 type Config = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,4 @@
-import { openSafetensors, type TensorStore } from "../../weights/tensors.ts";
+import { openSafetensors, type TensorStore } from "../../weights/tensors/tensors.ts";
 import { readWholeConfig } from "../config.ts";
 import type { SaeFormat } from "./format.ts";
 

@@ -1,7 +1,7 @@
 import { hasAll, need } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberIn, RAW } from "./settings.ts";
-import { same, type View, viewStore } from "../../weights/view.ts";
+import { same, type View, viewStore } from "../../weights/tensors/view.ts";
 import { scalarsIn, sectionIn } from "./yaml.ts";
 
 const WEIGHTS = "latest_ckpt.safetensors";

@@ -6,7 +6,7 @@
 import { hasAll, need, type SaeFiles, type StoredTensors } from "./files.ts";
 import type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberIn, PROCESSED, RAW, textIn } from "./settings.ts";
-import { same, transposed, type View, viewStore } from "../../weights/view.ts";
+import { same, transposed, type View, viewStore } from "../../weights/tensors/view.ts";
 
 const LENS = ["W_enc", "W_dec", "b_enc", "b_dec"];
 

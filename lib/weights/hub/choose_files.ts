@@ -1,4 +1,4 @@
-import type { HubFile } from "./listing.ts";
+import type { HubFile } from "./requests/listing.ts";
 
 /** Tensors of a model as transformers saves it, in one file or in shards: it reads the first of these that is there. */
 const MODEL_WEIGHTS = [

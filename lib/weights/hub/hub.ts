@@ -1,15 +1,15 @@
-import type { FileSource } from "../source.ts";
+import type { FileSource } from "../files/source.ts";
 import { HubFileSource } from "./hub_source.ts";
-import type { HubFile } from "./listing.ts";
+import type { HubFile } from "./requests/listing.ts";
 import { checkHubPath, checkRepo, checkRevision } from "./names.ts";
 import type { DownloadProgress } from "./progress.ts";
-import type { Patience } from "./retry.ts";
+import type { Patience } from "./requests/retry.ts";
 import { type HubSettings, readHubSettings } from "./settings.ts";
 
-export type { FileSource } from "../source.ts";
-export type { HubFile } from "./listing.ts";
+export type { FileSource } from "../files/source.ts";
+export type { HubFile } from "./requests/listing.ts";
 export type { DownloadProgress } from "./progress.ts";
-export type { Patience } from "./retry.ts";
+export type { Patience } from "./requests/retry.ts";
 export type { HubSettings } from "./settings.ts";
 export { formatHubName, type HubName, parseHubName } from "./names.ts";
 

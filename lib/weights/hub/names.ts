@@ -1,5 +1,5 @@
 import { quote } from "../../quote.ts";
-import { checkPath } from "../paths.ts";
+import { checkPath } from "../files/paths.ts";
 
 /** A place on the hub: a repository, and what of it is meant. */
 export interface HubName {

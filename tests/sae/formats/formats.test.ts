@@ -7,8 +7,8 @@ import { OTHER_FORMATS } from "../../../lib/sae/formats/others.ts";
 import { saeLens } from "../../../lib/sae/formats/sae_lens.ts";
 import { loadSae } from "../../../lib/sae/load.ts";
 import { toDense } from "../../../lib/sae/sparse.ts";
-import { openSource } from "../../../lib/weights/source.ts";
-import { openSafetensors } from "../../../lib/weights/tensors.ts";
+import { openSource } from "../../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../../lib/weights/tensors/tensors.ts";
 import { answerRange, withDirectory, withServer } from "../../weights/fixtures.ts";
 
 const DATA = new URL("../../data/formats/", import.meta.url);

@@ -1,7 +1,7 @@
 /** What a file has and nobody reads: tensors are an error, settings are named. */
 import assert from "node:assert/strict";
 import { addTensor } from "../../weights/add_tensor.ts";
-import { ReadSettings } from "../../../lib/weights/read_settings.ts";
+import { ReadSettings } from "../../../lib/weights/json/read_settings.ts";
 import { loadSae, loadSaes } from "../../../mod.ts";
 
 const DATA = new URL("../../data/", import.meta.url);

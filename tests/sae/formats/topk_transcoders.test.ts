@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { createRuntime } from "../../../lib/runtime/runtime.ts";
 import { loadSae } from "../../../lib/sae/load.ts";
 import { toDense } from "../../../lib/sae/sparse.ts";
-import { openSource } from "../../../lib/weights/source.ts";
-import { openSafetensors } from "../../../lib/weights/tensors.ts";
+import { openSource } from "../../../lib/weights/files/source.ts";
+import { openSafetensors } from "../../../lib/weights/tensors/tensors.ts";
 
 const DATA = new URL("../../data/topk_transcoders/", import.meta.url);
 const runtime = await createRuntime({ threads: 1 });

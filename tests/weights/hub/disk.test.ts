@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { PARTIAL_ENDING, rangesDirectory } from "../../../lib/weights/hub/layout.ts";
+import { PARTIAL_ENDING, rangesDirectory } from "../../../lib/weights/hub/cache/layout.ts";
 import { COMMIT, etagOf, type FakeFile, FakeHub, makeBytes, settingsFor, textFile, tree, withHub } from "./fake_hub.ts";
 
 const NAME = "m.safetensors";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { PARTIAL_ENDING } from "../../../lib/weights/hub/layout.ts";
-import { readTextIfThere } from "../../../lib/weights/read_text.ts";
+import { PARTIAL_ENDING } from "../../../lib/weights/hub/cache/layout.ts";
+import { readTextIfThere } from "../../../lib/weights/files/read_text.ts";
 import type { DownloadProgress, HubSource } from "../../../lib/weights/hub/hub.ts";
-import { openSafetensors } from "../../../lib/weights/tensors.ts";
+import { openSafetensors } from "../../../lib/weights/tensors/tensors.ts";
 import { encode, f32 } from "../fixtures.ts";
 import { COMMIT, COMMIT_2, etagOf, type FakeFile, makeBytes, textFile, tree, withHub } from "./fake_hub.ts";
 

@@ -1,7 +1,7 @@
 /** A hub and a storage that fail at random: what is read is right or refused in a line, and nothing grows. */
 import assert from "node:assert/strict";
 import type { HubSource } from "../../../lib/weights/hub/hub.ts";
-import { bodyOf, pick } from "../faults.ts";
+import { bodyOf, pick } from "../http/faults.ts";
 import { makeRandom } from "../fixtures.ts";
 import { COMMIT, etagOf, type FakeFile, type Fault, makeBytes, textFile, tree, withHub } from "./fake_hub.ts";
 

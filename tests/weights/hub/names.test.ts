@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { checkHubPath, formatHubName, parseHubName } from "../../../lib/weights/hub/names.ts";
-import { normalizeEtag, waitAsked } from "../../../lib/weights/hub/answers.ts";
-import { folderRepo, repoFolder } from "../../../lib/weights/hub/layout.ts";
+import { normalizeEtag, waitAsked } from "../../../lib/weights/hub/requests/answers.ts";
+import { folderRepo, repoFolder } from "../../../lib/weights/hub/cache/layout.ts";
 import { type DownloadProgress, makeProgressMeter } from "../../../lib/weights/hub/progress.ts";
 import { readHubSettings } from "../../../lib/weights/hub/settings.ts";
 import { openHub } from "../../../lib/weights/hub/hub.ts";

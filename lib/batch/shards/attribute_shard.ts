@@ -1,0 +1,118 @@
+/**
+ * From prompts to attributions: the one place where the model runs.
+ *
+ * @module
+ */
+import { calculateFeatureAttributions } from "../../attribution/attribution.ts";
+import type { AttributionOptions } from "../../attribution/attribution_options.ts";
+import type { Question } from "../../attribution/attribution_grads.ts";
+import { resolvePrependBos } from "../../attribution/processing.ts";
+import type { Attribution } from "../../attribution/result.ts";
+import { runOptionsOf } from "../../attribution/run_options.ts";
+import type { Model } from "../../model/model.ts";
+import type { Sae } from "../../sae/sae.ts";
+import { metricOf } from "../metric.ts";
+import type { InputRecord, PromptRecord } from "../input/record.ts";
+import type { BatchSettings } from "../settings.ts";
+
+/** A prompt, and what came of it. */
+export type Outcome =
+  | { readonly record: PromptRecord; readonly result: Attribution }
+  | { readonly record: InputRecord; readonly error: string };
+
+/** The most tokens of prompts whose results are in memory at once … */
+const TOKENS = 4096;
+/** … and the most prompts. */
+const PROMPTS = 256;
+
+/**
+ * The attributions of a shard's prompts in their order; a prompt that cannot be attributed has an error instead. Prompts of
+ * similar lengths run together; which do depends on the shard alone.
+ *
+ * @throws {Error} what is no fault of a prompt: of the disk, the network, the runtime
+ */
+export async function* attributeShard(
+  model: Model,
+  saes: readonly Sae[],
+  records: readonly InputRecord[],
+  settings: BatchSettings,
+): AsyncGenerator<Outcome> {
+  const options = attributionOptions(saes, settings);
+  let batch: Asked[] = [];
+  let tokens = 0;
+  for (const record of records) {
+    const asked = await ask(model, record, settings, options);
+    const more = "error" in asked ? 0 : asked.question.prompt.length;
+    if (batch.length === PROMPTS || (batch.length > 0 && tokens + more > TOKENS)) {
+      yield* attributeBatch(model, batch, options);
+      [batch, tokens] = [[], 0];
+    }
+    batch.push(asked);
+    tokens += more;
+  }
+  yield* attributeBatch(model, batch, options);
+}
+
+/** A prompt with its tokens and metric, or why it has none. */
+type Asked =
+  | { readonly record: PromptRecord; readonly question: Question & { readonly prompt: readonly number[] } }
+  | { readonly record: InputRecord; readonly error: string };
+
+async function ask(
+  model: Model,
+  record: InputRecord,
+  settings: BatchSettings,
+  { saes = [], prependBos, truncate }: AttributionOptions,
+): Promise<Asked> {
+  if ("error" in record) return { record, error: record.error };
+  try {
+    const bos = resolvePrependBos(saes, prependBos);
+    const prompt = await model.toTokens(record.prompt, { prependBos: bos, truncate });
+    return { record, question: { prompt, metric: metricOf(settings.metric, record) } };
+  } catch (error) {
+    return { record, error: messageOf(error) };
+  }
+}
+
+async function* attributeBatch(
+  model: Model,
+  batch: readonly Asked[],
+  options: AttributionOptions,
+): AsyncGenerator<Outcome> {
+  const questions = batch.flatMap((asked) => "error" in asked ? [] : [asked.question]);
+  const results = await calculateFeatureAttributions(model, questions, options);
+  let next = 0;
+  for (const asked of batch) {
+    if ("error" in asked) {
+      yield asked;
+      continue;
+    }
+    const { record } = asked;
+    const outcome = results[next++];
+    yield outcome.status === "fulfilled"
+      ? { record, result: outcome.value }
+      : { record, error: messageOf(outcome.reason) };
+  }
+}
+
+/** @throws {Error} what is no fault of the prompt */
+function messageOf(error: unknown): string {
+  const isPrompts = error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError;
+  if (!isPrompts) throw error;
+  return error.message;
+}
+
+/** The options of every prompt of a run. */
+export function attributionOptions(
+  saes: readonly Sae[],
+  settings: Omit<BatchSettings, "rows" | "metric" | "model" | "saes">,
+): AttributionOptions {
+  const { method, integration } = settings;
+  return {
+    saes,
+    method,
+    integration,
+    ...runOptionsOf(settings),
+    diagnose: false,
+  };
+}

@@ -1,0 +1,49 @@
+/**
+ * What a chat is made of.
+ *
+ * @module
+ */
+import type { FileSource } from "../../weights/files/source.ts";
+import type { ModelTokenizer } from "../tokenizer/tokenizer.ts";
+
+/** One message of a chat. */
+export interface ChatMessage {
+  /** `system`, `user` or `assistant`, or what else the model's template knows. */
+  readonly role: string;
+  /** Its text. */
+  readonly content: string;
+}
+
+/** How a chat becomes tokens. */
+export interface ChatOptions {
+  /** End with what begins the model's answer. Default true. */
+  readonly addGenerationPrompt?: boolean;
+  /** The beginning of the answer, put behind everything else as it is. */
+  readonly assistantPrefix?: string;
+  /** What the template reads besides: `date_string`, `enable_thinking` … */
+  readonly variables?: Readonly<Record<string, unknown>>;
+}
+
+/** A chat in the model's own form. */
+export interface ChatPrompt {
+  /** What the template wrote, special tokens included. */
+  readonly text: string;
+  /** Its ids, with a BOS token only if the template writes one. */
+  readonly tokens: number[];
+}
+
+/** A model's chat template, and the special tokens that it writes. */
+export interface ChatTemplate {
+  /** The file that it is in. */
+  readonly file: string;
+  /** Jinja. */
+  readonly template: string;
+  /** `bos_token` and the like. */
+  readonly specialTokens: Readonly<Record<string, string>>;
+}
+
+/** What `chat.ts` exports; its own type would make its package a part of every program. */
+export interface ChatModule {
+  readChatTemplate(name: string, source: FileSource, tokenizer: ModelTokenizer): Promise<ChatTemplate>;
+  renderChat(template: ChatTemplate, messages: readonly ChatMessage[], options: ChatOptions): string;
+}

@@ -1,0 +1,171 @@
+/**
+ * What the passes of one model share: its stages' sessions and weights, and what the stages are fed.
+ *
+ * @module
+ */
+import type { Architecture } from "../../../models/family.ts";
+import type { Constants, Runtime, Session } from "../../runtime/runtime.ts";
+import {
+  type DeviceTensor,
+  firstNonFinite,
+  type FloatTensor,
+  isOnDevice,
+  type Tensor,
+  toHost,
+} from "../../runtime/tensor.ts";
+import type { FloatMemory } from "../../weights/tensors/float_memory.ts";
+import type { TensorStore } from "../../weights/tensors/tensors.ts";
+import { embeddingFeeds, type Feeds, positionalFeeds } from "./feeds.ts";
+import { LayerWeights, readLayer, type Weights } from "../weights/layer_weights.ts";
+import type { Pass, Stream } from "./pass.ts";
+import { tile } from "./rows.ts";
+import { type StageKey, StageSessions } from "./stage_sessions.ts";
+
+/**
+ * How weights come to the graphs: `streamed`, read layer by layer in every pass, so that two layers are in memory; or
+ * `resident`, kept in the runtime's memory from the first pass on.
+ */
+export type WeightBinding = "streamed" | "resident";
+
+let count = 0;
+
+/** The stages of a model on its weights. */
+export class Stages {
+  /** The model. */
+  readonly architecture: Architecture;
+  /** Their graphs, compiled. */
+  readonly sessions: StageSessions;
+  readonly #store: TensorStore;
+  readonly #layers: LayerWeights;
+  readonly #resident: boolean;
+  readonly #remote: boolean;
+  readonly #memory: FloatMemory;
+  readonly #number = ++count;
+  readonly #onStage: () => void;
+  #finalWeights: Promise<Weights> | undefined;
+
+  /**
+   * @param store has the model's tensors under the names that the architecture gives them
+   * @param binding whether weights are read for every pass, or stay in the runtime's memory
+   * @param onStage called before each stage; what it throws ends the pass
+   */
+  constructor(
+    architecture: Architecture,
+    store: TensorStore,
+    runtime: Runtime,
+    binding: WeightBinding,
+    onStage: () => void = () => {},
+  ) {
+    this.#onStage = onStage;
+    this.architecture = architecture;
+    this.sessions = new StageSessions(architecture, runtime, (stage) => this.#weights(stage));
+    this.#store = store;
+    this.#memory = runtime.memory;
+    this.#remote = runtime.remote;
+    this.#resident = binding === "resident";
+    this.#layers = new LayerWeights(store, (layer) => architecture.blockWeights(layer), runtime.memory);
+  }
+
+  /** The final norm's number; 0 is the embedding. */
+  get last(): number {
+    return this.architecture.config.nLayers + 1;
+  }
+
+  /** Begins to read the first block's weights. */
+  readAhead(): void {
+    if (!this.#resident) this.#layers.get(0).catch(() => {}); // reported when they are needed
+  }
+
+  /** Gives memory back that weights were read into. */
+  close(): Promise<void> {
+    return this.#layers.close();
+  }
+
+  /** Which graph of a stage a pass runs. */
+  key(pass: Pass, stage: number, deltas: readonly string[] = []): StageKey {
+    const selectRows = pass.selectRows && stage === this.last - 1;
+    return { stage, processing: pass.request.processing, selectRows, deltas };
+  }
+
+  /** A stage's weights, where they stay in the runtime's memory. */
+  #weights(stage: number): Constants | undefined {
+    if (!this.#resident || stage === 0) return undefined;
+    const { architecture } = this;
+    const refs = stage === this.last ? architecture.finalWeights() : architecture.blockWeights(stage - 1);
+    const load = async (): Promise<Weights> => {
+      const { buffer, loading } = readLayer(this.#store, refs, this.#memory);
+      loading.catch(() => this.#memory.release(buffer));
+      return await loading;
+    };
+    return { key: `model ${this.#number} stage ${stage}`, load };
+  }
+
+  /** Whether a pass looks at the final norm: then that runs at all positions, else at the rows only. */
+  finalAtAll(pass: Pass): boolean {
+    return pass.hooks.some(({ stage }) => stage === this.last);
+  }
+
+  /**
+   * Whether the final norm takes the last block's output as it is; else the rows are taken out of it in our memory
+   * first. Norms of all positions cost less than a read from a device's memory.
+   */
+  finalInPlace(pass: Pass): boolean {
+    return this.finalAtAll(pass) || pass.selectRows || this.#remote;
+  }
+
+  /**
+   * Everything that a stage's graphs may take.
+   *
+   * @param nextStage the weights of this one begin to be read
+   * @param copies how many gradients go back over each prompt at once
+   */
+  async feeds(pass: Pass, stage: number, resid?: Stream, nextStage?: number, copies = 1): Promise<Feeds> {
+    this.#onStage();
+    if (stage === 0) return tileAll(await embeddingFeeds(this.architecture, this.#store, pass), copies);
+    const stream = copies === 1 ? resid! : tile(await toHost(resid!), copies);
+    if (this.#resident) {
+      return { resid: stream, ...(stage === this.last ? {} : this.#positional(pass, stage, copies)) };
+    }
+    if (stage === this.last) {
+      this.#finalWeights ??= readLayer(this.#store, this.architecture.finalWeights()).loading;
+      return { resid: stream, ...await this.#finalWeights };
+    }
+    const isBlock = nextStage !== undefined && nextStage >= 1 && nextStage < this.last;
+    const weights = await this.#layers.get(stage - 1, isBlock ? nextStage - 1 : undefined);
+    return { ...weights, resid: stream, ...this.#positional(pass, stage, copies) };
+  }
+
+  #positional(pass: Pass, stage: number, copies: number): Feeds {
+    return tileAll(positionalFeeds(this.architecture, pass, this.key(pass, stage).selectRows), copies);
+  }
+
+  /** @throws {Error} if a stage's output is NaN or infinite */
+  checkFinite(stage: number, { dims, data }: FloatTensor): void {
+    const at = firstNonFinite(data);
+    if (at < 0) return;
+    const name = stage === 0 ? "the embedding" : stage === this.last ? "the final norm" : `block ${stage - 1}`;
+    const position = Math.floor(at / dims[dims.length - 1]) % dims[1];
+    throw new Error(
+      `The output of ${name} is ${data[at]} at position ${position}: its weights are damaged or overflow`,
+    );
+  }
+}
+
+function tileAll(feeds: Feeds, copies: number): Feeds {
+  if (copies === 1) return feeds;
+  return Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, tile(t as FloatTensor, copies)]));
+}
+
+/** Runs a session with those of the tensors that it takes. */
+export function runWith(
+  session: Session,
+  feeds: Readonly<Feeds>,
+  keep: readonly string[] = [],
+): Promise<Record<string, Tensor | DeviceTensor>> {
+  return session.run(Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]])), keep);
+}
+
+/** Gives back a device's memory, where the stream lies in one. */
+export function release(stream: Stream | undefined): void {
+  if (stream && isOnDevice(stream)) stream.release();
+}

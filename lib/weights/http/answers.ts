@@ -1,0 +1,246 @@
+import type { Watch } from "./watch.ts";
+import { shownName } from "../files/shown_name.ts";
+import { withoutSecrets } from "../../quote.ts";
+
+const MAX_RETRY_AFTER = 10_000;
+
+/** A failure that may be gone at the next try. */
+export class TransientError extends Error {
+  /** Milliseconds that the server asks to wait. */
+  readonly retryAfter: number;
+
+  /** The message names the URL. */
+  constructor(message: string, retryAfter: number = 0) {
+    super(message);
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** Servers choose where they redirect to. */
+const MOST_SHOWN = 140;
+
+/**
+ * A URL for messages: as {@linkcode shownName} shows it, and of a long one the beginning and the end.
+ *
+ * @example
+ * ```ts
+ * console.log(shownUrl(new URL("https://example.com/a?token=secret"))); // "https://example.com/a"
+ * ```
+ */
+export function shownUrl(url: URL): string {
+  const name = shownName(url);
+  return name.length > MOST_SHOWN ? `${name.slice(0, MOST_SHOWN - 60)}…${name.slice(-60)}` : name;
+}
+
+/**
+ * The length that an answer announces for its body, unless the body is compressed.
+ *
+ * @example
+ * ```ts
+ * console.log(contentLength(new Response("", { headers: { "content-length": "12" } }))); // 12
+ * ```
+ */
+export function contentLength({ headers }: Response): number | undefined {
+  const value = headers.get("content-length");
+  const encoding = headers.get("content-encoding") ?? "identity";
+  if (value === null || !/^\d+$/.test(value) || encoding !== "identity") return undefined;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : undefined;
+}
+
+/** The bytes that an answer holds, and the size of the file. */
+export interface ContentRange {
+  /** The first byte. */
+  readonly start: number | undefined;
+  /** The last byte. */
+  readonly end: number | undefined;
+  /** Of the whole file. */
+  readonly size: number | undefined;
+}
+
+/**
+ * Parses `content-range`; what it does not say is `undefined`.
+ *
+ * @example
+ * ```ts
+ * const headers = { "content-range": "bytes 2-5/10" };
+ * console.log(contentRange(new Response(null, { headers }))); // { start: 2, end: 5, size: 10 }
+ * ```
+ */
+export function contentRange({ headers }: Response): ContentRange {
+  const match = /^bytes (?:(\d+)-(\d+)|\*)\/(?:(\d+)|\*)$/.exec(headers.get("content-range") ?? "");
+  const [start, end, size] = [1, 2, 3].map((group) => {
+    const value = match?.[group];
+    return value !== undefined && Number.isSafeInteger(Number(value)) ? Number(value) : undefined;
+  });
+  return { start, end, size };
+}
+
+/**
+ * The whole body, or `undefined` when it is longer than `maxBytes`. Memory grows with what comes, not with what is
+ * announced; a body shorter than announced is a {@linkcode TransientError}.
+ *
+ * @example
+ * ```ts
+ * import { makeWatch } from "./watch.ts";
+ *
+ * const watch = makeWatch(new AbortController().signal, 1000);
+ * const bytes = await collect(new URL("http://localhost/a"), new Response("hi"), 100, watch);
+ * watch.stop();
+ * console.log(bytes?.length); // 2
+ * ```
+ */
+export async function collect(
+  url: URL,
+  response: Response,
+  maxBytes: number,
+  watch: Watch,
+): Promise<Uint8Array | undefined> {
+  const announced = contentLength(response);
+  if (announced !== undefined && announced > maxBytes) return undefined;
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  for await (const chunk of response.body ?? []) {
+    watch.tick();
+    chunks.push(chunk);
+    total += chunk.length;
+    if (total > maxBytes) return undefined;
+  }
+  if (announced !== undefined && total !== announced) throw shortBody(url, total, announced);
+  const whole = new Uint8Array(total);
+  let start = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, start);
+    start += chunk.length;
+  }
+  return whole;
+}
+
+/**
+ * How long an answer asks to wait, in milliseconds, at most 10 s.
+ *
+ * @example
+ * ```ts
+ * console.log(retryAfter(new Response(null, { headers: { "retry-after": "2" } }))); // 2000
+ * ```
+ */
+export function retryAfter({ headers }: Response): number {
+  const seconds = Number(headers.get("retry-after") ?? 0);
+  return seconds > 0 ? Math.min(seconds * 1000, MAX_RETRY_AFTER) : 0; // a date is no number: not waited for
+}
+
+/**
+ * What went wrong in `fetch` or while its body came, as an error that names the URL.
+ *
+ * @example
+ * ```ts
+ * console.log(describeFailure(new URL("http://localhost/a"), new TypeError("connection refused")).message);
+ * ```
+ */
+export function describeFailure(url: URL, error: unknown): Error {
+  if (error instanceof Deno.errors.NotCapable) {
+    const message = `Cannot read ${shownUrl(url)}: not allowed; pass --allow-net=${url.host}`;
+    return new Deno.errors.NotCapable(message, { cause: error });
+  }
+  const isNetwork = error instanceof TypeError || error instanceof Deno.errors.Http ||
+    error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.UnexpectedEof;
+  if (!isNetwork) return error instanceof Error ? error : new Error(String(error));
+  // The engine's reason stands in its cause; not passed on as ours, since it may show the URL with its query.
+  const { message } = error.cause instanceof Error ? error.cause : error;
+  const reason = engineReason(withoutSecrets(message));
+  if (!NO_CONNECTION.test(message)) return new TransientError(`Cannot read ${shownUrl(url)}: ${reason}`);
+  const advice = "check the network and the address, or give files on this machine";
+  return new TransientError(`Cannot read ${shownUrl(url)}: no connection to ${url.host} (${reason}), ${advice}`);
+}
+
+/** What the engine says where no server answers. */
+const NO_CONNECTION = /client error \(Connect\)|dns error|tcp connect error/;
+
+/** The engine's reason without the address, which stands before it, and without the system's numbers. */
+function engineReason(message: string): string {
+  const [first] = message.split("\n", 1);
+  return first.replace(/^error sending request .*?: (?:client error \(\w+\): )?/, "").replace(
+    / \(os error -?\d+\)/g,
+    "",
+  );
+}
+
+/**
+ * Fewer bytes came than were announced.
+ *
+ * @example
+ * ```ts
+ * console.log(shortBody(new URL("http://localhost/a"), 3, 8).message);
+ * ```
+ */
+export function shortBody(url: URL, came: number, wanted: number): TransientError {
+  return new TransientError(`Cannot read ${shownUrl(url)}: only ${came} of ${wanted} bytes came`);
+}
+
+/**
+ * The server answered with other bytes than those asked for.
+ *
+ * @example
+ * ```ts
+ * console.log(badRange(new URL("http://localhost/a"), new Response(null, { status: 206 }), "bytes=0-7").message);
+ * ```
+ */
+export function badRange(
+  url: URL,
+  { status, headers }: Response,
+  asked: string,
+  got: string = headers.get("content-range")?.slice(0, 60) ?? "no content-range",
+): Error {
+  return new Error(`Cannot read ${shownUrl(url)}: the server answered ${asked} with HTTP ${status} and ${got}`);
+}
+
+/**
+ * The server sends whole files only.
+ *
+ * @example
+ * ```ts
+ * console.log(noRanges(new URL("http://localhost/a"), 1024).message);
+ * ```
+ */
+export function noRanges(url: URL, maxWhole: number): Error {
+  return new Error(
+    `Cannot read ${shownUrl(url)}: the server does not support range requests, and the file is longer than the ` +
+      `${maxWhole} bytes that are fetched whole; download the files and open their local directory`,
+  );
+}
+
+/**
+ * The file is not what it was at the first request.
+ *
+ * @example
+ * ```ts
+ * console.log(changed(new URL("http://localhost/a"), "its ETag was 1 and is 2").message);
+ * ```
+ */
+export function changed(url: URL, how: string): Error {
+  return new Error(`Cannot read ${shownUrl(url)}: the file changed while it was read: ${how}; open it anew`);
+}
+
+/**
+ * The file's ETag is not what it was; of long ones the beginnings are shown.
+ *
+ * @example
+ * ```ts
+ * console.log(changedEtag(new URL("http://localhost/a"), "1", "2").message);
+ * ```
+ */
+export function changedEtag(url: URL, before: string, now: string): Error {
+  const [was, is] = [before, now].map((etag) => etag.length > 24 ? `${etag.slice(0, 24)}…` : etag);
+  return changed(url, `its ETag was ${was} and is ${is}`);
+}
+
+/**
+ * The source was closed before or while something was read.
+ *
+ * @example
+ * ```ts
+ * console.log(closed(new URL("http://localhost/a")).name); // "BadResource"
+ * ```
+ */
+export function closed(url: URL): Error {
+  return new Deno.errors.BadResource(`Cannot read ${shownUrl(url)}: the source is closed`);
+}

@@ -1,0 +1,111 @@
+import { join } from "node:path";
+import { removeIfThere, statIfThere } from "./disk.ts";
+import { folderRepo, repoFolder, type RepoLayout, repoLayout } from "./layout.ts";
+import { checkRepo } from "../names.ts";
+import type { HubSettings } from "../settings.ts";
+
+/** What the caches have of one repository. */
+export interface CachedRepo {
+  readonly repo: string;
+  /** Its directory in the shared cache. */
+  readonly path: string;
+  /** Commits that files are there of. */
+  readonly commits: number;
+  /** Complete files, each content once. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Of downloads that were cut off, by any program. */
+  readonly partialBytes: number;
+  /** In the program's own cache of parts of files. */
+  readonly rangeBytes: number;
+}
+
+/** Where the caches are. */
+export type CacheDirectories = Pick<HubSettings, "cacheDirectory" | "rangesDirectory">;
+
+/**
+ * The models in the caches, by name.
+ *
+ * @example
+ * ```ts
+ * console.log(await listCachedRepos({ cacheDirectory: "/no/cache", rangesDirectory: "/no/cache" })); // []
+ * ```
+ */
+export async function listCachedRepos(directories: CacheDirectories): Promise<CachedRepo[]> {
+  const { cacheDirectory, rangesDirectory } = directories;
+  const folders = new Set([...await namesIn(cacheDirectory), ...await namesIn(rangesDirectory)]);
+  const repos = [...folders].map(folderRepo).filter((repo) => repo !== undefined).sort();
+  return await Promise.all(repos.map((repo) => measure(directories, repo)));
+}
+
+/**
+ * Removes all that the caches have of a repository; returns what that was, `undefined` if nothing.
+ *
+ * @throws {RangeError} if the name is no repository's
+ *
+ * @example
+ * ```ts
+ * const directories = { cacheDirectory: "/no/cache", rangesDirectory: "/no/cache" };
+ * console.log(await removeCachedRepo(directories, "owner/name")); // undefined
+ * ```
+ */
+export async function removeCachedRepo(directories: CacheDirectories, repo: string): Promise<CachedRepo | undefined> {
+  const layout = repoLayout(directories.cacheDirectory, checkRepo(repo));
+  const ranges = join(directories.rangesDirectory, repoFolder(repo));
+  if (!await statIfThere(layout.directory) && !await statIfThere(ranges)) return undefined;
+  const removed = await measure(directories, repo);
+  for (const directory of [ranges, layout.directory, layout.locks]) await removeIfThere(directory);
+  return removed;
+}
+
+async function measure({ cacheDirectory, rangesDirectory }: CacheDirectories, repo: string): Promise<CachedRepo> {
+  const layout = repoLayout(cacheDirectory, repo);
+  const { files, bytes, partialBytes } = await measureFiles(layout);
+  const commits = (await namesIn(layout.snapshots)).length;
+  const rangeBytes = await allocated(join(rangesDirectory, repoFolder(repo)));
+  return { repo, path: layout.directory, commits, files, bytes, partialBytes, rangeBytes };
+}
+
+/** Blobs, and the files that stand in snapshots where there are no links. */
+async function measureFiles(layout: RepoLayout): Promise<{ files: number; bytes: number; partialBytes: number }> {
+  let [files, bytes, partialBytes] = [0, 0, 0];
+  for (const name of await namesIn(layout.blobs)) {
+    const size = (await statIfThere(join(layout.blobs, name)))?.size ?? 0;
+    if (name.endsWith(".incomplete")) partialBytes += size;
+    else [files, bytes] = [files + 1, bytes + size];
+  }
+  for (const path of await filesBelow(layout.snapshots)) {
+    const { isFile, size } = await Deno.lstat(path);
+    if (isFile) [files, bytes] = [files + 1, bytes + size];
+  }
+  return { files, bytes, partialBytes };
+}
+
+/** What files take on the disk: those with holes less than their size. */
+async function allocated(directory: string): Promise<number> {
+  let bytes = 0;
+  for (const path of await filesBelow(directory)) {
+    const { size, blocks } = await Deno.lstat(path);
+    bytes += Math.min(size, blocks === null ? size : blocks * 512);
+  }
+  return bytes;
+}
+
+async function filesBelow(directory: string): Promise<string[]> {
+  const paths: string[] = [];
+  for (const { name, isDirectory } of await entriesOf(directory)) {
+    const path = join(directory, name);
+    paths.push(...isDirectory ? await filesBelow(path) : [path]);
+  }
+  return paths;
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return (await entriesOf(directory)).map(({ name }) => name);
+}
+
+/** Nothing where there is no such directory. */
+async function entriesOf(directory: string): Promise<Deno.DirEntry[]> {
+  if (!(await statIfThere(directory))?.isDirectory) return [];
+  return await Array.fromAsync(Deno.readDir(directory));
+}
