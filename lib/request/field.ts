@@ -1,0 +1,154 @@
+/**
+ * What a field of a request is: on the command line an option, in JSON a property, in messages a name.
+ *
+ * @module
+ */
+
+/**
+ * What a field's value is. On the command line, `integers` is a list such as `1,2,3`, and `boolean` takes no value.
+ *
+ * @example
+ * ```ts
+ * import type { FieldKind } from "./field.ts";
+ *
+ * const kind: FieldKind = "integers";
+ * console.log(kind);
+ * ```
+ */
+export type FieldKind = "string" | "boolean" | "integer" | "number" | "integers";
+
+/**
+ * One field. Its name in programs is in camel case; the others are made of that.
+ *
+ * @example
+ * ```ts
+ * import type { Field } from "./field.ts";
+ *
+ * const top: Field = { kind: "integer", placeholder: "K", help: "rows to show", default: "10", min: 1 };
+ * console.log(top);
+ * ```
+ */
+export interface Field {
+  /** What its value is. */
+  kind: FieldKind;
+  /** It may be given several times; its value is the list of all. */
+  multiple?: boolean;
+  /** The only values that it takes. */
+  choices?: readonly string[];
+  /** How help writes its value, e.g. `FILE`. */
+  placeholder?: string;
+  /** One sentence without a full stop. */
+  help: string;
+  /** Its value when it is not given, written as on the command line. */
+  default?: string;
+  /** A boolean that also has a `--no-` form; undefined when neither is given. */
+  negatable?: boolean;
+  /** A boolean that is true unless its option is given. */
+  negates?: boolean;
+  /** The smallest number that it takes. */
+  min?: number;
+  /** All numbers that it takes are larger. */
+  above?: number;
+  /** The largest number that it takes. */
+  max?: number;
+  /** Its value names a file or directory that the command writes. */
+  writes?: "file" | "directory";
+  /** Its value names a file that the command reads. */
+  reads?: boolean;
+  /** The option, if it is not the name in kebab case. */
+  flag?: string;
+  /** The property, if it is not the name in snake case. */
+  json?: string;
+}
+
+/**
+ * The value of one field, or of one occurrence of a `multiple` one.
+ *
+ * @example
+ * ```ts
+ * import type { FieldValue } from "./field.ts";
+ *
+ * const value: FieldValue = [1, 2, 3];
+ * console.log(value);
+ * ```
+ */
+export type FieldValue = string | number | boolean | readonly number[];
+
+/**
+ * The type of one value of each kind.
+ *
+ * @example
+ * ```ts
+ * import type { ValueOfKind } from "./field.ts";
+ *
+ * const features: ValueOfKind["integers"] = [1, 2, 3];
+ * console.log(features);
+ * ```
+ */
+export interface ValueOfKind {
+  /** Any text. */
+  string: string;
+  /** Whether it was given. */
+  boolean: boolean;
+  /** A whole number. */
+  integer: number;
+  /** Any finite number. */
+  number: number;
+  /** Whole numbers. */
+  integers: readonly number[];
+}
+
+/**
+ * The type of a field's value. It is there whether or not it was given for `multiple` ones, plain booleans, and those
+ * with a default.
+ *
+ * @example
+ * ```ts
+ * import type { ValueOf } from "./field.ts";
+ *
+ * const top: ValueOf<{ kind: "integer"; help: string; default: "10" }> = 10;
+ * console.log(top);
+ * ```
+ */
+export type ValueOf<F extends Field> = F extends { multiple: true } ? readonly ValueOfKind[F["kind"]][]
+  : F extends { negatable: true } ? ValueOfKind[F["kind"]] | undefined
+  : F extends { default: string } | { kind: "boolean" } ? ChoiceOf<F>
+  : ChoiceOf<F> | undefined;
+
+/** One of its choices, where they are known to the compiler. */
+type ChoiceOf<F extends Field> = F extends { choices: readonly (infer C extends string)[] } ? C : ValueOfKind[F["kind"]];
+
+/** The values of several fields by their names. */
+export type ValuesOf<Fields extends Readonly<Record<string, Field>>> = {
+  readonly [Name in keyof Fields]: ValueOf<Fields[Name]>;
+};
+
+/**
+ * A field's option, without dashes.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { flagOf } from "./field.ts";
+ *
+ * assert.equal(flagOf("metricPosition"), "metric-position");
+ * ```
+ */
+export function flagOf(name: string, field?: Pick<Field, "flag">): string {
+  return field?.flag ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/**
+ * A field's property in JSON.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { jsonNameOf } from "./field.ts";
+ *
+ * assert.equal(jsonNameOf("metricPosition"), "metric_position");
+ * ```
+ */
+export function jsonNameOf(name: string, field?: Pick<Field, "json">): string {
+  return field?.json ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

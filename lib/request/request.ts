@@ -1,0 +1,248 @@
+/**
+ * What a run is asked for, whoever asks: a command line, the page, a program, a schedule, a data set.
+ *
+ * @module
+ */
+import type { AttributionOptions } from "../attribution/attribution_options.ts";
+import type { IntegrationOptions } from "../attribution/methods/integrated_gradients.ts";
+import type { MethodName } from "../attribution/methods/names.ts";
+import { PROCESSING_FLAGS, type ProcessingChoice } from "../attribution/processing.ts";
+import { DEFAULT_MODEL } from "../bundled.ts";
+import type { WeightChoice } from "../model/binding.ts";
+import { quote } from "../quote.ts";
+import type { Device } from "../runtime/runtime.ts";
+import type { RequestValues } from "./fields.ts";
+import { type MetricRequest, readMetric } from "./metric.ts";
+import { RequestError } from "./request_error.ts";
+import { readRows, type RowsRequest } from "./rows.ts";
+import type { SaeRequest } from "./saes.ts";
+
+/** Flags of the model's form by their names in the program. */
+export type ProcessingFlags = NonNullable<AttributionOptions["processingFlags"]>;
+
+/** Where a model runs. */
+export interface DeviceRequest {
+  readonly device: Device;
+  readonly threads: number | undefined;
+  readonly weights: WeightChoice;
+  /** Bytes. */
+  readonly memoryLimit: number | undefined;
+}
+
+/** Which model runs, in which form, and where. */
+export interface ModelRequest extends DeviceRequest {
+  /** A bundled or public name, a directory or a URL. */
+  readonly model: string;
+  /** Of a model from the hub. */
+  readonly revision: string | undefined;
+  readonly prependBos: boolean | undefined;
+  readonly truncate: boolean;
+  readonly processing: ProcessingChoice;
+  /** Single flags over what `processing` gives. */
+  readonly processingFlags: ProcessingFlags;
+  /** Undefined: as the SAEs were trained. */
+  readonly excludeSpecialTokens: boolean | readonly number[] | undefined;
+  /** Undefined: the prompt is plain text. */
+  readonly chat: ChatRequest | undefined;
+}
+
+/** A chat around the prompt. */
+export interface ChatRequest {
+  readonly system: string | undefined;
+  readonly assistantPrefix: string | undefined;
+  /** What the template reads besides. */
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+/** A baseline as asked for; a file is still to be read. */
+export type BaselineRequest =
+  | "zero"
+  | "mean"
+  | { readonly meanFile: string }
+  | { readonly prompt: string | readonly number[] };
+
+/** How attributions are made. */
+export interface MethodRequest {
+  readonly method: MethodName;
+  /** Of integrated gradients. */
+  readonly integration: IntegrationOptions | undefined;
+}
+
+/** A whole request but for its prompt, which may come from elsewhere. It is plain data. */
+export interface RunRequest extends ModelRequest, MethodRequest {
+  readonly saes: readonly SaeRequest[];
+  readonly metric: MetricRequest;
+  readonly baseline: BaselineRequest;
+  readonly directEffect: boolean;
+  readonly includeErrorTerm: boolean;
+  readonly rows: RowsRequest;
+}
+
+/**
+ * The request that fields ask for; what is not given has its default.
+ *
+ * @throws {RequestError} if fields contradict each other or one is not understood
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readRunRequest } from "./request.ts";
+ *
+ * const request = readRunRequest({ posToken: [" golf"], negToken: [" tennis"], method: "relp" }, []);
+ * assert.deepEqual([request.metric.kind, request.method, request.processing], ["logit-diff", "relp", "sae"]);
+ * ```
+ */
+export function readRunRequest(values: RequestValues, saes: readonly SaeRequest[]): RunRequest {
+  return {
+    ...readModel(values),
+    saes,
+    metric: readMetric(values),
+    ...readMethod(values),
+    baseline: readBaseline(values.baseline ?? "zero"),
+    directEffect: values.directEffect ?? false,
+    includeErrorTerm: values.includeErrorTerm ?? true,
+    rows: readRows(values),
+  };
+}
+
+/**
+ * The model, its form and where it runs.
+ *
+ * @throws {RequestError} if fields contradict each other
+ */
+export function readModel(values: RequestValues): ModelRequest {
+  const { model = DEFAULT_MODEL, revision, prependBos, truncate = false, processing = "sae" } = values;
+  return {
+    model,
+    revision,
+    ...readDevice(values),
+    prependBos,
+    truncate,
+    processing,
+    processingFlags: readFlags(values),
+    excludeSpecialTokens: readExcluded(values),
+    chat: readChat(values),
+  };
+}
+
+/**
+ * Where it runs.
+ *
+ * @throws {RequestError} if a memory limit has nothing to decide
+ */
+export function readDevice(values: RequestValues): DeviceRequest {
+  const { device = "auto", threads, weights = "auto", memoryLimit: gigabytes } = values;
+  if (gigabytes !== undefined && weights !== "auto") {
+    throw new RequestError(
+      `\`memoryLimit\` decides for \`weights: "auto"\`, and \`weights\` is ${weights}: leave out one of them`,
+    );
+  }
+  return { device, threads, weights, memoryLimit: gigabytes === undefined ? undefined : gigabytes * 1e9 };
+}
+
+function readFlags(values: RequestValues): ProcessingFlags {
+  const names = Object.keys(PROCESSING_FLAGS) as (keyof ProcessingFlags)[];
+  return Object.fromEntries(names.filter((name) => values[name] !== undefined).map((name) => [name, values[name]]));
+}
+
+function readExcluded(
+  { excludeSpecialTokens: special, excludeTokenIds: ids }: RequestValues,
+): boolean | readonly number[] | undefined {
+  if (special !== undefined && ids !== undefined) {
+    throw new RequestError(
+      `\`excludeSpecialTokens: ${special}\` and \`excludeTokenIds\` exclude each other: give one of them`,
+    );
+  }
+  return ids ?? special;
+}
+
+/**
+ * The method.
+ *
+ * @throws {RequestError} if the method has no use for a field
+ */
+export function readMethod({ method = "gradient", steps, tolerance }: RequestValues): MethodRequest {
+  if (method === "integrated-gradients") return { method, integration: { steps, tolerance } };
+  const useless = steps !== undefined ? "steps" : tolerance !== undefined ? "tolerance" : undefined;
+  if (useless !== undefined) {
+    throw new RequestError(
+      `\`${useless}\` belongs to \`method: "integrated-gradients"\`: add that, or leave it out`,
+    );
+  }
+  return { method, integration: undefined };
+}
+
+/**
+ * A baseline.
+ *
+ * @throws {RequestError} if it is none
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readBaseline } from "./request.ts";
+ *
+ * assert.equal(readBaseline("mean"), "mean");
+ * assert.deepEqual(readBaseline("prompt: Babe Ruth plays"), { prompt: " Babe Ruth plays" });
+ * assert.deepEqual(readBaseline("ids:1,2"), { prompt: [1, 2] });
+ * ```
+ */
+export function readBaseline(text: string): BaselineRequest {
+  if (text === "zero" || text === "mean") return text;
+  const [, kind, rest] = /^(mean|prompt|ids):(.+)$/s.exec(text) ?? [];
+  if (kind === "mean") return { meanFile: rest };
+  if (kind === "prompt") return { prompt: rest };
+  if (kind === undefined) {
+    throw new RequestError(
+      `\`baseline\` is ${
+        quote(text)
+      }: write zero, mean, mean:FILE, prompt:TEXT (the text as it is, spaces too) or ids:1,2,3`,
+    );
+  }
+  const ids = rest.split(",").map((part) => /^\s*\+?\d+\s*$/.test(part) ? Number(part) : NaN);
+  if (ids.every(Number.isSafeInteger)) return { prompt: ids };
+  throw new RequestError(`\`baseline\` is ${quote(rest)}: give whole numbers with commas between, at least 0`);
+}
+
+/**
+ * The chat that fields ask for; undefined: the prompt is plain text.
+ *
+ * @throws {RequestError} if fields contradict each other
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readChat } from "./request.ts";
+ *
+ * const chat = readChat({ chat: true, system: "Be brief.", chatVariable: ["deep=false"] });
+ * assert.deepEqual(chat?.variables, { deep: false });
+ * ```
+ */
+export function readChat(values: RequestValues): ChatRequest | undefined {
+  const { chat = false, system, assistantPrefix, chatVariable = [], tokenIds, prependBos } = values;
+  if (!chat) {
+    const given = (["system", "assistantPrefix"] as const).find((name) => values[name] !== undefined) ??
+      (chatVariable.length > 0 ? "chatVariable" : undefined);
+    if (given !== undefined) throw new RequestError(`\`${given}\` is part of a chat: add \`chat\`, or leave it out`);
+    return undefined;
+  }
+  if (tokenIds !== undefined) {
+    throw new RequestError("`tokenIds` are used exactly as given and `chat` writes text: give one of them");
+  }
+  if (prependBos !== undefined) {
+    throw new RequestError(
+      `\`prependBos: ${prependBos}\` and \`chat\` exclude each other: the chat template decides about BOS`,
+    );
+  }
+  return { system, assistantPrefix, variables: Object.fromEntries(chatVariable.map(readVariable)) };
+}
+
+function readVariable(text: string): [name: string, value: unknown] {
+  const [, name, value] = /^([A-Za-z_]\w*)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined) throw new RequestError(`\`chatVariable\` is ${quote(text)}: give NAME=VALUE`);
+  try {
+    return [name, JSON.parse(value)];
+  } catch {
+    return [name, value];
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Which table of an attribution is wanted, and which of its rows and columns.
+ *
+ * @module
+ */
+import { LONG_COLUMNS, type LongColumn, type Positions, type Slice } from "../attribution/long_table.ts";
+import { nearestNames } from "../nearest_names.ts";
+import { quote } from "../quote.ts";
+import type { RequestValues, TABLE_NAMES } from "./fields.ts";
+import { RequestError } from "./request_error.ts";
+
+/** The long table, one row per position, or one row per feature. */
+export type TableName = typeof TABLE_NAMES[number];
+
+/** Table, rows and columns as asked for. */
+export interface RowsRequest {
+  readonly table: TableName;
+  readonly positions?: Positions;
+  readonly features?: readonly number[];
+  readonly top?: number;
+  readonly includeError?: boolean;
+  /** Undefined: position, feature, attribution; the hook and the kind where there are several. */
+  readonly columns?: readonly LongColumn[];
+}
+
+/** What a table has no use for. */
+const USELESS = {
+  rows: [],
+  positions: ["features", "top", "includeError", "columns"],
+  features: ["includeError", "columns"],
+} as const satisfies Record<TableName, readonly (keyof RowsRequest)[]>;
+
+/**
+ * The rows that fields ask for.
+ *
+ * @throws {RequestError} if a slice or a column is not understood, or the table has no use for a field
+ */
+export function readRows(values: RequestValues): RowsRequest {
+  const { table = "rows", positions, features, top, includeError = false, columns } = values;
+  const useless = USELESS[table].find((name) => values[name] !== undefined && values[name] !== false);
+  if (useless !== undefined) {
+    throw new RequestError(`\`${useless}\` means nothing in \`table: "${table}"\`: leave one of them out`);
+  }
+  return {
+    table,
+    positions: positions === undefined ? undefined : readPositions(positions),
+    features,
+    top,
+    includeError,
+    columns: columns === undefined ? undefined : readColumns(columns),
+  };
+}
+
+/**
+ * Positions, and slices as Python writes them.
+ *
+ * @throws {RequestError} if they are not understood
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readPositions } from "./rows.ts";
+ *
+ * assert.deepEqual(readPositions("1:-1"), { start: 1, end: -1 });
+ * assert.deepEqual(readPositions("2,-3:"), [2, { start: -3, end: undefined }]);
+ * ```
+ */
+export function readPositions(text: string): Positions {
+  const parts = text.split(",").map((part) => readPosition(part.trim()));
+  if (parts.includes(undefined)) {
+    throw new RequestError(
+      `\`positions\` is ${quote(text)}: write positions and A:B as Python does, such as 6, 2,6, 1:4, 1: or -3:`,
+    );
+  }
+  const [first, ...more] = parts as (number | Slice)[];
+  return typeof first === "number" || more.length > 0 ? [first, ...more] : first;
+}
+
+function readPosition(text: string): number | Slice | undefined {
+  const [, start, colon, end] = /^([+-]?\d{1,9})?\s*(:)?\s*([+-]?\d{1,9})?$/.exec(text) ?? [];
+  if (colon === undefined) return start === undefined || end !== undefined ? undefined : Number(start);
+  const at = (part?: string): number | undefined => part === undefined ? undefined : Number(part);
+  return { start: at(start), end: at(end) };
+}
+
+function readColumns(text: string): LongColumn[] {
+  const names = text.split(",").map((name) => name.trim());
+  for (const [i, name] of names.entries()) {
+    if (!(LONG_COLUMNS as readonly string[]).includes(name)) {
+      const [nearest] = nearestNames(name, LONG_COLUMNS, 1);
+      throw new RequestError(
+        `\`columns\` has no column ${quote(name)}: the nearest is ${nearest}, there are ${LONG_COLUMNS.join(", ")}`,
+      );
+    }
+    if (names.indexOf(name) !== i) throw new RequestError(`\`columns\` names ${name} twice: name it once`);
+  }
+  return names as LongColumn[];
+}
