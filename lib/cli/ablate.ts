@@ -5,15 +5,11 @@
  */
 import type { DownstreamError } from "../attribution/downstream_error.ts";
 import type { Positions } from "../attribution/positions.ts";
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
-import { EXPLAIN_OPTIONS, type ExplainRequest, readExplain } from "./explain_options.ts";
+import { type CommandSpec, type ParsedCommand } from "./args.ts";
+import { type Command, defineCommand, type Given } from "./command.ts";
+import { EXPLAIN_FIELDS, METHOD_FIELDS, ROW_FIELDS } from "../request/fields.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
-import { ONLY_METHOD_OPTIONS, readOnlyMethod } from "./method_options.ts";
-import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { checkOutputs } from "./outputs.ts";
-import { readPositions, ROW_OPTIONS } from "./row_options.ts";
-import { startEarly } from "./start_early.ts";
+import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "./run_request.ts";
 import { DOWNSTREAM_OPTIONS, readDownstreamError } from "./ablation_options.ts";
 
 /** What is removed at a time: a feature at one position, or at all of them. */
@@ -22,7 +18,7 @@ export type AblationUnit = "rows" | "features";
 const UNITS: readonly AblationUnit[] = ["rows", "features"];
 
 /** Everything that the command line asks for. */
-export interface AblateRequest extends ExplainRequest {
+export interface AblateRequest extends PromptRequest {
   readonly unit: AblationUnit;
   readonly positions: Positions | undefined;
   readonly features: readonly number[] | undefined;
@@ -39,7 +35,7 @@ const spec = {
   usage: "PROMPT [--pos-token T] [--neg-token T] [--model M] [--sae S]... [--top K] [options]",
   positionals: [PROMPT],
   options: {
-    ...EXPLAIN_OPTIONS,
+    ...EXPLAIN_FIELDS,
     table: {
       kind: "string",
       choices: UNITS,
@@ -54,9 +50,9 @@ const spec = {
       default: "100",
       help: "remove the K features with the largest |attribution|",
     },
-    features: ROW_OPTIONS.features,
-    positions: ROW_OPTIONS.positions,
-    ...ONLY_METHOD_OPTIONS,
+    features: ROW_FIELDS.features,
+    positions: ROW_FIELDS.positions,
+    ...METHOD_FIELDS,
     ...DOWNSTREAM_OPTIONS,
     ...FORMAT_OPTIONS,
     ...DEVICE_OPTIONS,
@@ -67,41 +63,24 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** What `ablate_run.ts` exports. */
-interface RunModule {
-  ablate(request: AblateRequest): Promise<void>;
-}
+/** The command. */
+export const { run, parseRequest }: Command<AblateRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./ablate_run.ts", import.meta.url), "ablate"],
+  startsModel: true,
+});
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  await checkOutputs(spec, parsed);
-  const threads = startEarly(request);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { ablate } = await import(new URL("./ablate_run.ts", import.meta.url).href) as RunModule;
-  await ablate({ ...request, threads });
-}
-
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): AblateRequest {
-  return readRequest(parseCommand(spec, args));
-}
-
-function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): AblateRequest {
+function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given): AblateRequest {
+  const { values } = parsed;
+  const request = readPromptRequest(parsed);
   return {
-    ...readExplain(positionals, values, order),
-    ...readOnlyMethod(values),
-    unit: values.table as AblationUnit,
-    positions: values.positions === undefined ? undefined : readPositions(values.positions),
+    ...request,
+    unit: values.table,
+    positions: request.rows.positions,
     features: values.features,
     top: values.top,
     downstreamError: readDownstreamError(values),
-    destination: readDestination(values, stdoutScreen().isTerminal),
+    destination: readDestination(values, isTerminal),
   };
 }

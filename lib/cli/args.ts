@@ -5,7 +5,8 @@
  * @module
  */
 import { parseArgs } from "../deps/args.ts";
-import type { CommandSpec, OptionSpec, OptionValue, ParsedCommand } from "./args_spec.ts";
+import { type Field, type FieldValue, flagOf } from "../request/field.ts";
+import type { CommandSpec, ParsedCommand } from "./args_spec.ts";
 import { nearestNames } from "../nearest_names.ts";
 import { convert, quote, UsageError } from "./args_values.ts";
 
@@ -15,6 +16,7 @@ export { UsageError } from "./args_values.ts";
 
 /** One option as given: `text` is undefined for a boolean, whose `--no-` form is `negated`. */
 interface Occurrence {
+  /** In camel case. */
   readonly name: string;
   readonly text: string | undefined;
   readonly negated: boolean;
@@ -35,13 +37,13 @@ interface Occurrence {
  *   positionals: [{ name: "PROMPT", help: "the text", required: true }],
  *   options: {
  *     sae: { kind: "string", multiple: true, help: "an SAE" },
- *     "metric-position": { kind: "integer", help: "where", default: "-1" },
+ *     metricPosition: { kind: "integer", help: "where", default: "-1" },
  *   },
  *   examples: [],
  * } satisfies CommandSpec;
  * const { positionals, values } = parseCommand(spec, ["hello", "--metric-position", "-2", "--sae", "a", "--sae=b"]);
  * assert.deepEqual(positionals, ["hello"]);
- * assert.deepEqual(values, { sae: ["a", "b"], "metric-position": -2 });
+ * assert.deepEqual(values, { sae: ["a", "b"], metricPosition: -2 });
  * ```
  */
 export function parseCommand<const S extends CommandSpec>(spec: S, args: readonly string[]): ParsedCommand<S> {
@@ -50,15 +52,16 @@ export function parseCommand<const S extends CommandSpec>(spec: S, args: readonl
   if (joined !== "help") checkPositionals(spec, positionals);
   const values: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(spec.options)) {
-    values[name] = option.multiple === true ? [] : absentValue(name, option);
+    values[name] = option.multiple === true ? [] : absentValue(flagOf(name, option), option);
   }
-  const order: [string, OptionValue][] = [];
+  const order: [string, FieldValue][] = [];
   const given = new Set<string>();
   for (const { name, text, negated } of occurrences) {
     const option = spec.options[name];
-    const value = text === undefined ? !negated : convert(name, option, text);
-    if (option.multiple === true) (values[name] as OptionValue[]).push(value);
-    else if (given.has(name)) throw new UsageError(`--${name} is given twice: give it once`);
+    const flag = flagOf(name, option);
+    const value = text === undefined ? negated === (option.negates === true) : convert(flag, option, text);
+    if (option.multiple === true) (values[name] as FieldValue[]).push(value);
+    else if (given.has(name)) throw new UsageError(`--${flag} is given twice: give it once`);
     else values[name] = value;
     given.add(name);
     order.push([name, value]);
@@ -66,9 +69,9 @@ export function parseCommand<const S extends CommandSpec>(spec: S, args: readonl
   return { help: joined === "help", positionals, values, order } as ParsedCommand<S>;
 }
 
-function absentValue(name: string, option: OptionSpec): OptionValue | undefined {
+function absentValue(flag: string, option: Field): FieldValue | undefined {
   if (option.default === undefined) return option.kind === "boolean" && option.negatable !== true ? false : undefined;
-  return option.kind === "boolean" ? option.default === "true" : convert(name, option, option.default);
+  return option.kind === "boolean" ? option.default === "true" : convert(flag, option, option.default);
 }
 
 /**
@@ -99,32 +102,34 @@ function joinValues(spec: CommandSpec, args: readonly string[]): string[] | "hel
   return joined;
 }
 
-/** The option that `--name` or `--no-name` means. */
-function find(spec: CommandSpec, flag: string): { name: string; option: OptionSpec; negated: boolean } {
-  const { options } = spec;
-  const name = flag.slice(2);
-  if (flag.startsWith("--") && Object.hasOwn(options, name)) return { name, option: options[name], negated: false };
-  const positive = flag.slice("--no-".length);
-  if (flag.startsWith("--no-") && Object.hasOwn(options, positive) && options[positive].negatable === true) {
-    return { name: positive, option: options[positive], negated: true };
+/** The option that `--flag` or `--no-flag` means. */
+function find(spec: CommandSpec, flag: string): { name: string; option: Field; negated: boolean } {
+  const options = Object.entries(spec.options);
+  for (const [name, option] of options) {
+    if (flag === `--${flagOf(name, option)}`) return { name, option, negated: false };
+    if (option.negatable === true && flag === `--no-${flagOf(name, option)}`) return { name, option, negated: true };
   }
   if (!flag.startsWith("--")) {
     throw new UsageError(
       `unknown option ${quote(flag)}: options have two dashes; text that begins with one goes after --`,
     );
   }
-  const names = Object.entries(options).flatMap(([n, o]) => o.negatable === true ? [n, `no-${n}`] : [n]);
-  const [nearest] = nearestNames(name, [...names, "help"], 1);
+  const flags = options.flatMap(([name, option]) => {
+    const known = flagOf(name, option);
+    return option.negatable === true ? [known, `no-${known}`] : [known];
+  });
+  const [nearest] = nearestNames(flag.slice(2), [...flags, "help"], 1);
   throw new UsageError(`unknown option ${quote(flag)}: the nearest is --${nearest}, ${spec.name} --help lists all`);
 }
 
 /** Splits joined arguments into what has a name and what has none. */
 function read(spec: CommandSpec, args: string[]): { positionals: string[]; occurrences: Occurrence[] } {
   const options: Record<string, { type: "string" | "boolean"; multiple: true }> = {};
-  for (const [name, { kind, negatable }] of Object.entries(spec.options)) {
-    const type = kind === "boolean" ? "boolean" : "string";
-    options[name] = { type, multiple: true };
-    if (negatable === true) options[`no-${name}`] = { type, multiple: true };
+  for (const [name, field] of Object.entries(spec.options)) {
+    const type = field.kind === "boolean" ? "boolean" : "string";
+    const flag = flagOf(name, field);
+    options[flag] = { type, multiple: true };
+    if (field.negatable === true) options[`no-${flag}`] = { type, multiple: true };
   }
   const { tokens, positionals } = parseArgs({ args, options, strict: true, allowPositionals: true, tokens: true });
   const occurrences: Occurrence[] = [];
@@ -143,7 +148,7 @@ function checkPositionals(spec: CommandSpec, positionals: readonly string[]): vo
       `${missing.name} is missing (${missing.help}): write ${spec.name} ${spec.usage.split("\n", 1)[0]}`,
     );
   }
-  if (positionals.length > spec.positionals.length) {
+  if (positionals.length > spec.positionals.length && spec.positionals.at(-1)?.repeats !== true) {
     const extra = quote(positionals[spec.positionals.length]);
     throw new UsageError(`unexpected argument ${extra}: write text that has spaces in quotes, and options with --`);
   }

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { CommandSpec, OptionSpec } from "./args_spec.ts";
+import { type Field, flagOf } from "../request/field.ts";
+import { inWords, sayFlag } from "../request/request_error.ts";
+import type { CommandSpec } from "./args_spec.ts";
 
 /** Where descriptions begin; a longer entry puts its description on the next line. */
 const LABEL_WIDTH = 30;
@@ -29,7 +31,7 @@ const LABEL_WIDTH = 30;
  */
 export function helpText(spec: CommandSpec, width: number = 80): string {
   const options = Object.entries(spec.options).map(([name, option]) =>
-    entry(optionLabel(name, option), describe(option), width)
+    entry(optionLabel(flagOf(name, option), option), inWords(describe(option), spec.options, sayFlag), width)
   );
   const sections = [
     spec.summary,
@@ -45,15 +47,15 @@ function section(title: string, lines: readonly string[]): string {
   return lines.length === 0 ? "" : `${title}:\n${lines.join("\n")}`;
 }
 
-function optionLabel(name: string, option: OptionSpec): string {
-  const flag = option.negatable === true ? `--[no-]${name}` : `--${name}`;
-  return option.kind === "boolean" ? flag : `${flag} ${option.placeholder ?? "VALUE"}`;
+function optionLabel(flag: string, option: Field): string {
+  const label = option.negatable === true ? `--[no-]${flag}` : `--${flag}`;
+  return option.kind === "boolean" ? label : `${label} ${option.placeholder ?? "VALUE"}`;
 }
 
-function describe(option: OptionSpec): string {
+function describe(option: Field): string {
   const notes = [
     option.choices === undefined ? "" : `one of ${option.choices.join(", ")}`,
-    option.default === undefined ? "" : `default: ${option.default}`,
+    option.default === undefined || option.negates === true ? "" : `default: ${option.default}`,
     option.multiple === true ? "repeatable" : "",
   ].filter((note) => note !== "");
   return notes.length === 0 ? option.help : `${option.help} (${notes.join("; ")})`;

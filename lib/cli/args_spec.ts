@@ -3,57 +3,7 @@
  *
  * @module
  */
-
-/**
- * What an option's value is. `integers` is a list such as `1,2,3`; `boolean` options take no value.
- *
- * @example
- * ```ts
- * import type { OptionKind } from "./args_spec.ts";
- *
- * const kind: OptionKind = "integers";
- * console.log(kind);
- * ```
- */
-export type OptionKind = "string" | "boolean" | "integer" | "number" | "integers";
-
-/**
- * One option of a command.
- *
- * @example
- * ```ts
- * import type { OptionSpec } from "./args_spec.ts";
- *
- * const top: OptionSpec = { kind: "integer", placeholder: "K", help: "rows to show", default: "10", min: 1 };
- * console.log(top);
- * ```
- */
-export interface OptionSpec {
-  /** What its value is. */
-  kind: OptionKind;
-  /** It may be given several times; its value is the list of all. */
-  multiple?: boolean;
-  /** The only values that it takes. */
-  choices?: readonly string[];
-  /** How help writes its value, e.g. `FILE`. */
-  placeholder?: string;
-  /** One sentence without a full stop. */
-  help: string;
-  /** Its value when it is not given, written as on the command line. */
-  default?: string;
-  /** A boolean that also has a `--no-` form; undefined when neither is given. */
-  negatable?: boolean;
-  /** The smallest number that it takes. */
-  min?: number;
-  /** All numbers that it takes are larger. */
-  above?: number;
-  /** The largest number that it takes. */
-  max?: number;
-  /** Its value names a file or directory that the command writes. */
-  writes?: "file" | "directory";
-  /** Its value names a file that the command reads. */
-  reads?: boolean;
-}
+import type { Field, FieldValue, ValuesOf } from "../request/field.ts";
 
 /**
  * An argument without a name.
@@ -75,6 +25,8 @@ export interface PositionalSpec {
   required: boolean;
   /** It names a file that the command reads. */
   reads?: boolean;
+  /** The last one: more of them may follow. */
+  repeats?: boolean;
 }
 
 /**
@@ -106,65 +58,11 @@ export interface CommandSpec {
   usage: string;
   /** The arguments without a name, in order. */
   positionals: readonly PositionalSpec[];
-  /** The options by name, in kebab case and without dashes. `help` is always there. */
-  options: Readonly<Record<string, OptionSpec>>;
+  /** The options by name, in camel case. `help` is always there. */
+  options: Readonly<Record<string, Field>>;
   /** Command lines that work, without the program's name. */
   examples: readonly string[];
 }
-
-/**
- * The value of one option, or of one occurrence of a `multiple` one.
- *
- * @example
- * ```ts
- * import type { OptionValue } from "./args_spec.ts";
- *
- * const value: OptionValue = [1, 2, 3];
- * console.log(value);
- * ```
- */
-export type OptionValue = string | number | boolean | readonly number[];
-
-/**
- * The type of one value of each kind.
- *
- * @example
- * ```ts
- * import type { ValueOfKind } from "./args_spec.ts";
- *
- * const features: ValueOfKind["integers"] = [1, 2, 3];
- * console.log(features);
- * ```
- */
-export interface ValueOfKind {
-  /** Any text. */
-  string: string;
-  /** Whether it was given. */
-  boolean: boolean;
-  /** A whole number. */
-  integer: number;
-  /** Any finite number. */
-  number: number;
-  /** Whole numbers. */
-  integers: readonly number[];
-}
-
-/**
- * The type of an option's parsed value. It is there whether or not the option was given for `multiple` ones, plain
- * booleans, and those with a default.
- *
- * @example
- * ```ts
- * import type { ParsedValue } from "./args_spec.ts";
- *
- * const top: ParsedValue<{ kind: "integer"; help: string; default: "10" }> = 10;
- * console.log(top);
- * ```
- */
-export type ParsedValue<O extends OptionSpec> = O extends { multiple: true } ? readonly ValueOfKind[O["kind"]][]
-  : O extends { negatable: true } ? ValueOfKind[O["kind"]] | undefined
-  : O extends { default: string } | { kind: "boolean" } ? ValueOfKind[O["kind"]]
-  : ValueOfKind[O["kind"]] | undefined;
 
 /**
  * What `parseCommand` makes of the arguments.
@@ -185,7 +83,7 @@ export interface ParsedCommand<S extends CommandSpec = CommandSpec> {
   /** The arguments without a name. */
   readonly positionals: readonly string[];
   /** By option name. Not given: the default, `[]` for `multiple`, false for a plain boolean, else undefined. */
-  readonly values: { readonly [Name in keyof S["options"]]: ParsedValue<S["options"][Name]> };
+  readonly values: ValuesOf<S["options"]>;
   /** The options as given, one entry each, for those whose meaning depends on what stands before them. */
-  readonly order: readonly (readonly [name: keyof S["options"] & string, value: OptionValue])[];
+  readonly order: readonly (readonly [name: keyof S["options"] & string, value: FieldValue])[];
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { quote } from "../quote.ts";
-import type { OptionSpec, OptionValue } from "./args_spec.ts";
+import type { Field, FieldValue } from "../request/field.ts";
 
 export { quote } from "../quote.ts";
 
@@ -37,22 +37,22 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
  * assert.deepEqual(convert("token-ids", { kind: "integers", help: "" }, "1,2,3"), [1, 2, 3]);
  * ```
  */
-export function convert(name: string, option: OptionSpec, text: string): OptionValue {
+export function convert(flag: string, option: Field, text: string): FieldValue {
   const { choices } = option;
   if (choices !== undefined && !choices.includes(text)) {
-    throw new UsageError(`--${name} is ${quote(text)}: choose ${listed(choices)}`);
+    throw new UsageError(`--${flag} is ${quote(text)}: choose ${listed(choices)}`);
   }
-  if (option.kind === "integer") return toNumber(name, option, text, INTEGER, "a whole number");
-  if (option.kind === "number") return toNumber(name, option, text, NUMBER, "a number");
+  if (option.kind === "integer") return toNumber(flag, option, text, INTEGER, "a whole number");
+  if (option.kind === "number") return toNumber(flag, option, text, NUMBER, "a number");
   if (option.kind !== "integers") return text;
   return text.split(",").map((part) =>
-    toNumber(name, option, part, INTEGER, "whole numbers with commas between", text)
+    toNumber(flag, option, part, INTEGER, "whole numbers with commas between", text)
   );
 }
 
 function toNumber(
-  name: string,
-  { min = -Infinity, above = -Infinity, max = Infinity }: OptionSpec,
+  flag: string,
+  { min = -Infinity, above = -Infinity, max = Infinity }: Field,
   part: string,
   pattern: RegExp,
   what: string,
@@ -67,7 +67,7 @@ function toNumber(
     max < Infinity ? `at most ${max}` : "",
   ].filter(Boolean);
   const bounds = range.length === 0 ? "" : `, ${range.join(" and ")}`;
-  throw new UsageError(`--${name} is ${quote(text)}: give ${what}${bounds}`);
+  throw new UsageError(`--${flag} is ${quote(text)}: give ${what}${bounds}`);
 }
 
 function listed(choices: readonly string[]): string {

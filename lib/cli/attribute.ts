@@ -3,21 +3,18 @@
  *
  * @module
  */
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { type CommandSpec, type ParsedCommand, UsageError } from "./args.ts";
+import { type Command, defineCommand, type Given } from "./command.ts";
 import { readVerify, VERIFY_OPTIONS, type VerifyRequest } from "./ablation_options.ts";
-import { ATTRIBUTION_OPTIONS, type AttributionRequest, readAttribution } from "./attribution_options.ts";
+import { ATTRIBUTION_FIELDS, ROW_FIELDS } from "../request/fields.ts";
+import { RequestError } from "../request/request_error.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
-import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { checkOutputs } from "./outputs.ts";
-import { readRows, ROW_OPTIONS, type RowsRequest } from "./row_options.ts";
-import { noSae } from "./sae_options.ts";
-import { startEarly } from "./start_early.ts";
+import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "./run_request.ts";
+import { noSae } from "../request/saes.ts";
 
 /** Everything that the command line asks for. */
-export interface AttributeRequest extends AttributionRequest {
+export interface AttributeRequest extends PromptRequest {
   readonly trackHookPoints: readonly string[];
-  readonly rows: RowsRequest;
   readonly destination: Destination;
   /** The file of the summary as JSON. */
   readonly summary: string | undefined;
@@ -37,14 +34,14 @@ const spec = {
   usage: "PROMPT [--pos-token T] [--neg-token T] [--model M] [--sae S]... [options]",
   positionals: [PROMPT],
   options: {
-    ...ATTRIBUTION_OPTIONS,
+    ...ATTRIBUTION_FIELDS,
     track: {
       kind: "string",
       multiple: true,
       placeholder: "HOOK",
       help: "also attribute to the model's own activation at this hook, in rows of kind activation",
     },
-    ...ROW_OPTIONS,
+    ...ROW_FIELDS,
     ...FORMAT_OPTIONS,
     summary: {
       kind: "string",
@@ -52,13 +49,13 @@ const spec = {
       placeholder: "FILE",
       help: "write the run in figures to a file, as JSON",
     },
-    "save-tensors": {
+    saveTensors: {
       kind: "string",
       writes: "file",
       placeholder: "FILE",
       help: "write active features, gradients, attributions and errors to a file, as safetensors",
     },
-    "emit-python": {
+    emitPython: {
       kind: "string",
       writes: "file",
       placeholder: "FILE",
@@ -80,57 +77,38 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** What `attribute_run.ts` exports. */
-interface RunModule {
-  attribute(request: AttributeRequest): Promise<void>;
-}
+/** The command. */
+export const { run, parseRequest }: Command<AttributeRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./attribute_run.ts", import.meta.url), "attribute"],
+  startsModel: true,
+});
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  await checkOutputs(spec, parsed);
-  const threads = startEarly(request);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { attribute } = await import(new URL("./attribute_run.ts", import.meta.url).href) as RunModule;
-  await attribute({ ...request, threads });
-}
-
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): AttributeRequest {
-  return readRequest(parseCommand(spec, args));
-}
-
-function readRequest(parsed: ParsedCommand<typeof spec>): AttributeRequest {
+function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given): AttributeRequest {
   const { values } = parsed;
-  const attribution = readAttribution(parsed);
-  if (attribution.saes.length === 0 && values.track.length === 0) {
-    throw noSae(values.model, "no SAE", ", or a hook to --track");
+  const request = readPromptRequest(parsed, true);
+  if (request.saes.length === 0 && values.track.length === 0) {
+    throw noSae(values.model, "no SAE", ", or a hook to `track`");
   }
-  if (attribution.baseline !== "zero" && values.track.length > 0) {
-    throw new UsageError(
-      "--track shows activations as they are, which --baseline does not compare: leave out one of them",
+  if (request.baseline !== "zero" && values.track.length > 0) {
+    throw new RequestError(
+      "`track` shows activations as they are, which `baseline` does not compare: leave out one of them",
     );
   }
-  if (attribution.integration !== undefined && values.track.length > 0) {
-    throw new UsageError("--track has no integrated gradients: leave out --track, or choose another --method");
+  if (request.integration !== undefined && values.track.length > 0) {
+    throw new RequestError("`track` has no integrated gradients: leave out `track`, or choose another `method`");
   }
-  for (const name of ["summary", "save-tensors", "emit-python"] as const) {
-    if (values[name] === "") throw new UsageError(`--${name} is empty: give the name of a file`);
+  for (const name of ["summary", "saveTensors", "emitPython"] as const) {
+    if (values[name] === "") throw new RequestError(`\`${name}\` is empty: give the name of a file`);
   }
   return {
-    ...attribution,
+    ...request,
     trackHookPoints: [...new Set(values.track)],
-    rows: readRows(values),
-    destination: readDestination(values, stdoutScreen().isTerminal),
+    destination: readDestination(values, isTerminal),
     summary: values.summary,
-    saveTensors: values["save-tensors"],
-    emitPython: values["emit-python"],
+    saveTensors: values.saveTensors,
+    emitPython: values.emitPython,
     check: values.check,
     verify: readVerify(values),
   };

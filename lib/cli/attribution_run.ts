@@ -9,9 +9,9 @@ import { type Baseline, UnalignedPromptsError } from "../attribution/baseline.ts
 import type { Positions } from "../attribution/positions.ts";
 import type { Attribution } from "../attribution/result.ts";
 import type { Model } from "../model/model.ts";
-import type { AttributionRequest } from "./attribution_options.ts";
-import { type ChatRequest, inChat } from "./chat_options.ts";
-import type { BaselineRequest } from "./method_options.ts";
+import type { PromptRequest } from "./run_request.ts";
+import { inChat } from "../request/chat.ts";
+import type { BaselineRequest, ChatRequest } from "../request/request.ts";
 import { runOptionsOf } from "../attribution/run_options.ts";
 import { makeMetric } from "../attribution/make_metric.ts";
 import type { Opened } from "./open.ts";
@@ -44,7 +44,7 @@ export async function runAttribution(
   opened: Opened,
   given: string | readonly number[],
   givenBaseline: Baseline,
-  request: AttributionRequest,
+  request: PromptRequest,
   { positions, ...more }: MoreOptions,
 ): Promise<Attribution> {
   const { model, saes } = opened;

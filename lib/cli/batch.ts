@@ -6,28 +6,31 @@
 import { basename } from "node:path";
 import type { InputFormat } from "../batch/input/read.ts";
 import type { MetricSettings, RowFormat, RowSettings } from "../batch/settings.ts";
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
-import { quote, UsageError } from "./args_values.ts";
-import { ONLY_METHOD_OPTIONS, type OnlyMethodRequest, readOnlyMethod } from "./method_options.ts";
-import { METRIC_OPTIONS, type MetricValues, readMetric } from "./metric_options.ts";
+import { type CommandSpec, type ParsedCommand, UsageError } from "./args.ts";
+import { quote } from "../quote.ts";
 import {
-  DEVICE_OPTIONS,
-  EXCLUDE_OPTIONS,
-  FLAG_OPTIONS,
-  MODEL_OPTIONS,
-  type ProcessingFlags,
-  readExcluded,
-  readFlags,
-  readRunRequest,
-  RUN_OPTIONS,
-  type RunRequest,
-} from "./options.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { readRows, ROW_OPTIONS } from "./row_options.ts";
-import { defaultSaes, noSae, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
+  CHAT_FIELDS,
+  ERROR_FIELDS,
+  EXCLUDE_FIELDS,
+  FLAG_FIELDS,
+  METHOD_FIELDS,
+  METRIC_FIELDS,
+  MODEL_FIELDS,
+  type RequestValues,
+  ROW_FIELDS,
+  RUN_FIELDS,
+  SAE_FIELDS,
+} from "../request/fields.ts";
+import { readMetric } from "../request/metric.ts";
+import { type MethodRequest, type ModelRequest, readMethod, readModel } from "../request/request.ts";
+import { readRows } from "../request/rows.ts";
+import { defaultSaes, noSae, readSaes, type SaeRequest } from "../request/saes.ts";
+import { type Command, defineCommand } from "./command.ts";
+import { DEVICE_OPTIONS } from "./run_request.ts";
 
 /** Everything that the command line asks for. */
-export interface BatchRequest extends RunRequest, OnlyMethodRequest {
+export interface BatchRequest extends ModelRequest, MethodRequest {
+  readonly quiet: boolean;
   readonly threads: number;
   /** Undefined: standard input. */
   readonly input: string | undefined;
@@ -40,8 +43,6 @@ export interface BatchRequest extends RunRequest, OnlyMethodRequest {
   readonly saes: readonly SaeRequest[];
   readonly metric: MetricSettings;
   readonly includeErrorTerm: boolean;
-  readonly processingFlags: ProcessingFlags;
-  readonly excludeSpecialTokens: boolean | readonly number[] | undefined;
   readonly rows: RowSettings;
   readonly shardSize: number;
   /** Of the shards, those with number `part` modulo `of`. */
@@ -65,7 +66,7 @@ const ENDINGS: Readonly<Record<string, InputFormat>> = {
   txt: "txt",
 };
 
-const { table: _, ...LONG_ROW_OPTIONS } = ROW_OPTIONS;
+const { table: _, ...LONG_ROW_FIELDS } = ROW_FIELDS;
 
 const spec = {
   name: "batch",
@@ -88,7 +89,7 @@ const spec = {
         "a directory for all files of the run; or a file (.csv, .jsonl, .parquet) for all rows, beside which FILE.run " +
         "has the others",
     },
-    "input-format": {
+    inputFormat: {
       kind: "string",
       choices: INPUT_FORMATS,
       placeholder: "F",
@@ -100,19 +101,19 @@ const spec = {
       placeholder: "F",
       help: "how tables are written; by default from --output's ending, else csv",
     },
-    ...METRIC_OPTIONS,
-    ...ONLY_METHOD_OPTIONS,
-    model: MODEL_OPTIONS.model,
-    revision: MODEL_OPTIONS.revision,
-    sae: SAE_OPTION,
-    ...SAE_DETAILS,
-    ...RUN_OPTIONS,
-    ...FLAG_OPTIONS,
-    ...EXCLUDE_OPTIONS,
-    "no-error-term": { kind: "boolean", help: "let the SAE replace the activation, without what it does not explain" },
-    ...LONG_ROW_OPTIONS,
-    top: { ...ROW_OPTIONS.top, help: "of each prompt, the K rows with the largest |attribution|" },
-    "shard-size": {
+    ...METRIC_FIELDS,
+    ...METHOD_FIELDS,
+    model: MODEL_FIELDS.model,
+    revision: MODEL_FIELDS.revision,
+    ...SAE_FIELDS,
+    ...CHAT_FIELDS,
+    ...RUN_FIELDS,
+    ...FLAG_FIELDS,
+    ...EXCLUDE_FIELDS,
+    ...ERROR_FIELDS,
+    ...LONG_ROW_FIELDS,
+    top: { ...ROW_FIELDS.top, help: "of each prompt, the K rows with the largest |attribution|" },
+    shardSize: {
       kind: "integer",
       placeholder: "N",
       min: 1,
@@ -145,64 +146,50 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** What `batch_run.ts` exports. */
-interface RunModule {
-  batch(request: BatchRequest): Promise<void>;
-}
-
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  if (args[0] === "status") {
-    const status = await import(
-      new URL("./batch_status.ts", import.meta.url).href
-    ) as typeof import("./batch_status.ts");
-    return await status.run(args.slice(1));
-  }
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  if (request.file !== undefined) await checkFile(request.file);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { batch } = await import(new URL("./batch_run.ts", import.meta.url).href) as RunModule;
-  await batch(request);
-}
+const command: Command<BatchRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  check: checkFile,
+  does: [new URL("./batch_run.ts", import.meta.url), "batch"],
+});
 
 /** What cannot be written is found before the work; under one name, that a process which is killed leaves nothing behind. */
-async function checkFile(file: string): Promise<void> {
+async function checkFile({ file }: BatchRequest): Promise<void> {
+  if (file === undefined) return;
   const { checkWritable } = await import("../table/write_file.ts");
   await checkWritable(file, { temporary: `.${basename(file)}.try.tmp` });
 }
 
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): BatchRequest {
-  return readRequest(parseCommand(spec, args));
+/** What a command line asks for. */
+export const parseRequest: Command<BatchRequest>["parseRequest"] = command.parseRequest;
+
+/** Runs the command, or `batch status`. */
+export async function run(args: readonly string[]): Promise<void> {
+  if (args[0] !== "status") return await command.run(args);
+  const status = await import(new URL("./batch_status.ts", import.meta.url).href) as typeof import("./batch_status.ts");
+  return await status.run(args.slice(1));
 }
 
 function readRequest({ positionals: [input], values, order }: ParsedCommand<typeof spec>): BatchRequest {
   const saes = readSaes(order, defaultSaes(values.model));
   if (saes.length === 0) throw noSae(values.model);
-  const { table: _, ...rows } = readRows({ ...values, table: "rows" });
+  const { table: _, ...rows } = readRows(values);
   if (values.queue !== undefined && (values.shard ?? values.workers) !== undefined) {
     throw new UsageError("--queue leaves the work to others: leave out --shard and --workers");
   }
   return {
-    ...readRunRequest(values),
-    ...readOnlyMethod(values),
+    ...readModel(values),
+    ...readMethod(values),
+    quiet: values.quiet,
     threads: values.threads,
     input: input === "-" ? undefined : input,
-    inputFormat: readInputFormat(input, values["input-format"]),
+    inputFormat: readInputFormat(input, values.inputFormat),
     ...readOutput(values),
     saes,
     metric: readMetricSettings(values),
-    includeErrorTerm: !values["no-error-term"],
-    processingFlags: readFlags(values),
-    excludeSpecialTokens: readExcluded(values),
+    includeErrorTerm: values.includeErrorTerm,
     rows,
-    shardSize: values["shard-size"],
+    shardSize: values.shardSize,
     share: readShare(values.shard),
     workers: values.workers,
     queue: values.queue === undefined ? undefined : readQueue(values.queue),
@@ -240,19 +227,19 @@ function readOutput(
 }
 
 /** Tokens may come with the prompts, so that what is missing here is not wrong yet; what is too much is. */
-function readMetricSettings(values: MetricValues): MetricSettings {
-  const kind = values.metric as MetricSettings["kind"];
-  const positive = [...values["pos-token"], ...values["pos-id"]];
-  const negative = [...values["neg-token"], ...values["neg-id"]];
-  const isOfItsOwn = values["token-weight"].length + values["id-weight"].length > 0 ||
-    values["target-text"] !== undefined || kind === "loss" || kind === "kl";
+function readMetricSettings(values: RequestValues): MetricSettings {
+  const { metric: kind, posToken = [], posId = [], negToken = [], negId = [], tokenWeight = [], idWeight = [] } =
+    values;
+  const positive = [...posToken, ...posId];
+  const isOfItsOwn = tokenWeight.length + idWeight.length > 0 || values.targetText !== undefined || kind === "loss" ||
+    kind === "kl";
   const isOfOneToken = kind !== undefined && kind !== "logit-diff" && positive.length > 0;
   const read = isOfItsOwn || isOfOneToken ? readMetric(values) : undefined;
   return {
     ...(kind === undefined ? {} : { kind }),
     positive: read?.weights === undefined ? positive : [],
-    negative,
-    positions: values["metric-position"] ?? [-1],
+    negative: [...negToken, ...negId],
+    positions: values.metricPosition ?? [-1],
     ...(read?.text === undefined ? {} : { targetText: read.text }),
     ...(read?.weights === undefined ? {} : { weighted: { tokens: read.positive, weights: read.weights } }),
   };

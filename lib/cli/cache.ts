@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { type CommandSpec, type ParsedCommand, UsageError } from "./args.ts";
+import { type Command, defineCommand, type Given } from "./command.ts";
 import { quote } from "./args_values.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { checkOutputs } from "./outputs.ts";
 
 const ACTIONS = ["list", "size", "remove"] as const;
 
@@ -33,27 +32,17 @@ const spec = {
   examples: ["cache", "cache size", "cache remove openai-community/gpt2", "cache list --format json"],
 } satisfies CommandSpec;
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  await checkOutputs(spec, parsed);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { runCache } = await import(new URL("./cache_run.ts", import.meta.url).href) as typeof import("./cache_run.ts");
-  await runCache(request);
-}
+/** The command. */
+export const { run, parseRequest }: Command<CacheRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./cache_run.ts", import.meta.url), "runCache"],
+});
 
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): CacheRequest {
-  return readRequest(parseCommand(spec, args));
-}
-
-function readRequest({ positionals: [given = "list", name], values }: ParsedCommand<typeof spec>): CacheRequest {
+function readRequest(
+  { positionals: [given = "list", name], values }: ParsedCommand<typeof spec>,
+  { isTerminal }: Given,
+): CacheRequest {
   const action = ACTIONS.find((known) => known === given);
   if (action === undefined) throw new UsageError(`cache knows no ${quote(given)}: write list, size or remove NAME`);
   if (action === "remove" && name === undefined) {
@@ -62,5 +51,5 @@ function readRequest({ positionals: [given = "list", name], values }: ParsedComm
   if (action !== "remove" && name !== undefined) {
     throw new UsageError(`unexpected argument ${quote(name)}: only cache remove takes a NAME`);
   }
-  return { action, name, destination: readDestination(values, stdoutScreen().isTerminal) };
+  return { action, name, destination: readDestination(values, isTerminal) };
 }

@@ -5,33 +5,22 @@
  */
 import type { HookFeature } from "../attribution/feature_edges.ts";
 import { BUNDLED } from "../bundled.ts";
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { type CommandSpec, type ParsedCommand, UsageError } from "./args.ts";
+import { type Command, defineCommand, type Given } from "./command.ts";
 import { quote } from "./args_values.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
-import {
-  DEVICE_OPTIONS,
-  EXCLUDE_OPTIONS,
-  FLAG_OPTIONS,
-  MODEL_OPTIONS,
-  type ProcessingFlags,
-  PROMPT,
-  readExcluded,
-  readFlags,
-  readRunRequest,
-  RUN_OPTIONS,
-  type RunRequest,
-} from "./options.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { checkOutputs } from "./outputs.ts";
+import { CHAT_FIELDS, EXCLUDE_FIELDS, FLAG_FIELDS, MODEL_FIELDS, RUN_FIELDS, SAE_FIELDS } from "../request/fields.ts";
+import { type ModelRequest, readModel } from "../request/request.ts";
+import { EVERY_LAYER, readSaes, type SaeRequest } from "../request/saes.ts";
+import { DEVICE_OPTIONS, PROMPT } from "./run_request.ts";
 import { type PromptSource, readPromptSource } from "./prompt.ts";
-import { EVERY_LAYER, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
-import { startEarly } from "./start_early.ts";
 
 /** A feature as asked for; without a hook, of the last SAE. */
 export type TargetRequest = Omit<HookFeature, "hook"> & { readonly hook?: string };
 
 /** Everything that the command line asks for. */
-export interface EdgesRequest extends RunRequest {
+export interface EdgesRequest extends ModelRequest {
+  readonly quiet: boolean;
   readonly prompt: PromptSource;
   readonly saes: readonly SaeRequest[];
   /** Empty: the active features at the last position. */
@@ -40,10 +29,6 @@ export interface EdgesRequest extends RunRequest {
   readonly featuresOnly: boolean;
   /** Columns of what features stand for. */
   readonly labels: boolean;
-  /** Single flags over what `processing` gives. */
-  readonly processingFlags: ProcessingFlags;
-  /** Undefined: as the SAEs were trained. */
-  readonly excludeSpecialTokens: boolean | readonly number[] | undefined;
   readonly destination: Destination;
 }
 
@@ -62,21 +47,22 @@ const spec = {
       help: "feature F at position P (from the end when negative) of the SAE that writes H, by default the last one; " +
         "without any, all active features at the last position",
     },
-    ...MODEL_OPTIONS,
+    ...MODEL_FIELDS,
     sae: {
-      ...SAE_OPTION,
+      ...SAE_FIELDS.sae,
       help:
         "two or more SAEs or transcoders (default: the bundled model's), as in attribute; {layer} in S stands for every layer",
     },
-    "hook-in": SAE_DETAILS["hook-in"],
-    "norm-scaling-factor": SAE_DETAILS["norm-scaling-factor"],
+    hookIn: SAE_FIELDS.hookIn,
+    normScalingFactor: SAE_FIELDS.normScalingFactor,
     top: { kind: "integer", placeholder: "K", min: 1, help: "the K rows with the largest |weight|" },
     labels: { kind: "boolean", help: "columns source_label and target_label: what features stand for" },
-    explanations: SAE_DETAILS.explanations,
-    "features-only": { kind: "boolean", help: "leave out errors, biases and embeddings" },
-    ...RUN_OPTIONS,
-    ...FLAG_OPTIONS,
-    ...EXCLUDE_OPTIONS,
+    explanations: SAE_FIELDS.explanations,
+    featuresOnly: { kind: "boolean", help: "leave out errors, biases and embeddings" },
+    ...CHAT_FIELDS,
+    ...RUN_FIELDS,
+    ...FLAG_FIELDS,
+    ...EXCLUDE_FIELDS,
     ...FORMAT_OPTIONS,
     ...DEVICE_OPTIONS,
   },
@@ -86,48 +72,29 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** What `edges_run.ts` exports. */
-interface RunModule {
-  edges(request: EdgesRequest): Promise<void>;
-}
+/** The command. */
+export const { run, parseRequest }: Command<EdgesRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./edges_run.ts", import.meta.url), "edges"],
+  startsModel: true,
+});
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  await checkOutputs(spec, parsed);
-  const threads = startEarly(request);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { edges } = await import(new URL("./edges_run.ts", import.meta.url).href) as RunModule;
-  await edges({ ...request, threads });
-}
-
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): EdgesRequest {
-  return readRequest(parseCommand(spec, args));
-}
-
-function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): EdgesRequest {
+function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>, { isTerminal }: Given): EdgesRequest {
   const saes = readSaes(order, bundledSaes(values.model));
   if (saes.length < 2 && !saes.some(({ source }) => source.includes(EVERY_LAYER))) {
     throw new UsageError(`edges go from one SAE to another and there is ${saes.length}: give --sae two times or more`);
   }
   return {
-    ...readRunRequest(values),
-    prompt: readPromptSource(positionals, values["token-ids"]),
+    ...readModel(values),
+    quiet: values.quiet,
+    prompt: readPromptSource(positionals, values.tokenIds),
     saes,
     targets: values.target.map(readTarget),
     top: values.top,
-    featuresOnly: values["features-only"],
+    featuresOnly: values.featuresOnly,
     labels: values.labels || saes.some(({ explanations }) => explanations !== undefined),
-    processingFlags: readFlags(values),
-    excludeSpecialTokens: readExcluded(values),
-    destination: readDestination(values, stdoutScreen().isTerminal),
+    destination: readDestination(values, isTerminal),
   };
 }
 

@@ -12,6 +12,7 @@ import type { EdgesRequest } from "./edges.ts";
 import { type Opened, openShown } from "./open.ts";
 import { printNote, stderrScreen, stdoutScreen } from "./output.ts";
 import { withProgress } from "./progress.ts";
+import { inChat } from "../request/chat.ts";
 import { readPrompt } from "./prompt.ts";
 import { count, plain } from "../report/figures.ts";
 import { entry, heading, type Page } from "./summary_layout.ts";
@@ -26,10 +27,11 @@ const MOST_TARGETS = 8;
 /** Traces the edges and writes them. */
 export async function edges(request: EdgesRequest): Promise<void> {
   const { destination, quiet, featuresOnly, labels } = request;
-  const prompt = await readPrompt(request.prompt);
+  const given = await readPrompt(request.prompt);
   const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
+  const prompt = await inChat(model, given, request.chat);
   const { explanations, warnings } = await findExplanations(saes, opened.requests);
   const { prependBos, truncate, processing, processingFlags, excludeSpecialTokens } = request;
   const run = { prependBos, truncate, processing, processingFlags, excludeSpecialTokens };

@@ -3,38 +3,24 @@
  *
  * @module
  */
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
+import { type CommandSpec, type ParsedCommand } from "./args.ts";
+import { type Command, defineCommand, type Given } from "./command.ts";
 import { quote, UsageError } from "./args_values.ts";
-import { CHAT_OPTIONS, type ChatRequest, readChat } from "./chat_options.ts";
-import {
-  DEVICE_OPTIONS,
-  EXCLUDE_OPTIONS,
-  FLAG_OPTIONS,
-  MODEL_OPTIONS,
-  type ProcessingFlags,
-  readExcluded,
-  readFlags,
-  readRunRequest,
-  RUN_OPTIONS,
-  type RunRequest,
-} from "./options.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { checkOutputs } from "./outputs.ts";
+import { CHAT_FIELDS, EXCLUDE_FIELDS, FLAG_FIELDS, MODEL_FIELDS, RUN_FIELDS, SAE_FIELDS } from "../request/fields.ts";
+import { type ModelRequest, readModel } from "../request/request.ts";
+import { defaultSaes, noSae, readSaes, type SaeRequest } from "../request/saes.ts";
+import { DEVICE_OPTIONS } from "./run_request.ts";
 import { STDIN } from "./prompt.ts";
-import { defaultSaes, noSae, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
-import { startEarly } from "./start_early.ts";
 
 /** The formats: all figures for programs, or the most telling ones for people. */
 export type EvalsFormat = "json" | "table";
 
 /** Everything that the command line asks for. */
-export interface EvalsRequest extends RunRequest {
+export interface EvalsRequest extends ModelRequest {
+  readonly quiet: boolean;
   /** A file of prompts. */
   readonly prompts: string | typeof STDIN;
-  readonly chat: ChatRequest | undefined;
   readonly saes: readonly SaeRequest[];
-  /** Single flags over what `processing` gives. */
-  readonly processingFlags: ProcessingFlags;
   /** Undefined: all special tokens. */
   readonly excludeSpecialTokens: boolean | readonly number[] | undefined;
   readonly batchSize: number;
@@ -60,21 +46,21 @@ const spec = {
     required: true,
   }],
   options: {
-    model: MODEL_OPTIONS.model,
-    revision: MODEL_OPTIONS.revision,
-    sae: SAE_OPTION,
-    "hook-in": SAE_DETAILS["hook-in"],
-    "norm-scaling-factor": SAE_DETAILS["norm-scaling-factor"],
-    ...CHAT_OPTIONS,
-    ...RUN_OPTIONS,
-    ...FLAG_OPTIONS,
-    "exclude-special-tokens": {
+    model: MODEL_FIELDS.model,
+    revision: MODEL_FIELDS.revision,
+    sae: SAE_FIELDS.sae,
+    hookIn: SAE_FIELDS.hookIn,
+    normScalingFactor: SAE_FIELDS.normScalingFactor,
+    ...CHAT_FIELDS,
+    ...RUN_FIELDS,
+    ...FLAG_FIELDS,
+    excludeSpecialTokens: {
       kind: "boolean",
       negatable: true,
       help: "leave BOS and other special tokens out, as by default, or count them",
     },
-    "exclude-token-ids": { ...EXCLUDE_OPTIONS["exclude-token-ids"], help: "leave these tokens out instead" },
-    "batch-size": {
+    excludeTokenIds: { ...EXCLUDE_FIELDS.excludeTokenIds, help: "leave these tokens out instead" },
+    batchSize: {
       kind: "integer",
       placeholder: "N",
       min: 1,
@@ -103,45 +89,28 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** What `evals_run.ts` exports. */
-interface RunModule {
-  evals(request: EvalsRequest): Promise<void>;
-}
+/** The command. */
+export const { run, parseRequest }: Command<EvalsRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./evals_run.ts", import.meta.url), "evals"],
+  startsModel: true,
+});
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  await checkOutputs(spec, parsed);
-  const threads = startEarly({ ...request, prompt: STDIN });
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { evals } = await import(new URL("./evals_run.ts", import.meta.url).href) as RunModule;
-  await evals({ ...request, threads });
-}
-
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): EvalsRequest {
-  return readRequest(parseCommand(spec, args));
-}
-
-function readRequest({ positionals: [file], values, order }: ParsedCommand<typeof spec>): EvalsRequest {
+function readRequest(
+  { positionals: [file], values, order }: ParsedCommand<typeof spec>,
+  { isTerminal }: Given,
+): EvalsRequest {
   if (file === "") throw new UsageError('FILE is empty: give the name of a file, or "-" for standard input');
   const saes = readSaes(order, defaultSaes(values.model));
   if (saes.length === 0) throw noSae(values.model);
   return {
-    ...readRunRequest(values),
+    ...readModel(values),
+    quiet: values.quiet,
     prompts: file === "-" ? STDIN : file,
-    chat: readChat(values),
     saes,
-    processingFlags: readFlags(values),
-    excludeSpecialTokens: readExcluded(values),
-    batchSize: values["batch-size"],
-    format: readFormat(values, stdoutScreen().isTerminal),
+    batchSize: values.batchSize,
+    format: readFormat(values, isTerminal),
     output: values.output,
   };
 }

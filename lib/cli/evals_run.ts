@@ -9,7 +9,7 @@ import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Cell, Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
-import { inChat } from "./chat_options.ts";
+import { inChat } from "../request/chat.ts";
 import type { EvalsRequest } from "./evals.ts";
 import { openShown } from "./open.ts";
 import { printData, printNote, stderrScreen, stdoutScreen } from "./output.ts";

@@ -5,18 +5,15 @@
  */
 import type { DownstreamError } from "../attribution/downstream_error.ts";
 import type { Ablation } from "../attribution/faithfulness.ts";
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
-import { EXPLAIN_OPTIONS, type ExplainRequest, readExplain } from "./explain_options.ts";
+import { type CommandSpec, type ParsedCommand } from "./args.ts";
+import { type Command, defineCommand, type Given } from "./command.ts";
+import { ERROR_FIELDS, EXPLAIN_FIELDS, METHOD_FIELDS } from "../request/fields.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
-import { ONLY_METHOD_OPTIONS, readOnlyMethod } from "./method_options.ts";
-import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { checkOutputs } from "./outputs.ts";
-import { startEarly } from "./start_early.ts";
+import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "./run_request.ts";
 import { DOWNSTREAM_OPTIONS, readDownstreamError } from "./ablation_options.ts";
 
 /** Everything that the command line asks for. */
-export interface EvaluateRequest extends ExplainRequest {
+export interface EvaluateRequest extends PromptRequest {
   /** Undefined: 1, 2, 5, 10 … */
   readonly counts: readonly number[] | undefined;
   readonly ablation: Ablation;
@@ -47,12 +44,12 @@ const spec = {
       default: ABLATIONS[0],
       help: "what takes an activation's place: 0, or the feature's mean over this prompt (without its first position)",
     },
-    ...EXPLAIN_OPTIONS,
-    "no-error-term": {
-      kind: "boolean",
+    ...EXPLAIN_FIELDS,
+    includeErrorTerm: {
+      ...ERROR_FIELDS.includeErrorTerm,
       help: "drop what the SAE does not explain, in the run and in the curves; by default it is kept",
     },
-    ...ONLY_METHOD_OPTIONS,
+    ...METHOD_FIELDS,
     ...DOWNSTREAM_OPTIONS,
     ...FORMAT_OPTIONS,
     ...DEVICE_OPTIONS,
@@ -63,39 +60,21 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** What `evaluate_run.ts` exports. */
-interface RunModule {
-  evaluate(request: EvaluateRequest): Promise<void>;
-}
+/** The command. */
+export const { run, parseRequest }: Command<EvaluateRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./evaluate_run.ts", import.meta.url), "evaluate"],
+  startsModel: true,
+});
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  await checkOutputs(spec, parsed);
-  const threads = startEarly(request);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { evaluate } = await import(new URL("./evaluate_run.ts", import.meta.url).href) as RunModule;
-  await evaluate({ ...request, threads });
-}
-
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): EvaluateRequest {
-  return readRequest(parseCommand(spec, args));
-}
-
-function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): EvaluateRequest {
+function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given): EvaluateRequest {
+  const { values } = parsed;
   return {
-    ...readExplain(positionals, values, order),
-    ...readOnlyMethod(values),
+    ...readPromptRequest(parsed),
     counts: values.counts,
-    ablation: values.ablation as Ablation,
+    ablation: values.ablation,
     downstreamError: readDownstreamError(values),
-    destination: readDestination(values, stdoutScreen().isTerminal),
+    destination: readDestination(values, isTerminal),
   };
 }

@@ -7,8 +7,8 @@ import { calculateFeatureAttribution } from "../attribution/attribution.ts";
 import type { Positions } from "../attribution/positions.ts";
 import type { Attribution } from "../attribution/result.ts";
 import { printable } from "../table/terminal.ts";
-import { inChat } from "./chat_options.ts";
-import type { ExplainRequest } from "./explain_options.ts";
+import { inChat } from "../request/chat.ts";
+import type { PromptRequest } from "./run_request.ts";
 import { runOptionsOf } from "../attribution/run_options.ts";
 import { makeMetric } from "../attribution/make_metric.ts";
 import type { Opened } from "./open.ts";
@@ -21,7 +21,7 @@ import { methodWords, metricWords, placeWords, promptWords, tokenName } from "..
 export async function explain(
   opened: Opened,
   given: string | readonly number[],
-  request: ExplainRequest,
+  request: PromptRequest,
   positions?: Positions,
 ): Promise<Attribution> {
   const { model, saes } = opened;
@@ -37,7 +37,7 @@ export async function explain(
 }
 
 /** Model, prompt, metric and SAEs, for people. */
-export async function explainedWords(result: Attribution, request: ExplainRequest, page: Page): Promise<string> {
+export async function explainedWords(result: Attribution, request: PromptRequest, page: Page): Promise<string> {
   const { model, grads: { appended, resolvedMetric } } = result.parts;
   const ids = [...resolvedMetric.positive ?? [], ...resolvedMetric.negative ?? []];
   const names = (await model.describeTokens(ids)).map((token): [number, string] => [token.id, tokenName(token)]);

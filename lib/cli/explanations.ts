@@ -5,7 +5,7 @@
  */
 import type { Explanations } from "../attribution/long_table.ts";
 import type { Sae } from "../sae/sae.ts";
-import type { SaeRequest } from "./sae_options.ts";
+import type { SaeRequest } from "../request/saes.ts";
 
 /** Texts by hook and feature, and what is doubtful about them. */
 export interface FoundExplanations {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { OptionSpec } from "./args_spec.ts";
+import type { Fields } from "../request/fields.ts";
 import { quote, UsageError } from "./args_values.ts";
 
 /** The formats. */
@@ -43,7 +43,7 @@ export const FORMAT_OPTIONS = {
     placeholder: "FILE",
     help: "write the rows to a file, whole or not at all",
   },
-} satisfies Record<string, OptionSpec>;
+} as const satisfies Fields;
 
 /**
  * The format from `--format`, else from the ending of `--output`, else from what standard output is.

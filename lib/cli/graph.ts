@@ -5,34 +5,21 @@
  */
 import { BUNDLED } from "../bundled.ts";
 import { quote } from "./args_values.ts";
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
-import {
-  DEVICE_OPTIONS,
-  EXCLUDE_OPTIONS,
-  FLAG_OPTIONS,
-  MODEL_OPTIONS,
-  type ProcessingFlags,
-  PROMPT,
-  readExcluded,
-  readFlags,
-  readRunRequest,
-  RUN_OPTIONS,
-  type RunRequest,
-} from "./options.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { checkOutputs } from "./outputs.ts";
+import { type CommandSpec, type ParsedCommand, UsageError } from "./args.ts";
+import { type Command, defineCommand } from "./command.ts";
+import { CHAT_FIELDS, EXCLUDE_FIELDS, FLAG_FIELDS, MODEL_FIELDS, RUN_FIELDS, SAE_FIELDS } from "../request/fields.ts";
+import { type ModelRequest, readModel } from "../request/request.ts";
+import { RequestError } from "../request/request_error.ts";
+import { noSae, readSaes, type SaeRequest } from "../request/saes.ts";
+import { DEVICE_OPTIONS, PROMPT } from "./run_request.ts";
+
 import { type PromptSource, readPromptSource } from "./prompt.ts";
-import { noSae, readSaes, SAE_DETAILS, SAE_OPTION, type SaeRequest } from "./sae_options.ts";
-import { startEarly } from "./start_early.ts";
 
 /** Everything that the command line asks for. */
-export interface GraphRequest extends RunRequest {
+export interface GraphRequest extends ModelRequest {
+  readonly quiet: boolean;
   readonly prompt: PromptSource;
   readonly saes: readonly SaeRequest[];
-  /** Single flags over what `processing` gives. */
-  readonly processingFlags: ProcessingFlags;
-  /** Undefined: without the first position, as circuit-tracer. */
-  readonly excludeSpecialTokens: boolean | readonly number[] | undefined;
   readonly maxLogits: number;
   readonly logitProbability: number;
   readonly maxFeatures: number;
@@ -58,16 +45,16 @@ const spec = {
   usage: "PROMPT --sae TRANSCODER... [--model M] [--output FILE] [options]",
   positionals: [PROMPT],
   options: {
-    ...MODEL_OPTIONS,
+    ...MODEL_FIELDS,
     sae: {
-      ...SAE_OPTION,
+      ...SAE_FIELDS.sae,
       help: "the transcoder of one MLP (default: the bundled model's), as in attribute; one for each layer, " +
         "{layer} in S stands for every layer; an MLP without one is all error",
     },
-    "hook-in": SAE_DETAILS["hook-in"],
-    explanations: SAE_DETAILS.explanations,
-    "max-n-logits": { kind: "integer", placeholder: "N", min: 1, default: "10", help: "the most logits" },
-    "desired-logit-prob": {
+    hookIn: SAE_FIELDS.hookIn,
+    explanations: SAE_FIELDS.explanations,
+    maxNLogits: { kind: "integer", placeholder: "N", min: 1, default: "10", help: "the most logits" },
+    desiredLogitProb: {
       kind: "number",
       placeholder: "P",
       min: 0,
@@ -75,14 +62,14 @@ const spec = {
       default: "0.95",
       help: "no more logits than have this probability together",
     },
-    "max-feature-nodes": {
+    maxFeatureNodes: {
       kind: "integer",
       placeholder: "N",
       min: 1,
       default: "7500",
       help: "the most features to look into: those with the most influence",
     },
-    "node-threshold": {
+    nodeThreshold: {
       kind: "number",
       placeholder: "X",
       min: 0,
@@ -90,7 +77,7 @@ const spec = {
       default: "0.8",
       help: "the share of the nodes' influence to keep",
     },
-    "edge-threshold": {
+    edgeThreshold: {
       kind: "number",
       placeholder: "X",
       min: 0,
@@ -104,21 +91,22 @@ const spec = {
       placeholder: "NAME",
       help: "by what name a page finds the features' examples; by default the model's",
     },
-    ...RUN_OPTIONS,
-    ...FLAG_OPTIONS,
-    "exclude-special-tokens": {
-      ...EXCLUDE_OPTIONS["exclude-special-tokens"],
+    ...CHAT_FIELDS,
+    ...RUN_FIELDS,
+    ...FLAG_FIELDS,
+    excludeSpecialTokens: {
+      ...EXCLUDE_FIELDS.excludeSpecialTokens,
       help: "leave features and errors out at BOS and other special tokens, or do not; " +
         "by default they are left out at the first position alone, as by circuit-tracer (of Gemma 3 -it at four)",
     },
-    "exclude-token-ids": EXCLUDE_OPTIONS["exclude-token-ids"],
+    excludeTokenIds: EXCLUDE_FIELDS.excludeTokenIds,
     output: {
       kind: "string",
       writes: "file",
       placeholder: "FILE",
       help: "write the graph to a file, whole or not at all",
     },
-    "graph-file-dir": {
+    graphFileDir: {
       kind: "string",
       writes: "directory",
       placeholder: "DIR",
@@ -133,58 +121,39 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** What `graph_run.ts` exports. */
-interface RunModule {
-  graph(request: GraphRequest): Promise<void>;
-}
-
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  await checkOutputs(spec, parsed);
-  const threads = startEarly(request);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { graph } = await import(new URL("./graph_run.ts", import.meta.url).href) as RunModule;
-  await graph({ ...request, threads });
-}
-
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): GraphRequest {
-  return readRequest(parseCommand(spec, args));
-}
+/** The command. */
+export const { run, parseRequest }: Command<GraphRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./graph_run.ts", import.meta.url), "graph"],
+  startsModel: true,
+});
 
 function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): GraphRequest {
   const saes = readSaes(order, bundledTranscoders(values.model));
   if (saes.length === 0) {
     throw noSae(values.model, "no transcoder", " per layer");
   }
-  for (const name of ["slug", "scan", "output", "graph-file-dir"] as const) {
-    if (values[name] === "") throw new UsageError(`--${name} is empty: give a name`);
+  for (const name of ["slug", "scan", "output", "graphFileDir"] as const) {
+    if (values[name] === "") throw new RequestError(`\`${name}\` is empty: give a name`);
   }
   if (values.slug !== undefined && !SLUG.test(values.slug)) {
     throw new UsageError(`--slug is ${quote(values.slug)}: it is a file's name too, use letters, digits, - and _`);
   }
   return {
-    ...readRunRequest(values),
-    prompt: readPromptSource(positionals, values["token-ids"]),
+    ...readModel(values),
+    quiet: values.quiet,
+    prompt: readPromptSource(positionals, values.tokenIds),
     saes,
-    processingFlags: readFlags(values),
-    excludeSpecialTokens: readExcluded(values),
-    maxLogits: values["max-n-logits"],
-    logitProbability: values["desired-logit-prob"],
-    maxFeatures: values["max-feature-nodes"],
-    nodeThreshold: values["node-threshold"],
-    edgeThreshold: values["edge-threshold"],
+    maxLogits: values.maxNLogits,
+    logitProbability: values.desiredLogitProb,
+    maxFeatures: values.maxFeatureNodes,
+    nodeThreshold: values.nodeThreshold,
+    edgeThreshold: values.edgeThreshold,
     slug: values.slug,
     scan: values.scan,
     output: values.output,
-    directory: values["graph-file-dir"],
+    directory: values.graphFileDir,
   };
 }
 

@@ -13,6 +13,7 @@ import { checkIndex, writeGraph } from "./graph_files.ts";
 import { openShown } from "./open.ts";
 import { printNote, stderrScreen } from "./output.ts";
 import { withProgress } from "./progress.ts";
+import { inChat } from "../request/chat.ts";
 import { readPrompt } from "./prompt.ts";
 import { count, percent } from "../report/figures.ts";
 import { entry, heading, type Page } from "./summary_layout.ts";
@@ -21,10 +22,11 @@ import { promptWords, tokenName } from "../report/words.ts";
 /** Makes the graph and writes it. */
 export async function graph(request: GraphRequest): Promise<void> {
   if (request.directory !== undefined) await checkIndex(request.directory);
-  const prompt = await readPrompt(request.prompt);
+  const given = await readPrompt(request.prompt);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
+  const prompt = await inChat(model, given, request.chat);
   const { explanations, warnings } = await findExplanations(saes, opened.requests);
   const { prependBos, truncate, processing, processingFlags, excludeSpecialTokens } = request;
   const { maxLogits, logitProbability, maxFeatures } = request;

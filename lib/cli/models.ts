@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
+import { type CommandSpec, type ParsedCommand } from "./args.ts";
+import { type Command, defineCommand, type Given } from "./command.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { checkOutputs } from "./outputs.ts";
 
 /** Everything that the command line asks for. */
 export interface ModelsRequest {
@@ -31,31 +30,19 @@ const spec = {
   examples: ["models pythia", "models --search 'gemma 2b' --format json"],
 } satisfies CommandSpec;
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  await checkOutputs(spec, parsed);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { listModels } = await import(
-    new URL("./models_run.ts", import.meta.url).href
-  ) as typeof import("./models_run.ts");
-  await listModels(request);
-}
+/** The command. */
+export const { run, parseRequest }: Command<ModelsRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./models_run.ts", import.meta.url), "listModels"],
+});
 
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): ModelsRequest {
-  return readRequest(parseCommand(spec, args));
-}
-
-function readRequest({ positionals: [text = ""], values }: ParsedCommand<typeof spec>): ModelsRequest {
+function readRequest(
+  { positionals: [text = ""], values }: ParsedCommand<typeof spec>,
+  { isTerminal }: Given,
+): ModelsRequest {
   return {
     search: `${text} ${values.search ?? ""}`.trim(),
-    destination: readDestination(values, stdoutScreen().isTerminal),
+    destination: readDestination(values, isTerminal),
   };
 }

@@ -8,13 +8,13 @@ import { loadModel, type Model } from "../model/model.ts";
 import { loadSaes } from "../sae/load.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
-import type { RunRequest } from "./options.ts";
+import type { ModelRequest } from "../request/request.ts";
 import type { Screen } from "./output.ts";
 import { expectedTokens, type PromptSource, STDIN } from "./prompt.ts";
 import { withProgress } from "./progress.ts";
 import { shownName } from "../weights/files/shown_name.ts";
 import { withDownloadProgress } from "./pull_progress.ts";
-import { EVERY_LAYER, type SaeRequest } from "./sae_options.ts";
+import { EVERY_LAYER, type SaeRequest } from "../request/saes.ts";
 
 /** A model and its SAEs, closed together. */
 export interface Opened extends AsyncDisposable {
@@ -25,10 +25,10 @@ export interface Opened extends AsyncDisposable {
 }
 
 /** What a command runs on. */
-export interface OpenRequest extends Pick<RunRequest, "model" | "revision" | "device" | "threads"> {
+export interface OpenRequest extends Pick<ModelRequest, "model" | "revision" | "device" | "threads"> {
   readonly saes: readonly SaeRequest[];
   /** Default `auto`. */
-  readonly weights?: RunRequest["weights"];
+  readonly weights?: ModelRequest["weights"];
   /** Bytes. */
   readonly memoryLimit?: number;
   /** Weights may stay in memory, if the user does not say otherwise. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { basename, dirname, join } from "node:path";
+import { flagOf } from "../request/field.ts";
 import type { CommandSpec } from "./args_spec.ts";
 import { quote, UsageError } from "./args_values.ts";
 
@@ -48,9 +49,12 @@ export async function checkOutputs(spec: CommandSpec, parsed: Parsed): Promise<v
 }
 
 function namedBy({ options }: CommandSpec, { values }: Parsed): Named[] {
-  return Object.entries(options).flatMap(([name, { writes }]) => {
+  return Object.entries(options).flatMap(([name, field]) => {
+    const { writes } = field;
     const path = values[name];
-    return writes === undefined || typeof path !== "string" ? [] : [{ flag: `--${name}`, path, kind: writes }];
+    return writes === undefined || typeof path !== "string"
+      ? []
+      : [{ flag: `--${flagOf(name, field)}`, path, kind: writes }];
   });
 }
 

@@ -6,7 +6,7 @@
 import { type Prediction, type PromptTest, testPrompt } from "../attribution/predict.ts";
 import type { Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
-import { inChat } from "./chat_options.ts";
+import { inChat } from "../request/chat.ts";
 import { openShown } from "./open.ts";
 import { printNote, stderrScreen, stdoutScreen } from "./output.ts";
 import type { PredictRequest } from "./predict.ts";

@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
+import { type CommandSpec, type ParsedCommand } from "./args.ts";
+import { type Command, defineCommand, type Given } from "./command.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { checkOutputs } from "./outputs.ts";
 
 /** Everything that the command line asks for. */
 export interface PullRequest {
@@ -21,6 +20,7 @@ const NAME = {
   name: "NAME",
   help: "a model or SAE by its name, or hf:owner/name[@revision][:path]; several may be given",
   required: true,
+  repeats: true,
 };
 
 const spec = {
@@ -43,38 +43,19 @@ const spec = {
   examples: ["pull gpt2", "pull hf:owner/saes@v1:blocks.8.hook_resid_pre", "pull owner/name --include 'layer_8/*'"],
 } satisfies CommandSpec;
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parse(args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  await checkOutputs(spec, parsed);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { pull } = await import(new URL("./pull_run.ts", import.meta.url).href) as typeof import("./pull_run.ts");
-  await pull(request);
-}
+/** The command. */
+export const { run, parseRequest }: Command<PullRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./pull_run.ts", import.meta.url), "pull"],
+});
 
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): PullRequest {
-  return readRequest(parse(args));
-}
-
-/** Any number of names. */
-function parse(args: readonly string[]): ParsedCommand<typeof spec> {
-  const more = args.slice(1).map(() => ({ ...NAME, required: false }));
-  return parseCommand({ ...spec, positionals: [NAME, ...more] }, args);
-}
-
-function readRequest({ positionals, values }: ParsedCommand<typeof spec>): PullRequest {
+function readRequest({ positionals, values }: ParsedCommand<typeof spec>, { isTerminal }: Given): PullRequest {
   return {
     names: positionals,
     revision: values.revision,
     include: values.include,
     quiet: values.quiet,
-    destination: readDestination(values, stdoutScreen().isTerminal),
+    destination: readDestination(values, isTerminal),
   };
 }

@@ -7,14 +7,14 @@ import { tokenizeQuestion } from "../attribution/attribution_grads.ts";
 import { checkPositions, type Positions } from "../attribution/positions.ts";
 import { makeMetric } from "../attribution/make_metric.ts";
 import { runOptionsOf } from "../attribution/run_options.ts";
-import type { ExplainRequest } from "./explain_options.ts";
+import type { PromptRequest } from "./run_request.ts";
 import type { Opened } from "./open.ts";
 
 /** @throws {RangeError} if the prompt, with what the metric adds to it, has none of one of the positions */
 export async function checkRowPositions(
   { model, saes }: Opened,
   prompt: string | readonly number[],
-  request: Parameters<typeof runOptionsOf>[0] & Pick<ExplainRequest, "metric">,
+  request: Parameters<typeof runOptionsOf>[0] & Pick<PromptRequest, "metric">,
   positions: Positions | undefined,
 ): Promise<void> {
   if (positions === undefined) return;

@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
+import { type CommandSpec, type ParsedCommand } from "./args.ts";
+import { type Command, defineCommand, type Given } from "./command.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { checkOutputs } from "./outputs.ts";
 
 /** Everything that the command line asks for. */
 export interface SaesRequest {
@@ -38,27 +37,14 @@ const spec = {
   examples: ["saes gpt2", "saes res-jb", "saes --model gemma-2-2b --search 'canonical layer_12/' --format csv"],
 } satisfies CommandSpec;
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  await checkOutputs(spec, parsed);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { listSaes } = await import(new URL("./saes_run.ts", import.meta.url).href) as typeof import("./saes_run.ts");
-  await listSaes(request);
-}
+/** The command. */
+export const { run, parseRequest }: Command<SaesRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./saes_run.ts", import.meta.url), "listSaes"],
+});
 
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): SaesRequest {
-  return readRequest(parseCommand(spec, args));
-}
-
-function readRequest({ positionals: [text], values }: ParsedCommand<typeof spec>): SaesRequest {
+function readRequest({ positionals: [text], values }: ParsedCommand<typeof spec>, { isTerminal }: Given): SaesRequest {
   const { model, search = "" } = values;
-  return { model, text, search, destination: readDestination(values, stdoutScreen().isTerminal) };
+  return { model, text, search, destination: readDestination(values, isTerminal) };
 }

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { type CommandSpec, type ParsedCommand, UsageError } from "./args.ts";
+import { type Command, defineCommand } from "./command.ts";
 import { quote } from "./args_values.ts";
-import { DEVICE_OPTIONS } from "./options.ts";
-import { printData, stdoutScreen } from "./output.ts";
+import { DEVICE_FIELDS } from "../request/fields.ts";
+
 import { DEVICES } from "../runtime/runtime.ts";
 
 /** Everything that the command line asks for. */
@@ -44,7 +45,7 @@ const spec = {
       default: "127.0.0.1",
       help: "the address to listen on; with any other than this machine's own, everybody who reaches it can use it",
     },
-    "allow-host": {
+    allowHost: {
       kind: "string",
       multiple: true,
       placeholder: "NAME",
@@ -67,55 +68,43 @@ const spec = {
       negatable: true,
       help: "let the page choose public models and SAEs, which are downloaded then; so by default",
     },
-    "time-limit": {
+    timeLimit: {
       kind: "integer",
       placeholder: "SECONDS",
       min: 1,
       max: 86_400,
       help: "how long a run may take, downloads aside, before it is ended; by default 600",
     },
-    device: DEVICE_OPTIONS.device,
-    threads: DEVICE_OPTIONS.threads,
+    device: DEVICE_FIELDS.device,
+    threads: DEVICE_FIELDS.threads,
   },
   examples: ["serve", "serve --model gpt2 --sae gpt2-small-res-jb/blocks.10.hook_resid_pre"],
 } satisfies CommandSpec;
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { serve } = await import(new URL("./serve_run.ts", import.meta.url).href) as typeof import("./serve_run.ts");
-  await serve(request);
-}
-
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): ServeRequest {
-  return readRequest(parseCommand(spec, args));
-}
+/** The command. */
+export const { run, parseRequest }: Command<ServeRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./serve_run.ts", import.meta.url), "serve"],
+});
 
 function readRequest({ values }: ParsedCommand<typeof spec>): ServeRequest {
   for (const name of ["host", "model"] as const) {
     if (values[name] === "") throw new UsageError(`--${name} is empty: give one, or leave it out`);
   }
-  const bad = values["allow-host"].find((name) => !/^[\w.-]+$/.test(name));
+  const bad = values.allowHost.find((name) => !/^[\w.-]+$/.test(name));
   if (bad !== undefined) {
     throw new UsageError(`--allow-host is ${quote(bad)}: give a name without scheme and port, such as lab.example.org`);
   }
   return {
     hostname: values.host,
     port: values.port,
-    allowedHosts: values["allow-host"],
+    allowedHosts: values.allowHost,
     model: values.model,
     saes: values.sae,
     hub: values.hub ?? true,
     device: values.device as ServeRequest["device"],
     threads: values.threads,
-    timeLimit: values["time-limit"],
+    timeLimit: values.timeLimit,
   };
 }

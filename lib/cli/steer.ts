@@ -5,19 +5,17 @@
  */
 import type { DownstreamError } from "../attribution/downstream_error.ts";
 import type { Intervention } from "../attribution/interventions.ts";
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { type CommandSpec, type ParsedCommand, UsageError } from "./args.ts";
+import { type Command, defineCommand, type Given } from "./command.ts";
 import { quote } from "./args_values.ts";
-import { EXPLAIN_OPTIONS, type ExplainRequest, readExplain } from "./explain_options.ts";
+import { EXPLAIN_FIELDS, METRIC_FIELDS } from "../request/fields.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
-import { METRIC_OPTIONS, type MetricRequest } from "./metric_options.ts";
-import { DEVICE_OPTIONS, PROMPT } from "./options.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { checkOutputs } from "./outputs.ts";
-import { startEarly } from "./start_early.ts";
+import type { MetricRequest } from "../request/metric.ts";
+import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "./run_request.ts";
 import { DOWNSTREAM_OPTIONS, readDownstreamError } from "./ablation_options.ts";
 
 /** Everything that the command line asks for. */
-export interface SteerRequest extends Omit<ExplainRequest, "metric"> {
+export interface SteerRequest extends Omit<PromptRequest, "metric"> {
   /** In the order in which they were given. */
   readonly interventions: readonly Intervention[];
   /** A number to compare before and after. */
@@ -55,7 +53,7 @@ const spec = {
       default: "-1",
       help: "position whose next token is shown, from the end when negative",
     },
-    ...EXPLAIN_OPTIONS,
+    ...EXPLAIN_FIELDS,
     ...DOWNSTREAM_OPTIONS,
     ...FORMAT_OPTIONS,
     ...DEVICE_OPTIONS,
@@ -66,41 +64,24 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** What `steer_run.ts` exports. */
-interface RunModule {
-  steerAndWrite(request: SteerRequest): Promise<void>;
-}
+/** The command. */
+export const { run, parseRequest }: Command<SteerRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./steer_run.ts", import.meta.url), "steerAndWrite"],
+  startsModel: true,
+});
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  await checkOutputs(spec, parsed);
-  const threads = startEarly(request);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { steerAndWrite } = await import(new URL("./steer_run.ts", import.meta.url).href) as RunModule;
-  await steerAndWrite({ ...request, threads });
-}
-
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): SteerRequest {
-  return readRequest(parseCommand(spec, args));
-}
-
-function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): SteerRequest {
+function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given): SteerRequest {
+  const { values, order } = parsed;
   const interventions = order.flatMap(([name, value]) =>
     name === "set" || name === "add" || name === "scale" ? [readIntervention(name, String(value))] : []
   );
   if (interventions.length === 0) {
     throw new UsageError("nothing is to be changed: give --set, --add or --scale with FEATURE@POSITION=VALUE");
   }
-  const { metric, ...explained } = readExplain(positionals, values, order);
-  const asksForMetric = order.some(([name]) => Object.hasOwn(METRIC_OPTIONS, name));
+  const { metric, ...explained } = readPromptRequest(parsed);
+  const asksForMetric = order.some(([name]) => Object.hasOwn(METRIC_FIELDS, name));
   return {
     ...explained,
     interventions,
@@ -108,7 +89,7 @@ function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>)
     top: values.top,
     position: values.position,
     downstreamError: readDownstreamError(values),
-    destination: readDestination(values, stdoutScreen().isTerminal),
+    destination: readDestination(values, isTerminal),
   };
 }
 

@@ -12,7 +12,7 @@ import type { SteeredActivation } from "../attribution/interventions.ts";
 import type { Model } from "../model/model.ts";
 import type { Table } from "../table/table.ts";
 import { printable } from "../table/terminal.ts";
-import { inChat } from "./chat_options.ts";
+import { inChat } from "../request/chat.ts";
 import { findExplanations } from "./explanations.ts";
 import { makeMetric } from "../attribution/make_metric.ts";
 import { openShown } from "./open.ts";

@@ -7,7 +7,7 @@ import { type Explanations, longTable } from "../attribution/long_table.ts";
 import type { Attribution } from "../attribution/result.ts";
 import { featureTable, positionTable } from "../attribution/sum_tables.ts";
 import type { Table } from "../table/table.ts";
-import type { RowsRequest } from "./row_options.ts";
+import type { RowsRequest } from "../request/rows.ts";
 
 /** A table for a screen or a file. */
 export interface ShownTable extends Table {

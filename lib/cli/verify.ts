@@ -3,15 +3,16 @@
  *
  * @module
  */
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand } from "./args.ts";
+import { type CommandSpec, type ParsedCommand } from "./args.ts";
+import { type Command, defineCommand, type Given } from "./command.ts";
 import { UsageError } from "./args_values.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "./format.ts";
-import { DEVICE_OPTIONS, type RunRequest } from "./options.ts";
-import { printData, stdoutScreen } from "./output.ts";
-import { checkOutputs } from "./outputs.ts";
+import type { DeviceRequest } from "../request/request.ts";
+import { DEVICE_OPTIONS } from "./run_request.ts";
 
 /** Everything that the command line asks for. */
-export interface VerifyRequest extends Pick<RunRequest, "device" | "threads" | "quiet"> {
+export interface VerifyRequest extends Pick<DeviceRequest, "device" | "threads"> {
+  readonly quiet: boolean;
   /** A file of figures; undefined: the notebook's. */
   readonly file: string | undefined;
   /** Undefined: as the figures say. */
@@ -43,41 +44,26 @@ const spec = {
   examples: ["verify", "verify --model ./gpt2 --sae ./gpt2-small-res-jb/blocks.10.hook_resid_pre", "verify mine.json"],
 } satisfies CommandSpec;
 
-/** What `verify_run.ts` exports. */
-interface RunModule {
-  verify(request: VerifyRequest): Promise<void>;
-}
+/** The command. */
+export const { run, parseRequest }: Command<VerifyRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./verify_run.ts", import.meta.url), "verify"],
+});
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  await checkOutputs(spec, parsed);
-  // By a computed address, so that help and usage errors do not wait for what only a run needs.
-  const { verify } = await import(new URL("./verify_run.ts", import.meta.url).href) as RunModule;
-  await verify(request);
-}
-
-/**
- * What a command line asks for.
- *
- * @throws {UsageError} if it cannot be understood
- */
-export function parseRequest(args: readonly string[]): VerifyRequest {
-  return readRequest(parseCommand(spec, args));
-}
-
-function readRequest({ positionals: [file], values }: ParsedCommand<typeof spec>): VerifyRequest {
+function readRequest(
+  { positionals: [file], values }: ParsedCommand<typeof spec>,
+  { isTerminal }: Given,
+): VerifyRequest {
   if (file === "") throw new UsageError("FILE is empty: give the name of a file, or leave it out");
   const { model, sae, device, threads, quiet } = values;
   return {
     file,
     model,
     sae,
-    device: device as RunRequest["device"],
+    device: device,
     threads,
     quiet,
-    destination: readDestination(values, stdoutScreen().isTerminal),
+    destination: readDestination(values, isTerminal),
   };
 }

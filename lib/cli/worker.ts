@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type CommandSpec, helpText, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
+import { type CommandSpec, type ParsedCommand, UsageError } from "./args.ts";
+import { type Command, defineCommand } from "./command.ts";
 import { readQueue } from "./batch.ts";
-import { printData, stdoutScreen } from "./output.ts";
 
 /** Everything that the command line asks for. */
 export interface WorkerRequest {
@@ -32,19 +32,12 @@ const spec = {
   examples: ["worker --queue redis://queue:6379", "worker --queue redis://queue:6379 --directory /mnt/run"],
 } satisfies CommandSpec;
 
-/** What `worker_run.ts` exports. */
-interface RunModule {
-  work(request: WorkerRequest): Promise<void>;
-}
-
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const request = readRequest(parsed);
-  const { work } = await import(new URL("./worker_run.ts", import.meta.url).href) as RunModule;
-  await work(request);
-}
+/** The command. */
+export const { run, parseRequest }: Command<WorkerRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("./worker_run.ts", import.meta.url), "work"],
+});
 
 function readRequest({ values }: ParsedCommand<typeof spec>): WorkerRequest {
   const { queue, directory, quiet } = values;

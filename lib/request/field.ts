@@ -116,7 +116,8 @@ export type ValueOf<F extends Field> = F extends { multiple: true } ? readonly V
   : ChoiceOf<F> | undefined;
 
 /** One of its choices, where they are known to the compiler. */
-type ChoiceOf<F extends Field> = F extends { choices: readonly (infer C extends string)[] } ? C : ValueOfKind[F["kind"]];
+type ChoiceOf<F extends Field> = F extends { choices: readonly (infer C extends string)[] } ? C
+  : ValueOfKind[F["kind"]];
 
 /** The values of several fields by their names. */
 export type ValuesOf<Fields extends Readonly<Record<string, Field>>> = {

@@ -31,8 +31,8 @@ export const METRIC_FIELDS = {
     placeholder: "T",
     help: "the answer that it is compared with; without both, the top prediction against the second",
   },
-  posId: { kind: "integer", multiple: true, placeholder: "N", min: 0, help: "the same as --pos-token, by token id" },
-  negId: { kind: "integer", multiple: true, placeholder: "N", min: 0, help: "the same as --neg-token, by token id" },
+  posId: { kind: "integer", multiple: true, placeholder: "N", min: 0, help: "the same as `posToken`, by token id" },
+  negId: { kind: "integer", multiple: true, placeholder: "N", min: 0, help: "the same as `negToken`, by token id" },
   tokenWeight: {
     kind: "string",
     multiple: true,
@@ -44,7 +44,7 @@ export const METRIC_FIELDS = {
     kind: "string",
     multiple: true,
     placeholder: "N=W",
-    help: "the same as --token-weight, by token id",
+    help: "the same as `tokenWeight`, by token id",
   },
   targetText: {
     kind: "string",
@@ -56,7 +56,7 @@ export const METRIC_FIELDS = {
     choices: METRIC_NAMES,
     placeholder: "NAME",
     help: "the number to explain; by default logit-diff, or logit where only the positive token is given; " +
-      "kl is the divergence from the predictions without SAEs and needs --no-error-term",
+      "kl is the divergence from the predictions without SAEs and needs `includeErrorTerm: false`",
   },
   metricPosition: {
     kind: "integers",
@@ -132,27 +132,28 @@ export const SAE_FIELDS = {
     multiple: true,
     placeholder: "S[@HOOK]",
     json: "saes",
-    help: "a bundled SAE (default: the bundled model's), or the directory, file or URL of one; @HOOK overrides its hook",
+    help:
+      "a bundled SAE (default: the bundled model's), or the directory, file or URL of one; @HOOK overrides its hook",
   },
   hookIn: {
     kind: "string",
     multiple: true,
     placeholder: "HOOK",
-    help: "the hook that the --sae before it reads, for a transcoder (@HOOK is where it writes)",
+    help: "the hook that the `sae` before it reads, for a transcoder (@HOOK is where it writes)",
   },
   normScalingFactor: {
     kind: "number",
     multiple: true,
     placeholder: "X",
     above: 0,
-    help: "activation norm scaling factor of the --sae before it",
+    help: "activation norm scaling factor of the `sae` before it",
   },
   explanations: {
     kind: "string",
     reads: true,
     multiple: true,
     placeholder: "FILE",
-    help: "what the features of the --sae before it (or of the only SAE) stand for: JSON, JSON lines or CSV with a " +
+    help: "what the features of the `sae` before it (or of the only SAE) stand for: JSON, JSON lines or CSV with a " +
       "feature or index and a label, description or explanation, as Neuronpedia exports them",
   },
 } as const satisfies Fields;
@@ -250,7 +251,7 @@ export const DEVICE_FIELDS = {
     kind: "number",
     placeholder: "GB",
     above: 0,
-    help: "memory that weights may take with --weights auto",
+    help: 'memory that weights may take with `weights: "auto"`',
   },
 } as const satisfies Fields;
 
@@ -299,11 +300,17 @@ export const EXPLAIN_FIELDS = {
   ...ERROR_FIELDS,
 } as const satisfies Fields;
 
-/** All fields of a request. */
-export const REQUEST_FIELDS = {
-  ...EXPLAIN_FIELDS,
+/** The same with how it is attributed. */
+export const ATTRIBUTION_FIELDS = {
+  ...METRIC_FIELDS,
   ...METHOD_FIELDS,
   ...BASELINE_FIELDS,
+  ...EXPLAIN_FIELDS,
+} as const satisfies Fields;
+
+/** All fields of a request. */
+export const REQUEST_FIELDS = {
+  ...ATTRIBUTION_FIELDS,
   ...ROW_FIELDS,
   ...DEVICE_FIELDS,
 } as const satisfies Fields;

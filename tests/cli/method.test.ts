@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../lib/cli/args.ts";
 import { parseRequest } from "../../lib/cli/attribute.ts";
-import { readBaseline } from "../../lib/cli/method_options.ts";
+import { readBaseline } from "../../lib/request/request.ts";
 import { openSource } from "../../lib/weights/files/source.ts";
 import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { inDirectory, ON_MODEL, PROMPT, runCli } from "./run_cli.ts";
@@ -24,9 +24,9 @@ Deno.test("the options, and what they are without", () => {
     message: /^--method is "shap": choose gradient,/,
   });
   for (const wrong of ["", "median", "prompt:", "ids:", "mean:", "Zero"]) {
-    assert.throws(() => readBaseline(wrong), UsageError);
+    assert.throws(() => read("--baseline", wrong), UsageError);
   }
-  assert.throws(() => readBaseline("ids:1,x"), {
+  assert.throws(() => read("--baseline", "ids:1,x"), {
     message: '--baseline is "1,x": give whole numbers with commas between, at least 0',
   });
   assert.throws(() => read("--baseline", "mean", "--track", "hook_embed"), {

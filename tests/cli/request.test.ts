@@ -5,8 +5,7 @@ import { readDestination } from "../../lib/cli/format.ts";
 import { parseRequest as parsePredict } from "../../lib/cli/predict.ts";
 import { STDIN } from "../../lib/cli/prompt.ts";
 import { positionsIn } from "../../lib/attribution/positions.ts";
-import { readPositions } from "../../lib/cli/row_options.ts";
-import { readSaes } from "../../lib/cli/sae_options.ts";
+import { readPositions } from "../../lib/request/rows.ts";
 
 /** The message of the UsageError that `work` throws. */
 function usageError(work: () => unknown): string {
@@ -129,9 +128,9 @@ Deno.test("attribute: SAEs, their hooks and factors", () => {
     usageError(() => saes()),
     /^no SAE for m: give --sae .* or a hook to --track; saes m lists public ones$/,
   );
-  const factor: [string, number] = ["norm-scaling-factor", 1];
-  assert.match(usageError(() => readSaes([factor, ["sae", "a"]])), /has no --sae before it/);
-  assert.match(usageError(() => readSaes([["sae", "a"], factor, factor])), /given twice for --sae "a"/);
+  const factor = ["--norm-scaling-factor", "1"];
+  assert.match(usageError(() => saes(...factor, "--sae", "a")), /has no --sae before it/);
+  assert.match(usageError(() => saes("--sae", "a", ...factor, ...factor)), /given twice for --sae "a"/);
   assert.match(
     usageError(() => parseAttribute(["x", "--sae", "a", "--norm-scaling-factor", "0"])),
     /^--norm-scaling-factor is "0": give a number, above 0$/,
@@ -153,9 +152,9 @@ Deno.test("attribute: SAEs, their hooks and factors", () => {
   assert.match(usageError(() => saes("--explanations", "x", "--sae", "a", "--sae", "b")), /has no --sae before it/);
   assert.match(usageError(() => saes("--sae", "a", "--explanations", "")), /^--explanations is empty/);
   assert.match(usageError(() => saes("--sae", "a", "--hook-in", "a b")), /^--hook-in is "a b": give a hook's name/);
-  assert.match(usageError(() => readSaes([["sae", "a"], ["hook-in", "h"], ["hook-in", "h"]])), /given twice/);
-  assert.match(usageError(() => readSaes([["sae", "a@"]])), /names no hook after the @/);
-  assert.match(usageError(() => readSaes([["sae", ""]])), /names no SAE/);
+  assert.match(usageError(() => saes("--sae", "a", "--hook-in", "h", "--hook-in", "h")), /given twice/);
+  assert.match(usageError(() => saes("--sae", "a@")), /names no hook after the @/);
+  assert.match(usageError(() => saes("--sae", "")), /names no SAE/);
 });
 
 Deno.test("attribute: positions are slices as in Python", () => {
@@ -172,7 +171,10 @@ Deno.test("attribute: positions are slices as in Python", () => {
   assert.deepEqual(among("0,-2:,3"), [0, 3, 4]);
   assert.deepEqual(among("7"), []);
   for (const text of ["", ",", "1,", "1:2:3", "a:b", "1.5:", "1 2"]) {
-    assert.match(usageError(() => readPositions(text)), /^--positions is ".*": write positions and A:B as Python does/);
+    assert.match(
+      usageError(() => parseAttribute(["x", "--positions", text])),
+      /^--positions is ".*": write positions and A:B as Python does/,
+    );
   }
 });
 
