@@ -5,7 +5,10 @@
  */
 import { makeMetric, type MetricChoice } from "../attribution/make_metric.ts";
 import type { Metric, TokenRef } from "../attribution/metrics.ts";
-import type { MetricKind, MetricSettings } from "./settings.ts";
+import { METRIC_FIELDS } from "../request/fields.ts";
+import { chooseMetric } from "../request/metric.ts";
+import { inWords, RequestError, sayColumn } from "../request/request_error.ts";
+import type { MetricSettings } from "./settings.ts";
 
 /** The tokens that a prompt brings along. */
 export interface OwnTokens {
@@ -30,12 +33,7 @@ export interface OwnTokens {
  */
 export function metricOf(settings: MetricSettings, own: OwnTokens = {}): Metric {
   const { positions, targetText: text, weighted } = settings;
-  const positive = own.positive ?? settings.positive;
-  const negative = own.negative ?? settings.negative;
-  if (text === undefined && weighted === undefined) {
-    const kind = kindOf(settings.kind, positive, negative, positions);
-    return makeMetric({ kind, positive, negative, positions });
-  }
+  if (text === undefined && weighted === undefined) return makeMetric(chosenBy(settings, own));
   if (own.positive ?? own.negative) {
     throw new RangeError("The prompt has tokens of its own, but the run's metric has none to choose: leave one out");
   }
@@ -44,26 +42,17 @@ export function metricOf(settings: MetricSettings, own: OwnTokens = {}): Metric 
     : makeMetric({ kind: "weighted", positive: weighted!.tokens, negative: [], weights: weighted!.weights, positions });
 }
 
-/** The kind that a prompt's tokens decide, where the run leaves it to them. */
-function kindOf(
-  kind: MetricKind | undefined,
-  positive: readonly TokenRef[],
-  negative: readonly TokenRef[],
-  positions: readonly number[],
-): MetricChoice["kind"] {
-  if (kind === "loss" || kind === "kl") return kind;
-  if (kind !== undefined && kind !== "logit-diff") {
-    if (positive.length === 1) return kind;
-    throw new RangeError(`The metric ${kind} is about one token: give one pos_token or pos_id`);
+/** What a prompt's tokens decide, where the run leaves it to them; those that the metric does not read are left alone. */
+function chosenBy({ kind: name, positive, negative, positions }: MetricSettings, own: OwnTokens): MetricChoice {
+  const reads = { positive: name !== "loss" && name !== "kl", negative: name === undefined || name === "logit-diff" };
+  try {
+    return chooseMetric({
+      name,
+      positive: { tokens: reads.positive ? own.positive ?? positive : [], given: ["`posToken`"] },
+      negative: { tokens: reads.negative ? own.negative ?? negative : [], given: ["`negToken`"] },
+      positions: name === "loss" ? undefined : positions,
+    });
+  } catch (error) {
+    throw error instanceof RequestError ? new RangeError(inWords(error.message, METRIC_FIELDS, sayColumn)) : error;
   }
-  if (positive.length > 0 && negative.length > 0) return "logit-diff";
-  if (negative.length > 0) {
-    throw new RangeError("There is a neg_token without a pos_token: give the token to explain as pos_token or pos_id");
-  }
-  if (positive.length === 0) {
-    if (positions.length === 1) return "top-two";
-    throw new RangeError("A metric at several positions needs tokens: give pos_token and neg_token");
-  }
-  if (kind === undefined && positive.length === 1) return "logit";
-  throw new RangeError("A logit difference has two sides: add neg_token or neg_id");
 }

@@ -8,10 +8,12 @@ import type { IntegrationOptions } from "../attribution/methods/integrated_gradi
 import type { MethodName } from "../attribution/methods/names.ts";
 import type { LongColumn } from "../attribution/long_table.ts";
 import type { Positions } from "../attribution/positions.ts";
+import type { MetricName } from "../attribution/metric_names.ts";
 import type { TokenRef } from "../attribution/metrics.ts";
 import type { ProcessingChoice } from "../attribution/processing.ts";
 import type { WeightBinding } from "../model/stages/stages.ts";
 import type { Device } from "../runtime/runtime.ts";
+import type { ChatRequest } from "../request/request.ts";
 import { shownName } from "../weights/files/shown_name.ts";
 
 /** An SAE by what it is opened with. */
@@ -26,13 +28,10 @@ export interface SaeSettings {
   readonly normScalingFactor?: number;
 }
 
-/** The metrics by name. */
-export type MetricKind = "logit-diff" | "logit" | "logprob" | "prob" | "loss" | "kl";
-
 /** The metric, as far as the prompts' own tokens do not decide it. */
 export interface MetricSettings {
   /** Undefined: a logit difference, or the logit where there is one positive token only. */
-  readonly kind?: MetricKind;
+  readonly kind?: MetricName;
   /** For prompts without positive tokens of their own. */
   readonly positive: readonly TokenRef[];
   /** For prompts without negative tokens of their own. */
@@ -75,6 +74,8 @@ export interface BatchSettings {
   readonly processing: ProcessingChoice;
   /** Single flags over what `processing` gives. */
   readonly processingFlags: NonNullable<AttributionOptions["processingFlags"]>;
+  /** Prompts are what users say, in the model's chat template; undefined: plain text. */
+  readonly chat?: ChatRequest;
   /** Default: as the SAEs were trained. */
   readonly excludeSpecialTokens?: boolean | readonly number[];
   /** Which rows are written, and their columns after `prompt_id`. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type CommandSpec, type ParsedCommand, UsageError } from "./args.ts";
+import type { CommandSpec, ParsedCommand } from "./args.ts";
 import { type Command, defineCommand, type Given } from "./command.ts";
 import { readVerify, VERIFY_OPTIONS, type VerifyRequest } from "./ablation_options.ts";
 import { ATTRIBUTION_FIELDS, ROW_FIELDS } from "../request/fields.ts";

@@ -66,6 +66,7 @@ export function toSettings(request: BatchRequest, { saes, requests }: Opened, we
     processing: request.processing,
     processingFlags: request.processingFlags,
     excludeSpecialTokens: request.excludeSpecialTokens,
+    chat: request.chat,
     rows: { ...request.rows, columns: rowColumns(request.rows, saes.length) },
     format: request.format,
     shardSize: request.shardSize,

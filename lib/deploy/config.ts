@@ -5,10 +5,11 @@
  */
 import { quote } from "../quote.ts";
 import { type InputRecord, toRecord } from "../batch/input/record.ts";
-import type { BatchSettings, MetricKind, SaeSettings } from "../batch/settings.ts";
+import type { BatchSettings, SaeSettings } from "../batch/settings.ts";
 import { DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
 import { Fields } from "../weights/json/fields.ts";
 import { isRecord } from "../weights/json/json.ts";
+import { METRIC_NAMES } from "../attribution/metric_names.ts";
 
 /** A configuration that was read. */
 export interface CronConfig {
@@ -26,7 +27,6 @@ export interface CronConfig {
   readonly allowedHosts: readonly string[];
 }
 
-const METRICS: readonly MetricKind[] = ["logit-diff", "logit", "logprob", "prob", "loss", "kl"];
 /** All are attributed one after another, each time. */
 const MOST_PROMPTS = 100_000;
 /** Rows of each prompt, unless the configuration says otherwise. */
@@ -107,7 +107,7 @@ function readSettings(fields: Fields): BatchSettings {
     revision: text(fields, "revision"),
     saes: readSaes(fields, model),
     metric: {
-      kind: fields.choice("metric", METRICS),
+      kind: fields.choice("metric", METRIC_NAMES),
       positive: positive === undefined ? [] : [positive],
       negative: negative === undefined ? [] : [negative],
       positions: [-1],

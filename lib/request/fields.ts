@@ -9,7 +9,7 @@ import { METRIC_NAMES } from "../attribution/metric_names.ts";
 import { LONG_COLUMNS } from "../attribution/long_table.ts";
 import { PROCESSING_CHOICES } from "../attribution/processing.ts";
 import { DEFAULT_MODEL } from "../bundled.ts";
-import { WEIGHT_CHOICES } from "../model/binding.ts";
+import { WEIGHT_CHOICES } from "../model/stages/binding.ts";
 import { DEVICES } from "../runtime/runtime.ts";
 import type { Field, ValuesOf } from "./field.ts";
 

@@ -121,7 +121,7 @@ function readWeight(name: "tokenWeight" | "idWeight", text: string): { token: To
 export function chooseMetric({ name, positive, negative, positions }: MetricAsked): MetricRequest {
   const sides = { positive: positive.tokens, negative: negative.tokens, positions: positions ?? [-1] };
   if (name !== undefined && WITHOUT_TOKENS.includes(name)) {
-    const [extra] = [...positive.given, ...negative.given];
+    const [extra] = [positive, negative].flatMap(({ tokens, given }) => tokens.length > 0 ? given : []);
     if (extra !== undefined) throw new RequestError(`\`metric: "${name}"\` takes no tokens: leave out ${extra}`);
     if (name === "loss" && positions !== undefined) {
       throw new RequestError('`metric: "loss"` is over all positions: leave out `metricPosition`');
@@ -150,7 +150,8 @@ function difference(
   negative: Side,
   positions: readonly number[],
 ): Pick<MetricRequest, "kind" | "chosenFrom"> {
-  const chosenFrom = `from ${[...positive.given, ...negative.given].join(" and ")}`;
+  const given = [positive, negative].flatMap(({ tokens, given }) => tokens.length > 0 ? given : []);
+  const chosenFrom = `from ${given.join(" and ")}`;
   if (negative.tokens.length > 0) return { kind: "logit-diff", chosenFrom };
   if (positive.tokens.length === 0) {
     if (positions.length > 1) {

@@ -8,7 +8,7 @@ import type { IntegrationOptions } from "../attribution/methods/integrated_gradi
 import type { MethodName } from "../attribution/methods/names.ts";
 import { PROCESSING_FLAGS, type ProcessingChoice } from "../attribution/processing.ts";
 import { DEFAULT_MODEL } from "../bundled.ts";
-import type { WeightChoice } from "../model/binding.ts";
+import type { WeightChoice } from "../model/stages/binding.ts";
 import { quote } from "../quote.ts";
 import type { Device } from "../runtime/runtime.ts";
 import type { RequestValues } from "./fields.ts";

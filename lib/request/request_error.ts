@@ -38,14 +38,17 @@ export function inWords(message: string, fields: Readonly<Record<string, Field>>
 }
 
 /** As an option of the command line. */
-export const sayFlag: SayField = (name, field, value) => {
+export const sayFlag: SayField = (name: string, field: Field, value: string | undefined): string => {
   const flag = flagOf(name, field);
   if (field.kind !== "boolean") return value === undefined ? `--${flag}` : `--${flag} ${value}`;
   return value === "false" && field.negates !== true ? `--no-${flag}` : `--${flag}`;
 };
 
+/** As a column of a table. */
+export const sayColumn: SayField = (name: string, field: Field): string => jsonNameOf(name, field);
+
 /** As a property of JSON. */
-export const sayProperty: SayField = (name, field, value) => {
+export const sayProperty: SayField = (name: string, field: Field, value: string | undefined): string => {
   const property = `"${jsonNameOf(name, field)}"`;
   if (value === undefined) return property;
   return `${property}: ${field.kind === "string" ? JSON.stringify(value) : value}`;

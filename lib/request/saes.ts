@@ -5,8 +5,8 @@
  */
 import { findBundledModel } from "../bundled.ts";
 import { quote } from "../quote.ts";
-import { looksLikePath, looksLikePlace } from "../weights/place.ts";
-import { shownName } from "../weights/shown_name.ts";
+import { looksLikePath, looksLikePlace } from "../weights/files/place.ts";
+import { shownName } from "../weights/files/shown_name.ts";
 import type { FieldValue } from "./field.ts";
 import { RequestError } from "./request_error.ts";
 

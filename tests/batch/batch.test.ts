@@ -274,7 +274,7 @@ Deno.test("what is wrong with a prompt is reported with its line; the others are
       [5, /^The line is no JSON object$/],
       [6, /^The line has 104857\d\d bytes/],
       [7, /^The prompt has \d+ tokens, the model's context \d+/],
-      [8, /^There is a neg_token without a pos_token/],
+      [8, /^neg_token without pos_token: give the token to explain/],
     ] as const;
     assert.deepEqual(errors.map(({ line }) => line), patterns.map(([line]) => line));
     patterns.forEach(([, pattern], i) => assert.match(errors[i].error, pattern));

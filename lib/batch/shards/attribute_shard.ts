@@ -11,6 +11,7 @@ import type { Attribution } from "../../attribution/result.ts";
 import { runOptionsOf } from "../../attribution/run_options.ts";
 import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
+import { inChat } from "../../request/chat.ts";
 import { metricOf } from "../metric.ts";
 import type { InputRecord, PromptRecord } from "../input/record.ts";
 import type { BatchSettings } from "../settings.ts";
@@ -67,7 +68,8 @@ async function ask(
   if ("error" in record) return { record, error: record.error };
   try {
     const bos = resolvePrependBos(saes, prependBos);
-    const prompt = await model.toTokens(record.prompt, { prependBos: bos, truncate });
+    const text = await inChat(model, record.prompt, settings.chat);
+    const prompt = await model.toTokens(text, { prependBos: bos, truncate });
     return { record, question: { prompt, metric: metricOf(settings.metric, record) } };
   } catch (error) {
     return { record, error: messageOf(error) };
