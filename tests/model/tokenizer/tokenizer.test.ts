@@ -56,6 +56,12 @@ Deno.test("tokenizer: nothing is put around a text, whatever the post-processor 
   assert.deepEqual(small({ post_processor }).encode(""), []);
 });
 
+Deno.test("tokenizer: truncation and padding of the file are left to whoever encodes", () => {
+  const truncation = { direction: "Right", max_length: 1, strategy: "LongestFirst", stride: 0 };
+  const padding = { strategy: { Fixed: 9 }, direction: "Right", pad_id: 4, pad_type_id: 0, pad_token: "<s>" };
+  assert.deepEqual(small({ truncation, padding }).encode("abab"), [2, 2]);
+});
+
 Deno.test("tokenizer: a single token by its text", () => {
   assert.equal(gpt2.singleToken(" golf"), 364);
   assert.equal(gpt2.singleToken("<|endoftext|>"), 0);
