@@ -195,7 +195,7 @@ export * from "./lib/graph/mod.ts";
 export { type OnnxOptions, outputName, toOnnx } from "./lib/runtime/onnx/encode.ts";
 export type { ProcessingChoice } from "./lib/attribution/processing.ts";
 export type { LazyLogits } from "./lib/attribution/evaluate.ts";
-export type { ModelTokenizer } from "./lib/model/tokenizer/tokenizer.ts";
+export type { ModelTokenizer } from "./lib/model/tokenizer.ts";
 export type {
   BackwardOptions,
   Chain,

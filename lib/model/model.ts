@@ -28,7 +28,7 @@ import { checkTokens } from "./stages/feeds.ts";
 import { readLayer } from "./weights/layer_weights.ts";
 import { openWeights } from "./weights/open_weights.ts";
 import { readTokenizer } from "./tokenizer/read_tokenizer.ts";
-import type { ModelTokenizer } from "./tokenizer/tokenizer.ts";
+import type { ModelTokenizer } from "./tokenizer.ts";
 import { Unembedding } from "./stages/unembedding.ts";
 
 /** A token of a prompt. */

@@ -6,7 +6,7 @@
  */
 import type { FileSource } from "../../weights/files/source.ts";
 import type { ChatMessage, ChatOptions, ChatTemplate } from "./chat_types.ts";
-import type { ModelTokenizer } from "../tokenizer/tokenizer.ts";
+import type { ModelTokenizer } from "../tokenizer.ts";
 import { type BoundedTemplate, readTemplate, renderTemplate } from "./bounded_template.ts";
 import { type ChatTemplates, parseTokenizerConfig } from "../tokenizer/tokenizer_files.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { FileSource } from "../../weights/files/source.ts";
-import type { ModelTokenizer } from "../tokenizer/tokenizer.ts";
+import type { ModelTokenizer } from "../tokenizer.ts";
 
 /** One message of a chat. */
 export interface ChatMessage {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { FileSource } from "../../weights/files/source.ts";
-import { createTokenizer, type ModelTokenizer } from "./tokenizer.ts";
+import { createTokenizer, type ModelTokenizer } from "../tokenizer.ts";
 
 /** What may stand beside `tokenizer.json`. */
 const OTHER_FILES = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { createTokenizer, type ModelTokenizer } from "../../../lib/model/tokenizer/tokenizer.ts";
+import { createTokenizer, type ModelTokenizer } from "../../../lib/model/tokenizer.ts";
 
 /** One kind of tokenizer, as `make_tokenizers.py` writes it. */
 export interface Kind {

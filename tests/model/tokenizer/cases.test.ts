@@ -1,6 +1,6 @@
 /** Tokenizers that other tools read wrongly, and those that are refused: by the name of the part, and within bounds. */
 import assert from "node:assert/strict";
-import { createTokenizer, type ModelTokenizer } from "../../../lib/model/tokenizer/tokenizer.ts";
+import { createTokenizer, type ModelTokenizer } from "../../../lib/model/tokenizer.ts";
 
 const DATA = new URL("../../data/tokenizers/", import.meta.url);
 const read = (file: string): string => Deno.readTextFileSync(new URL(file, DATA));

@@ -1,6 +1,6 @@
 /** Every kind of tokenizer, against what Python's tokenizers made of the same texts: `data/tokenizers/make_tokenizers.py`. */
 import assert from "node:assert/strict";
-import { createTokenizer } from "../../../lib/model/tokenizer/tokenizer.ts";
+import { createTokenizer } from "../../../lib/model/tokenizer.ts";
 import { compareKind, type Kind } from "../../data/tokenizers/compare.ts";
 
 const DATA = new URL("../../data/tokenizers/", import.meta.url);

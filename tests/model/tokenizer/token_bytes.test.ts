@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { byteNotation, escapeParts, tokenBytes } from "../../../lib/model/tokenizer/token_bytes.ts";
-import { createTokenizer, type ModelTokenizer } from "../../../lib/model/tokenizer/tokenizer.ts";
+import { createTokenizer, type ModelTokenizer } from "../../../lib/model/tokenizer.ts";
 import { MODEL, runCli } from "../../cli/run_cli.ts";
 
 const read = (path: string): string => Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createTokenizer, type ModelTokenizer, type TokenizerOptions } from "../../../lib/model/tokenizer/tokenizer.ts";
+import { createTokenizer, type ModelTokenizer, type TokenizerOptions } from "../../../lib/model/tokenizer.ts";
 
 interface TokenizerCase {
   name: string;

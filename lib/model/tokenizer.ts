@@ -3,12 +3,17 @@
  *
  * @module
  */
-import { quote } from "../../quote.ts";
-import { likelySpellings } from "./token_spellings.ts";
-import { byteNotation, escapeParts, tokenBytes } from "./token_bytes.ts";
-import { mergedConfig } from "./other_tokens.ts";
-import { Pipeline } from "./pipeline.ts";
-import { parseTokenizerConfig, readSpecialTokens, SPECIAL_TOKEN_ROLES, type SpecialTokens } from "./tokenizer_files.ts";
+import { quote } from "../quote.ts";
+import { likelySpellings } from "./tokenizer/token_spellings.ts";
+import { byteNotation, escapeParts, tokenBytes } from "./tokenizer/token_bytes.ts";
+import { mergedConfig } from "./tokenizer/other_tokens.ts";
+import { Pipeline } from "./tokenizer/pipeline.ts";
+import {
+  parseTokenizerConfig,
+  readSpecialTokens,
+  SPECIAL_TOKEN_ROLES,
+  type SpecialTokens,
+} from "./tokenizer/tokenizer_files.ts";
 
 /** The longest text that `encode` takes, in UTF-16 code units. */
 const MAX_TEXT_LENGTH = 10_000_000;
