@@ -109,7 +109,21 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   return Object.assign(await openDevice(chosen, options), { reason });
 }
 
+/** A module that is valid where WebAssembly has vector instructions: `(drop (i8x16.splat (i32.const 0)))`. */
+const SIMD = Uint8Array.of(
+  ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+  ...[0x01, 0x04, 0x01, 0x60, 0x00, 0x00],
+  ...[0x03, 0x02, 0x01, 0x00],
+  ...[0x0a, 0x09, 0x01, 0x07, 0x00, 0x41, 0x00, 0xfd, 0x0f, 0x1a, 0x0b],
+);
+
 async function openDevice(device: Exclude<Device, "auto">, options: RuntimeOptions): Promise<Runtime> {
+  if (device !== "native" && DEVICES.includes(device) && !WebAssembly.validate(SIMD)) {
+    throw new Error(
+      `Device "${device}" needs WebAssembly with SIMD, which this system does not have: ` +
+        'take the device "native" (onnxruntime-node), which needs none',
+    );
+  }
   switch (device) {
     case "wasm":
       if (options.dtype === "float64") return await openDevice("onnx", options);

@@ -186,7 +186,7 @@ class KernelSession implements Session {
     const known = programs.get(key);
     if (known) return known;
     const dims = Object.fromEntries(names.map((name) => [name, inputs[name].dims]));
-    const program = plan(lower(graph, dims, engine.kernelNames), engine.base, inPlace);
+    const program = plan(lower(graph, dims), { ...engine.target, inPlace });
     if (programs.size >= MAX_PROGRAMS) programs.delete(programs.keys().next().value!);
     programs.set(key, program);
     return program;

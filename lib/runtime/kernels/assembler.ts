@@ -7,8 +7,11 @@
  * @module
  */
 
-/** The bytes of some instructions, as they were put together: a tree, so that putting together copies nothing. */
-export type Code = number | readonly Code[];
+/**
+ * The bytes of some instructions, as they were put together: a tree, so that putting together copies nothing. A function
+ * in it stands for its index in the module.
+ */
+export type Code = number | FunctionBuilder | readonly Code[];
 
 /** A type of a value. */
 export type ValueType = "i32" | "f32" | "f64" | "v128";
@@ -47,10 +50,17 @@ function signed(value: number): number[] {
   }
 }
 
+/** A function's index in a module. */
+type IndexOf = (callee: FunctionBuilder) => number;
+
 /** All bytes of a tree. */
-function flatten(code: Code, into: number[] = []): number[] {
-  if (typeof code === "number") into.push(code);
-  else for (let i = 0; i < code.length; i++) flatten(code[i], into);
+function flatten(code: readonly Code[], indexOf: IndexOf, into: number[] = []): number[] {
+  for (let i = 0; i < code.length; i++) {
+    const part = code[i];
+    if (typeof part === "number") into.push(part);
+    else if (part instanceof FunctionBuilder) into.push(...unsigned(indexOf(part)));
+    else flatten(part, indexOf, into);
+  }
   return into;
 }
 
@@ -184,10 +194,12 @@ export const v128 = {
   select: (a: Code, b: Code, mask: Code): Code => [a, b, mask, simd(82)],
 } as const;
 
+/** a · b + c. */
+export type MultiplyAdd = (a: Code, b: Code, c: Code) => Code;
 /** a · b + c, rounded once where the processor can. Needs relaxed SIMD. */
-export const relaxedMultiplyAdd = (a: Code, b: Code, c: Code): Code => [a, b, c, simd(0x105)];
+export const relaxedMultiplyAdd: MultiplyAdd = (a, b, c) => [a, b, c, simd(0x105)];
 /** a · b + c, rounded twice. */
-export const multiplyThenAdd = (a: Code, b: Code, c: Code): Code => f32x4.add(c, f32x4.mul(a, b));
+export const multiplyThenAdd: MultiplyAdd = (a, b, c) => f32x4.add(c, f32x4.mul(a, b));
 
 const NOTHING: Code = [];
 
@@ -209,14 +221,13 @@ export const increase = (local: Local, by: Code): Code => local.set(i32.add(loca
 
 /** A function under construction. */
 export class FunctionBuilder {
-  readonly name: string;
+  /** Integers: addresses, strides and counts. */
   readonly parameters: readonly Local[];
   readonly #locals: Local[] = [];
   #body: Code = [];
 
-  constructor(name: string, parameters: readonly ValueType[]) {
-    this.name = name;
-    this.parameters = parameters.map((type, i) => variable(type, i));
+  constructor(parameters: number) {
+    this.parameters = Array.from({ length: parameters }, (_, i) => variable("i32", i));
   }
 
   /** A new variable, 0 at first. */
@@ -237,10 +248,10 @@ export class FunctionBuilder {
     return this;
   }
 
-  /** As it stands in the module's code. */
-  encode(): Code {
+  /** As it stands in the code of a module. */
+  encode(indexOf: IndexOf): Code {
     const locals = this.#locals.map(({ type }) => [1, TYPES[type]]);
-    const code = flatten([unsigned(locals.length), locals, this.#body, 0x0b]);
+    const code = flatten([unsigned(locals.length), locals, this.#body, 0x0b], indexOf);
     return [unsigned(code.length), code];
   }
 }
@@ -253,27 +264,33 @@ function variable(type: ValueType, index: number): Local {
   };
 }
 
-/** Calls a function of the same module. */
-export const call = (index: number, ...operands: readonly Code[]): Code => [operands, 0x10, unsigned(index)];
+/** Calls a function, which thereby is of the same module. */
+export const call = (callee: FunctionBuilder, ...operands: readonly Code[]): Code => [operands, 0x10, callee];
 
-/** Pages (64 KiB) of the memory that a module works in. */
+/** The memory that a module works in. */
 export interface MemoryLimits {
+  /** Pages of 64 KiB. */
   readonly initial: number;
   readonly maximum: number;
+  /** Whether threads share it. */
+  readonly shared: boolean;
 }
 
 /**
- * A module of functions without results, all exported, that work in a shared memory, import `memory` of module `env`.
+ * A module of functions without results that work in a memory, which is imported as `memory` of module `env`.
+ *
+ * @param exports the functions by name; what they call comes along
  *
  * @example
  * ```ts
  * import { encodeModule, f32, FunctionBuilder } from "./assembler.ts";
  *
- * const f = new FunctionBuilder("double", ["i32"]);
+ * const f = new FunctionBuilder(1);
  * const [address] = f.parameters;
  * f.body(f32.store(address.get, f32.add(f32.load(address.get), f32.load(address.get))));
- * const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
- * const module = new WebAssembly.Module(encodeModule([f], { initial: 1, maximum: 1 }));
+ * const limits = { initial: 1, maximum: 1, shared: true };
+ * const memory = new WebAssembly.Memory(limits);
+ * const module = new WebAssembly.Module(encodeModule({ double: f }, limits));
  * const { double } = new WebAssembly.Instance(module, { env: { memory } }).exports as { double(x: number): void };
  * const numbers = new Float32Array(memory.buffer);
  * numbers[1] = 21;
@@ -282,28 +299,35 @@ export interface MemoryLimits {
  * ```
  */
 export function encodeModule(
-  functions: readonly FunctionBuilder[],
-  { initial, maximum }: MemoryLimits,
+  exports: Readonly<Record<string, FunctionBuilder>>,
+  { initial, maximum, shared }: MemoryLimits,
 ): Uint8Array<ArrayBuffer> {
+  const functions = new Map<FunctionBuilder, number>();
+  const indexOf: IndexOf = (f) => {
+    const index = functions.get(f) ?? functions.size;
+    functions.set(f, index);
+    return index;
+  };
   const text = (value: string): Code => {
     const bytes = [...new TextEncoder().encode(value)];
     return [...unsigned(bytes.length), ...bytes];
   };
-  const vector = (items: readonly Code[]): Code => [unsigned(items.length), items];
-  const section = (id: number, content: Code): Code => {
-    const bytes = flatten(content);
+  const vector = (items: readonly Code[]): readonly Code[] => [unsigned(items.length), items];
+  const section = (id: number, content: readonly Code[]): Code => {
+    const bytes = flatten(content, indexOf);
     return [id, unsigned(bytes.length), bytes];
   };
-  const signatures = functions.map((
-    { parameters },
-  ) => [[0x60], vector(parameters.map(({ type }) => [TYPES[type]])), [0]]);
-  const memory = [text("env"), text("memory"), [0x02, 0x03], unsigned(initial), unsigned(maximum)];
+  const exported = Object.entries(exports).map(([name, f]) => [text(name), 0x00, unsigned(indexOf(f))]);
+  const bodies: Code[] = [];
+  for (const f of functions.keys()) bodies.push(f.encode(indexOf)); // a function that is called first here comes next
+  const signatures = [...functions.keys()].map(({ parameters }) => [0x60, vector(parameters.map(() => TYPES.i32)), 0]);
+  const memory = [text("env"), text("memory"), [0x02, shared ? 0x03 : 0x01], unsigned(initial), unsigned(maximum)];
   return new Uint8Array(flatten([
     [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
     section(1, vector(signatures)),
     section(2, vector([memory])),
-    section(3, vector(functions.map((_, i) => unsigned(i)))),
-    section(7, vector(functions.map(({ name }, i) => [text(name), 0x00, unsigned(i)]))),
-    section(10, vector(functions.map((f) => f.encode()))),
-  ]));
+    section(3, vector(bodies.map((_, i) => unsigned(i)))),
+    section(7, vector(exported)),
+    section(10, vector(bodies)),
+  ], indexOf));
 }

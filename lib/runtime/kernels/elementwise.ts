@@ -14,11 +14,11 @@ import {
   int,
   type Local,
   loopWhile,
+  type MultiplyAdd,
   sequence,
   v128,
   when,
 } from "./assembler.ts";
-import type { MultiplyAdd } from "./matmul.ts";
 
 /** From the operands' vectors to the result's. */
 type VectorOp = (f: FunctionBuilder, operands: readonly Local[]) => { readonly before: Code; readonly value: Code };
@@ -40,18 +40,21 @@ export function storePart(address: Code, x: Local, count: Code): Code {
   );
 }
 
+/** How an operand of a kernel is given: `v` for n numbers, `s` for one. */
+export type Letter = "v" | "s";
+
 /**
- * A function `name(out, operand…, n)`.
+ * A function of `(out, operand…, n)`.
  *
- * @param kinds one letter per operand: `v` for n numbers, `s` for one
+ * @param letters one per operand
  */
-function elementwise(name: string, kinds: string, op: VectorOp): FunctionBuilder {
-  const f = new FunctionBuilder(name, ["i32", ...[...kinds].map(() => "i32" as const), "i32"]);
+function elementwise(letters: string, op: VectorOp): FunctionBuilder {
+  const f = new FunctionBuilder(letters.length + 2);
   const [out, ...rest] = f.parameters;
   const n = rest.pop()!;
   const [x, result] = [f.locals("v128", rest.length), f.local("v128")];
-  const vectors = rest.map((address, i) => ({ address, x: x[i] })).filter((_, i) => kinds[i] === "v");
-  const scalars = rest.map((address, i) => ({ address, x: x[i] })).filter((_, i) => kinds[i] === "s");
+  const vectors = rest.map((address, i) => ({ address, x: x[i] })).filter((_, i) => letters[i] === "v");
+  const scalars = rest.map((address, i) => ({ address, x: x[i] })).filter((_, i) => letters[i] === "s");
   const { before, value } = op(f, x);
   return f.body(
     ...scalars.map(({ address, x }) => x.set(f32x4.loadSplat(address.get))),
@@ -121,8 +124,10 @@ const ERF_FAR = [
   -1.28717512e-1,
 ];
 
-/** Functions of one number by name. */
-function unaryOps(multiplyAdd: MultiplyAdd): Readonly<Record<string, VectorOp>> {
+/** Ops of one operand. */
+export type UnaryOp = keyof ReturnType<typeof unaryOps>;
+
+function unaryOps(multiplyAdd: MultiplyAdd) {
   const { add, sub, mul, div, abs, lessThan } = f32x4;
   const constant = f32x4.const;
   const sign = (x: Code): Code => v128.and(x, i32x4.const(-0x80000000));
@@ -199,40 +204,60 @@ function unaryOps(multiplyAdd: MultiplyAdd): Readonly<Record<string, VectorOp>> 
     silu: logistic((x) => x, (x) => x),
     gelu,
     gelu_new: logistic(twiceInner, (x) => x),
-  };
+  } satisfies Readonly<Record<string, VectorOp>>;
 }
 
-const BINARY: Readonly<Record<string, (a: Code, b: Code) => Code>> = {
-  Add: f32x4.add,
-  Sub: f32x4.sub,
-  Mul: f32x4.mul,
-  Div: f32x4.div,
+const COPY: VectorOp = (_, [x]) => ({ before: [], value: x.get });
+
+const binary = (op: (a: Code, b: Code) => Code): VectorOp => (_, [a, b]) => ({ before: [], value: op(a.get, b.get) });
+
+const BINARY_OPS = {
+  Add: binary(f32x4.add),
+  Sub: binary(f32x4.sub),
+  Mul: binary(f32x4.mul),
+  Div: binary(f32x4.div),
   /** 1 or 0. */
-  Greater: (a, b) => v128.and(f32x4.greaterThan(a, b), f32x4.const(1)),
+  Greater: binary((a, b) => v128.and(f32x4.greaterThan(a, b), f32x4.const(1))),
 };
 
-const lettersOf = (count: number): string[] =>
-  count === 0 ? [""] : lettersOf(count - 1).flatMap((letters) => [`${letters}v`, `${letters}s`]);
+/** Ops of two operands. */
+export type BinaryOp = keyof typeof BINARY_OPS;
+
+const WHERE: VectorOp = (_, [condition, a, b]) => ({
+  before: [],
+  value: v128.select(b.get, a.get, f32x4.equal(condition.get, f32x4.const(0))),
+});
+
+/** Ops that kernels do element by element. */
+export type ElementwiseOp = UnaryOp | "Copy" | BinaryOp | "Where";
 
 /**
  * `{op}_v(out, a, n)`, `{op}_vv(out, a, b, n)` and `Where_vvv(out, condition, a, b, n)`, with `s` for `v` where an operand
  * is one number. `out` may be where a `v` operand is. Booleans are 1 and 0.
  */
-export function elementwiseKernels(multiplyAdd: MultiplyAdd): FunctionBuilder[] {
-  const zero = f32x4.const(0);
-  return [
-    ...Object.entries(unaryOps(multiplyAdd)).map(([name, op]) => elementwise(`${name}_v`, "v", op)),
-    ...["v", "s"].map((kind) => elementwise(`Copy_${kind}`, kind, (_, [x]) => ({ before: [], value: x.get }))),
-    ...Object.entries(BINARY).flatMap(([name, op]) =>
-      lettersOf(2).map((kinds) =>
-        elementwise(`${name}_${kinds}`, kinds, (_, [a, b]) => ({ before: [], value: op(a.get, b.get) }))
-      )
-    ),
-    ...lettersOf(3).map((kinds) =>
-      elementwise(`Where_${kinds}`, kinds, (_, [condition, a, b]) => ({
-        before: [],
-        value: v128.select(b.get, a.get, f32x4.equal(condition.get, zero)),
-      }))
-    ),
-  ];
+export type ElementwiseKernel =
+  | `${UnaryOp}_v`
+  | `Copy_${Letter}`
+  | `${BinaryOp}_${Letter}${Letter}`
+  | `Where_${Letter}${Letter}${Letter}`;
+
+/** Every op with every choice of letters. */
+function variants<Op extends string, Letters extends string>(
+  ops: Readonly<Record<Op, VectorOp>>,
+  choices: readonly Letters[],
+): Record<`${Op}_${Letters}`, FunctionBuilder> {
+  const entries = Object.entries<VectorOp>(ops).flatMap(([name, op]) =>
+    choices.map((letters): [string, FunctionBuilder] => [`${name}_${letters}`, elementwise(letters, op)])
+  );
+  return Object.fromEntries(entries) as Record<`${Op}_${Letters}`, FunctionBuilder>;
+}
+
+/** The kernels of elementwise ops. */
+export function elementwiseKernels(multiplyAdd: MultiplyAdd): Record<ElementwiseKernel, FunctionBuilder> {
+  return {
+    ...variants(unaryOps(multiplyAdd), ["v"]),
+    ...variants({ Copy: COPY }, ["v", "s"]),
+    ...variants(BINARY_OPS, ["vv", "vs", "sv", "ss"]),
+    ...variants({ Where: WHERE }, ["vvv", "vvs", "vsv", "vss", "svv", "svs", "ssv", "sss"]),
+  };
 }

@@ -4,8 +4,10 @@
  *
  * @module
  */
-import { Kind } from "./execute.ts";
-import type { Buffer, Instruction, Lowered, Ref } from "./lower.ts";
+import { wordsOf } from "./instructions.ts";
+import type { Buffer, LoweredInstruction, Ref, Word } from "./emitter.ts";
+import type { Lowered } from "./lower.ts";
+import type { KernelName } from "./module.ts";
 
 /** A program for inputs of some sizes. */
 export interface Program {
@@ -39,31 +41,35 @@ const ALIGNMENT = 64;
 /** So many bytes, up to where the next buffer may begin. */
 export const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
-/**
- * Places a program at an address, a multiple of 64.
- *
- * @param inPlace inputs that are in the kernels' memory already
- */
-export function plan(lowered: Lowered, base: number, inPlace: ReadonlySet<string>): Program {
+/** What a program is made for. */
+export interface Target {
+  /** The numbers of the kernels. */
+  readonly kernels: Readonly<Record<KernelName, number>>;
+  /** The address at which it is put, a multiple of 64. */
+  readonly base: number;
+  /** Inputs that are in the kernels' memory already. */
+  readonly inPlace: ReadonlySet<string>;
+}
+
+/** Makes a program. */
+export function plan(lowered: Lowered, { kernels, base, inPlace }: Target): Program {
   const instructions = withBarriers(lowered.instructions);
-  const length = instructions.reduce((sum, { words }) => sum + words.length, 0);
+  const code = instructions.flatMap((instruction) => wordsOf<Word>(instruction));
+  const { length } = code;
   const total = length + lowered.constants.length;
   const { addresses, bytes } = place(lowered, instructions, base, aligned(4 * total), inPlace, base + 4 * length);
   const words = new Int32Array(total);
   const patches: [number, string][] = [];
-  let at = 0;
-  for (const instruction of instructions) {
-    for (const word of instruction.words) {
-      if (typeof word === "number") words[at] = word;
-      else {
-        const address = addresses[word.buffer];
-        words[at] = 4 * word.offset;
-        if (typeof address === "string") patches.push([at, address]);
-        else words[at] += address;
-      }
-      at++;
+  code.forEach((word, at) => {
+    if (typeof word === "number") words[at] = word;
+    else if (typeof word === "string") words[at] = kernels[word];
+    else {
+      const address = addresses[word.buffer];
+      words[at] = 4 * word.offset;
+      if (typeof address === "string") patches.push([at, address]);
+      else words[at] += address;
     }
-  }
+  });
   words.set(new Int32Array(new Float32Array(lowered.constants).buffer), length);
   const copies = lowered.buffers.flatMap((buffer, i): [string, number][] =>
     buffer.kind === "input" && typeof addresses[i] === "number" ? [[buffer.name, addresses[i]]] : []
@@ -74,38 +80,40 @@ export function plan(lowered: Lowered, base: number, inPlace: ReadonlySet<string
     place: addresses[buffer],
     offset: 4 * offset,
   }));
-  const isShared = lowered.instructions.some(({ words }) => words[2] === 1);
+  const isShared = lowered.instructions.some((instruction) => instruction.isShared);
   return { words, length, isShared, patches, copies, outputs, bytes };
 }
 
-/** Threads meet before instructions that they share and after them. */
-function withBarriers(instructions: readonly Instruction[]): Instruction[] {
-  const barrier: Instruction = { words: [Kind.Barrier, 4, 1, 0], inPlace: [] };
-  const found: Instruction[] = [];
-  let hasMet = true;
+const BARRIER: LoweredInstruction = { kind: "Barrier", isShared: true, fields: {}, lists: {}, inPlace: [] };
+
+/** Threads wait for each other before instructions that they share and after them. */
+function withBarriers(instructions: readonly LoweredInstruction[]): LoweredInstruction[] {
+  const found: LoweredInstruction[] = [];
+  let afterBarrier = true;
   for (const instruction of instructions) {
-    const isShared = instruction.words[2] === 1;
-    if (isShared && !hasMet) found.push(barrier);
+    const { isShared } = instruction;
+    if (isShared && !afterBarrier) found.push(BARRIER);
     found.push(instruction);
-    if (isShared) found.push(barrier);
-    hasMet = isShared;
+    if (isShared) found.push(BARRIER);
+    afterBarrier = isShared;
   }
   return found;
 }
 
-const isRef = (word: number | Ref): word is Ref => typeof word !== "number";
+const refsOf = ({ fields }: LoweredInstruction): Ref[] =>
+  Object.values(fields).filter((field) => typeof field === "object");
 
 /** An address for every buffer; the name of the input for those whose address each run says. */
 function place(
   { buffers, outputs }: Lowered,
-  instructions: readonly Instruction[],
+  instructions: readonly LoweredInstruction[],
   base: number,
   start: number,
   inPlace: ReadonlySet<string>,
   constants: number,
 ): { addresses: (number | string)[]; bytes: number } {
   const last = new Array<number>(buffers.length).fill(-1);
-  instructions.forEach(({ words }, i) => words.filter(isRef).forEach(({ buffer }) => last[buffer] = i));
+  instructions.forEach((instruction, i) => refsOf(instruction).forEach(({ buffer }) => last[buffer] = i));
   for (const [, { buffer }] of outputs) last[buffer] = instructions.length;
   const endsAt: number[][] = instructions.map(() => []);
   const space = new Space(start);
@@ -122,8 +130,8 @@ function place(
     else if (buffer.kind === "input" && inPlace.has(buffer.name)) addresses[i] = buffer.name;
     else if (buffer.kind === "input") give(i, space.take(bytesOf(buffer)));
   });
-  instructions.forEach(({ words, inPlace: candidates }, i) => {
-    const made = words.find(isRef)?.buffer; // the result comes first
+  instructions.forEach(({ fields: { out }, inPlace: candidates }, i) => {
+    const made = typeof out === "object" ? out.buffer : undefined;
     if (made !== undefined && addresses[made] === "" && buffers[made].kind === "result") {
       const bytes = bytesOf(buffers[made]);
       const old = candidates.find((buffer) =>

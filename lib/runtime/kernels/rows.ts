@@ -16,11 +16,11 @@ import {
   int,
   type Local,
   loopWhile,
+  type MultiplyAdd,
   sequence,
   when,
 } from "./assembler.ts";
 import { exponential, loadPart, storePart } from "./elementwise.ts";
-import type { MultiplyAdd } from "./matmul.ts";
 
 /** Goes through a row: `full` for four numbers at once, `part` for the one to three that remain. Uses up its variables. */
 function eachVector(pointers: readonly Local[], n: Local, full: Code, part: Code): Code {
@@ -47,8 +47,8 @@ function total([low, high]: readonly Local[]): Code {
 }
 
 /** `Sum(out, a, n)` and `Mean(out, a, n)`: one number. */
-function sum(name: string, finish: (total: Code, n: Code) => Code): FunctionBuilder {
-  const f = new FunctionBuilder(name, ["i32", "i32", "i32"]);
+function sum(finish: (total: Code, n: Code) => Code): FunctionBuilder {
+  const f = new FunctionBuilder(3);
   const [out, a, n] = f.parameters;
   const [x, ...sums] = f.locals("v128", 3);
   const count = f.local("i32");
@@ -108,7 +108,7 @@ function softmaxParts(
 
 /** `Softmax(out, a, n)`: `out` may be `a`. */
 function softmax(multiplyAdd: MultiplyAdd): FunctionBuilder {
-  const f = new FunctionBuilder("Softmax", ["i32", "i32", "i32"]);
+  const f = new FunctionBuilder(3);
   const [out, a, n] = f.parameters;
   const [x, largest, scale, ...sums] = f.locals("v128", 5);
   const to = f.local("i32");
@@ -133,7 +133,7 @@ function softmax(multiplyAdd: MultiplyAdd): FunctionBuilder {
 
 /** `LargestAndSum(out, a, n)`: the largest number of a row, and the sum of all exponentials past it. */
 function largestAndSum(multiplyAdd: MultiplyAdd): FunctionBuilder {
-  const f = new FunctionBuilder("LargestAndSum", ["i32", "i32", "i32"]);
+  const f = new FunctionBuilder(3);
   const [out, a, n] = f.parameters;
   const [x, largest, ...sums] = f.locals("v128", 4);
   const { findLargest, exponentials } = softmaxParts(f, multiplyAdd, { a, n, x, largest, sums });
@@ -145,12 +145,17 @@ function largestAndSum(multiplyAdd: MultiplyAdd): FunctionBuilder {
   );
 }
 
-/** All kernels of rows. */
-export function rowKernels(multiplyAdd: MultiplyAdd): FunctionBuilder[] {
-  return [
-    sum("Sum", (total) => total),
-    sum("Mean", (total, n) => f64.div(total, f64.fromInt(n))),
-    softmax(multiplyAdd),
-    largestAndSum(multiplyAdd),
-  ];
+/** Ops that kernels do row by row. */
+export type RowOp = "Sum" | "Mean" | "Softmax";
+/** The kernels' names. */
+export type RowKernel = RowOp | "LargestAndSum";
+
+/** The kernels of rows. */
+export function rowKernels(multiplyAdd: MultiplyAdd): Record<RowKernel, FunctionBuilder> {
+  return {
+    Sum: sum((total) => total),
+    Mean: sum((total, n) => f64.div(total, f64.fromInt(n))),
+    Softmax: softmax(multiplyAdd),
+    LargestAndSum: largestAndSum(multiplyAdd),
+  };
 }

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { openHands } from "./hands.ts";
-import { serve, type ThreadStart } from "./team.ts";
+import { openContext } from "./thread_context.ts";
+import { serve, type ThreadStart } from "./thread_pool.ts";
 
 const scope = self as unknown as { onmessage: (event: MessageEvent<ThreadStart>) => void; close(): void };
 scope.onmessage = ({ data: { thread, module, memory, scratch } }) => {
-  serve(openHands(module, memory, scratch), thread);
+  serve(openContext(module, memory, scratch), thread);
   scope.close();
 };

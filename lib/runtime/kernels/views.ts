@@ -57,7 +57,7 @@ export const sliced = (view: View, axis: number, start: number, end: number): Vi
 });
 
 /** Broadcast to dimensions, as in numpy. */
-export function stretched(view: View, dims: readonly number[]): View {
+export function broadcast(view: View, dims: readonly number[]): View {
   const extra = dims.length - view.dims.length;
   return {
     ...view,

@@ -22,7 +22,7 @@ import {
 } from "../../../lib/runtime/kernels/assembler.ts";
 import { canFuse, encodeKernels } from "../../../lib/runtime/kernels/module.ts";
 
-const LIMITS = { initial: 2, maximum: 3 };
+const LIMITS = { initial: 2, maximum: 3, shared: true };
 
 /** Instructions that the kernels do not need. */
 const storeInt = (address: Code, value: Code): Code => [address, value, 0x36, 2, 0];
@@ -30,17 +30,17 @@ const storeDouble = (address: Code, value: Code): Code => [address, value, 0x39,
 
 /** A module's functions and its memory. */
 function open(
-  ...functions: FunctionBuilder[]
+  functions: Readonly<Record<string, FunctionBuilder>>,
 ): { run: Record<string, (...x: number[]) => void>; memory: SharedArrayBuffer } {
   const bytes = encodeModule(functions, LIMITS);
   assert.ok(WebAssembly.validate(bytes));
-  const memory = new WebAssembly.Memory({ ...LIMITS, shared: true });
+  const memory = new WebAssembly.Memory(LIMITS);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
   return { run: exports as Record<string, () => void>, memory: memory.buffer as unknown as SharedArrayBuffer };
 }
 
-/** A function without parameters. */
-const doing = (...body: Code[]): FunctionBuilder => new FunctionBuilder("f", []).body(...body);
+/** A function `f` without parameters. */
+const doing = (...body: Code[]): Record<"f", FunctionBuilder> => ({ f: new FunctionBuilder(0).body(...body) });
 
 Deno.test("integers are encoded, whatever their size", () => {
   const edges = [0, 6, 7, 13, 14, 20, 21, 27, 28, 31].flatMap((bits) => {
@@ -68,14 +68,14 @@ Deno.test("floats are encoded bit by bit", () => {
 });
 
 Deno.test("a loop runs as often as its condition holds, not at all if it never does", () => {
-  const f = new FunctionBuilder("f", ["i32", "i32"]);
+  const f = new FunctionBuilder(2);
   const [n, out] = f.parameters;
   const count = f.local("i32");
   f.body(
     loopWhile(n.get, sequence(increase(count, int(1)), increase(n, int(-1)))),
     storeInt(out.get, count.get),
   );
-  const { run, memory } = open(f);
+  const { run, memory } = open({ f });
   for (const turns of [0, 1, 2, 1000]) {
     run.f(turns, 8);
     assert.equal(new Int32Array(memory)[2], turns);
@@ -83,7 +83,7 @@ Deno.test("a loop runs as often as its condition holds, not at all if it never d
 });
 
 Deno.test("loops in loops, and branches in loops", () => {
-  const f = new FunctionBuilder("f", ["i32"]);
+  const f = new FunctionBuilder(1);
   const [n] = f.parameters;
   const [outer, inner, even, odd] = f.locals("i32", 4);
   f.body(
@@ -105,7 +105,7 @@ Deno.test("loops in loops, and branches in loops", () => {
     storeInt(int(0), even.get),
     storeInt(int(4), odd.get),
   );
-  const { run, memory } = open(f);
+  const { run, memory } = open({ f });
   run.f(6); // pairs inner < outer < 6
   assert.deepEqual([...new Int32Array(memory, 0, 2)], [9, 6]);
   run.f(0);
@@ -113,7 +113,7 @@ Deno.test("loops in loops, and branches in loops", () => {
 });
 
 Deno.test("many variables of all types, each its own and 0 at first", () => {
-  const f = new FunctionBuilder("f", ["i32", "i32"]);
+  const f = new FunctionBuilder(2);
   const [first, second] = f.parameters;
   const [ints, floats, doubles, vectors] = [
     f.locals("i32", 100),
@@ -134,7 +134,7 @@ Deno.test("many variables of all types, each its own and 0 at first", () => {
     storeInt(int(4096), firstUnset.get),
     storeInt(int(4100), second.get),
   );
-  const { run, memory } = open(f);
+  const { run, memory } = open({ f });
   new Int32Array(memory)[1024] = 5;
   run.f(1000, -3);
   const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
@@ -145,17 +145,23 @@ Deno.test("many variables of all types, each its own and 0 at first", () => {
   assert.deepEqual([...new Int32Array(memory, 4096, 2)], [0, -3]);
 });
 
-Deno.test("many functions with long names and long bodies call each other", () => {
-  const functions = Array.from({ length: 200 }, (_, i) => {
-    const f = new FunctionBuilder(`${"long".repeat(40)}${i}`, ["i32"]);
-    const [x] = f.parameters;
-    if (i === 150) return f.body(...new Array(5000).fill(increase(x, int(1))), storeInt(int(0), x.get));
-    return f.body(i === 199 ? call(150, i32.mul(x.get, int(2))) : []);
+Deno.test("many functions with long names and long bodies call each other; what is called comes along", () => {
+  const inner = new FunctionBuilder(1);
+  const [x] = inner.parameters;
+  inner.body(...new Array(5000).fill(increase(x, int(1))), storeInt(int(0), x.get));
+  const outer = (factor: number, callee: FunctionBuilder): FunctionBuilder => {
+    const f = new FunctionBuilder(1);
+    return f.body(call(callee, i32.mul(f.parameters[0].get, int(factor))));
+  };
+  const functions = Object.fromEntries(
+    Array.from({ length: 200 }, (_, i) => [`${"long".repeat(40)}${i}`, outer(i, outer(2, inner))]),
+  );
+  const { run, memory } = open(functions);
+  assert.deepEqual(Object.keys(run), Object.keys(functions));
+  Object.values(run).forEach((f, i) => {
+    f(21);
+    assert.equal(new Int32Array(memory)[0], 5000 + 42 * i);
   });
-  const { run, memory } = open(...functions);
-  assert.deepEqual(Object.keys(run), functions.map(({ name }) => name));
-  run[functions[199].name](21);
-  assert.equal(new Int32Array(memory)[0], 5042);
 });
 
 Deno.test("instructions on single numbers do what their names say", () => {
@@ -259,7 +265,7 @@ Deno.test("instructions on vectors do what their names say, lane by lane", () =>
 });
 
 Deno.test("doubles: two at a time, and a product is added to", () => {
-  const f = doing(
+  const functions = doing(
     f32.store(int(0), f64.toFloat(f64x2.lane(f64x2.fromFloats(f32x4.load(int(64))), 1))),
     f32.store(
       int(4),
@@ -269,7 +275,7 @@ Deno.test("doubles: two at a time, and a product is added to", () => {
       )),
     ),
   );
-  const { run, memory } = open(f);
+  const { run, memory } = open(functions);
   new Float32Array(memory).set([1.25, -3], 16);
   run.f();
   assert.deepEqual([...new Float32Array(memory, 0, 2)], [-3, 2.5]);
@@ -287,7 +293,7 @@ Deno.test("a product added to a sum is rounded once where that can be", () => {
 });
 
 Deno.test("the kernels' module is valid, with fused products and without", () => {
-  for (const fused of [false, ...(canFuse() ? [true] : [])]) {
-    assert.ok(WebAssembly.validate(encodeKernels({ initial: 1, maximum: 65_535 }, fused)));
+  for (const [fused, shared] of [[false, true], [false, false], [canFuse(), true], [canFuse(), false]]) {
+    assert.ok(WebAssembly.validate(encodeKernels({ initial: 1, maximum: 65_535, shared }, fused)));
   }
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Hands } from "../../../lib/runtime/kernels/hands.ts";
+import type { BinaryOp, UnaryOp } from "../../../lib/runtime/kernels/elementwise.ts";
+import type { Kernel, ThreadContext } from "../../../lib/runtime/kernels/thread_context.ts";
 import { erfExact } from "../../graph/evaluate.ts";
 import { draw, uniform } from "../../graph/numbers.ts";
 import { openKernels } from "./open_kernels.ts";
@@ -15,9 +16,11 @@ const GUARDS = 8;
 const OUT = 1024;
 const OPERANDS = [100_000, 200_000, 300_000];
 
+const kernelOf = (kernels: Readonly<Record<string, Kernel>>, name: string): Kernel => kernels[name];
+
 /** Runs a kernel on arrays of n numbers, or on arrays of one; fails if it writes anything but its n results. */
 function run(
-  { kernels, floats }: Hands,
+  { kernels, floats }: ThreadContext,
   name: string,
   operands: readonly Float32Array[],
   n: number,
@@ -26,7 +29,7 @@ function run(
   const out = OUT + at;
   floats.fill(GUARD, out - GUARDS, out + n + GUARDS);
   operands.forEach((numbers, i) => floats.set(numbers, OPERANDS[i] + at));
-  kernels[name](4 * out, ...operands.map((_, i) => 4 * (OPERANDS[i] + at)), n);
+  kernelOf(kernels, name)(4 * out, ...operands.map((_, i) => 4 * (OPERANDS[i] + at)), n);
   const around = [...floats.subarray(out - GUARDS, out), ...floats.subarray(out + n, out + n + GUARDS)];
   assert.ok(around.every((x) => x === GUARD), `${name} of ${n} writes past its results`);
   operands.forEach((numbers, i) => {
@@ -44,7 +47,7 @@ interface Unary {
 }
 
 /** Half a unit is what rounding costs; bounds are the worst of millions of random numbers, and a tenth. */
-const UNARY: Readonly<Record<string, Unary>> = {
+const UNARY: Readonly<Record<UnaryOp, Unary>> = {
   Neg: { want: (x) => -x, units: 0 },
   Sqrt: { want: Math.sqrt, units: 0.5 },
   Relu: { want: (x) => x < 0 ? 0 : x, units: 0 },
@@ -80,11 +83,11 @@ Deno.test("the references agree with exact ones", () => {
   assert.equal(unitsApart(1, NaN), Infinity);
 });
 
-for (const { name: variant, hands } of KERNELS) {
+for (const { name: variant, context } of KERNELS) {
   for (const [name, { want, units, part = 0 }] of Object.entries(UNARY)) {
     Deno.test(`${variant}: ${name} of numbers of all sizes`, () => {
       const x = manyNumbers();
-      const got = run(hands, `${name}_v`, [x], x.length);
+      const got = run(context, `${name}_v`, [x], x.length);
       x.forEach((x, i) => {
         const exact = want(x);
         const isNear = Math.abs(got[i] - exact) <= part * Math.max(1, Math.abs(x));
@@ -99,7 +102,7 @@ for (const { name: variant, hands } of KERNELS) {
   Deno.test(`${variant}: functions at their edges`, () => {
     const odd = [0, -0, Infinity, -Infinity, NaN];
     const at = (name: string, ...x: number[]): number[] => [
-      ...run(hands, `${name}_v`, [Float32Array.from(x)], x.length),
+      ...run(context, `${name}_v`, [Float32Array.from(x)], x.length),
     ];
     assert.deepEqual(at("Neg", ...odd), [-0, 0, -Infinity, Infinity, NaN]);
     assert.deepEqual(at("Sqrt", ...odd), [0, -0, Infinity, NaN, NaN]);
@@ -130,7 +133,7 @@ for (const { name: variant, hands } of KERNELS) {
     for (const [name, { want, units, part = 0 }] of Object.entries(UNARY)) {
       for (const n of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 8193, 8195]) {
         const x = Float32Array.from({ length: n }, () => draw(random, "all") * 4);
-        const got = run(hands, `${name}_v`, [x], n, n % 4);
+        const got = run(context, `${name}_v`, [x], n, n % 4);
         assert.ok(
           x.every((x, i) =>
             unitsApart(got[i], want(x)) <= units || Math.abs(got[i] - want(x)) <= part * Math.max(1, Math.abs(x))
@@ -141,7 +144,7 @@ for (const { name: variant, hands } of KERNELS) {
     }
   });
 
-  const BINARY: Readonly<Record<string, (a: number, b: number) => number>> = {
+  const BINARY: Readonly<Record<BinaryOp, (a: number, b: number) => number>> = {
     Add: (a, b) => a + b,
     Sub: (a, b) => a - b,
     Mul: (a, b) => a * b,
@@ -162,7 +165,7 @@ for (const { name: variant, hands } of KERNELS) {
                 n === 100 ? ODD[Math.floor(i / ([...letters].indexOf(letter) * 9 + 1)) % 10] : draw(random, "all"),
             )
           );
-          const got = run(hands, `${name}_${letters}`, [a, b], n, n % 4);
+          const got = run(context, `${name}_${letters}`, [a, b], n, n % 4);
           got.forEach((x, i) => {
             const [left, right] = [a[letters[0] === "v" ? i : 0], b[letters[1] === "v" ? i : 0]];
             assert.equal(x, Math.fround(op(left, right)), `${name}_${letters}: ${left}, ${right}`);
@@ -175,7 +178,7 @@ for (const { name: variant, hands } of KERNELS) {
   Deno.test(`${variant}: all pairs of odd numbers`, () => {
     const [a, b] = [ODD.flatMap((x) => ODD.map(() => x)), ODD.flatMap(() => ODD)].map((x) => Float32Array.from(x));
     for (const [name, op] of Object.entries(BINARY)) {
-      const got = run(hands, `${name}_vv`, [a, b], a.length);
+      const got = run(context, `${name}_vv`, [a, b], a.length);
       got.forEach((x, i) => assert.equal(x, Math.fround(op(a[i], b[i])), `${name}: ${a[i]}, ${b[i]}`));
     }
   });
@@ -188,21 +191,21 @@ for (const { name: variant, hands } of KERNELS) {
         const condition = Float32Array.from({ length: lengthOf(0) }, () => random() < 0.5 ? 1 : 0);
         const a = Float32Array.from({ length: lengthOf(1) }, (_, i) => i % 5 === 0 ? NaN : i);
         const b = Float32Array.from({ length: lengthOf(2) }, (_, i) => i % 7 === 0 ? -Infinity : -i);
-        const got = run(hands, `Where_${letters}`, [condition, a, b], n, n % 4);
+        const got = run(context, `Where_${letters}`, [condition, a, b], n, n % 4);
         const pick = (x: Float32Array, i: number): number => x[x.length === 1 ? 0 : i];
         got.forEach((x, i) => assert.equal(x, pick(condition, i) ? pick(a, i) : pick(b, i), `${letters} ${i}`));
       }
     }
     for (const n of [0, 1, 2, 3, 4, 5, 9, 8193]) {
       const x = Float32Array.from({ length: n }, (_, i) => i % 3 === 0 ? NaN : -i);
-      assertSame(run(hands, "Copy_v", [x], n, 1), x, `a copy of ${n}`);
-      assertSame(run(hands, "Copy_s", [Float32Array.of(7)], n, 3), new Float32Array(n).fill(7), `${n} copies`);
+      assertSame(run(context, "Copy_v", [x], n, 1), x, `a copy of ${n}`);
+      assertSame(run(context, "Copy_s", [Float32Array.of(7)], n, 3), new Float32Array(n).fill(7), `${n} copies`);
     }
   });
 
   Deno.test(`${variant}: results may stand where an operand stood`, () => {
     const random = uniform(9);
-    const { kernels, floats } = hands;
+    const { kernels, floats } = context;
     const names = Object.keys(kernels).filter((name) => /^[A-Za-z]+(_new)?_[vs]+$/.test(name) && /_.*v/.test(name));
     assert.equal(names.length, Object.keys(UNARY).length + 1 + 5 * 3 + 7);
     for (const name of names) {
@@ -210,11 +213,11 @@ for (const { name: variant, hands } of KERNELS) {
       const operands = [...letters].map((letter) =>
         Float32Array.from({ length: letter === "v" ? 103 : 1 }, () => draw(random, "all"))
       );
-      const want = run(hands, name, operands, 103, 1);
+      const want = run(context, name, operands, 103, 1);
       for (let i = 0; i < letters.length; i++) {
         if (letters[i] === "s") continue;
         operands.forEach((numbers, i) => floats.set(numbers, OPERANDS[i]));
-        kernels[name](4 * OPERANDS[i], ...operands.map((_, i) => 4 * OPERANDS[i]), 103);
+        kernelOf(kernels, name)(4 * OPERANDS[i], ...operands.map((_, i) => 4 * OPERANDS[i]), 103);
         assert.deepEqual(floats.slice(OPERANDS[i], OPERANDS[i] + 103), want, `${name} in place of ${i}`);
       }
     }

@@ -16,7 +16,7 @@ function isTooLarge(error: unknown): boolean {
   assert.ok(error instanceof RangeError);
   assert.match(
     error.message,
-    /^\d+ MiB more do not fit into WebAssembly's memory: take shorter prompts .*--device native$/,
+    /^\d+ MiB more do not fit into WebAssembly's memory: take shorter prompts .*weights "streamed", or device "native"$/,
   );
   return true;
 }
@@ -229,4 +229,70 @@ Deno.test("more sizes than programs are kept: each run is right", async () => {
       assert.deepEqual([...y.data], Array.from({ length: 2 * n }, (_, i) => i + turn));
     }
   }
+});
+
+/** Runs code that has the runtime's functions, in a process of its own; what it prints. */
+async function inProcess(code: string, ...flags: string[]): Promise<string> {
+  const moduleOf = (path: string): string => JSON.stringify(new URL(`../../../lib/${path}`, import.meta.url).href);
+  const script = `
+    const { exp, input, logSoftmax, matMul, softmax, swapLast, tanh } = await import(${moduleOf("graph/mod.ts")});
+    const { openEngine } = await import(${moduleOf("runtime/kernels/engine.ts")});
+    const { createRuntime } = await import(${moduleOf("runtime/runtime.ts")});
+    const random = (await import(${
+    JSON.stringify(new URL("../../graph/numbers.ts", import.meta.url).href)
+  })).uniform(77);
+    const x = input("x", ["row", 64]);
+    const scores = matMul(tanh(x), swapLast(exp(x)));
+    const GRAPH = { scores, pattern: softmax(scores), logPattern: logSoftmax(scores) };
+    const INPUTS = { x: { dims: [200, 64], data: Float32Array.from({ length: 12_800 }, () => random() - 0.5) } };
+    ${code}`;
+  const args = ["eval", "--no-lock", ...flags, script];
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  assert.equal(new TextDecoder().decode(stderr), "");
+  return new TextDecoder().decode(stdout);
+}
+
+Deno.test("without shared memory there is one thread, and the same results to the last bit", async () => {
+  const run = (before: string): Promise<string> =>
+    inProcess(`
+    ${before}
+    const runtime = await createRuntime({ device: "wasm", threads: 3 });
+    const engine = await openEngine();
+    const isShared = typeof SharedArrayBuffer !== "undefined";
+    for (let turn = 0; isShared && engine.threads < 3 && turn < 1000; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      engine.grow(3);
+    }
+    const found = await (await runtime.session(GRAPH)).run(INPUTS);
+    console.log(engine.threads);
+    console.log(Object.entries(found).map(([name, { data }]) => [name, ...new Int32Array(data.buffer)].join()).join("\\n"));
+    Deno.exit();`);
+  const [shared, alone] = [await run(""), await run("delete globalThis.SharedArrayBuffer;")].map((text) =>
+    text.split("\n")
+  );
+  assert.equal(shared[0], "3");
+  assert.equal(alone[0], "1");
+  assert.equal(alone[1].split(",").length, 1 + 200 * 200);
+  assert.ok(alone.slice(1).join() === shared.slice(1).join());
+});
+
+Deno.test("without SIMD, what needs it says in a line which device does not", async () => {
+  // Without these instructions of x86 there is no SIMD in WebAssembly; elsewhere it is only said that there is none.
+  const flags = Deno.build.arch === "x86_64" ? ["--v8-flags=--no-enable-sse4-1"] : [];
+  const found = await inProcess(
+    `
+    ${flags.length === 0 ? "WebAssembly.validate = () => false;" : ""}
+    for (const device of ["wasm", "onnx", "webgpu"]) {
+      await createRuntime({ device }).catch((error) => console.log(error.constructor.name, error.message));
+    }
+    Deno.exit();`,
+    ...flags,
+  );
+  assert.deepEqual(
+    found.trimEnd().split("\n"),
+    ["wasm", "onnx", "webgpu"].map((device) =>
+      `Error Device "${device}" needs WebAssembly with SIMD, which this system does not have: ` +
+      `take the device "native" (onnxruntime-node), which needs none`
+    ),
+  );
 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { type Dim, type Graph, graphInputs, type Shape } from "../../../lib/graph/mod.ts";
 import { execute } from "../../../lib/runtime/kernels/execute.ts";
-import { openHands } from "../../../lib/runtime/kernels/hands.ts";
 import { lower } from "../../../lib/runtime/kernels/lower.ts";
 import { canFuse, encodeKernels } from "../../../lib/runtime/kernels/module.ts";
 import { plan } from "../../../lib/runtime/kernels/plan.ts";
+import { kernelNumbers, openContext } from "../../../lib/runtime/kernels/thread_context.ts";
 import { createRuntime, type Runtime } from "../../../lib/runtime/runtime.ts";
 import type { FloatTensor, Tensor } from "../../../lib/runtime/tensor.ts";
 import { count, uniform } from "../../graph/numbers.ts";
@@ -117,17 +117,17 @@ Deno.test("random graphs are the same, to the last bit, on one thread and on thr
 });
 
 Deno.test("programs in the upper half of the addresses", async () => {
-  const limits = { initial: 65_535, maximum: 65_535 };
+  const limits = { initial: 65_535, maximum: 65_535, shared: true };
   let memory: WebAssembly.Memory;
   try {
-    memory = new WebAssembly.Memory({ ...limits, shared: true });
+    memory = new WebAssembly.Memory(limits);
   } catch {
     return; // there are not as many here
   }
   const module = new WebAssembly.Module(encodeKernels(limits, canFuse()));
-  const hands = openHands(module, memory, 64);
-  const { words, floats } = hands;
-  const place = { thread: 0, threads: 1, barrier: () => {} };
+  const context = openContext(module, memory, 64);
+  const { words, floats } = context;
+  const kernels = kernelNumbers(context.kernels);
   await using runtime = await createRuntime({ device: "wasm", threads: 1 });
   // Over the middle, and up to the end.
   for (const base of [2 ** 31 - 2 ** 13, 2 ** 32 - 65_536 - 2 ** 24]) {
@@ -136,7 +136,7 @@ Deno.test("programs in the upper half of the addresses", async () => {
       const { graph, indices } = randomGraph(random);
       const inputs = randomInputs(random, graph, indices, SIZES[1], runtime);
       const dims = Object.fromEntries(Object.entries(inputs).map(([name, { dims }]) => [name, dims]));
-      const program = plan(lower(graph, dims, Object.keys(hands.kernels)), base, new Set());
+      const program = plan(lower(graph, dims), { kernels, base, inPlace: new Set() });
       assert.ok(program.bytes < 2 ** 24 && program.patches.length === 0);
       words.set(program.words, base / 4);
       for (const [name, address] of program.copies) {
@@ -144,7 +144,7 @@ Deno.test("programs in the upper half of the addresses", async () => {
         if (data instanceof Float32Array) floats.set(data, address / 4);
         else words.set(Int32Array.from(data as BigInt64Array, Number), address / 4);
       }
-      execute(hands, place, base / 4, base / 4 + program.length);
+      execute(context, { rank: 0, barrier: () => {} }, base / 4, base / 4 + program.length);
       const want = await (await runtime.session(graph)).run(inputs);
       const found = program.outputs.map(({ name, dims, place, offset }): [string, FloatTensor] => {
         const from = (place as number + offset) / 4;

@@ -117,14 +117,14 @@ Deno.test("numbers that are not finite, and rows of nothing but masks", async ()
   assert.deepEqual([...sum.data].slice(1), [NaN, Infinity, -Infinity, 0], "sums are of doubles");
 });
 
-for (const { name: variant, hands: { kernels, floats } } of openKernels()) {
+for (const { name: variant, context: { kernels, floats } } of openKernels()) {
   Deno.test(`${variant}: kernels of rows write their results and nothing beside them`, () => {
     const random = uniform(24);
     const [out, from] = [1024, 4096];
     for (let n = 1; n <= 21; n++) {
       const row = Float32Array.from({ length: n }, () => 8 * random() - 4);
       const want = references([...row]);
-      for (const name of ["Sum", "Mean", "Softmax", "LargestAndSum"]) {
+      for (const name of ["Sum", "Mean", "Softmax", "LargestAndSum"] as const) {
         for (const inPlace of name === "Softmax" ? [false, true] : [false]) {
           const at = inPlace ? from : out;
           floats.fill(-7, at - 8, at + n + 16);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  broadcast,
   collapse,
   isContiguous,
   permuted,
@@ -7,7 +8,6 @@ import {
   rowMajor,
   sizeOf,
   sliced,
-  stretched,
   type View,
   whole,
 } from "../../../lib/runtime/kernels/views.ts";
@@ -80,7 +80,7 @@ Deno.test("views of views, against indices", () => {
           ...Array.from({ length: extra }, () => 1 + below(3)),
           ...view.dims.map((dim) => dim === 1 ? 1 + below(3) : dim),
         ];
-        view = stretched(view, wide);
+        view = broadcast(view, wide);
         naive = {
           dims: wide,
           at: (index) => before.at(index.slice(extra).map((at, axis) => before.dims[axis] === 1 ? 0 : at)),
@@ -131,7 +131,7 @@ Deno.test("fewer axes, the same elements for every operand", () => {
       const permutation = random() < 0.6 ? left : dims.map(() => left.splice(below(left.length), 1)[0]);
       const own = permutation.map((axis) => random() < 0.2 ? 1 : dims[axis]);
       const turned = permuted(whole(0, own), dims.map((_, axis) => permutation.indexOf(axis)));
-      return stretched(turned, dims);
+      return broadcast(turned, dims);
     });
     const { dims: kept, strides } = collapse(dims, operands.map((view) => view.strides));
     assert.ok(kept.length >= 1, "one axis at least");

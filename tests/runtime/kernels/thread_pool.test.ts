@@ -15,6 +15,10 @@ import {
   tanh,
 } from "../../../lib/graph/mod.ts";
 import { openEngine } from "../../../lib/runtime/kernels/engine.ts";
+import { wordsOf } from "../../../lib/runtime/kernels/instructions.ts";
+import { encodeKernels } from "../../../lib/runtime/kernels/module.ts";
+import { openContext } from "../../../lib/runtime/kernels/thread_context.ts";
+import { CONTROL_BYTES, ThreadPool } from "../../../lib/runtime/kernels/thread_pool.ts";
 import { createRuntime } from "../../../lib/runtime/runtime.ts";
 import { relativeError, uniform } from "../../graph/numbers.ts";
 import { assertSameTensors, randomTensor, runGraph, threadsReady } from "./run_graph.ts";
@@ -77,6 +81,47 @@ Deno.test("an error on one thread ends the others' part, and the next program ru
     await assert.rejects(run(true, turn), { name: "RangeError", message: /^No element -?\d+ among 160$/ });
     assert.ok((await openEngine()).threads >= 3);
     assertSameTensors(await run(false, turn), want, `turn ${turn}`);
+  }
+});
+
+Deno.test("another thread's error keeps its reason, and the next program runs on both", async () => {
+  const limits = { initial: 16, maximum: 16, shared: true };
+  const memory = new WebAssembly.Memory(limits);
+  const module = new WebAssembly.Module(encodeKernels(limits, false));
+  const scratch = CONTROL_BYTES;
+  const context = openContext(module, memory, scratch);
+  const [flag, from] = [scratch / 4, scratch / 4 + 1];
+  const program = wordsOf({ kind: "Barrier", isShared: true, fields: {}, lists: {} });
+  context.words.set(program, from);
+  let worker: Worker | undefined;
+  const pool = new ThreadPool(context, (thread) => {
+    worker = new Worker(new URL("./failing_thread.ts", import.meta.url).href, { type: "module" });
+    worker.postMessage({ thread, module, memory, scratch, flag });
+  });
+  const run = (failure: number): void => {
+    context.words[flag] = failure;
+    pool.run(from, from + program.length, 2);
+  };
+  try {
+    pool.grow(2);
+    for (let turn = 0; turn < 5; turn++) {
+      for (let waited = 0; pool.ready < 2; waited++) {
+        assert.ok(waited < 2000, "the other thread is not ready after 20 seconds");
+        pool.grow(2); // it may have ended meanwhile
+        await pause(10);
+      }
+      const last = from + program.length;
+      assert.throws(() => run(1), {
+        name: "Error",
+        message: `A thread of the WebAssembly kernels failed: TypeError: nothing to run from word ${from} to ${last} …`,
+      });
+      run(0);
+      assert.throws(() => run(400), { message: `A thread of the WebAssembly kernels failed: ${"é".repeat(400)}` });
+      assert.throws(() => run(4000), /failed: é{480,520}.?$/, "as much of it as there is room for");
+      run(0);
+    }
+  } finally {
+    worker?.terminate();
   }
 });
 

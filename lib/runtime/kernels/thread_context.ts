@@ -1,0 +1,40 @@
+/**
+ * What a thread runs programs with.
+ *
+ * @module
+ */
+import type { KernelName } from "./module.ts";
+
+/** A function of the module; addresses and strides are in bytes, counts in numbers. */
+export type Kernel = (...operands: number[]) => void;
+
+/** The module's functions by name. */
+export type Kernels = Readonly<Record<KernelName, Kernel>>;
+
+/** The kernels and views of their memory, for one thread. */
+export interface ThreadContext {
+  readonly kernels: Kernels;
+  /** The kernels by the numbers that programs name them by. */
+  readonly kernelTable: readonly Kernel[];
+  readonly words: Int32Array;
+  readonly floats: Float32Array;
+  /** Address of this thread's own memory. */
+  readonly scratch: number;
+}
+
+/** Kernels on a memory. */
+export function openContext(module: WebAssembly.Module, memory: WebAssembly.Memory, scratch: number): ThreadContext {
+  const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;
+  return {
+    kernels,
+    kernelTable: Object.values(kernels),
+    words: new Int32Array(memory.buffer),
+    floats: new Float32Array(memory.buffer),
+    scratch,
+  };
+}
+
+/** The numbers of kernels in programs. */
+export function kernelNumbers(kernels: Kernels): Readonly<Record<KernelName, number>> {
+  return Object.fromEntries(Object.keys(kernels).map((name, i) => [name, i])) as Record<KernelName, number>;
+}
