@@ -197,9 +197,9 @@ export const v128 = {
 /** a · b + c. */
 export type MultiplyAdd = (a: Code, b: Code, c: Code) => Code;
 /** a · b + c, rounded once where the processor can. Needs relaxed SIMD. */
-export const relaxedMultiplyAdd: MultiplyAdd = (a, b, c) => [a, b, c, simd(0x105)];
+export const relaxedMultiplyAdd = (a: Code, b: Code, c: Code): Code => [a, b, c, simd(0x105)];
 /** a · b + c, rounded twice. */
-export const multiplyThenAdd: MultiplyAdd = (a, b, c) => f32x4.add(c, f32x4.mul(a, b));
+export const multiplyThenAdd = (a: Code, b: Code, c: Code): Code => f32x4.add(c, f32x4.mul(a, b));
 
 const NOTHING: Code = [];
 
