@@ -26,9 +26,15 @@ export {
 export type { ChatMessage, ChatOptions, ChatPrompt } from "./lib/model/chat/chat_types.ts";
 export { loadSae, loadSaes, type LoadSaeSettings } from "./lib/sae/load.ts";
 export type { Encoded, FeatureEncoders, Sae } from "./lib/sae/sae.ts";
-export type { CrossLayer, ListedSettings, SaeConfig, SaeOverrides } from "./lib/sae/config.ts";
-export type { PursuitSettings } from "./lib/sae/architectures/matching_pursuit.ts";
-export type { TemporalSettings } from "./lib/sae/architectures/temporal.ts";
+export type {
+  CrossLayer,
+  Normalization,
+  PursuitSettings,
+  SaeConfig,
+  SaeOverrides,
+  TemporalSettings,
+} from "./lib/sae/config.ts";
+export type { ListedSettings } from "./lib/registry/entry.ts";
 export { calculateFeatureAttribution, calculateFeatureAttributions } from "./lib/attribution/attribution.ts";
 export type { AttributionOptions } from "./lib/attribution/attribution_options.ts";
 export {
@@ -211,7 +217,7 @@ export type { Unembedding } from "./lib/model/stages/unembedding.ts";
 export type { SaeRunOptions } from "./lib/attribution/run_options.ts";
 export type { Constants, Device, Inputs, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
 export type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
-export type { Normalization, Normalized } from "./lib/sae/normalization.ts";
+export type { Normalized } from "./lib/sae/normalization.ts";
 export type { Differences, SparseActivations } from "./lib/sae/sparse.ts";
 export type { OpenOptions } from "./lib/registry/open.ts";
 export type { DownloadProgress } from "./lib/weights/hub/hub.ts";

@@ -23,8 +23,8 @@ import { messageLine, quote } from "../quote.ts";
 import { bracketed, hostTest } from "../web/guard.ts";
 import { serveHttp } from "../web/node_http.ts";
 import { type CronConfig, readConfig } from "./config.ts";
-import { directoryResults, type Kv, kvResults, type Results } from "./results.ts";
-import { runScheduled, type ScheduledRun } from "./scheduled_run.ts";
+import { directoryResults, type Kv, kvResults, type Results, type ScheduledRun } from "./results.ts";
+import { runScheduled } from "./scheduled_run.ts";
 import { answer } from "./serve.ts";
 
 /** What Deno has on Deploy, and elsewhere with --unstable-cron and --unstable-kv. */

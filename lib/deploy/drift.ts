@@ -3,9 +3,10 @@
  *
  * @module
  */
+import type { Explained } from "../batch/output/explained.ts";
+import type { BatchSettings } from "../batch/settings.ts";
 import { firstDifference, type Identity } from "../batch/shards/manifest.ts";
 import type { Cell } from "../table/table.ts";
-import type { ScheduledPrompt, ScheduledRun } from "./scheduled_run.ts";
 
 /** What changed. The same files give the same numbers on the same kind of machine: then all changes are 0. */
 export interface Drift {
@@ -34,11 +35,28 @@ export interface Drift {
   readonly prompts_changed: readonly string[];
 }
 
+/** A prompt that was attributed. */
+export interface ScheduledPrompt extends Explained {
+  readonly prompt_id: string;
+  readonly metric: number;
+}
+
 /** What is compared of a run. */
-type Compared = Identity & Pick<ScheduledRun, "started" | "settings" | "prompts" | "columns" | "rows">;
+export interface ComparedRun extends Identity {
+  /** When it began, in UTC. */
+  readonly started: string;
+  /** What was asked for, without secrets of addresses. */
+  readonly settings: BatchSettings;
+  /** Every prompt that was attributed: what was explained, and the metric. */
+  readonly prompts: readonly ScheduledPrompt[];
+  /** Names of the cells of `rows`. */
+  readonly columns: readonly string[];
+  /** Prompt by prompt, largest attribution first. */
+  readonly rows: readonly (readonly Cell[])[];
+}
 
 /** Compares a run with the one before. */
-export function driftFrom(before: Compared, now: Compared): Drift {
+export function driftFrom(before: ComparedRun, now: ComparedRun): Drift {
   const [was, is] = [before, now].map(({ prompts }) => new Map(prompts.map((p) => [p.prompt_id, p])));
   const same = new Set([...was.keys()].filter((id) => is.has(id) && askedOf(was.get(id)!) === askedOf(is.get(id)!)));
   const changed = [...new Set([...was.keys(), ...is.keys()])].filter((id) => !same.has(id));
@@ -56,7 +74,7 @@ export function driftFrom(before: Compared, now: Compared): Drift {
   };
 }
 
-function identityOf({ model, saes, processing, prepend_bos, device, versions, settings }: Compared): unknown {
+function identityOf({ model, saes, processing, prepend_bos, device, versions, settings }: ComparedRun): unknown {
   return { model, saes, processing, prepend_bos, device, versions, settings };
 }
 
@@ -67,7 +85,7 @@ function askedOf({ token_ids, formula }: ScheduledPrompt): string {
 
 /** Of these prompts, by prompt, hook, position and feature. */
 function attributions(
-  { columns, rows }: Pick<ScheduledRun, "columns" | "rows">,
+  { columns, rows }: Pick<ComparedRun, "columns" | "rows">,
   prompts: ReadonlySet<string>,
 ): Map<string, number> {
   const at = (name: string): number => columns.indexOf(name);

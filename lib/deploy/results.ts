@@ -6,7 +6,19 @@
 import { join } from "node:path";
 import { isRecord } from "../weights/json/json.ts";
 import { writeFileAtomic } from "../table/write_file.ts";
-import type { ScheduledRun } from "./scheduled_run.ts";
+import type { ComparedRun, Drift } from "./drift.ts";
+
+/** What a run leaves. */
+export interface ScheduledRun extends ComparedRun {
+  /** Of this record. */
+  readonly schema_version: 1;
+  /** How long it took. */
+  readonly seconds: number;
+  /** Prompts that were not attributed. */
+  readonly errors: readonly { readonly prompt_id: string; readonly error: string }[];
+  /** Against the run before; null for the first. */
+  readonly drift: Drift | null;
+}
 
 /** Keeps runs. */
 export interface Results {

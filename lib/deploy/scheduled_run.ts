@@ -5,42 +5,14 @@
  */
 import { longTable } from "../attribution/long_table.ts";
 import { attributeShard } from "../batch/shards/attribute_shard.ts";
-import { type Explained, explainedBy } from "../batch/output/explained.ts";
-import { identify, type Identity } from "../batch/shards/manifest.ts";
+import { explainedBy } from "../batch/output/explained.ts";
+import { identify } from "../batch/shards/manifest.ts";
 import { openRun } from "../batch/open.ts";
-import { type BatchSettings, shownSettings } from "../batch/settings.ts";
+import { shownSettings } from "../batch/settings.ts";
 import type { Cell } from "../table/table.ts";
 import type { CronConfig } from "./config.ts";
-import { type Drift, driftFrom } from "./drift.ts";
-import type { Results } from "./results.ts";
-
-/** A prompt that was attributed. */
-export interface ScheduledPrompt extends Explained {
-  readonly prompt_id: string;
-  readonly metric: number;
-}
-
-/** What a run leaves. */
-export interface ScheduledRun extends Identity {
-  /** Of this record. */
-  readonly schema_version: 1;
-  /** When it began, in UTC. */
-  readonly started: string;
-  /** How long it took. */
-  readonly seconds: number;
-  /** What was asked for, without secrets of addresses. */
-  readonly settings: BatchSettings;
-  /** Every prompt that was attributed: what was explained, and the metric. */
-  readonly prompts: readonly ScheduledPrompt[];
-  /** Prompts that were not. */
-  readonly errors: readonly { readonly prompt_id: string; readonly error: string }[];
-  /** Names of the cells of `rows`. */
-  readonly columns: readonly string[];
-  /** Prompt by prompt, largest attribution first. */
-  readonly rows: readonly (readonly Cell[])[];
-  /** Against the run before; null for the first. */
-  readonly drift: Drift | null;
-}
+import { driftFrom, type ScheduledPrompt } from "./drift.ts";
+import type { Results, ScheduledRun } from "./results.ts";
 
 /**
  * Attributes the prompts, in one thread, compares with the latest of the results, and adds the run to them.

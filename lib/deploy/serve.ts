@@ -4,10 +4,9 @@
  * @module
  */
 import { toCsv } from "../table/csv.ts";
-import type { Results } from "./results.ts";
+import type { Results, ScheduledRun } from "./results.ts";
 import { errorBody } from "../web/api_error.ts";
 import { checkRequest } from "../web/guard.ts";
-import type { ScheduledRun } from "./scheduled_run.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 const CSV_TYPE = "text/csv; charset=utf-8";

@@ -3,16 +3,26 @@
  *
  * @module
  */
-import { LOADERS } from "../sae/formats/loaders.ts";
-import { formatHubName, type HubName } from "../weights/hub/names.ts";
+import type { HubName } from "../weights/hub/names.ts";
 import { type Hooks, hooksOf } from "./hooks.ts";
+import { LOADERS } from "./loaders.ts";
 import type { DirectoryRelease, DirectorySae } from "./release.ts";
 
 /** SAELens's own format: `cfg.json` and `sae_weights.safetensors`. */
 const DEFAULT_LOADER = "sae_lens";
 
+/** What a directory of releases says of an SAE beside its files. */
+export interface ListedSettings {
+  /** Settings that go over those of the files. */
+  readonly configOverrides: Readonly<Record<string, unknown>>;
+  /** What `expected_average_only_in` multiplies activations by; ignored with other normalisations, as by SAELens. */
+  readonly normScalingFactor?: number;
+  /** Its Neuronpedia id, `model/sae`, where the files have none. */
+  readonly neuronpediaId?: string;
+}
+
 /** What an SAE's name stands for. */
-export interface SaeEntry extends Hooks {
+export interface SaeEntry extends Hooks, ListedSettings {
   /** `RELEASE/SAE_ID`, or `hf:owner/repo[@revision]:path` as given. */
   readonly name: string;
   /** The repository on the Hugging Face hub. */
@@ -25,12 +35,6 @@ export interface SaeEntry extends Hooks {
   readonly loader: string;
   /** The model that it is for, as the directory calls it. */
   readonly model?: string;
-  /** Its Neuronpedia id, `model/sae`. */
-  readonly neuronpediaId?: string;
-  /** What `expected_average_only_in` multiplies activations by; SAELens uses it for no other normalization. */
-  readonly normScalingFactor?: number;
-  /** Settings that go over those of its files. */
-  readonly configOverrides: Readonly<Record<string, unknown>>;
   /** Active features per token, as its makers report it. */
   readonly expectedL0?: number;
   /** As its makers report it, up to 1. */
@@ -90,44 +94,4 @@ function support(loader: string): Pick<SaeEntry, "supported" | "whyNot"> {
   const known = Object.hasOwn(LOADERS, loader) ? LOADERS[loader] : undefined;
   if (known?.format !== undefined) return { supported: true };
   return { supported: false, whyNot: known?.why ?? `files for SAELens's loader ${loader} are not supported` };
-}
-
-/**
- * What a name stands for, in one line.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { describeSae } from "./entry.ts";
- * import { findSae } from "./saes.ts";
- *
- * const line = describeSae(await findSae("hf:me/saes:layer_3"));
- * assert.equal(line, "hf:me/saes:layer_3 is me/saes:layer_3 (sae_lens)");
- * ```
- */
-export function describeSae(entry: SaeEntry): string {
-  const {
-    name,
-    repo,
-    revision,
-    path,
-    loader,
-    model,
-    hook,
-    neuronpediaId,
-    normScalingFactor,
-    configOverrides,
-    listedAs,
-  } = entry;
-  const facts = [
-    loader,
-    ...(model === undefined ? [] : [`for ${model}`]),
-    ...(hook === undefined ? [] : [hook]),
-    ...(neuronpediaId === undefined ? [] : [`np:${neuronpediaId}`]),
-    ...(normScalingFactor === undefined ? [] : [`norm_scaling_factor ${normScalingFactor}`]),
-    ...Object.entries(configOverrides).map(([key, value]) => `${key} ${JSON.stringify(value)}`),
-  ];
-  const place = formatHubName({ repo, revision, path: path === "" ? undefined : path }).slice("hf:".length);
-  const listed = listedAs?.length ? `; listed as ${listedAs.join(", ")}, whose settings are not used` : "";
-  return `${name} is ${place} (${facts.join(", ")})${listed}`;
 }

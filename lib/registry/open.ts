@@ -4,13 +4,12 @@
  *
  * @module
  */
-import type { ListedSettings, SaeOverrides } from "../sae/config.ts";
 import { cachedName } from "../weights/hub/cache/cached_name.ts";
 import { type DownloadProgress, openHub } from "../weights/hub/hub.ts";
 import { readHubSettings } from "../weights/hub/settings.ts";
-import type { FileSource } from "../weights/files/source.ts";
+import type { FileSource } from "../weights/files/file_source.ts";
 import { describeModel, findModel } from "./models.ts";
-import { describeSae, findSae } from "./saes.ts";
+import { describeSae, findSae, type ListedSettings } from "./saes.ts";
 
 /** How files are fetched. */
 export interface OpenOptions {
@@ -49,7 +48,7 @@ export async function openModelByName(name: string, options: OpenOptions = {}): 
 export interface OpenedSae extends OpenedName {
   /** The file that is meant, where it is one of a directory's. */
   readonly file?: string;
-  readonly overrides: SaeOverrides & { readonly listed: ListedSettings };
+  readonly overrides: { readonly hook?: string; readonly hookIn?: string; readonly listed: ListedSettings };
 }
 
 /**

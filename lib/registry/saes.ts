@@ -5,14 +5,14 @@
  */
 import { quote } from "../quote.ts";
 import { BUNDLED } from "../bundled.ts";
-import { parseHubName } from "../weights/hub/names.ts";
+import { formatHubName, parseHubName } from "../weights/hub/names.ts";
 import { nearestNames } from "../nearest_names.ts";
 import { readSaeData, type SaeData } from "./data.ts";
 import { hubEntry, modelOf, type SaeEntry, toEntry } from "./entry.ts";
 import { findModel, indexModels, wordTest } from "./models.ts";
 import { unpackRelease } from "./release.ts";
 
-export { describeSae, type SaeEntry } from "./entry.ts";
+export type { ListedSettings, SaeEntry } from "./entry.ts";
 export type { Hooks } from "./hooks.ts";
 
 const NEURONPEDIA = "np:";
@@ -59,6 +59,45 @@ export async function findSae(name: string): Promise<SaeEntry> {
   throw new RangeError(
     `The release ${release} has no SAE ${quote(name.slice(slash + 1))}: the nearest are ${nearest}`,
   );
+}
+
+/**
+ * What a name stands for, in one line.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { describeSae, findSae } from "./saes.ts";
+ *
+ * const line = describeSae(await findSae("hf:me/saes:layer_3"));
+ * assert.equal(line, "hf:me/saes:layer_3 is me/saes:layer_3 (sae_lens)");
+ * ```
+ */
+export function describeSae(entry: SaeEntry): string {
+  const {
+    name,
+    repo,
+    revision,
+    path,
+    loader,
+    model,
+    hook,
+    neuronpediaId,
+    normScalingFactor,
+    configOverrides,
+    listedAs,
+  } = entry;
+  const facts = [
+    loader,
+    ...(model === undefined ? [] : [`for ${model}`]),
+    ...(hook === undefined ? [] : [hook]),
+    ...(neuronpediaId === undefined ? [] : [`np:${neuronpediaId}`]),
+    ...(normScalingFactor === undefined ? [] : [`norm_scaling_factor ${normScalingFactor}`]),
+    ...Object.entries(configOverrides).map(([key, value]) => `${key} ${JSON.stringify(value)}`),
+  ];
+  const place = formatHubName({ repo, revision, path: path === "" ? undefined : path }).slice("hf:".length);
+  const listed = listedAs?.length ? `; listed as ${listedAs.join(", ")}, whose settings are not used` : "";
+  return `${name} is ${place} (${facts.join(", ")})${listed}`;
 }
 
 /**

@@ -54,3 +54,10 @@ export function record(json: Json, key: string): Json | undefined {
   }
   return value as Json | undefined;
 }
+
+/** How many features a top-k architecture keeps: no more than there are. */
+export function keptFeatures(json: Json, key: string, dSae: number): number {
+  const k = size(json, key);
+  if (k > dSae) throw new RangeError(`cfg.json: "${key}" is ${k}, more than the ${dSae} features`);
+  return k;
+}

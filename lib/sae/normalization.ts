@@ -6,23 +6,6 @@
 import { findArchitecture } from "./architectures/mod.ts";
 import type { SaeConfig } from "./config.ts";
 
-/** A name of `normalize_activations`. */
-export type Normalization =
-  | "none"
-  | "expected_average_only_in"
-  | "constant_norm_rescale"
-  | "constant_scalar_rescale"
-  | "layer_norm";
-
-/** The names. `expected_average_only_in` does nothing unless its factor is known. */
-export const NORMALIZATIONS: readonly Normalization[] = [
-  "none",
-  "expected_average_only_in",
-  "constant_norm_rescale",
-  "constant_scalar_rescale",
-  "layer_norm",
-];
-
 /** An SAE's input as its encoder sees it, and how its output goes back. */
 export interface Normalized {
   /** `[row, d_in]` */
@@ -93,7 +76,7 @@ function statistics(row: Float32Array, config: SaeConfig): Statistics {
     case "expected_average_only_in": {
       // Folded into the weights (W_enc · k, W_dec / k, b_dec / k), k does the same.
       // A search's dictionary stays as it is: its threshold and b_dec are in units of x then.
-      const k = config.pursuit ? 1 : config.normScalingFactor ?? 1;
+      const k = findArchitecture(config.architecture).folding === "threshold" ? 1 : config.normScalingFactor ?? 1;
       return { factor: k, shift: 0, back: 1 / k };
     }
     case "constant_scalar_rescale": {

@@ -1,7 +1,6 @@
 /** Where a scheduled run's results are kept. */
 import assert from "node:assert/strict";
-import { directoryResults, type Kv, kvResults, MOST_CHUNK_BYTES } from "../../lib/deploy/results.ts";
-import type { ScheduledRun } from "../../lib/deploy/scheduled_run.ts";
+import { directoryResults, type Kv, kvResults, MOST_CHUNK_BYTES, type ScheduledRun } from "../../lib/deploy/results.ts";
 import { answer } from "../../lib/deploy/serve.ts";
 import { inDirectory } from "../cli/run_cli.ts";
 import { fakeKv, madeUpRun } from "./runs.ts";

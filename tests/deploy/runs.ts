@@ -1,9 +1,9 @@
 /** What the tests of the scheduled run share. */
 import assert from "node:assert/strict";
-import type { Kv } from "../../lib/deploy/results.ts";
+import type { ScheduledPrompt } from "../../lib/deploy/drift.ts";
+import type { Kv, ScheduledRun } from "../../lib/deploy/results.ts";
 import { shownSettings } from "../../lib/batch/settings.ts";
 import { readConfig } from "../../lib/deploy/config.ts";
-import type { ScheduledPrompt, ScheduledRun } from "../../lib/deploy/scheduled_run.ts";
 
 /** A KV as strict as Deno's about sizes. */
 export function fakeKv(): Kv & { readonly values: Map<string, unknown> } {

@@ -13,7 +13,7 @@ import { readAttribute, readPredict } from "../../lib/web/job_requests.ts";
 import { parseJson, parseJsonObject } from "../../lib/weights/json/json.ts";
 import { readNpyHeader, readNpz } from "../../lib/weights/formats/npz.ts";
 import { openTorchFile } from "../../lib/weights/formats/pickle_tensors.ts";
-import type { FileSource } from "../../lib/weights/files/source.ts";
+import type { FileSource } from "../../lib/weights/files/file_source.ts";
 import { decodeText } from "../../lib/weights/files/text.ts";
 import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
 import { isFloatDtype } from "../../lib/weights/tensors/widen.ts";

@@ -1,4 +1,4 @@
-import type { FileSource } from "../../lib/weights/files/source.ts";
+import type { FileSource } from "../../lib/weights/files/file_source.ts";
 import type { TensorInfo, TensorStore } from "../../lib/weights/tensors/tensors.ts";
 
 /** A tensor in memory. */

@@ -4,7 +4,7 @@ import { readSaeData } from "../../lib/registry/data.ts";
 import { indexModels } from "../../lib/registry/models.ts";
 import { unpackRelease } from "../../lib/registry/release.ts";
 import { countSaes, describeSae, findSae, searchSaes } from "../../lib/registry/saes.ts";
-import { LOADERS } from "../../lib/sae/formats/loaders.ts";
+import { LOADERS } from "../../lib/registry/loaders.ts";
 
 /** JSON with sorted keys, as make.py digests SAELens's directory. */
 function canonical(value: unknown): string {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readSaeConfig } from "../../lib/sae/config.ts";
+import { readSaeConfig } from "../../lib/sae/read_config.ts";
 
 const V6 = {
   architecture: "topk",
@@ -185,7 +185,10 @@ Deno.test("the attention of temporal SAEs, with SAELens's defaults", () => {
   );
   assert.equal(readSaeConfig({ ...settings, kval_topk: 5, sae_diff_type: "relu" }).k, undefined);
   assert.throws(() => readSaeConfig({ ...settings, n_heads: 3 }), /1024 features cannot be divided by n_heads 3/);
-  assert.throws(() => readSaeConfig({ ...settings, kval_topk: 2000 }), /"k" is 2000, more than the 1024 features/);
+  assert.throws(
+    () => readSaeConfig({ ...settings, kval_topk: 2000 }),
+    /"kval_topk" is 2000, more than the 1024 features/,
+  );
   assert.throws(() => readSaeConfig({ ...settings, sae_diff_type: "gated" }), /supported are relu, topk/);
 });
 

@@ -1,4 +1,5 @@
-import { readSaeConfig, type SaeConfig } from "../../lib/sae/config.ts";
+import type { SaeConfig } from "../../lib/sae/config.ts";
+import { readSaeConfig } from "../../lib/sae/read_config.ts";
 import type { TensorStore } from "../../lib/weights/tensors/tensors.ts";
 import { openSource } from "../../lib/weights/files/source.ts";
 

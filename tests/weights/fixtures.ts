@@ -1,4 +1,4 @@
-import type { FileSource } from "../../lib/weights/files/source.ts";
+import type { FileSource } from "../../lib/weights/files/file_source.ts";
 
 /** What the tests of lib/weights share: files to read, and a server with faults. */
 

@@ -5,16 +5,8 @@
  */
 import { toCsv } from "../../table/csv.ts";
 import { toJsonLines } from "../../table/json.ts";
-import type { Cell } from "../../table/table.ts";
+import type { RowEncoder } from "./row_encoder.ts";
 import type { RowFormat } from "../settings.ts";
-
-/** Takes rows and gives bytes. */
-export interface RowEncoder {
-  /** The bytes of further rows, as far as they are ready; with the first ones comes what stands before them. */
-  rows(rows: readonly (readonly Cell[])[]): Uint8Array[];
-  /** What is left. */
-  end(): Uint8Array[];
-}
 
 /** What `encode_parquet.ts` exports. */
 type ParquetModule = typeof import("./encode_parquet.ts");

@@ -6,7 +6,7 @@
 import { ByteWriter, ParquetWriter } from "../../deps/hyparquet_writer.ts";
 import type { Cell } from "../../table/table.ts";
 import { VERSION } from "../../version.ts";
-import type { RowEncoder } from "./encode.ts";
+import type { RowEncoder } from "./row_encoder.ts";
 
 /** Rows of a group; a group is held until it is written. */
 const GROUP_ROWS = 65_536;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { FileSource } from "../../weights/files/source.ts";
+import type { FileSource } from "../../weights/files/file_source.ts";
 import type { ChatMessage, ChatOptions, ChatTemplate } from "./chat_types.ts";
 import type { ModelTokenizer } from "../tokenizer.ts";
 import { type BoundedTemplate, readTemplate, renderTemplate } from "./bounded_template.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { FileSource } from "../../weights/files/source.ts";
+import type { FileSource } from "../../weights/files/file_source.ts";
 import type { ModelTokenizer } from "../tokenizer.ts";
 
 /** One message of a chat. */

@@ -4,13 +4,10 @@
  * @module
  */
 import type { Architecture } from "../../../models/family.ts";
-import type { DeviceTensor, FloatTensor, Tensor } from "../../runtime/tensor.ts";
+import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { TensorStore } from "../../weights/tensors/tensors.ts";
-import type { Pass } from "./pass.ts";
+import type { Feeds, Pass } from "./pass.ts";
 import { additiveMask, rotaryTables, selectionMatrix, stack, tile } from "./rows.ts";
-
-/** Tensors by the name of the graph input that takes them. */
-export type Feeds = Record<string, Tensor | DeviceTensor>;
 
 /** The token that stands where a shorter prompt has ended; nothing that is asked for sees it. */
 const PADDING = 0;

@@ -4,9 +4,8 @@
  * @module
  */
 import { type FloatTensor, isOnDevice, toHost } from "../../runtime/tensor.ts";
-import type { Feeds } from "./feeds.ts";
 import { findHook, type HookPoint } from "../hooks.ts";
-import type { ForwardState, Pass, Stream } from "./pass.ts";
+import type { Feeds, ForwardState, Pass, Stream } from "./pass.ts";
 import { gatherRows, tile } from "./rows.ts";
 import { deltaName, OUTPUT } from "./stage_sessions.ts";
 import { release, runWith, type Stages } from "./stages.ts";

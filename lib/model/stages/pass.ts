@@ -5,12 +5,14 @@
  */
 import type { Architecture, Processing } from "../../../models/family.ts";
 import type { Role, VjpOptions } from "../../graph/mod.ts";
-import type { DeviceTensor, FloatTensor } from "../../runtime/tensor.ts";
-import type { Feeds } from "./feeds.ts";
+import type { DeviceTensor, FloatTensor, Tensor } from "../../runtime/tensor.ts";
 import { findHook, type HookPoint } from "../hooks.ts";
 
 /** The residual stream between stages, `[batch, position, d_model]`, in our memory or a device's. */
 export type Stream = FloatTensor | DeviceTensor;
+
+/** Tensors by the name of the graph input that takes them. */
+export type Feeds = Record<string, Tensor | DeviceTensor>;
 
 /** What takes the place of a hook's value in a forward pass. */
 export interface Replacement {

@@ -6,7 +6,7 @@
 import type { Architecture, WeightRef } from "../../../models/family.ts";
 import { quote } from "../../quote.ts";
 import { isPlainName } from "../../weights/files/paths.ts";
-import type { FileSource } from "../../weights/files/source.ts";
+import type { FileSource } from "../../weights/files/file_source.ts";
 import { FLOAT_BYTES, isFloatDtype } from "../../weights/tensors/widen.ts";
 import { openSafetensors, type SafetensorsOptions, type TensorStore } from "../../weights/tensors/tensors.ts";
 import { renamedStore } from "./renamed_store.ts";

@@ -1,12 +1,12 @@
 /**
  * What an SAE architecture adds to the common form f = activations(z · W_enc), x̂ = f · W_dec + b_dec: data and one graph
- * over a slice of features, or an encoder of its own. One file per architecture; {@linkcode ../architectures/mod.ts} lists
- * them.
+ * over a slice of features, or an encoder of its own. {@linkcode ./mod.ts} lists them.
  *
  * @module
  */
 import type { Value } from "../../graph/mod.ts";
 import type { SaeConfig } from "../config.ts";
+import type { Json } from "../config_json.ts";
 import type { Matrices } from "../products.ts";
 import type { SparseActivations } from "../sparse.ts";
 
@@ -27,6 +27,9 @@ export interface OwnEncoded {
   /** What is written without features, beside b_dec, in units of z: `[row, d_out]`. */
   readonly written?: Float32Array;
 }
+
+/** What every SAE has, for settings that depend on it. */
+export type CommonSettings = Pick<SaeConfig, "dIn" | "dSae" | "normScalingFactor">;
 
 /** An architecture as SAELens names it. */
 export interface SaeArchitecture {
@@ -53,4 +56,11 @@ export interface SaeArchitecture {
   readonly transcoder?: boolean;
   /** It has W_skip `[d_out, d_in]`: x̂ += x · W_skipᵀ. */
   readonly skip?: boolean;
+  /**
+   * Where SAELens folds the factor of `expected_average_only_in`: into the weights (the default), into a search's threshold
+   * (its dictionary stays as it is), or nowhere.
+   */
+  readonly folding?: "threshold" | "none";
+  /** Reads the settings that only it has. @throws {TypeError | RangeError} as the others do */
+  readSettings?(cfg: Json, common: CommonSettings): Partial<SaeConfig>;
 }

@@ -1,16 +1,12 @@
+import { quote } from "../../quote.ts";
+import type { PursuitSettings, SaeConfig } from "../config.ts";
+import { boolean, type Json, size } from "../config_json.ts";
 import { visitProducts } from "../products.ts";
 import { NonFiniteActivation, type SparseActivations } from "../sparse.ts";
-import type { OwnEncoded, OwnEncoding, SaeArchitecture } from "./architecture.ts";
+import type { CommonSettings, OwnEncoded, OwnEncoding, SaeArchitecture } from "./architecture.ts";
 
-/** When a search ends. */
-export interface PursuitSettings {
-  /** As soon as what is left is shorter than this; 0: never. */
-  readonly residualThreshold: number;
-  /** After so many steps. */
-  readonly maxIterations: number;
-  /** As soon as a step finds a feature that was found before. */
-  readonly stopOnDuplicateSupport: boolean;
-}
+/** More than any search takes. */
+const MAX_ITERATIONS = 2 ** 16;
 
 /**
  * Matching pursuit SAE (Costa et al. 2025, arXiv 2506.03093), tied: step by step the feature whose decoder row has the
@@ -20,8 +16,26 @@ export interface PursuitSettings {
 export const matchingPursuit: SaeArchitecture = {
   vectors: [],
   adds: ({ applyBDecToInput }) => applyBDecToInput,
+  folding: "threshold",
+  readSettings,
   encode,
 };
+
+/** When a search ends, with SAELens's defaults. */
+function readSettings(cfg: Json, { dIn, normScalingFactor: folded = 1 }: CommonSettings): Pick<SaeConfig, "pursuit"> {
+  const residualThreshold = cfg.residual_threshold ?? 0.01;
+  if (typeof residualThreshold !== "number" || !Number.isFinite(residualThreshold)) {
+    throw new TypeError(`cfg.json: "residual_threshold" is ${quote(residualThreshold)}, not a number`);
+  }
+  const maxIterations = cfg.max_iterations ?? undefined;
+  return {
+    pursuit: {
+      residualThreshold: residualThreshold / folded,
+      maxIterations: maxIterations === undefined ? dIn : size(cfg, "max_iterations", MAX_ITERATIONS),
+      stopOnDuplicateSupport: boolean(cfg, "stop_on_duplicate_support") ?? true,
+    },
+  };
+}
 
 async function encode(encoding: OwnEncoding): Promise<OwnEncoded> {
   const { z, rows, store, config: { dIn: d, pursuit } } = encoding;

@@ -4,36 +4,31 @@
  * @module
  */
 import { quote } from "../../quote.ts";
-import { abstopk } from "./abstopk.ts";
 import type { SaeArchitecture } from "./architecture.ts";
-import { gated } from "./gated.ts";
-import { jumprelu } from "./jumprelu.ts";
-import { jumpreluSkipTranscoder } from "./jumprelu_skip_transcoder.ts";
-import { jumpreluTranscoder } from "./jumprelu_transcoder.ts";
 import { matchingPursuit } from "./matching_pursuit.ts";
-import { skipTranscoder } from "./skip_transcoder.ts";
-import { standard } from "./standard.ts";
+import { gated, jumprelu, linear, standard } from "./standard.ts";
 import { temporal } from "./temporal.ts";
-import { topk } from "./topk.ts";
-import { topkSkipTranscoder } from "./topk_skip_transcoder.ts";
-import { topkTranscoder } from "./topk_transcoder.ts";
-import { transcoder } from "./transcoder.ts";
 
 export type { OwnEncoded, OwnEncoding, SaeArchitecture } from "./architecture.ts";
+
+/** It reads a layer's input and writes its output. */
+const transcoder = { transcoder: true } as const;
+/** The same with a linear path past the features: x̂ = f · W_dec + b_dec + x · W_skipᵀ. */
+const skipTranscoder = { transcoder: true, skip: true } as const;
 
 /** Architectures by SAELens's name; `topk_transcoder` and `topk_skip_transcoder` are ours for circuit-tracer's. */
 export const ARCHITECTURES: Readonly<Record<string, SaeArchitecture>> = {
   standard,
   gated,
   jumprelu,
-  topk,
-  abstopk,
-  transcoder,
-  skip_transcoder: skipTranscoder,
-  jumprelu_transcoder: jumpreluTranscoder,
-  jumprelu_skip_transcoder: jumpreluSkipTranscoder,
-  topk_transcoder: topkTranscoder,
-  topk_skip_transcoder: topkSkipTranscoder,
+  topk: { ...standard, topK: "by value" }, // Gao et al. 2024
+  abstopk: { ...linear, topK: "by magnitude" }, // arXiv 2510.00404
+  transcoder: { ...standard, ...transcoder }, // Dunefsky et al. 2024
+  skip_transcoder: { ...standard, ...skipTranscoder }, // Paulo et al. 2025
+  jumprelu_transcoder: { ...jumprelu, ...transcoder },
+  jumprelu_skip_transcoder: { ...jumprelu, ...skipTranscoder },
+  topk_transcoder: { ...linear, topK: "by value", ...transcoder }, // negative ones stay too
+  topk_skip_transcoder: { ...linear, topK: "by value", ...skipTranscoder },
   matching_pursuit: matchingPursuit,
   temporal,
 };

@@ -1,24 +1,16 @@
 import { add, input, matMul, softmax, swapLast } from "../../graph/mod.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
+import type { SaeConfig } from "../config.ts";
+import { boolean, choice, type Json, keptFeatures, size } from "../config_json.ts";
 import { linear, timesMatrix } from "../products.ts";
 import { SparseBuilder } from "../sparse.ts";
-import type { OwnEncoded, OwnEncoding, SaeArchitecture } from "./architecture.ts";
-
-/** Sizes of the attention that predicts a position from those before it. */
-export interface TemporalSettings {
-  /** Heads of each attention. */
-  readonly nHeads: number;
-  /** Attentions one after another, each over what the one before left. */
-  readonly nAttnLayers: number;
-  /** Queries and keys have d_sae / this many numbers, all heads together. */
-  readonly bottleneckFactor: number;
-  /** W_enc is W_decᵀ. */
-  readonly tiedWeights: boolean;
-}
+import type { CommonSettings, OwnEncoded, OwnEncoding, SaeArchitecture } from "./architecture.ts";
 
 /** SAELens's ε of a prediction's norm. */
 const EPS = 1e-6;
+/** More than any SAE has; what is more would be gone through before its tensors are looked at. */
+const MAX_LAYERS = 1024;
 
 /**
  * Temporal SAE (Lubana et al. 2025, arXiv 2511.01836): attention over codes predicts part of each position from those
@@ -45,8 +37,27 @@ export const temporal: SaeArchitecture = {
       ...Object.fromEntries(layers.map(([name, size]) => [`${name}.bias`, [size]])),
     };
   },
+  folding: "none",
+  readSettings,
   encode,
 };
+
+/** Its attention, with SAELens's defaults, and how many novel codes stay; `k` undefined: all. */
+function readSettings(cfg: Json, { dSae }: CommonSettings): Pick<SaeConfig, "k" | "temporal"> {
+  const or = (key: string, fallback: number, most?: number): number =>
+    (cfg[key] ?? undefined) === undefined ? fallback : size(cfg, key, most);
+  const [nHeads, bottleneckFactor] = [or("n_heads", 8), or("bottleneck_factor", 64)];
+  if (dSae % (nHeads * bottleneckFactor) !== 0) {
+    throw new RangeError(
+      `cfg.json: ${dSae} features cannot be divided by n_heads ${nHeads} times bottleneck_factor ${bottleneckFactor}`,
+    );
+  }
+  const nAttnLayers = or("n_attn_layers", 1, MAX_LAYERS);
+  const tiedWeights = boolean(cfg, "tied_weights") ?? true;
+  const isTopK = choice(cfg, "sae_diff_type", ["relu", "topk"] as const, "topk") === "topk";
+  const k = isTopK && (cfg.kval_topk ?? undefined) !== undefined ? keptFeatures(cfg, "kval_topk", dSae) : undefined;
+  return { k, temporal: { nHeads, nAttnLayers, bottleneckFactor, tiedWeights } };
+}
 
 async function encode(encoding: OwnEncoding): Promise<OwnEncoded> {
   const { z, rows, config: { dIn, dSae, k, temporal } } = encoding;

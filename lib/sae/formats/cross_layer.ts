@@ -1,7 +1,8 @@
 import { need, type SaeFiles } from "./files.ts";
 import type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
 import { makeConfig } from "./settings.ts";
-import { flattened, same, type Stored, transposed, type View, viewStore } from "../../weights/tensors/view.ts";
+import type { Stored } from "../../weights/tensors/stored.ts";
+import { flattened, same, transposed, type View, viewStore } from "../../weights/tensors/view.ts";
 
 /**
  * Cross-layer transcoders for circuit-tracer (Ameisen et al. 2025; mntss): for each layer `W_enc_0.safetensors` and

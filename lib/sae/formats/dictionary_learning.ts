@@ -3,7 +3,8 @@ import { isRecord } from "../../weights/json/json.ts";
 import { hasAll, need, readCount, type SaeFiles, type StoredTensors } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberOf, RAW, type Settings, textIn } from "./settings.ts";
-import { filled, same, type Stored, transposed, type View, viewStore } from "../../weights/tensors/view.ts";
+import type { Stored } from "../../weights/tensors/stored.ts";
+import { filled, same, transposed, type View, viewStore } from "../../weights/tensors/view.ts";
 
 type Config = Readonly<Record<string, unknown>>;
 

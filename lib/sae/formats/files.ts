@@ -7,10 +7,10 @@ import { excerpt, quote } from "../../quote.ts";
 import { parseJsonObject } from "../../weights/json/json.ts";
 import { readSafetensorsHeader } from "../../weights/formats/safetensors.ts";
 import { readTextIfThere } from "../../weights/files/read_text.ts";
-import type { FileSource } from "../../weights/files/source.ts";
+import type { FileSource } from "../../weights/files/file_source.ts";
 import { ReadSettings } from "../../weights/json/read_settings.ts";
 import { ReadTensors } from "./read_tensors.ts";
-import type { Stored } from "../../weights/tensors/view.ts";
+import type { Stored } from "../../weights/tensors/stored.ts";
 import { scalarsIn } from "./yaml.ts";
 
 /** The tensors of one file by name. */

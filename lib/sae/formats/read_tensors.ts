@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Stored } from "../../weights/tensors/view.ts";
+import type { Stored } from "../../weights/tensors/stored.ts";
 
 /** The tensors of one file; those that were got are used. */
 export class ReadTensors extends Map<string, Stored> {

@@ -1,5 +1,5 @@
 import { openSafetensors, type TensorStore } from "../../weights/tensors/tensors.ts";
-import { readWholeConfig } from "../config.ts";
+import { readWholeConfig } from "../read_config.ts";
 import type { SaeFormat } from "./format.ts";
 
 const WEIGHTS = "sae_weights.safetensors";

@@ -4,8 +4,8 @@
  * @module
  */
 import { quote } from "../../quote.ts";
-import { readSaeConfig, type SaeConfig } from "../config.ts";
-import type { Normalization } from "../normalization.ts";
+import type { Normalization, SaeConfig } from "../config.ts";
+import { readSaeConfig } from "../read_config.ts";
 import type { SaeFiles } from "./files.ts";
 import type { LoadSaeOptions } from "./format.ts";
 

@@ -2,7 +2,8 @@ import { quote } from "../../quote.ts";
 import { need, type SaeFiles, type StoredTensors } from "./files.ts";
 import type { SaeFormat } from "./format.ts";
 import { hookOf, makeConfig, numberIn, numberOf, RAW } from "./settings.ts";
-import { filled, same, type Stored, transposed, type View, viewStore } from "../../weights/tensors/view.ts";
+import type { Stored } from "../../weights/tensors/stored.ts";
+import { filled, same, transposed, type View, viewStore } from "../../weights/tensors/view.ts";
 
 type Config = Readonly<Record<string, unknown>>;
 

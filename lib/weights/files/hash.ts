@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { FileSource } from "./source.ts";
+import type { FileSource } from "./file_source.ts";
 
 const BLOCK = 4 * 2 ** 20;
 

@@ -11,7 +11,7 @@ import {
   scatterBlock,
   STAGING_BYTES,
 } from "./ranges.ts";
-import type { FileSource } from "./source.ts";
+import type { FileSource } from "./file_source.ts";
 import { checkWholeSize, decodeText, MAX_TEXT_BYTES } from "./text.ts";
 
 /** Reading and dropping this many bytes costs about as much as one more seek and read (2 µs). */

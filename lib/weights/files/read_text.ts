@@ -1,4 +1,4 @@
-import type { FileSource } from "./source.ts";
+import type { FileSource } from "./file_source.ts";
 
 /**
  * A text file of at most `maxBytes`, `undefined` where there is none. The file is asked for and not its size: a source

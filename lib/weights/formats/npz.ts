@@ -1,6 +1,6 @@
 import { quote } from "../../quote.ts";
 import { countElements, type Dtype, type TensorInfo } from "./safetensors.ts";
-import type { FileSource } from "../files/source.ts";
+import type { FileSource } from "../files/file_source.ts";
 import { decodeText } from "../files/text.ts";
 import type { ZipSource } from "./zip_source.ts";
 

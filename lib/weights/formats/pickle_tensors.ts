@@ -7,7 +7,7 @@ import { quote } from "../../quote.ts";
 import type { ArrayInfo } from "./npz.ts";
 import { PickleGlobal, PickleObject, type PickleRules, PickleTuple, type PickleValue, readPickle } from "./pickle.ts";
 import { countElements, type Dtype } from "./safetensors.ts";
-import type { FileSource } from "../files/source.ts";
+import type { FileSource } from "../files/file_source.ts";
 import { openZip, type ZipSource } from "./zip_source.ts";
 
 /** torch's storage classes. */

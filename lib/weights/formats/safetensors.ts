@@ -1,6 +1,6 @@
 import { quote } from "../../quote.ts";
 import { isRecord, parseUniqueObject } from "../json/json.ts";
-import type { FileSource } from "../files/source.ts";
+import type { FileSource } from "../files/file_source.ts";
 import { decodeText } from "../files/text.ts";
 
 /** The element types of a safetensors file. */

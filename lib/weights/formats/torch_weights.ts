@@ -6,7 +6,7 @@
 import { makeGate, settleAll } from "../concurrency.ts";
 import { openTorchFile } from "./pickle_tensors.ts";
 import { readShardIndex } from "./shards.ts";
-import type { FileSource } from "../files/source.ts";
+import type { FileSource } from "../files/file_source.ts";
 import type { TensorStore } from "../tensors/tensors.ts";
 import { same, viewStore } from "../tensors/view.ts";
 

@@ -4,7 +4,7 @@ import { type HttpOptions, HttpRequests } from "./requests.ts";
 import { checkPath } from "../files/paths.ts";
 import { type ByteRange, checkParts, checkRange, destinationFor, joinParts, scatterBlock } from "../files/ranges.ts";
 import { shownName } from "../files/shown_name.ts";
-import type { FileSource } from "../files/source.ts";
+import type { FileSource } from "../files/file_source.ts";
 import { checkWholeSize, decodeText, MAX_TEXT_BYTES } from "../files/text.ts";
 
 export type { HttpOptions } from "./requests.ts";

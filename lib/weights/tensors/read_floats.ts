@@ -1,5 +1,5 @@
 import { batchParts, type ByteRange, joinParts, STAGING_BYTES } from "../files/ranges.ts";
-import type { FileSource } from "../files/source.ts";
+import type { FileSource } from "../files/file_source.ts";
 import { bytesToFill, FLOAT_BYTES, type FloatDtype, widenInPlace } from "./widen.ts";
 
 /**

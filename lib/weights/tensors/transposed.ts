@@ -1,7 +1,7 @@
 import { type ByteRange, STAGING_BYTES } from "../files/ranges.ts";
 import { readFloats } from "./read_floats.ts";
 import { FLOAT_BYTES, type FloatDtype } from "./widen.ts";
-import type { Stored, Wanted } from "./view.ts";
+import type { Stored, Wanted } from "./stored.ts";
 
 /** Reading and dropping this many bytes costs about as much as one more read. */
 const GAP_BYTES = 8 * 2 ** 10;

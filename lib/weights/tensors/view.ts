@@ -4,21 +4,13 @@
  * @module
  */
 import { excerpt } from "../../quote.ts";
-import type { ArrayInfo } from "../formats/npz.ts";
 import type { ByteRange } from "../files/ranges.ts";
+import type { Stored, Wanted } from "./stored.ts";
 import { readFloats } from "./read_floats.ts";
-import type { FileSource } from "../files/source.ts";
+import type { FileSource } from "../files/file_source.ts";
 import type { TensorInfo, TensorStore } from "./tensors.ts";
 import { FLOAT_BYTES, type FloatDtype, isFloatDtype } from "./widen.ts";
 import { readTransposed } from "./transposed.ts";
-
-/** A tensor as a file has it. */
-export interface Stored extends ArrayInfo {
-  /** Where to read `file`: the directory, or a zip in it. */
-  readonly from: FileSource;
-  /** The file in the directory that it comes from. */
-  readonly path: string;
-}
 
 /** A tensor under SAELens's name: one of the file, or a vector of one number. */
 export interface View {
@@ -105,12 +97,6 @@ export function viewStore(source: FileSource, views: Readonly<Record<string, Vie
     },
   };
 }
-
-/** Which part of a matrix is wanted. */
-export type Wanted =
-  | { readonly kind: "rows"; readonly start: number; readonly end: number }
-  | { readonly kind: "columns"; readonly start: number; readonly end: number }
-  | { readonly kind: "list"; readonly list: ArrayLike<number> };
 
 interface Found {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** Every format against what its owner's reader makes of the same file (tests/data/formats/make.py). */
 import assert from "node:assert/strict";
 import { createRuntime } from "../../../lib/runtime/runtime.ts";
-import { LOADERS } from "../../../lib/sae/formats/loaders.ts";
+import { LOADERS } from "../../../lib/registry/loaders.ts";
 import { SaeFiles } from "../../../lib/sae/formats/mod.ts";
 import { OTHER_FORMATS } from "../../../lib/sae/formats/others.ts";
 import { saeLens } from "../../../lib/sae/formats/sae_lens.ts";

@@ -1,7 +1,7 @@
 /** A server that fails at random: what is read is right or refused in a line. */
 import assert from "node:assert/strict";
 import { openHttpSource } from "../../../lib/weights/http/http.ts";
-import type { FileSource } from "../../../lib/weights/files/source.ts";
+import type { FileSource } from "../../../lib/weights/files/file_source.ts";
 import { bodyOf, pick } from "./faults.ts";
 import { answerRange, makeRandom, withServer } from "../fixtures.ts";
 

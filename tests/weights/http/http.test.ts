@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { type HttpOptions, openHttpSource } from "../../../lib/weights/http/http.ts";
-import type { FileSource } from "../../../lib/weights/files/source.ts";
+import type { FileSource } from "../../../lib/weights/files/file_source.ts";
 import { openSafetensors } from "../../../lib/weights/tensors/tensors.ts";
 import { answerRange, encode, f32, withDirectory, withServer } from "../fixtures.ts";
 

@@ -1,7 +1,8 @@
 /** Views of tensors: what they give, and how much of a file they read for it. */
 import assert from "node:assert/strict";
-import { filled, flattened, same, type Stored, transposed, viewStore } from "../../../lib/weights/tensors/view.ts";
-import type { FileSource } from "../../../lib/weights/files/source.ts";
+import type { Stored } from "../../../lib/weights/tensors/stored.ts";
+import { filled, flattened, same, transposed, viewStore } from "../../../lib/weights/tensors/view.ts";
+import type { FileSource } from "../../../lib/weights/files/file_source.ts";
 import { FLOAT_BYTES, type FloatDtype } from "../../../lib/weights/tensors/widen.ts";
 import { makeRandom, memorySource } from "../fixtures.ts";
 

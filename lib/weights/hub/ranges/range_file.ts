@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { isRecord } from "../../json/json.ts";
 import { openLocalSource } from "../../files/local.ts";
-import type { FileSource } from "../../files/source.ts";
+import type { FileSource } from "../../files/file_source.ts";
 import {
   lstatIfThere,
   makeDirectory,
