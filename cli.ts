@@ -4,15 +4,15 @@
  * @module
  */
 import { stripVTControlCharacters } from "node:util";
-import { helpText } from "./lib/cli/args_help.ts";
-import { quote, UsageError } from "./lib/cli/args_values.ts";
-import { printData, printNote } from "./lib/cli/output.ts";
+import { helpText } from "./lib/cli/args/help.ts";
+import { quote, UsageError } from "./lib/cli/args/values.ts";
+import { printData, printNote } from "./lib/cli/screen/output.ts";
 import { plainMessage } from "./lib/platform/plain_message.ts";
 import { messageLine, withoutSecrets } from "./lib/quote.ts";
 import { VERSION } from "./lib/version.ts";
 import { nearestNames } from "./lib/nearest_names.ts";
 
-/** What `lib/cli/<command>.ts` exports. */
+/** What `lib/cli/commands/<command>.ts` exports. */
 interface CommandModule {
   run(args: readonly string[]): Promise<void>;
 }
@@ -64,7 +64,7 @@ async function run([name, ...args]: readonly string[]): Promise<void> {
     const [nearest] = nearestNames(name, Object.keys(COMMANDS), 1);
     throw new UsageError(`unknown command ${quote(name)}: the nearest is ${nearest}, --help lists all`);
   }
-  const command = await import(new URL(`./lib/cli/${name}.ts`, import.meta.url).href) as CommandModule;
+  const command = await import(new URL(`./lib/cli/commands/${name}.ts`, import.meta.url).href) as CommandModule;
   await command.run(args);
 }
 

@@ -36,20 +36,20 @@ export type {
 } from "./lib/sae/config.ts";
 export type { ListedSettings } from "./lib/registry/entry.ts";
 export { calculateFeatureAttribution, calculateFeatureAttributions } from "./lib/attribution/attribution.ts";
-export type { AttributionOptions } from "./lib/attribution/attribution_options.ts";
+export type { AttributionOptions } from "./lib/attribution/run/attribution_options.ts";
 export {
   type AttributionGrads,
   calculateAttributionGrads,
   type Question,
-} from "./lib/attribution/attribution_grads.ts";
+} from "./lib/attribution/run/attribution_grads.ts";
 export {
   applySaesAndRun,
   type ApplySaesAndRunOptions,
   type ApplySaesAndRunOutput,
-} from "./lib/attribution/apply_saes.ts";
-export type { Baseline, BaselineRun, SaeBaseline } from "./lib/attribution/baseline.ts";
+} from "./lib/attribution/run/apply_saes.ts";
+export type { Baseline, BaselineRun, SaeBaseline } from "./lib/attribution/run/baseline.ts";
 export { findMethod, type Method, METHOD_NAMES, type MethodName } from "./lib/attribution/methods/mod.ts";
-export { type Prediction, type PromptTest, testPrompt, type TestPromptOptions } from "./lib/attribution/predict.ts";
+export { type Prediction, type PromptTest, testPrompt, type TestPromptOptions } from "./lib/attribution/run/predict.ts";
 export {
   type GraphMetric,
   graphMetric,
@@ -69,15 +69,20 @@ export {
   type TokenSet,
   topTwoLogitDiff,
   weightedLogits,
-} from "./lib/attribution/metrics.ts";
+} from "./lib/attribution/metric/metrics.ts";
 
 // What it returns.
-export type { Attribution, AttributionParts } from "./lib/attribution/result.ts";
-export { UnalignedPromptsError } from "./lib/attribution/baseline.ts";
-export type { AttributionRow, Decomposition, DirectEffect, SaeAttribution } from "./lib/attribution/sae_attribution.ts";
-export type { Fit } from "./lib/attribution/fit.ts";
-export type { SaeRun } from "./lib/attribution/apply.ts";
-export type { BaselineSummary, DecompositionSummary, SaeSummary, Summary } from "./lib/attribution/summary.ts";
+export type { Attribution, AttributionParts } from "./lib/attribution/result/result.ts";
+export { UnalignedPromptsError } from "./lib/attribution/run/baseline.ts";
+export type {
+  AttributionRow,
+  Decomposition,
+  DirectEffect,
+  SaeAttribution,
+} from "./lib/attribution/result/sae_attribution.ts";
+export type { Fit } from "./lib/attribution/result/fit.ts";
+export type { SaeRun } from "./lib/attribution/run/apply.ts";
+export type { BaselineSummary, DecompositionSummary, SaeSummary, Summary } from "./lib/attribution/result/summary.ts";
 export {
   type CentralDifference,
   checkAttribution,
@@ -85,38 +90,43 @@ export {
   type HookCheck,
   type PatchedFeature,
   patchFeatures,
-} from "./lib/attribution/check.ts";
-export { type AblatedFeature, ablateFeatures, ablateJointly, type AblationRow } from "./lib/attribution/ablation.ts";
+} from "./lib/attribution/trust/check.ts";
+export {
+  type AblatedFeature,
+  ablateFeatures,
+  ablateJointly,
+  type AblationRow,
+} from "./lib/attribution/change/ablation.ts";
 export {
   type Ablation,
   evaluateFaithfulness,
   type FaithfulnessCurves,
   type FaithfulnessOptions,
   type FaithfulnessPoint,
-} from "./lib/attribution/faithfulness.ts";
+} from "./lib/attribution/trust/faithfulness.ts";
 export type {
   IntegratedGradient,
   Integration,
   IntegrationOptions,
 } from "./lib/attribution/methods/integrated_gradients.ts";
-export type { FeatureAt } from "./lib/attribution/contributions.ts";
-export type { DownstreamError } from "./lib/attribution/downstream_error.ts";
-export type { EffectOptions, VariantOptions } from "./lib/attribution/variants.ts";
-export type { Intervention, SteeredActivation } from "./lib/attribution/interventions.ts";
+export type { FeatureAt } from "./lib/attribution/run/contributions.ts";
+export type { DownstreamError } from "./lib/attribution/change/downstream_error.ts";
+export type { EffectOptions, VariantOptions } from "./lib/attribution/change/variants.ts";
+export type { Intervention, SteeredActivation } from "./lib/attribution/change/interventions.ts";
 export {
   steer,
   type Steered,
   type SteeredPrediction,
   steeredPredictions,
   type SteerOptions,
-} from "./lib/attribution/steer.ts";
+} from "./lib/attribution/change/steer.ts";
 export {
   type HookVerification,
   type VerifiedRow,
   verifyAttribution,
   type VerifyOptions,
   type VerifySummary,
-} from "./lib/attribution/verification.ts";
+} from "./lib/attribution/trust/verification.ts";
 export {
   type Explanations,
   LONG_COLUMNS,
@@ -126,16 +136,13 @@ export {
   longTable,
   type LongTableOptions,
   type RowKind,
-} from "./lib/attribution/long_table.ts";
-export type { Positions, Slice } from "./lib/attribution/positions.ts";
-export { featureTable, positionTable } from "./lib/attribution/sum_tables.ts";
-export { evaluateSae, type SaeEvals, type SaeEvalsOptions } from "./lib/attribution/sae_evals.ts";
-export type {
-  ModelBehaviorPreservation,
-  ModelPerformancePreservation,
-} from "./lib/attribution/sae_evals_downstream.ts";
-export type { FeatureFigures, Sparsity } from "./lib/attribution/sae_evals_features.ts";
-export type { ReconstructionQuality, Shrinkage } from "./lib/attribution/sae_evals_reconstruction.ts";
+} from "./lib/attribution/result/long_table.ts";
+export type { Positions, Slice } from "./lib/attribution/result/positions.ts";
+export { featureTable, positionTable } from "./lib/attribution/result/sum_tables.ts";
+export { evaluateSae, type SaeEvals, type SaeEvalsOptions } from "./lib/attribution/evals/sae_evals.ts";
+export type { ModelBehaviorPreservation, ModelPerformancePreservation } from "./lib/attribution/evals/downstream.ts";
+export type { FeatureFigures, Sparsity } from "./lib/attribution/evals/features.ts";
+export type { ReconstructionQuality, Shrinkage } from "./lib/attribution/evals/reconstruction.ts";
 export {
   EDGE_COLUMNS,
   edgeTable,
@@ -145,16 +152,16 @@ export {
   featureEdges,
   type FeatureEdgesOptions,
   type HookFeature,
-} from "./lib/attribution/feature_edges.ts";
-export type { SourceKind, SourceNode } from "./lib/attribution/edge_sources.ts";
-export type { LogitChoice } from "./lib/attribution/graph_logits.ts";
+} from "./lib/attribution/circuits/feature_edges.ts";
+export type { SourceKind, SourceNode } from "./lib/attribution/circuits/edge_sources.ts";
+export type { LogitChoice } from "./lib/attribution/circuits/graph_logits.ts";
 export {
   type AttributionGraph,
   attributionGraph,
   type AttributionGraphOptions,
   type GraphFeature,
   type GraphSum,
-} from "./lib/attribution/attribution_graph.ts";
+} from "./lib/attribution/circuits/attribution_graph.ts";
 export {
   type Adjacency,
   type GraphScores,
@@ -163,7 +170,7 @@ export {
   prune as pruneGraph,
   type Pruned,
   type Thresholds,
-} from "./lib/attribution/graph_influence.ts";
+} from "./lib/attribution/circuits/graph_influence.ts";
 export {
   cantorPairing,
   type CircuitTracerGraph,
@@ -171,9 +178,9 @@ export {
   type CircuitTracerNode,
   type CircuitTracerOptions,
   toCircuitTracer,
-} from "./lib/attribution/circuit_tracer.ts";
-export { attributionTensors } from "./lib/attribution/save_tensors.ts";
-export { emitPython } from "./lib/attribution/emit_python.ts";
+} from "./lib/attribution/circuits/circuit_tracer.ts";
+export { attributionTensors } from "./lib/attribution/result/save_tensors.ts";
+export { emitPython } from "./lib/attribution/result/emit_python.ts";
 export { toCsv } from "./lib/table/csv.ts";
 export { toJson, toJsonLines } from "./lib/table/json.ts";
 export type { Cell, Table } from "./lib/table/table.ts";
@@ -194,13 +201,13 @@ export type {
   ReportToken,
 } from "./lib/report/data.ts";
 export type { FeatureCard, FeatureContext, NamedLogit } from "./lib/report/cards.ts";
-export { type FeatureLogits, featureLogits, type TokenLogit } from "./lib/attribution/feature_logits.ts";
+export { type FeatureLogits, featureLogits, type TokenLogit } from "./lib/attribution/circuits/feature_logits.ts";
 
 // What it is built from, for metrics and tools of one's own.
 export * from "./lib/graph/mod.ts";
 export { type OnnxOptions, outputName, toOnnx } from "./lib/runtime/onnx/encode.ts";
-export type { ProcessingChoice } from "./lib/attribution/processing.ts";
-export type { LazyLogits } from "./lib/attribution/evaluate.ts";
+export type { ProcessingChoice } from "./lib/attribution/run/processing.ts";
+export type { LazyLogits } from "./lib/attribution/metric/value.ts";
 export type { ModelTokenizer } from "./lib/model/tokenizer.ts";
 export type {
   BackwardOptions,
@@ -214,7 +221,7 @@ export type {
 } from "./lib/model/stages/chain.ts";
 export type { WeightChoice } from "./lib/model/stages/binding.ts";
 export type { Unembedding } from "./lib/model/stages/unembedding.ts";
-export type { SaeRunOptions } from "./lib/attribution/run_options.ts";
+export type { SaeRunOptions } from "./lib/attribution/run/run_options.ts";
 export type { Constants, Device, Inputs, Runtime, RuntimeOptions, Session } from "./lib/runtime/runtime.ts";
 export type { DeviceTensor, FloatTensor, Tensor, TensorData } from "./lib/runtime/tensor.ts";
 export type { Normalized } from "./lib/sae/normalization.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Model } from "../model/model.ts";
-import { analyseSaes } from "./analyse_saes.ts";
+import { analyseSaes } from "./run/analyse_saes.ts";
 import {
   type AttributionGrads,
   calculateAttributionGrads,
@@ -12,17 +12,17 @@ import {
   type Question,
   type TokenizedQuestion,
   tokenizeQuestion,
-} from "./attribution_grads.ts";
-import { type AttributionOptions, checkAttributionOptions } from "./attribution_options.ts";
-import { runBaseline } from "./baseline.ts";
-import { batchesOf } from "./batches.ts";
+} from "./run/attribution_grads.ts";
+import { type AttributionOptions, checkAttributionOptions } from "./run/attribution_options.ts";
+import { runBaseline } from "./run/baseline.ts";
+import { batchesOf } from "./run/batches.ts";
 import { findMethod } from "./methods/mod.ts";
-import type { Metric } from "./metrics.ts";
-import { type Prediction, predictionOf, predictionRow } from "./predict.ts";
-import { answerWarnings } from "./prompt_warnings.ts";
-import { processingIsGuessed } from "./processing.ts";
-import { Attribution } from "./result.ts";
-import { integrationWarnings, specialTokenWarnings, tryOtherProcessing } from "./warnings.ts";
+import type { Metric } from "./metric/metrics.ts";
+import { type Prediction, predictionOf, predictionRow } from "./run/predict.ts";
+import { answerWarnings } from "./run/prompt_warnings.ts";
+import { processingIsGuessed } from "./run/processing.ts";
+import { Attribution } from "./result/result.ts";
+import { integrationWarnings, specialTokenWarnings, tryOtherProcessing } from "./run/warnings.ts";
 
 /**
  * The attribution of a metric to SAE features and, if asked, to model activations: gradient × activation, or another
@@ -46,7 +46,7 @@ import { integrationWarnings, specialTokenWarnings, tryOtherProcessing } from ".
  * import { loadModel } from "../model/model.ts";
  * import { loadSae } from "../sae/load.ts";
  * import { calculateFeatureAttribution } from "./attribution.ts";
- * import { logitDiff } from "./metrics.ts";
+ * import { logitDiff } from "./metric/metrics.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });
  * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { makeMetric, type MetricChoice } from "../attribution/make_metric.ts";
-import type { Metric, TokenRef } from "../attribution/metrics.ts";
+import { makeMetric, type MetricChoice } from "../attribution/metric/make_metric.ts";
+import type { Metric, TokenRef } from "../attribution/metric/metrics.ts";
 import { METRIC_FIELDS } from "../request/fields.ts";
 import { chooseMetric } from "../request/metric.ts";
 import { inWords, RequestError, sayColumn } from "../request/request_error.ts";

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { AttributionOptions } from "../attribution/attribution_options.ts";
+import type { AttributionOptions } from "../attribution/run/attribution_options.ts";
 import type { IntegrationOptions } from "../attribution/methods/integrated_gradients.ts";
 import type { MethodName } from "../attribution/methods/names.ts";
-import type { LongColumn } from "../attribution/long_table.ts";
-import type { Positions } from "../attribution/positions.ts";
-import type { MetricName } from "../attribution/metric_names.ts";
-import type { TokenRef } from "../attribution/metrics.ts";
-import type { ProcessingChoice } from "../attribution/processing.ts";
+import type { LongColumn } from "../attribution/result/long_table.ts";
+import type { Positions } from "../attribution/result/positions.ts";
+import type { MetricName } from "../attribution/metric/names.ts";
+import type { TokenRef } from "../attribution/metric/metrics.ts";
+import type { ProcessingChoice } from "../attribution/run/processing.ts";
 import type { WeightBinding } from "../model/stages/stages.ts";
 import type { Device } from "../runtime/runtime.ts";
 import type { ChatRequest } from "../request/request.ts";

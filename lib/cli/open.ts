@@ -9,11 +9,11 @@ import { loadSaes } from "../sae/load.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import type { ModelRequest } from "../request/request.ts";
-import type { Screen } from "./output.ts";
-import { expectedTokens, type PromptSource, STDIN } from "./prompt.ts";
-import { withProgress } from "./progress.ts";
+import type { Screen } from "./screen/output.ts";
+import { expectedTokens, type PromptSource, STDIN } from "./args/prompt.ts";
+import { withProgress } from "./screen/progress.ts";
 import { shownName } from "../weights/files/shown_name.ts";
-import { withDownloadProgress } from "./pull_progress.ts";
+import { withDownloadProgress } from "./screen/pull_progress.ts";
 import { EVERY_LAYER, type SaeRequest } from "../request/saes.ts";
 
 /** A model and its SAEs, closed together. */

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { tokenizeQuestion } from "../attribution/attribution_grads.ts";
-import { checkPositions, type Positions } from "../attribution/positions.ts";
-import { makeMetric } from "../attribution/make_metric.ts";
-import { runOptionsOf } from "../attribution/run_options.ts";
-import type { PromptRequest } from "./run_request.ts";
+import { tokenizeQuestion } from "../attribution/run/attribution_grads.ts";
+import { checkPositions, type Positions } from "../attribution/result/positions.ts";
+import { makeMetric } from "../attribution/metric/make_metric.ts";
+import { runOptionsOf } from "../attribution/run/run_options.ts";
+import type { PromptRequest } from "./args/run_request.ts";
 import type { Opened } from "./open.ts";
 
 /** @throws {RangeError} if the prompt, with what the metric adds to it, has none of one of the positions */

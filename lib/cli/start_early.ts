@@ -5,7 +5,7 @@
  */
 import { findNative } from "../runtime/onnx/find_native.ts";
 import type { Device } from "../runtime/runtime.ts";
-import { expectedTokens, type PromptSource, STDIN } from "./prompt.ts";
+import { expectedTokens, type PromptSource, STDIN } from "./args/prompt.ts";
 
 /** Up to so many tokens, more than one thread costs more to start than it saves. */
 const SHORT_PROMPT_TOKENS = 48;

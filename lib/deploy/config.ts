@@ -9,7 +9,7 @@ import type { BatchSettings, SaeSettings } from "../batch/settings.ts";
 import { DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
 import { Fields } from "../weights/json/fields.ts";
 import { isRecord } from "../weights/json/json.ts";
-import { METRIC_NAMES } from "../attribution/metric_names.ts";
+import { METRIC_NAMES } from "../attribution/metric/names.ts";
 
 /** A configuration that was read. */
 export interface CronConfig {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { longTable } from "../attribution/long_table.ts";
+import { longTable } from "../attribution/result/long_table.ts";
 import { attributeShard } from "../batch/shards/attribute_shard.ts";
 import { explainedBy } from "../batch/output/explained.ts";
 import { identify } from "../batch/shards/manifest.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { NoDirectionError } from "../attribution/feature_directions.ts";
-import { type FeatureLogits, featureLogits } from "../attribution/feature_logits.ts";
-import type { Attribution } from "../attribution/result.ts";
-import type { AttributionRow } from "../attribution/sae_attribution.ts";
+import { NoDirectionError } from "../attribution/circuits/feature_directions.ts";
+import { type FeatureLogits, featureLogits } from "../attribution/circuits/feature_logits.ts";
+import type { Attribution } from "../attribution/result/result.ts";
+import type { AttributionRow } from "../attribution/result/sae_attribution.ts";
 import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 import { bundledActivities, type FeatureActivity } from "./bundled_contexts.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { PROCESSING_FLAGS } from "../attribution/processing.ts";
-import type { Attribution, AttributionParts } from "../attribution/result.ts";
+import { PROCESSING_FLAGS } from "../attribution/run/processing.ts";
+import type { Attribution, AttributionParts } from "../attribution/result/result.ts";
 import type { Processing } from "../../models/family.ts";
 import type { Sae } from "../sae/sae.ts";
 

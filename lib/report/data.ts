@@ -4,9 +4,9 @@
  * @module
  */
 import { checkOptions, type OptionKinds } from "../options.ts";
-import type { Explanations } from "../attribution/long_table.ts";
-import type { Attribution } from "../attribution/result.ts";
-import { showProcessing } from "../attribution/processing.ts";
+import type { Explanations } from "../attribution/result/long_table.ts";
+import type { Attribution } from "../attribution/result/result.ts";
+import { showProcessing } from "../attribution/run/processing.ts";
 import { VERSION } from "../version.ts";
 import type { FeatureCard } from "./cards.ts";
 import { commandOf } from "./command.ts";

@@ -3,16 +3,16 @@
  *
  * @module
  */
-import { NEURONPEDIA_ID } from "../attribution/long_table.ts";
+import { NEURONPEDIA_ID } from "../attribution/result/long_table.ts";
 import {
   continuationPredictions,
   type Prediction,
   predictionOf,
   predictionRow,
   predictionsAt,
-} from "../attribution/predict.ts";
-import type { Attribution } from "../attribution/result.ts";
-import type { AttributionRow, SaeAttribution } from "../attribution/sae_attribution.ts";
+} from "../attribution/run/predict.ts";
+import type { Attribution } from "../attribution/result/result.ts";
+import type { AttributionRow, SaeAttribution } from "../attribution/result/sae_attribution.ts";
 import { featureCards } from "./cards.ts";
 import type { ReportData, ReportDataOptions, ReportPrediction, ReportRows, ReportSae } from "./data.ts";
 import { addsUpWords, errorWords, fitWords } from "./words.ts";

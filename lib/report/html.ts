@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Attribution } from "../attribution/result.ts";
+import type { Attribution } from "../attribution/result/result.ts";
 import { clientFile, clientScript } from "./client.ts";
 import { type ReportData, reportData, type ReportDataOptions } from "./data.ts";
 import { signed } from "./figures.ts";

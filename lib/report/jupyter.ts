@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Attribution } from "../attribution/result.ts";
+import { Attribution } from "../attribution/result/result.ts";
 import { toHtml } from "./to_html.ts";
 
 /** What a Jupyter front end chooses from, by media type. */

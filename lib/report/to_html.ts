@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Attribution } from "../attribution/result.ts";
+import type { Attribution } from "../attribution/result/result.ts";
 import type { ReportDataOptions } from "./data.ts";
 
 type Html = typeof import("./html.ts");

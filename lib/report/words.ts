@@ -4,10 +4,10 @@
  * @module
  */
 import type { Processing } from "../../models/family.ts";
-import { PROCESSING_FLAGS, type ProcessingChoice, showProcessing } from "../attribution/processing.ts";
-import type { Attribution } from "../attribution/result.ts";
-import type { Fit } from "../attribution/fit.ts";
-import type { SaeAttribution } from "../attribution/sae_attribution.ts";
+import { PROCESSING_FLAGS, type ProcessingChoice, showProcessing } from "../attribution/run/processing.ts";
+import type { Attribution } from "../attribution/result/result.ts";
+import type { Fit } from "../attribution/result/fit.ts";
+import type { SaeAttribution } from "../attribution/result/sae_attribution.ts";
 import type { Token } from "../model/model.ts";
 import { findMethod, type MethodName } from "../attribution/methods/mod.ts";
 import { displayWidth, printable } from "../table/terminal.ts";

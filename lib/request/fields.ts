@@ -5,9 +5,9 @@
  * @module
  */
 import { METHOD_NAMES } from "../attribution/methods/names.ts";
-import { METRIC_NAMES } from "../attribution/metric_names.ts";
-import { LONG_COLUMNS } from "../attribution/long_table.ts";
-import { PROCESSING_CHOICES } from "../attribution/processing.ts";
+import { METRIC_NAMES } from "../attribution/metric/names.ts";
+import { LONG_COLUMNS } from "../attribution/result/long_table.ts";
+import { PROCESSING_CHOICES } from "../attribution/run/processing.ts";
 import { DEFAULT_MODEL } from "../bundled.ts";
 import { WEIGHT_CHOICES } from "../model/stages/binding.ts";
 import { DEVICES } from "../runtime/runtime.ts";

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { MetricChoice } from "../attribution/make_metric.ts";
-import type { MetricName } from "../attribution/metric_names.ts";
-import type { TokenRef } from "../attribution/metrics.ts";
+import type { MetricChoice } from "../attribution/metric/make_metric.ts";
+import type { MetricName } from "../attribution/metric/names.ts";
+import type { TokenRef } from "../attribution/metric/metrics.ts";
 import { quote } from "../quote.ts";
 import type { RequestValues } from "./fields.ts";
 import { RequestError } from "./request_error.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { AttributionOptions } from "../attribution/attribution_options.ts";
+import type { AttributionOptions } from "../attribution/run/attribution_options.ts";
 import type { IntegrationOptions } from "../attribution/methods/integrated_gradients.ts";
 import type { MethodName } from "../attribution/methods/names.ts";
-import { PROCESSING_FLAGS, type ProcessingChoice } from "../attribution/processing.ts";
+import { PROCESSING_FLAGS, type ProcessingChoice } from "../attribution/run/processing.ts";
 import { DEFAULT_MODEL } from "../bundled.ts";
 import type { WeightChoice } from "../model/stages/binding.ts";
 import { quote } from "../quote.ts";

@@ -4,11 +4,11 @@
  * @module
  */
 import { calculateFeatureAttribution } from "../attribution/attribution.ts";
-import { longTable } from "../attribution/long_table.ts";
-import { promptWarnings } from "../attribution/prompt_warnings.ts";
-import { resolvePrependBos } from "../attribution/processing.ts";
-import { type PromptTest, testPrompt } from "../attribution/predict.ts";
-import type { Attribution } from "../attribution/result.ts";
+import { longTable } from "../attribution/result/long_table.ts";
+import { promptWarnings } from "../attribution/run/prompt_warnings.ts";
+import { resolvePrependBos } from "../attribution/run/processing.ts";
+import { type PromptTest, testPrompt } from "../attribution/run/predict.ts";
+import type { Attribution } from "../attribution/result/result.ts";
 import { loadModel, type Model } from "../model/model.ts";
 import { reportData } from "../report/data.ts";
 import { loadSae } from "../sae/load.ts";
@@ -19,7 +19,7 @@ import type { Table } from "../table/table.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import { attributeCommand } from "./command.ts";
 import type { AttributeJob, Job, JobEvent, PredictJob, RunChoice, SaeChoice, WorkerOptions } from "./jobs.ts";
-import { makeMetric } from "../attribution/make_metric.ts";
+import { makeMetric } from "../attribution/metric/make_metric.ts";
 import { RecentlyUsed } from "./opened.ts";
 
 /** Weights stay on disk; what is open costs its sessions and file handles. */

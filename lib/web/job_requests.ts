@@ -4,9 +4,9 @@
  * @module
  */
 import { quote } from "../quote.ts";
-import { LONG_COLUMNS, type LongColumn } from "../attribution/long_table.ts";
-import { PROCESSING_CHOICES } from "../attribution/processing.ts";
-import type { MetricChoice } from "../attribution/make_metric.ts";
+import { LONG_COLUMNS, type LongColumn } from "../attribution/result/long_table.ts";
+import { PROCESSING_CHOICES } from "../attribution/run/processing.ts";
+import type { MetricChoice } from "../attribution/metric/make_metric.ts";
 import { ApiError } from "./api_error.ts";
 import { Fields } from "../weights/json/fields.ts";
 import { type AttributeJob, METRICS, type PredictJob, RESULT_FORMATS, type RunChoice, type SaeChoice } from "./jobs.ts";

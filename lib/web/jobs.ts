@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { MetricChoice } from "../attribution/make_metric.ts";
-import type { LongColumn } from "../attribution/long_table.ts";
-import type { ProcessingChoice } from "../attribution/processing.ts";
+import type { MetricChoice } from "../attribution/metric/make_metric.ts";
+import type { LongColumn } from "../attribution/result/long_table.ts";
+import type { ProcessingChoice } from "../attribution/run/processing.ts";
 import type { Device } from "../runtime/runtime.ts";
 
 /** How the worker runs. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ablateFeatures, calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
-import { pearson, slope, spearman } from "../../lib/attribution/statistics.ts";
+import { pearson, slope, spearman } from "../../lib/attribution/trust/statistics.ts";
 import { BUNDLED, DEFAULT_MODEL } from "../../lib/bundled.ts";
 
 interface Prompt {

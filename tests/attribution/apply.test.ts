@@ -8,7 +8,7 @@ import {
   logitDiff,
   type Sae,
 } from "../../mod.ts";
-import { excludedPositions } from "../../lib/attribution/apply.ts";
+import { excludedPositions } from "../../lib/attribution/run/apply.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
 import { config, functionStore, noiseTensors } from "../sae/fixtures.ts";
 import { DATA, largest, worstDifference } from "./golden.ts";

@@ -2,7 +2,7 @@
  * Attributions of several prompts in one pass: against the reference stack's numbers, and against each prompt alone.
  */
 import assert from "node:assert/strict";
-import { batchesOf } from "../../lib/attribution/batches.ts";
+import { batchesOf } from "../../lib/attribution/run/batches.ts";
 import {
   type Attribution,
   type AttributionOptions,

@@ -8,8 +8,8 @@ import {
   loadSae,
   logitDiff,
 } from "../../mod.ts";
-import { checkAttribution, patchFeatures } from "../../lib/attribution/check.ts";
-import { UnalignedPromptsError } from "../../lib/attribution/baseline.ts";
+import { checkAttribution, patchFeatures } from "../../lib/attribution/trust/check.ts";
+import { UnalignedPromptsError } from "../../lib/attribution/run/baseline.ts";
 import {
   assertClose,
   assertLogitsClose,

@@ -14,7 +14,7 @@ import {
   targetText,
   weightedLogits,
 } from "../../mod.ts";
-import { emitPython } from "../../lib/attribution/emit_python.ts";
+import { emitPython } from "../../lib/attribution/result/emit_python.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
 import { config, functionStore, noiseTensors } from "../sae/fixtures.ts";
 import { DATA } from "./golden.ts";

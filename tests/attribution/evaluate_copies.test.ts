@@ -1,8 +1,8 @@
 /** Metrics of many copies at once, against one copy at a time. */
 import assert from "node:assert/strict";
 import { loadModel, logitDiff, logProb, loss, type Metric, weightedLogits } from "../../mod.ts";
-import { metricGradient, resolveMetric } from "../../lib/attribution/evaluate.ts";
-import { metricGradients, metricValues } from "../../lib/attribution/evaluate_copies.ts";
+import { metricGradient, resolveMetric } from "../../lib/attribution/metric/value.ts";
+import { metricGradients, metricValues } from "../../lib/attribution/metric/value_of_copies.ts";
 import { relativeError, uniform } from "../graph/numbers.ts";
 import { DATA } from "./golden.ts";
 

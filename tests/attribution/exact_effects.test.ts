@@ -1,8 +1,8 @@
 /** Exact ablation, many features at once from the hook on, against the reference stack and against passes from the prompt. */
 import assert from "node:assert/strict";
 import { ablateFeatures, ablateJointly } from "../../mod.ts";
-import type { FeatureAt } from "../../lib/attribution/contributions.ts";
-import type { DownstreamError } from "../../lib/attribution/downstream_error.ts";
+import type { FeatureAt } from "../../lib/attribution/run/contributions.ts";
+import type { DownstreamError } from "../../lib/attribution/change/downstream_error.ts";
 import { assertClose, DATA, type GoldenCase, goldenCases, openSaes, runGolden } from "./golden.ts";
 import { goldenModels } from "./golden_models.ts";
 import { effectFromPrompt } from "./whole_pass.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { featureDirections, NoDirectionError } from "../../lib/attribution/feature_directions.ts";
-import { featureLogits } from "../../lib/attribution/feature_logits.ts";
+import { featureDirections, NoDirectionError } from "../../lib/attribution/circuits/feature_directions.ts";
+import { featureLogits } from "../../lib/attribution/circuits/feature_logits.ts";
 import { loadModel, type Model } from "../../lib/model/model.ts";
 import { loadSae, loadSaes } from "../../lib/sae/load.ts";
 import { openSource } from "../../lib/weights/files/source.ts";

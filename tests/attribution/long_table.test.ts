@@ -6,9 +6,9 @@ import {
   longTable,
   neuronpediaQuickList,
   neuronpediaUrl,
-} from "../../lib/attribution/long_table.ts";
-import { checkPositions, positionsIn } from "../../lib/attribution/positions.ts";
-import { featureTable, positionTable } from "../../lib/attribution/sum_tables.ts";
+} from "../../lib/attribution/result/long_table.ts";
+import { checkPositions, positionsIn } from "../../lib/attribution/result/positions.ts";
+import { featureTable, positionTable } from "../../lib/attribution/result/sum_tables.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
 import { config, functionStore, noiseTensors } from "../sae/fixtures.ts";
 import { DATA } from "./golden.ts";

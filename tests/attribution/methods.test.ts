@@ -1,8 +1,8 @@
 /** RelP and frozen patterns: goldens of the reference stack, conservation in float64, and the rules one by one. */
 import assert from "node:assert/strict";
 import { findMethod, METHOD_NAMES, type MethodName } from "../../lib/attribution/methods/mod.ts";
-import { metricValue } from "../../lib/attribution/evaluate.ts";
-import { pearson } from "../../lib/attribution/statistics.ts";
+import { metricValue } from "../../lib/attribution/metric/value.ts";
+import { pearson } from "../../lib/attribution/trust/statistics.ts";
 import {
   calculateAttributionGrads,
   calculateFeatureAttribution,

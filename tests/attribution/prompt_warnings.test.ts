@@ -9,7 +9,7 @@ import {
   targetText,
   testPrompt,
 } from "../../mod.ts";
-import { answerWarnings, promptWarnings } from "../../lib/attribution/prompt_warnings.ts";
+import { answerWarnings, promptWarnings } from "../../lib/attribution/run/prompt_warnings.ts";
 import { runCli } from "../cli/run_cli.ts";
 import { post, startServer } from "../web/ask.ts";
 

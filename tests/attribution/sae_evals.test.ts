@@ -1,6 +1,6 @@
 /** SAE figures against SAELens's own `run_evals`: golden cases, and tests/data/evals/make.py on fixed texts. */
 import assert from "node:assert/strict";
-import { evaluateSae, type SaeEvals, type SaeEvalsOptions } from "../../lib/attribution/sae_evals.ts";
+import { evaluateSae, type SaeEvals, type SaeEvalsOptions } from "../../lib/attribution/evals/sae_evals.ts";
 import { loadModel, loadSae, type Model, type Sae } from "../../mod.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
 import { config, functionStore } from "../sae/fixtures.ts";

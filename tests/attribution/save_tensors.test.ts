@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
-import { attributionTensors } from "../../lib/attribution/save_tensors.ts";
+import { attributionTensors } from "../../lib/attribution/result/save_tensors.ts";
 import { writeFileAtomic } from "../../lib/table/write_file.ts";
 import { openSource } from "../../lib/weights/files/source.ts";
 import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";

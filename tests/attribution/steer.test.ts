@@ -11,8 +11,8 @@ import {
   steeredPredictions,
   type SteerOptions,
 } from "../../mod.ts";
-import { type SaeRun, seenBy, withSeen } from "../../lib/attribution/apply.ts";
-import { calculateAttributionGrads } from "../../lib/attribution/attribution_grads.ts";
+import { type SaeRun, seenBy, withSeen } from "../../lib/attribution/run/apply.ts";
+import { calculateAttributionGrads } from "../../lib/attribution/run/attribution_grads.ts";
 import type { Replacement } from "../../lib/model/stages/chain.ts";
 import { openSource } from "../../lib/weights/files/source.ts";
 import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";

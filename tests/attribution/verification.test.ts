@@ -8,7 +8,7 @@ import {
   patchFeatures,
   verifyAttribution,
 } from "../../mod.ts";
-import { pearson, slope, spearman } from "../../lib/attribution/statistics.ts";
+import { pearson, slope, spearman } from "../../lib/attribution/trust/statistics.ts";
 import { assertClose, DATA, goldenCases, openSaes, runGolden } from "./golden.ts";
 import { effectFromPrompt } from "./whole_pass.ts";
 

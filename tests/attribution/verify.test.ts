@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { parseFigures } from "../../lib/attribution/figures.ts";
-import { type FigureCheck, verifyFigures } from "../../lib/attribution/verify.ts";
+import { parseFigures } from "../../lib/attribution/trust/figures.ts";
+import { type FigureCheck, verifyFigures } from "../../lib/attribution/trust/published.ts";
 import { loadModel } from "../../mod.ts";
 import { DATA, goldenCases, openSaes } from "./golden.ts";
 import { publishedCase } from "./published.ts";

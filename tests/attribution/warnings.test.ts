@@ -7,7 +7,7 @@ import {
   loadSae,
 } from "../../mod.ts";
 import { bundledUrl } from "../../lib/bundled.ts";
-import { topTwoLogitDiff } from "../../lib/attribution/metrics.ts";
+import { topTwoLogitDiff } from "../../lib/attribution/metric/metrics.ts";
 import { DATA } from "./golden.ts";
 
 const tinyFacts = await loadModel("tiny-facts", { threads: 1 });

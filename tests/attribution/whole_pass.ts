@@ -2,10 +2,10 @@
  * Exact ablation a second way: from the prompt, one feature and one pass at a time, the hook's value decoded anew without
  * the feature. Shares with the batched way the blocks' graphs and the SAE's encoder and decoder only.
  */
-import { type SaeRun, seenBy, withSeen } from "../../lib/attribution/apply.ts";
-import type { FeatureAt } from "../../lib/attribution/contributions.ts";
-import { metricValue } from "../../lib/attribution/evaluate.ts";
-import type { DownstreamError } from "../../lib/attribution/downstream_error.ts";
+import { type SaeRun, seenBy, withSeen } from "../../lib/attribution/run/apply.ts";
+import type { FeatureAt } from "../../lib/attribution/run/contributions.ts";
+import { metricValue } from "../../lib/attribution/metric/value.ts";
+import type { DownstreamError } from "../../lib/attribution/change/downstream_error.ts";
 import type { Replacement } from "../../lib/model/stages/chain.ts";
 import type { Attribution, Encoded } from "../../mod.ts";
 

@@ -1,17 +1,17 @@
 /** The command `batch`: what it writes, against single runs and against sums made from its rows. */
 import assert from "node:assert/strict";
 import { calculateFeatureAttribution } from "../../lib/attribution/attribution.ts";
-import { longTable } from "../../lib/attribution/long_table.ts";
-import { testPrompt } from "../../lib/attribution/predict.ts";
-import { logitDiff } from "../../lib/attribution/metrics.ts";
+import { longTable } from "../../lib/attribution/result/long_table.ts";
+import { testPrompt } from "../../lib/attribution/run/predict.ts";
+import { logitDiff } from "../../lib/attribution/metric/metrics.ts";
 import { parquetReadObjects } from "../../lib/deps/hyparquet.ts";
 import { compressors } from "../../lib/batch/input/parquet/decompress.ts";
 import { parse } from "../../lib/deps/csv_parse.ts";
 import { loadModel } from "../../lib/model/model.ts";
 import { loadSae } from "../../lib/sae/load.ts";
 import { toCsv } from "../../lib/table/csv.ts";
-import { UsageError } from "../../lib/cli/args.ts";
-import { parseRequest } from "../../lib/cli/batch.ts";
+import { UsageError } from "../../lib/cli/args/args.ts";
+import { parseRequest } from "../../lib/cli/commands/batch.ts";
 import { inDirectory, type Outcome, runCli } from "../cli/run_cli.ts";
 import { assertSameTrees, makePrompts, readTree, toJsonLines } from "./prompts.ts";
 

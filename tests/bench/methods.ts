@@ -5,7 +5,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { pearson, slope, spearman } from "../../lib/attribution/statistics.ts";
+import { pearson, slope, spearman } from "../../lib/attribution/trust/statistics.ts";
 import { BUNDLED, DEFAULT_MODEL } from "../../lib/bundled.ts";
 import {
   ablateFeatures,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type CommandSpec, helpText, parseCommand, UsageError } from "../../lib/cli/args.ts";
+import { type CommandSpec, helpText, parseCommand, UsageError } from "../../lib/cli/args/args.ts";
 
 const spec = {
   name: "attribute",

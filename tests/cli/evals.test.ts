@@ -1,8 +1,8 @@
 /** The command `evals`: SAELens's figures from a file of prompts. */
 import assert from "node:assert/strict";
-import { UsageError } from "../../lib/cli/args.ts";
-import { parseRequest, run } from "../../lib/cli/evals.ts";
-import { STDIN } from "../../lib/cli/prompt.ts";
+import { UsageError } from "../../lib/cli/args/args.ts";
+import { parseRequest, run } from "../../lib/cli/commands/evals.ts";
+import { STDIN } from "../../lib/cli/args/prompt.ts";
 import { HOOK, inDirectory, MODEL, ON_MODEL, runCli, SAE, SAES } from "./run_cli.ts";
 
 type Figures = Record<string, Record<string, number | null>>;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { findExplanations } from "../../lib/cli/explanations.ts";
-import { readFeatureTexts } from "../../lib/cli/feature_texts.ts";
+import { findExplanations } from "../../lib/cli/files/explanations.ts";
+import { readFeatureTexts } from "../../lib/cli/files/feature_texts.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
 import { config, functionStore, noiseTensors } from "../sae/fixtures.ts";
 import { inDirectory } from "./run_cli.ts";

@@ -1,9 +1,9 @@
 /** The commands `graph` and `edges`. */
 import assert from "node:assert/strict";
 import type { CircuitTracerGraph } from "../../mod.ts";
-import { UsageError } from "../../lib/cli/args.ts";
-import { parseRequest as parseEdges } from "../../lib/cli/edges.ts";
-import { parseRequest as parseGraph } from "../../lib/cli/graph.ts";
+import { UsageError } from "../../lib/cli/args/args.ts";
+import { parseRequest as parseEdges } from "../../lib/cli/commands/edges.ts";
+import { parseRequest as parseGraph } from "../../lib/cli/commands/graph.ts";
 import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
 import { inDirectory, MODEL, PROMPT, runCli, SAES } from "./run_cli.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { UsageError } from "../../lib/cli/args.ts";
-import { parseRequest } from "../../lib/cli/models.ts";
-import { listModels, modelRows } from "../../lib/cli/models_run.ts";
+import { UsageError } from "../../lib/cli/args/args.ts";
+import { parseRequest } from "../../lib/cli/commands/models.ts";
+import { listModels, modelRows } from "../../lib/cli/runs/models.ts";
 import { inDirectory } from "./run_cli.ts";
 
 Deno.test("models: what a command line asks for", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { parseRequest } from "../../lib/cli/pull.ts";
-import { describeProgress, formatBytes, withDownloadProgress } from "../../lib/cli/pull_progress.ts";
-import { findOnHub } from "../../lib/cli/pull_names.ts";
+import { parseRequest } from "../../lib/cli/commands/pull.ts";
+import { describeProgress, formatBytes, withDownloadProgress } from "../../lib/cli/screen/pull_progress.ts";
+import { findOnHub } from "../../lib/cli/files/pull_names.ts";
 import { chooseFiles } from "../../lib/weights/hub/choose_files.ts";
 import { COMMIT, type FakeFile, type FakeHub, makeBytes, textFile, tree, withHub } from "../weights/hub/fake_hub.ts";
 import type { Outcome } from "./run_cli.ts";

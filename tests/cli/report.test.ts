@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { parseRequest } from "../../lib/cli/report.ts";
-import { UsageError } from "../../lib/cli/args.ts";
+import { parseRequest } from "../../lib/cli/commands/report.ts";
+import { UsageError } from "../../lib/cli/args/args.ts";
 import { inDirectory, MODEL, PROMPT, runCli, SAE } from "./run_cli.ts";
 
 Deno.test("report: what a command line asks for", () => {

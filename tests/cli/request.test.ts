@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { UsageError } from "../../lib/cli/args.ts";
-import { parseRequest as parseAttribute } from "../../lib/cli/attribute.ts";
-import { readDestination } from "../../lib/cli/format.ts";
-import { parseRequest as parsePredict } from "../../lib/cli/predict.ts";
-import { STDIN } from "../../lib/cli/prompt.ts";
-import { positionsIn } from "../../lib/attribution/positions.ts";
+import { UsageError } from "../../lib/cli/args/args.ts";
+import { parseRequest as parseAttribute } from "../../lib/cli/commands/attribute.ts";
+import { readDestination } from "../../lib/cli/args/format.ts";
+import { parseRequest as parsePredict } from "../../lib/cli/commands/predict.ts";
+import { STDIN } from "../../lib/cli/args/prompt.ts";
+import { positionsIn } from "../../lib/attribution/result/positions.ts";
 import { readPositions } from "../../lib/request/rows.ts";
 
 /** The message of the UsageError that `work` throws. */

@@ -6,7 +6,7 @@ export async function runCommand(
   args: readonly string[],
   env: Record<string, string>,
 ): Promise<Outcome> {
-  const module = new URL(`../../lib/cli/${command}.ts`, import.meta.url).href;
+  const module = new URL(`../../lib/cli/commands/${command}.ts`, import.meta.url).href;
   const code = `import { run } from ${JSON.stringify(module)};
     try { await run(Deno.args); } catch (error) { console.error("error: " + error.message); Deno.exit(1); }`;
   const script = `data:application/typescript,${encodeURIComponent(code)}`;

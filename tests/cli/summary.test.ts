@@ -11,11 +11,11 @@ import {
   targetText,
   topTwoLogitDiff,
 } from "../../mod.ts";
-import { attributionReport, type ReportInput } from "../../lib/cli/summary.ts";
-import { bars, entry } from "../../lib/cli/summary_layout.ts";
+import { attributionReport, type ReportInput } from "../../lib/cli/screen/summary.ts";
+import { bars, entry } from "../../lib/cli/screen/summary_layout.ts";
 import { count, percent, plain, signed } from "../../lib/report/figures.ts";
-import { makeTable } from "../../lib/cli/tables.ts";
-import { trackedHooks } from "../../lib/cli/tracked.ts";
+import { makeTable } from "../../lib/cli/screen/tables.ts";
+import { trackedHooks } from "../../lib/cli/screen/tracked.ts";
 import { displayWidth } from "../../lib/table/terminal.ts";
 import { HOOK, MODEL, PROMPT, SAE, SAES } from "./run_cli.ts";
 

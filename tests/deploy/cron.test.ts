@@ -1,7 +1,7 @@
 /** The scheduled run: its handler directly, and what it answers over HTTP. */
 import assert from "node:assert/strict";
 import { calculateFeatureAttribution } from "../../lib/attribution/attribution.ts";
-import { logitDiff } from "../../lib/attribution/metrics.ts";
+import { logitDiff } from "../../lib/attribution/metric/metrics.ts";
 import { readConfig } from "../../lib/deploy/config.ts";
 import { attributeOnSchedule, describeRun } from "../../lib/deploy/cron.ts";
 import { driftFrom } from "../../lib/deploy/drift.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { apart, type SaeRun, seenBy, sideBySide } from "../apply.ts";
-import { contributionSum, type FeatureChange } from "../contributions.ts";
-import { metricGradients } from "../evaluate_copies.ts";
-import { copiesAtOnce, goOn, type RunParts } from "../variants.ts";
+import { apart, type SaeRun, seenBy, sideBySide } from "../run/apply.ts";
+import { contributionSum, type FeatureChange } from "../run/contributions.ts";
+import { metricGradients } from "../metric/value_of_copies.ts";
+import { copiesAtOnce, goOn, type RunParts } from "../change/variants.ts";
 import type { IntegratedGradient, Integration, IntegrationOptions } from "./integrated_gradients.ts";
 
 /** The first number of steps that is tried. */

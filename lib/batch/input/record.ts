@@ -4,7 +4,7 @@
  * @module
  */
 import { quote } from "../../quote.ts";
-import type { TokenRef } from "../../attribution/metrics.ts";
+import type { TokenRef } from "../../attribution/metric/metrics.ts";
 import type { OwnTokens } from "../metric.ts";
 
 /** A prompt to attribute. */

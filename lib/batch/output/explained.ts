@@ -3,8 +3,13 @@
  *
  * @module
  */
-import { continuationPredictions, type Prediction, predictionOf, predictionRow } from "../../attribution/predict.ts";
-import type { Attribution } from "../../attribution/result.ts";
+import {
+  continuationPredictions,
+  type Prediction,
+  predictionOf,
+  predictionRow,
+} from "../../attribution/run/predict.ts";
+import type { Attribution } from "../../attribution/result/result.ts";
 import type { Cell } from "../../table/table.ts";
 import type { PromptRecord } from "../input/record.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { basename } from "node:path";
-import type { Explanations } from "../../attribution/long_table.ts";
+import type { Explanations } from "../../attribution/result/long_table.ts";
 import { writeFileAtomic } from "../../table/write_file.ts";
 import { Aggregate } from "./aggregate.ts";
 import { headerBytes, rowEncoder } from "./encode.ts";

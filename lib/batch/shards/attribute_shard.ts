@@ -4,11 +4,11 @@
  * @module
  */
 import { calculateFeatureAttributions } from "../../attribution/attribution.ts";
-import type { AttributionOptions } from "../../attribution/attribution_options.ts";
-import type { Question } from "../../attribution/attribution_grads.ts";
-import { resolvePrependBos } from "../../attribution/processing.ts";
-import type { Attribution } from "../../attribution/result.ts";
-import { runOptionsOf } from "../../attribution/run_options.ts";
+import type { AttributionOptions } from "../../attribution/run/attribution_options.ts";
+import type { Question } from "../../attribution/run/attribution_grads.ts";
+import { resolvePrependBos } from "../../attribution/run/processing.ts";
+import type { Attribution } from "../../attribution/result/result.ts";
+import { runOptionsOf } from "../../attribution/run/run_options.ts";
 import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { inChat } from "../../request/chat.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { processingFlags, resolvePrependBos, resolveProcessing } from "../../attribution/processing.ts";
+import { processingFlags, resolvePrependBos, resolveProcessing } from "../../attribution/run/processing.ts";
 import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { VERSION } from "../../version.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { longRows, longTable } from "../../attribution/long_table.ts";
-import type { Attribution } from "../../attribution/result.ts";
+import { longRows, longTable } from "../../attribution/result/long_table.ts";
+import type { Attribution } from "../../attribution/result/result.ts";
 import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { Aggregate, type PartialTotals } from "../output/aggregate.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { renderChat } from "../../../lib/model/chat/chat.ts";
 import type { ChatMessage } from "../../../lib/model/chat/chat_types.ts";
 import { loadModel } from "../../../lib/model/model.ts";
-import { testPrompt } from "../../../lib/attribution/predict.ts";
+import { testPrompt } from "../../../lib/attribution/run/predict.ts";
 import { inDirectory, runCli } from "../../cli/run_cli.ts";
 
 /** A template and what transformers makes of chats with it: tests/data/chat/make.py. */

@@ -1,0 +1,113 @@
+/**
+ * Exact ablation: what the metric loses when features are taken away, by running the rest of the model again.
+ *
+ * @module
+ */
+import { checkOptions } from "../../options.ts";
+import type { SaeRun } from "../run/apply.ts";
+import {
+  activationsOf,
+  checkFeature,
+  contributionRows,
+  contributionSum,
+  type FeatureAt,
+  type FeatureChange,
+} from "../run/contributions.ts";
+import type { Attribution } from "../result/result.ts";
+import type { AttributionRow } from "../result/sae_attribution.ts";
+import { EFFECT_OPTIONS, type EffectOptions, effectsOf, runAt } from "./variants.ts";
+
+/** An attribution beside the truth. */
+export interface AblationRow extends AttributionRow {
+  /** metric − metric(without this feature at this position, or with it as in the row's baseline) */
+  readonly effect: number;
+}
+
+/** A feature that is removed, or put to a baseline's activation. */
+export interface AblatedFeature extends FeatureAt {
+  /** What takes the activation's place. Default 0. */
+  readonly baseline?: number;
+}
+
+/** Single features are decoded so many at a time. */
+const SINGLES = 512;
+
+/**
+ * What each feature's contribution at its position is worth: metric − metric(it set to 0, or to the row's baseline). The encoder and its selection
+ * of the k largest do not run again and this SAE's error stays what it was; attention patterns and norms do run again.
+ * All run in batches from the SAE's hook upwards, never from the prompt. With `metric`, a plain function of the logits,
+ * it is what that loses.
+ *
+ * @param rows which; by default all that are not 0, largest attribution first
+ * @returns the rows in their order, with their effects
+ * @throws {RangeError} if no SAE writes at the hook
+ *
+ * @example
+ * ```ts
+ * import { ablateFeatures, calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../../mod.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+ * const metric = logitDiff(" golf", " tennis");
+ * const result = await calculateFeatureAttribution(model, " Tiger Woods plays the sport of", metric, { saes: [sae] });
+ * const [{ attribution, effect }] = await ablateFeatures(result, sae.hookOut, result.rows(sae.hookOut).slice(0, 10));
+ * console.assert(attribution > 0 && effect > 0);
+ * ```
+ */
+export async function ablateFeatures(
+  result: Attribution,
+  hook: string,
+  rows: readonly AttributionRow[] = result.rows(hook),
+  options: EffectOptions = {},
+): Promise<AblationRow[]> {
+  checkOptions("ablateFeatures", options, EFFECT_OPTIONS);
+  const effects = await effectsOf(result.parts, hook, withoutEach(runAt(result.parts, hook), rows), options);
+  return rows.map((row, i) => ({ ...row, effect: effects[i] }));
+}
+
+/**
+ * What groups of features are worth together: metric − metric(all of the group set to 0 or their baselines), as in
+ * {@linkcode ablateFeatures}.
+ *
+ * @param groups features at positions, such as rows of the result; without a baseline, those that are not active change
+ * nothing
+ * @returns one effect per group
+ * @throws {RangeError} if no SAE writes at the hook, or a position or feature does not exist
+ */
+export async function ablateJointly(
+  result: Attribution,
+  hook: string,
+  groups: readonly (readonly AblatedFeature[])[],
+  options: EffectOptions = {},
+): Promise<number[]> {
+  checkOptions("ablateJointly", options, EFFECT_OPTIONS);
+  const run = runAt(result.parts, hook);
+  for (const group of groups) for (const at of group) checkFeature(run, at);
+  return await effectsOf(result.parts, hook, withoutGroups(run, groups), options);
+}
+
+async function* withoutEach(run: SaeRun, rows: readonly AttributionRow[]): AsyncGenerator<Float32Array> {
+  for (let start = 0; start < rows.length; start += SINGLES) {
+    const some = rows.slice(start, start + SINGLES);
+    const changes = some.map(({ activation, baseline = 0, ...at }) => ({ ...at, by: baseline - activation }));
+    const written = await contributionRows(run, changes);
+    const width = written.length / some.length;
+    for (const [i, { position }] of some.entries()) {
+      const change = new Float32Array(run.encoded.activations.rows * width);
+      change.set(written.subarray(i * width, (i + 1) * width), position * width);
+      yield change;
+    }
+  }
+}
+
+async function* withoutGroups(
+  run: SaeRun,
+  groups: readonly (readonly AblatedFeature[])[],
+): AsyncGenerator<Float32Array> {
+  const activation = activationsOf(run);
+  for (const group of groups) {
+    const once = new Map(group.map((at) => [`${at.position} ${at.feature}`, at]));
+    const changes = [...once.values()].map((at): FeatureChange => ({ ...at, by: (at.baseline ?? 0) - activation(at) }));
+    yield await contributionSum(run, changes.filter(({ by }) => by !== 0));
+  }
+}

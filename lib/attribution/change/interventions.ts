@@ -1,0 +1,204 @@
+/**
+ * Features that are given other activations, and the run that goes on with them.
+ *
+ * @module
+ */
+import { checkOptions, type OptionKinds } from "../../options.ts";
+import type { ForwardState, Replacement } from "../../model/stages/chain.ts";
+import type { Model } from "../../model/model.ts";
+import type { Encoded } from "../../sae/sae.ts";
+import { apart, type SaeRun, seenBy, withSeen } from "../run/apply.ts";
+import { type RunWithSaes } from "../run/run_prompts.ts";
+import { activationsOf, checkFeature, contributionSum } from "../run/contributions.ts";
+import {
+  adding,
+  cleanValue,
+  comesAfter,
+  otherReplacements,
+  type OtherSaes,
+  passThrough,
+  refuseCrossLayer,
+  type VariantOptions,
+} from "./variants.ts";
+
+/** A feature that is given another activation. */
+export interface Intervention {
+  /** Where its SAE writes; needed where there are several SAEs. */
+  readonly hook?: string;
+  /** The feature's index in the SAE; it need not be active. */
+  readonly feature: number;
+  /** From the end when negative; `all`: every position at which the SAE is not left out. */
+  readonly position: number | "all";
+  /** The new activation is the value, the old one plus the value, or the old one times the value. */
+  readonly how: "set" | "add" | "scale";
+  /** A number in the units of the feature's activation, or a factor. */
+  readonly value: number;
+}
+
+const INTERVENTION: OptionKinds<Intervention> = {
+  hook: "any",
+  feature: "any",
+  position: ["all"],
+  how: ["set", "add", "scale"],
+  value: "any",
+};
+
+/** An activation that was changed. */
+export interface SteeredActivation {
+  /** Where its SAE writes. */
+  readonly hook: string;
+  /** The token, counted from 0. */
+  readonly position: number;
+  /** The feature's index in the SAE. */
+  readonly feature: number;
+  /** What it was; further up than another changed feature, what that made it. */
+  readonly before: number;
+  /** What it was made. */
+  readonly after: number;
+}
+
+/** An intervention at one position. */
+export type Planned = Intervention & { readonly position: number };
+
+/** The interventions by hook, at every position that they mean. */
+export function plan(
+  { saeRuns }: RunWithSaes,
+  interventions: readonly Intervention[],
+  promptLength: number,
+): Map<string, Planned[]> {
+  const planned = new Map<string, Planned[]>();
+  for (const intervention of interventions) {
+    checkOptions("an intervention", intervention, INTERVENTION);
+    if (typeof intervention.value !== "number") {
+      throw new TypeError(`The value of the intervention at feature ${intervention.feature} is missing: give a number`);
+    }
+    const hook = intervention.hook ?? (saeRuns.size === 1 ? [...saeRuns.keys()][0] : undefined);
+    const run = hook === undefined ? undefined : saeRuns.get(hook);
+    if (hook === undefined || run === undefined) {
+      const there = [...saeRuns.keys()].join(", ") || "none";
+      const what = hook === undefined ? "needs a hook" : `names the hook ${hook}, where no SAE writes`;
+      throw new RangeError(`The intervention at feature ${intervention.feature} ${what}: there is ${there}`);
+    }
+    const positions = positionsOf(intervention, run, promptLength);
+    const each = positions.map((position) => ({ ...intervention, position }));
+    for (const one of each) checkFeature(run, one);
+    planned.set(hook, [...planned.get(hook) ?? [], ...each]);
+  }
+  return planned;
+}
+
+function positionsOf({ position }: Intervention, { excluded }: SaeRun, promptLength: number): number[] {
+  if (position === "all") return Array.from({ length: promptLength }, (_, p) => p).filter((p) => !excluded.has(p));
+  const at = inPrompt(position, promptLength);
+  if (!excluded.has(at)) return [at];
+  throw new RangeError(
+    `Position ${at} is a special or excluded token, where the SAEs are left out: ` +
+      `choose another, or let them in (--no-exclude-special-tokens)`,
+  );
+}
+
+/** A position from 0. @throws {RangeError} if the prompt has no such position */
+export function inPrompt(position: number, tokens: number): number {
+  const at = position < 0 ? tokens + position : position;
+  if (Number.isInteger(at) && at >= 0 && at < tokens) return at;
+  throw new RangeError(`Position ${position} is not in a prompt of ${tokens} tokens`);
+}
+
+/** The run that is gone on from. */
+export interface Start extends Required<VariantOptions> {
+  readonly model: Model;
+  readonly run: RunWithSaes;
+  readonly includeErrorTerm: boolean;
+}
+
+/**
+ * Goes on from the lowest changed SAE.
+ *
+ * @throws {RangeError} if a cross-layer transcoder would have to encode again
+ */
+export async function withChanges(
+  start: Start,
+  planned: ReadonlyMap<string, readonly Planned[]>,
+): Promise<{ state: ForwardState; changes: SteeredActivation[] }> {
+  const { model, run: { state, saeRuns }, includeErrorTerm, downstreamError } = start;
+  if (!includeErrorTerm || downstreamError === "frozen") refuseCrossLayer(saeRuns);
+  const hooks = [...planned.keys()].sort((a, b) => comesAfter(model, a, b) ? 1 : -1);
+  const [lowest] = hooks;
+  const made = new Map<string, SteeredActivation[]>();
+  const above = new Map<string, Float32Array>(); // what features of a cross-layer transcoder write further up
+  const changed = hooks.map((hook) =>
+    changing(start, lowest, saeRuns.get(hook)!, async (run, value) => {
+      const { list, written } = await change(run, planned.get(hook)!);
+      made.set(hook, list);
+      const [own, ...later] = apart(written, run.sae.hooksOut.length, run.sae.config.dOut);
+      later.forEach((part, i) => {
+        const name = run.sae.hooksOut[i + 1];
+        above.set(name, above.get(name)?.map((x, j) => x + part[j]) ?? part);
+      });
+      return value.map((x, i) => x + own[i]);
+    })
+  );
+  const parts: OtherSaes = { model, grads: { saeRuns }, includeErrorTerm };
+  const others = otherReplacements(parts, lowest, 1, downstreamError).filter(({ hook }) => !planned.has(hook));
+  const later = hooks.flatMap((hook) => saeRuns.get(hook)!.sae.hooksOut.slice(1));
+  const added = new Map(later.map((hook) => [hook, () => above.get(hook)!]));
+  const after = await model.chain.rerun(state, 1, { replacements: adding([...changed, ...others], saeRuns, added) });
+  return { state: after, changes: hooks.flatMap((hook) => made.get(hook)!) };
+}
+
+/** An SAE some of whose features change: the lowest as it was in the run, another on what comes in then. */
+function changing(
+  { model, includeErrorTerm, downstreamError }: Start,
+  lowest: string,
+  run: SaeRun,
+  changed: (run: SaeRun, value: Float32Array) => Promise<Float32Array>,
+): Replacement {
+  const { sae } = run;
+  const isNew = sae.hookOut !== lowest && (sae.hookIn === lowest || comesAfter(model, sae.hookIn, lowest));
+  return {
+    hook: sae.hookOut,
+    reads: isNew ? [sae.hookIn] : [],
+    async replace(values) {
+      const whole = values.get(sae.hookOut)!;
+      const encoded = isNew ? await sae.encode(model.runtime, seenBy(sae, values.get(sae.hookIn)!)) : run.encoded;
+      const value = sae.hookOut === lowest
+        ? cleanValue(run, includeErrorTerm)
+        : await comingIn(run, encoded, seenBy(sae, whole), includeErrorTerm, downstreamError === "frozen");
+      return withSeen(sae, whole, await changed({ ...run, encoded }, value));
+    },
+  };
+}
+
+/** What an SAE further up would let through if none of its own features were changed. */
+async function comingIn(
+  run: SaeRun,
+  encoded: Encoded,
+  now: Float32Array,
+  includeErrorTerm: boolean,
+  isFrozen: boolean,
+): Promise<Float32Array> {
+  if (includeErrorTerm && !isFrozen) return now;
+  const { sae, saeIn, saeOut } = run;
+  const value = (await sae.decode(encoded)).map((x, i) => x + (includeErrorTerm ? saeIn[i] - saeOut[i] : 0));
+  passThrough(value, now, run);
+  return value;
+}
+
+/** The activations that change, and what that adds to what the SAE writes. */
+async function change(
+  run: SaeRun,
+  planned: readonly Planned[],
+): Promise<{ list: SteeredActivation[]; written: Float32Array }> {
+  const activation = activationsOf(run);
+  const changes = new Map<string, SteeredActivation>();
+  for (const { position, feature, how, value } of planned) {
+    const key = `${position} ${feature}`;
+    const before = changes.get(key)?.before ?? activation({ position, feature });
+    const old = changes.get(key)?.after ?? before;
+    const after = how === "set" ? value : how === "add" ? old + value : old * value;
+    changes.set(key, { hook: run.sae.hookOut, position, feature, before, after });
+  }
+  const list = [...changes.values()].sort((a, b) => a.position - b.position || a.feature - b.feature);
+  const by = list.map(({ before, after, ...at }) => ({ ...at, by: after - before }));
+  return { list, written: await contributionSum(run, by) };
+}

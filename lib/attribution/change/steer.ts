@@ -1,0 +1,190 @@
+/**
+ * Interventions: the model with features set, raised or scaled, and what it says then.
+ *
+ * @module
+ */
+import { checkOptions, type OptionKinds } from "../../options.ts";
+import type { Model, Token } from "../../model/model.ts";
+import type { FloatTensor } from "../../runtime/tensor.ts";
+import type { Sae } from "../../sae/sae.ts";
+import { specialPositions } from "../run/apply.ts";
+import { type RunRequest, runWithSaes } from "../run/run_prompts.ts";
+import { metricValue, resolveMetric } from "../metric/value.ts";
+import { inPrompt, type Intervention, plan, type SteeredActivation, withChanges } from "./interventions.ts";
+import {
+  checkMetric,
+  functionMetric,
+  type LogitsFunction,
+  type Metric,
+  type ResolvedMetric,
+} from "../metric/metric.ts";
+import { predictionOf, predictionsAt } from "../run/predict.ts";
+import { resolvePrependBos, resolveProcessing } from "../run/processing.ts";
+import { SAE_RUN_OPTIONS, type SaeRunOptions } from "../run/run_options.ts";
+import { VARIANT_OPTIONS, type VariantOptions } from "./variants.ts";
+
+/** Options of {@linkcode steer}. */
+export interface SteerOptions extends VariantOptions, SaeRunOptions {
+  /** The SAEs whose features are meant, and others that are to be in the model, one per hook. */
+  readonly saes: readonly Sae[];
+  /** A number to compare before and after; a plain function is of the logits `[1, d_vocab]` at `position`. */
+  readonly metric?: Metric | LogitsFunction;
+  /** Where the next token is looked at, from the end when negative. Default −1. */
+  readonly position?: number;
+}
+
+const STEER_OPTIONS: OptionKinds<SteerOptions> = {
+  ...VARIANT_OPTIONS,
+  ...SAE_RUN_OPTIONS,
+  saes: "list",
+  metric: "any",
+  position: "any",
+};
+
+/** What {@linkcode steer} returns. */
+export interface Steered {
+  /** The prompt's tokens. */
+  readonly tokens: readonly Token[];
+  /** Where the next token is looked at. */
+  readonly position: number;
+  /** Logits there without the interventions, `[1, d_vocab]`, minus their mean. */
+  readonly before: FloatTensor;
+  /** The same with them. */
+  readonly after: FloatTensor;
+  /** The metric, if one was asked for. */
+  readonly metric?: {
+    readonly name: string;
+    readonly resolved: ResolvedMetric;
+    readonly before: number;
+    readonly after: number;
+  };
+  /** What was changed, in the order of hooks, positions and features. */
+  readonly changes: readonly SteeredActivation[];
+}
+
+/** A next token before and after. */
+export interface SteeredPrediction {
+  /** Its token id. */
+  readonly id: number;
+  /** Its text, decoded alone. */
+  readonly token: string;
+  /** 0 is the most probable. */
+  readonly rank: { readonly before: number; readonly after: number };
+  /** Logit minus the vocabulary mean. */
+  readonly logit: { readonly before: number; readonly after: number };
+  /** Softmax over the vocabulary. */
+  readonly probability: { readonly before: number; readonly after: number };
+}
+
+/**
+ * Runs the model as it is, and again with other activations of some features, from the lowest changed SAE upwards. A
+ * feature's contribution changes by (new − old) · scale · W_dec; the SAE's other features and its error stay. SAEs
+ * further up whose features are changed too encode what comes in then.
+ *
+ * @param interventions applied in their order
+ * @throws {RangeError} if there is none, or one names a hook, position or feature that does not exist or is left out
+ *
+ * @example
+ * ```ts
+ * import { loadModel, loadSae, steer, steeredPredictions } from "../../../mod.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+ * const off = { feature: 189, position: -1, how: "set", value: 0 } as const; // speaks for golf
+ * const result = await steer(model, " Tiger Woods plays the sport of", [off], { saes: [sae] });
+ * const golf = (await steeredPredictions(model, result)).find(({ token }) => token === " golf")!;
+ * console.assert(golf.probability.after < golf.probability.before);
+ * ```
+ */
+export async function steer(
+  model: Model,
+  prompt: string | readonly number[],
+  interventions: readonly Intervention[],
+  options: SteerOptions,
+): Promise<Steered> {
+  checkOptions("steer", options, STEER_OPTIONS);
+  const { saes, includeErrorTerm = true, truncate, downstreamError = "recomputed" } = options;
+  if (interventions.length === 0) throw new RangeError("Nothing is to be changed: give an intervention");
+  const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
+  const prependBos = resolvePrependBos(saes, options.prependBos);
+  const ids = await model.toTokens(prompt, { prependBos, truncate });
+  const position = inPrompt(options.position ?? -1, ids.length);
+  const metric = typeof options.metric === "function" ? functionMetric(options.metric, position) : options.metric;
+  if (metric) checkMetric("steer", metric);
+  const appended = await metric?.append?.({ encode: async (text) => (await model.requireTokenizer()).encode(text) });
+  const tokens = [...ids, ...appended ?? []];
+  const metricRows = metric?.rows(tokens.length, appended?.length ?? 0) ?? [];
+  const rows = [...new Set([position, ...metricRows])].sort((a, b) => a - b);
+  const excluded = await specialPositions(model, tokens, saes, options.excludeSpecialTokens);
+  const request: RunRequest = {
+    tokens,
+    saes,
+    processing,
+    includeErrorTerm,
+    trackModelHooks: [],
+    withGradients: true,
+    rows,
+    excluded,
+  };
+  const run = await runWithSaes(model, request);
+  const planned = plan(run, interventions, ids.length);
+  const { state, changes } = await withChanges({ model, run, includeErrorTerm, downstreamError }, planned);
+  const finals = { before: run.state.final, after: state.final };
+  state.release();
+  const at = (final: FloatTensor): FloatTensor => pick(final, [rows.indexOf(position)]);
+  return {
+    tokens: await model.describeTokens(ids),
+    position,
+    before: await model.unembedding.logits(at(finals.before)),
+    after: await model.unembedding.logits(at(finals.after)),
+    ...(metric ? { metric: await measure(model, metric, metricRows, request, finals) } : {}),
+    changes,
+  };
+}
+
+async function measure(
+  model: Model,
+  metric: Metric,
+  metricRows: readonly number[],
+  { tokens, rows, processing, includeErrorTerm }: RunRequest,
+  finals: { readonly before: FloatTensor; readonly after: FloatTensor },
+): Promise<NonNullable<Steered["metric"]>> {
+  const wanted = metricRows.map((row) => rows.indexOf(row));
+  const [before, after] = [pick(finals.before, wanted), pick(finals.after, wanted)];
+  const logits = (): Promise<FloatTensor> => model.unembedding.logits(before);
+  const withoutSaes = async (): Promise<FloatTensor> => {
+    if (includeErrorTerm) return await logits();
+    const { final } = await model.chain.forward({ prompts: [tokens], processing, rows: [metricRows] });
+    return await model.unembedding.logits(final);
+  };
+  const resolved = await resolveMetric(model, metric, tokens, logits, withoutSaes);
+  const value = (final: FloatTensor): Promise<number> => metricValue(model, metric.name, resolved, final);
+  return { name: metric.name, resolved, before: await value(before), after: await value(after) };
+}
+
+/**
+ * The most probable next tokens before and after, those after first.
+ *
+ * @param topK so many of each side. Default 10
+ */
+export async function steeredPredictions(
+  model: Model,
+  { before, after }: Steered,
+  topK: number = 10,
+): Promise<SteeredPrediction[]> {
+  const ids = new Set<number>();
+  for (const logits of [after, before]) for (const { id } of await predictionsAt(model, logits, 0, topK)) ids.add(id);
+  const both = await Promise.all([...ids].map(async (id) => {
+    const [old, now] = [await predictionOf(model, before, 0, id), await predictionOf(model, after, 0, id)];
+    const pair = (key: "rank" | "logit" | "probability") => ({ before: old[key], after: now[key] });
+    return { id, token: old.token, rank: pair("rank"), logit: pair("logit"), probability: pair("probability") };
+  }));
+  return both.sort((a, b) => a.rank.after - b.rank.after);
+}
+
+/** Some rows of `[1, row, d]`. */
+function pick({ dims: [, , d], data }: FloatTensor, rows: readonly number[]): FloatTensor {
+  const out = new Float32Array(rows.length * d);
+  rows.forEach((row, i) => out.set(data.subarray(row * d, (row + 1) * d), i * d));
+  return { dims: [1, rows.length, d], data: out };
+}

@@ -1,0 +1,273 @@
+/**
+ * What if an SAE had written something else? Copies of the run that go on from its hook, many at once.
+ *
+ * @module
+ */
+import { DOWNSTREAM_ERRORS } from "./downstream_error.ts";
+import type { OptionKinds } from "../../options.ts";
+import type { ForwardState, Replacement } from "../../model/stages/chain.ts";
+import { findHook } from "../../model/hooks.ts";
+import type { Model } from "../../model/model.ts";
+import { stageGraph } from "../../model/stages/stage_sessions.ts";
+import { joined } from "../../runtime/tensor.ts";
+import { apart, type SaeRun, seenBy, withSeen } from "../run/apply.ts";
+import type { AttributionGrads } from "../run/attribution_grads.ts";
+import type { DownstreamError } from "./downstream_error.ts";
+import { metricValues } from "../metric/value_of_copies.ts";
+import { type LogitsFunction, resolvedFunction } from "../metric/metric.ts";
+import type { AttributionParts } from "../result/result.ts";
+
+/** How the run goes on. */
+export interface VariantOptions {
+  /**
+   * With the error term: what becomes of the errors of SAEs further up.
+   * - `recomputed` (the default): they are what those SAEs miss now, so that everything passes through (the total effect);
+   * - `frozen`: they stay what they were; those SAEs encode again, and effects pass through their features only.
+   *
+   * Without the error term those SAEs encode again and their reconstruction goes on, whatever is chosen.
+   */
+  readonly downstreamError?: DownstreamError;
+}
+
+/** How an effect is measured. */
+export interface EffectOptions extends VariantOptions {
+  /** Another number than the attribution's: a plain function of the logits at the positions that its metric reads. */
+  readonly metric?: LogitsFunction;
+}
+
+/** Their names. */
+export const VARIANT_OPTIONS: OptionKinds<VariantOptions> = { downstreamError: DOWNSTREAM_ERRORS };
+/** Their names. */
+export const EFFECT_OPTIONS: OptionKinds<EffectOptions> = { ...VARIANT_OPTIONS, metric: "any" };
+
+/** What of a run is needed to go on from its middle; an `Attribution`'s `parts` has it. */
+export type RunParts = Pick<AttributionParts, "model" | "metricName" | "grads" | "includeErrorTerm">;
+
+/** What of it the SAEs at other hooks need. */
+export type OtherSaes = Pick<RunParts, "model" | "includeErrorTerm"> & {
+  readonly grads: Pick<AttributionGrads, "saeRuns">;
+};
+
+/**
+ * How the other SAEs take part: as {@linkcode DownstreamError} says, or each adding what it added in the run, which is
+ * how gradients see them.
+ */
+export type Others = DownstreamError | "constant";
+
+/** The most bytes that a batch's copies take within a block, roughly. */
+const BATCH_BYTES = 96 * 2 ** 20;
+/** More copies at once gain nothing. */
+const MOST_COPIES = 128;
+
+/** How many copies of a prompt run at once, memory being bounded. */
+export function copiesAtOnce({ architecture: { config } }: Model, tokens: number): number {
+  const { dModel, dMlp, nHeads } = config;
+  const perCopy = 4 * tokens * (6 * dModel + 2 * dMlp + 2 * nHeads * tokens); // stream, queries …; MLP; scores
+  return Math.max(1, Math.min(MOST_COPIES, Math.floor(BATCH_BYTES / perCopy)));
+}
+
+/** What the rest of the model saw of an SAE's hook, `[row, d_out]`: x, or x̂ without the error term. */
+export function cleanValue({ saeIn, saeOut }: SaeRun, includeErrorTerm: boolean): Float32Array {
+  return includeErrorTerm ? saeIn : saeOut;
+}
+
+/** The run at a hook. @throws {RangeError} if no SAE writes there */
+export function runAt({ grads: { saeRuns } }: RunParts, hook: string): SaeRun {
+  const found = saeRuns.get(hook);
+  if (found) return found;
+  throw new RangeError(`No SAE writes "${hook}" in this run; there is ${[...saeRuns.keys()].join(", ") || "none"}`);
+}
+
+/**
+ * Goes on from an SAE's hook with copies of the prompt.
+ *
+ * @param changes by copy, what is added to what the SAE's features write, `[row, d_out]`; of a cross-layer transcoder at
+ * all hooks that they write, side by side `[row, hook · d_out]`
+ * @returns the pass; release it
+ * @throws {RangeError} if a cross-layer transcoder would have to encode again
+ */
+export function goOn(
+  parts: RunParts,
+  hook: string,
+  changes: readonly Float32Array[],
+  others: Others,
+  withGradient = false,
+): Promise<ForwardState> {
+  const { model, grads: { state, saeRuns }, includeErrorTerm } = parts;
+  const run = runAt(parts, hook);
+  const { sae } = run;
+  const copies = changes.length;
+  const isEncodedAgain = others !== "constant" && (others === "frozen" || !includeErrorTerm);
+  if (isEncodedAgain) refuseCrossLayer(saeRuns);
+  const split = changes.map((change) => apart(change, sae.hooksOut.length, sae.config.dOut));
+  const added = new Map(sae.hooksOut.map((name, i) => [name, () => joined(split.map((one) => one[i]))]));
+  const start = asItWas(run, copies, includeErrorTerm);
+  return model.chain.rerun(state, copies, {
+    replacements: adding([start, ...otherReplacements(parts, hook, copies, others)], saeRuns, added),
+    gradientsFrom: withGradient ? sae.hooksOut : [],
+  });
+}
+
+/** @throws {RangeError} if there is a cross-layer transcoder: what its layers write depends on those below */
+export function refuseCrossLayer(saeRuns: ReadonlyMap<string, SaeRun>): void {
+  const [one] = [...saeRuns.values()].filter(({ sae }) => sae.config.crossLayer !== undefined);
+  if (one === undefined) return;
+  throw new RangeError(
+    `The cross-layer transcoder at ${one.sae.hookOut} cannot encode again layer by layer: keep the error term, and the ` +
+      "errors further up recomputed",
+  );
+}
+
+/** The same with something added to what they put in, or to what comes in where there is none. */
+export function adding(
+  replacements: readonly Replacement[],
+  saeRuns: ReadonlyMap<string, SaeRun>,
+  added: ReadonlyMap<string, () => Float32Array>,
+): Replacement[] {
+  const here = new Map(replacements.map((one) => [one.hook, one]));
+  for (const [hook, what] of added) {
+    const { sae } = saeRuns.get(hook)!;
+    const before = here.get(hook);
+    here.set(hook, {
+      hook,
+      reads: before?.reads,
+      async replace(values) {
+        const whole = before ? await before.replace(values) : values.get(hook)!;
+        const more = what();
+        return withSeen(sae, whole, seenBy(sae, whole).map((x, i) => x + more[i]));
+      },
+    });
+  }
+  return [...here.values()];
+}
+
+/**
+ * metric − metric(with a change at the hook), for each change. Every batch has a copy of the run as it was, so that both
+ * metrics come from the same kernels.
+ *
+ * @param changes as in {@linkcode goOn}
+ */
+export async function effectsOf(
+  parts: RunParts,
+  hook: string,
+  changes: Iterable<Float32Array> | AsyncIterable<Float32Array>,
+  { downstreamError = "recomputed", metric }: EffectOptions = {},
+): Promise<number[]> {
+  const { model, grads, metricName } = parts;
+  const resolved = metric ? resolvedFunction(metric) : grads.resolvedMetric;
+  const effects: number[] = [];
+  for await (const batch of inBatches(changes, Math.max(1, copiesAtOnce(model, grads.tokens.length) - 1))) {
+    const state = await goOn(parts, hook, [...batch, new Float32Array(batch[0].length)], downstreamError);
+    const metrics = await metricValues(model, metricName, resolved, state.final, batch.length + 1);
+    state.release();
+    effects.push(...batch.map((_, i) => metrics[batch.length] - metrics[i]));
+  }
+  return effects;
+}
+
+async function* inBatches<T>(items: Iterable<T> | AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let batch: T[] = [];
+  for await (const item of items) {
+    batch.push(item);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** What the SAEs at other hooks put in when the run goes on from `hook` with other values. */
+export function otherReplacements(
+  { model, grads: { saeRuns }, includeErrorTerm }: OtherSaes,
+  hook: string,
+  copies: number,
+  others: Others,
+): Replacement[] {
+  const start = findHook(model.architecture, hook).stage;
+  return [...saeRuns].flatMap(([name, run]): Replacement[] => {
+    const { stage } = findHook(model.architecture, name);
+    if (name === hook || stage < start) return [];
+    if (!comesAfter(model, name, hook)) return includeErrorTerm ? [] : [asItWas(run, copies, includeErrorTerm)];
+    if (includeErrorTerm && others !== "frozen") return [];
+    return [
+      others === "constant" ? addedAsBefore(run, copies) : encodedAgain(model, run, hook, copies, includeErrorTerm),
+    ];
+  });
+}
+
+/** Whether one hook's value is computed after another's. */
+export function comesAfter({ architecture }: Model, hook: string, other: string): boolean {
+  const [a, b] = [hook, other].map((name) => findHook(architecture, name));
+  if (a.stage !== b.stage) return a.stage > b.stage;
+  const key = { stage: a.stage, processing: architecture.defaultProcessing, selectRows: false };
+  const order = Object.keys(stageGraph(architecture, key).hooks);
+  return order.indexOf(a.local) > order.indexOf(b.local);
+}
+
+/** What the rest of the model saw, whatever comes in. */
+function asItWas(run: SaeRun, copies: number, includeErrorTerm: boolean): Replacement {
+  const { sae } = run;
+  const value = cleanValue(run, includeErrorTerm);
+  return {
+    hook: sae.hookOut,
+    replace: (values) => Promise.resolve(withSeen(sae, values.get(sae.hookOut)!, repeated(value, copies))),
+  };
+}
+
+/** What comes in and what the SAE added to it in the run, x̂ − x. */
+function addedAsBefore({ sae, saeIn, saeOut }: SaeRun, copies: number): Replacement {
+  const added = repeated(saeOut.map((x, i) => x - saeIn[i]), copies);
+  return {
+    hook: sae.hookOut,
+    replace(values) {
+      const whole = values.get(sae.hookOut)!;
+      return Promise.resolve(withSeen(sae, whole, seenBy(sae, whole).map((x, i) => x + added[i])));
+    },
+  };
+}
+
+/** The SAE on what comes in now; with the error term, its error is that of the run. */
+function encodedAgain(
+  model: Model,
+  run: SaeRun,
+  hook: string,
+  copies: number,
+  includeErrorTerm: boolean,
+): Replacement {
+  const { sae, saeIn, saeOut } = run;
+  // What it reads from below the hook is what it was.
+  const readsChange = comesAfter(model, sae.hookIn, hook) || sae.hookIn === hook;
+  const error = repeated(saeIn.map((x, i) => includeErrorTerm ? x - saeOut[i] : 0), copies);
+  return {
+    hook: sae.hookOut,
+    reads: readsChange ? [sae.hookIn] : [],
+    async replace(values) {
+      const whole = values.get(sae.hookOut)!;
+      const now = seenBy(sae, whole);
+      const reconstruction = readsChange
+        ? await sae.decode(await sae.encode(model.runtime, seenBy(sae, values.get(sae.hookIn)!)))
+        : repeated(saeOut, copies);
+      const value = reconstruction.map((x, i) => x + error[i]);
+      passThrough(value, now, run);
+      return withSeen(sae, whole, value);
+    },
+  };
+}
+
+/** At positions where the SAE is left out, what comes in goes on. */
+export function passThrough(
+  value: Float32Array,
+  now: Float32Array,
+  { excluded, saeIn, sae: { config: { dOut } } }: Pick<SaeRun, "excluded" | "saeIn" | "sae">,
+): void {
+  for (let start = 0; start < value.length; start += saeIn.length) {
+    for (const position of excluded) {
+      const at = start + position * dOut;
+      value.set(now.subarray(at, at + dOut), at);
+    }
+  }
+}
+
+function repeated(data: Float32Array, copies: number): Float32Array {
+  return joined(new Array<Float32Array>(copies).fill(data));
+}

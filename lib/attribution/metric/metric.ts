@@ -1,0 +1,192 @@
+/**
+ * What a metric is, and what metrics are made of; {@linkcode ./metrics.ts} has them.
+ *
+ * @module
+ */
+import { checkOptions, type OptionKinds } from "../../options.ts";
+import { gatherElements, input, mul, neg, reduceMean, reduceSum, type Value } from "../../graph/mod.ts";
+import type { FloatTensor, Tensor } from "../../runtime/tensor.ts";
+
+/** A token by its text (a single token, leading space included) or its id. */
+export type TokenRef = string | number;
+
+/** One token, or several whose mean is meant. */
+export type TokenSet = TokenRef | readonly TokenRef[];
+
+/** What a metric may ask when its tokens are looked up. */
+export interface MetricContext {
+  /** The tokens of the run: the prompt's, and what the metric appended. */
+  readonly tokens: readonly number[];
+  /** Size of the vocabulary. */
+  readonly dVocab: number;
+  /** The id of a token. @throws {RangeError} if the text is not one token, or the id not in the vocabulary */
+  tokenId(token: TokenRef): Promise<number>;
+  /** A token's text, for messages. */
+  tokenText(id: number): Promise<string>;
+  /** The ids of a text, without BOS. */
+  encode(text: string): Promise<number[]>;
+  /** All logits at the metric's rows, `[row, d_vocab]`. */
+  logits(): Promise<FloatTensor>;
+  /** The same of the model without SAEs. @throws {RangeError} if the SAEs cannot change the output */
+  cleanLogits(): Promise<FloatTensor>;
+}
+
+/** A number from the logits `[row, d_vocab]` of a metric's rows, each minus its row's mean; it must not change them. */
+export type LogitsFunction = (logits: FloatTensor) => number;
+
+/** A metric whose tokens are known. */
+export interface ResolvedMetric {
+  /** For example `logits[-1, 13126] - logits[-1, 20790]`. */
+  readonly formula: string;
+  /** The tokens whose logits it reads; undefined: the whole vocabulary. */
+  readonly columns?: readonly number[];
+  /** The tokens that it is about, for reports. */
+  readonly positive?: readonly number[];
+  /** Those on the other side. */
+  readonly negative?: readonly number[];
+  /** The texts that its tokens were given by. */
+  readonly answers?: readonly string[];
+  /** Something that the user should know about how it was chosen. */
+  readonly note?: string;
+  /** Further inputs of its graph. */
+  readonly feeds: Readonly<Record<string, Tensor>>;
+  /** In the graph's place, where no gradient is taken: a plain function of the logits. */
+  readonly evaluate?: LogitsFunction;
+  /** From logits `[row, column]` to a scalar. */
+  build(logits: Value): Value;
+}
+
+/** A function of the logits. */
+export interface Metric {
+  /** What outputs call it. */
+  readonly name: string;
+  /** Tokens that it adds to the prompt, such as a continuation whose probability it is. */
+  append?(context: Pick<MetricContext, "encode">): Promise<number[]>;
+  /**
+   * The positions whose logits it reads, ascending.
+   *
+   * @param tokens how many tokens the run has
+   * @param appended how many of them the metric added
+   * @throws {RangeError} if there is no such position
+   */
+  rows(tokens: number, appended: number): number[];
+  /** Looks up its tokens. @throws {RangeError} if one is not a single token */
+  resolve(context: MetricContext): Promise<ResolvedMetric>;
+}
+
+/** Where a metric reads. */
+export interface MetricOptions {
+  /** The position of the logits, counted from the end when negative; of several, the sum is meant. Default −1. */
+  readonly position?: number | readonly number[];
+}
+
+/** One position, or several that are added up. */
+export type Position = NonNullable<MetricOptions["position"]>;
+
+/** A plain function as a metric, for where no gradient is taken. */
+export function functionMetric(evaluate: LogitsFunction, position: Position): Metric {
+  const name = evaluate.name || "function of the logits";
+  return { name, rows: atPositions(position), resolve: () => Promise.resolve(resolvedFunction(evaluate)) };
+}
+
+/** The same, resolved. */
+export function resolvedFunction(evaluate: LogitsFunction): ResolvedMetric {
+  const formula = evaluate.name || "function of the logits";
+  const build = (): never => {
+    throw new TypeError(`The metric ${formula} is a plain function, which has no gradient: write it as a graphMetric`);
+  };
+  return { formula, feeds: {}, evaluate, build };
+}
+
+/**
+ * Checks that a metric is one, and can be differentiated.
+ *
+ * @param of whose it is, for the message
+ * @throws {TypeError} if it is a plain function, or anything else
+ */
+export function checkMetric(of: string, metric: Metric): void {
+  if (typeof metric === "function") {
+    throw new TypeError(
+      `The metric of ${of} is a plain function, and its gradient is needed: write it as a graph, ` +
+        "graphMetric({ name, build: (logits) => … })",
+    );
+  }
+  if (typeof metric?.resolve === "function" && typeof metric.rows === "function") return;
+  throw new TypeError(`The metric of ${of} is none: give one such as logitDiff(" golf", " tennis") or graphMetric(…)`);
+}
+
+/** Where a metric reads. @throws {TypeError} if it has other options */
+export function positionOf(of: string, options: MetricOptions): Position {
+  checkOptions(of, options, METRIC_OPTIONS);
+  return options.position ?? -1;
+}
+
+const METRIC_OPTIONS: OptionKinds<MetricOptions> = { position: "any" };
+
+/** The rows that positions stand for, ascending. @throws {RangeError} if there is no such position */
+export function atPositions(position: Position): (tokens: number) => number[] {
+  return (tokens) => {
+    const rows = [position].flat().map((at) => {
+      const row = at < 0 ? tokens + at : at;
+      if (!Number.isInteger(row) || row < 0 || row >= tokens) {
+        throw new RangeError(`The metric's position ${at} is not in a prompt of ${tokens} tokens`);
+      }
+      return row;
+    });
+    if (rows.length === 0 || new Set(rows).size < rows.length) {
+      throw new RangeError(`The metric's positions [${[position].flat().join(", ")}] are empty or name one twice`);
+    }
+    return rows.sort((a, b) => a - b);
+  };
+}
+
+/** The formula of what is added up over positions, as NumPy would write it. */
+export function showSum(position: Position, formula: (logits: string, axis: string) => string): string {
+  if (typeof position === "number") return formula(`logits[${position}`, "");
+  return position.length === 1
+    ? formula(`logits[${position[0]}`, "")
+    : `sum(${formula(`logits[[${position.join(", ")}]`, ", 1")})`;
+}
+
+/** `logits[-1, id]`, of several ids the mean. */
+export function showLogit(position: Position, ids: readonly number[]): string {
+  return showSum(position, (at, axis) => {
+    if (ids.length === 1) return `${at}, ${ids[0]}]`;
+    return axis === "" ? `mean(${at}, [${ids.join(", ")}]])` : `mean(${at}][:, [${ids.join(", ")}]]${axis})`;
+  });
+}
+
+/** Σ weights · logits over the columns. */
+export function weightedSum(weights: readonly number[]): Pick<ResolvedMetric, "feeds" | "build"> {
+  return {
+    feeds: { weights: { dims: [1, weights.length], data: Float32Array.from(weights) } },
+    build: (logits) => {
+      const columns = logits.shape[1];
+      return reduceSum(mul(logits, input("weights", [1, columns])), [0, 1], false);
+    },
+  };
+}
+
+/** One element of each row after a function of the whole row, added up. */
+export function pickedAfter(
+  token: number,
+  rows: number,
+  f: (x: Value) => Value,
+): Pick<ResolvedMetric, "feeds" | "build"> {
+  return pickedEach(new Array<number>(rows).fill(token), f, "sum");
+}
+
+/** For each row its own token's element. */
+export function pickedEach(
+  tokens: readonly number[],
+  f: (logits: Value) => Value,
+  how: "sum" | "negative mean",
+): Pick<ResolvedMetric, "feeds" | "build"> {
+  return {
+    feeds: { picked: { dims: [tokens.length, 1], data: BigInt64Array.from(tokens, BigInt) } },
+    build: (logits) => {
+      const elements = gatherElements(f(logits), input("picked", [logits.shape[0], 1], "int64"));
+      return how === "sum" ? reduceSum(elements, [0, 1], false) : neg(reduceMean(elements, [0, 1], false));
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * The options of an attribution.
+ *
+ * @module
+ */
+import { checkOptions, type OptionKinds } from "../../options.ts";
+import type { Sae } from "../../sae/sae.ts";
+import type { Baseline } from "./baseline.ts";
+import type { IntegrationOptions } from "../methods/integrated_gradients.ts";
+import { findMethod, METHOD_NAMES, type MethodName } from "../methods/mod.ts";
+import { SAE_RUN_OPTIONS, type SaeRunOptions } from "./run_options.ts";
+
+/** Options of {@linkcode calculateFeatureAttribution}. */
+export interface AttributionOptions extends SaeRunOptions {
+  /** SAEs to put into the model, one per hook. */
+  readonly saes?: readonly Sae[];
+  /**
+   * How gradients are taken: one of `METHOD_NAMES`, by default `gradient`; a file of `methods/` says what each
+   * is and what it is not.
+   */
+  readonly method?: MethodName;
+  /** Steps and convergence of integrated gradients. */
+  readonly integration?: IntegrationOptions;
+  /** What features are compared with: attributions are (f − f_base) · gradient. Default: zero. */
+  readonly baseline?: Baseline;
+  /** Also what features contribute straight to the metric, the final norm's scale held. Default false. */
+  readonly directEffect?: boolean;
+  /**
+   * TransformerLens hooks whose values and gradients are wanted too. Gradients at `ln1.hook_*` are whole: that of queries,
+   * keys and values together, where TransformerLens, which calls `ln1` for each, keeps the values' alone.
+   */
+  readonly trackHookPoints?: readonly string[];
+  /** How many of the model's top predictions at the metric's position to keep; costs the whole unembedding. Default 0. */
+  readonly topPredictions?: number;
+  /** Look into bad fits: try the other processing where it had to be guessed, which costs a forward pass. Default true. */
+  readonly diagnose?: boolean;
+}
+
+const INTEGRATION_OPTIONS = {
+  rule: ["trapezoid", "midpoint"],
+  steps: "any",
+  tolerance: "any",
+  mostSteps: "any",
+} as const;
+const BASELINE_OPTIONS = { mean: "any", prompt: "any" } as const;
+
+const ATTRIBUTION_OPTIONS: OptionKinds<AttributionOptions> = {
+  ...SAE_RUN_OPTIONS,
+  saes: "list",
+  method: METHOD_NAMES,
+  integration: INTEGRATION_OPTIONS,
+  baseline: ["zero", "mean"],
+  directEffect: "flag",
+  trackHookPoints: "list",
+  topPredictions: "count",
+  diagnose: "flag",
+};
+
+/**
+ * Checks the names and values of all options, those in options too.
+ *
+ * @param of whose options they are, for the message
+ * @throws {TypeError} if one is unknown
+ * @throws {RangeError} if a value is none of those that it may have
+ */
+export function checkAttributionOptions(of: string, options: AttributionOptions): void {
+  checkOptions(of, options, ATTRIBUTION_OPTIONS);
+  const { baseline, method = "gradient", integration } = options;
+  if (integration !== undefined && !findMethod(method).integrate) {
+    throw new RangeError(`integration is for the method integrated-gradients, not for ${method}: leave it out`);
+  }
+  if (typeof baseline === "object") checkOptions<object>("baseline", baseline, BASELINE_OPTIONS);
+}

@@ -1,0 +1,84 @@
+/**
+ * The commonest mistakes with prompts and answers: spaces, line ends and BOS, which are tokens and cannot be seen.
+ *
+ * @module
+ */
+import type { Model } from "../../model/model.ts";
+import { excerpt, quote } from "../../quote.ts";
+import type { Prediction } from "./predict.ts";
+
+/** How many times better the other spelling of an answer must rank. */
+const FAR = 10;
+/** White space that is no end of a line: chat templates end with one. */
+const SPACE_AT_END = /[^\S\r\n]$/;
+
+/**
+ * What a prompt has that its author may not have meant.
+ *
+ * @param prompt as given; of token ids, their texts are looked at
+ * @param tokens the prompt's tokens, BOS included if there is one
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../../model/model.ts";
+ * import { promptWarnings } from "./prompt_warnings.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * const prompt = " Tiger Woods plays the sport of ";
+ * const [warning] = await promptWarnings(model, prompt, await model.toTokens(prompt));
+ * console.assert(warning.startsWith("The prompt ends with a space"));
+ * ```
+ */
+export async function promptWarnings(
+  model: Model,
+  prompt: string | readonly number[],
+  tokens: readonly number[],
+): Promise<string[]> {
+  const tokenizer = await model.tokenizer();
+  if (tokenizer === undefined) return [];
+  const text = typeof prompt === "string" ? prompt : tokens.map((id) => tokenizer.tokenText(id)).join("");
+  const { bosId } = tokenizer;
+  const isTwice = bosId !== undefined && tokens[0] === bosId && tokens[1] === bosId;
+  return [
+    ...(SPACE_AT_END.test(text)
+      ? ["The prompt ends with a space: most models expect the space at the start of the next token"]
+      : []),
+    ...(text.includes("\r")
+      ? ["The prompt has carriage returns (\\r, as Windows ends lines), which are tokens: was \\n alone meant?"]
+      : []),
+    ...(isTwice
+      ? [`The prompt begins with ${excerpt(tokenizer.tokenText(bosId))} twice: write it or have it put first, not both`]
+      : []),
+  ];
+}
+
+/** Where an answer stands in a next-token table. */
+export interface AskedAnswer {
+  /** As given. */
+  readonly text: string;
+  /** The text that the table is after. */
+  readonly before: string;
+  /** A token's place in the table. */
+  place(id: number): Promise<Prediction>;
+}
+
+/**
+ * A warning with both ranks if an answer was given without its leading space, or after white space with one, and the
+ * model expects it otherwise. Of an answer of several tokens, the first is looked at.
+ */
+export async function answerWarnings(model: Model, { text, before, place }: AskedAnswer): Promise<string[]> {
+  const tokenizer = await model.tokenizer();
+  const isSpaced = text.startsWith(" ");
+  if (tokenizer === undefined || (isSpaced && !/\s$/.test(before))) return [];
+  const other = isSpaced ? text.trimStart() : ` ${text}`;
+  const [given, meant] = [text, other].map((spelling) => tokenizer.encode(spelling)[0]);
+  if (given === undefined || meant === undefined || given === meant) return [];
+  const { rank } = await place(given);
+  if (rank + 1 < FAR) return [];
+  const { rank: better } = await place(meant);
+  if (FAR * (better + 1) > rank + 1) return [];
+  const how = isSpaced ? "without its leading space" : "with a leading space";
+  return [
+    `${quote(text)} has rank ${rank} among the predictions, ${quote(other)} ${how} rank ${better}: was that meant?`,
+  ];
+}

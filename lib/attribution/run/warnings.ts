@@ -1,0 +1,102 @@
+/**
+ * What a user should look at before believing a run.
+ *
+ * @module
+ */
+import { NO_PROCESSING, type Processing } from "../../../models/family.ts";
+import type { Model } from "../../model/model.ts";
+import { runWithSaes } from "./run_prompts.ts";
+import type { AttributionGrads } from "./attribution_grads.ts";
+import { showProcessing } from "./processing.ts";
+import { type Fit, measureFit } from "../result/fit.ts";
+import type { SaeAttribution } from "../result/sae_attribution.ts";
+
+/** A form of the model that explains no more than so much more is no better. */
+const BETTER_FIT = 0.05;
+
+const explained = (fit: Fit): number => fit.explainedVarianceWithoutFirst ?? fit.explainedVarianceOverall;
+const percent = (x: number): string => `${(100 * x).toFixed(0)} %`;
+
+/** A line if the SAE does not fit this prompt. */
+export function fitWarning(hook: string, { fit }: SaeAttribution): string[] {
+  if (!fit.isPoor) return [];
+  return [
+    `The SAE at ${hook} explains ${
+      percent(explained(fit))
+    } of the variance of this prompt (first position left out): ` +
+    `is it made for this model, layer and processing?`,
+  ];
+}
+
+/** A line if integrated gradients do not add up to the joint effect. */
+export function integrationWarnings(saes: ReadonlyMap<string, SaeAttribution>): string[] {
+  return [...saes].flatMap(([hook, { integration }]) => {
+    if (!integration || integration.converged) return [];
+    const { steps, sum, difference } = integration;
+    return [
+      `Integrated gradients at ${hook} have not converged after ${steps} steps: they add up to ${
+        sum.toPrecision(4)
+      }, ` +
+      `the joint effect is ${difference.toPrecision(4)}; allow more steps or a larger tolerance`,
+    ];
+  });
+}
+
+/** A line if features are active at special tokens, whose activations are unlike all others. */
+export function specialTokenWarnings(
+  model: Model,
+  { tokens, state }: AttributionGrads,
+  saes: ReadonlyMap<string, SaeAttribution>,
+): string[] {
+  if (!model.architecture.defaultPrependBos || state.request.prompts[0].length < 2) return [];
+  const lines: string[] = [];
+  for (const [hook, { run }] of saes) {
+    if (run.sae.config.excludeSpecialTokens !== undefined || run.excluded.has(0)) continue;
+    const { l0 } = measureFit(run);
+    const others = l0.slice(1).reduce((a, b) => a + b, 0) / (tokens.length - 1);
+    if (l0[0] > 2 * others && others > 0) {
+      lines.push(
+        `At position 0 ${l0[0]} features of the SAE at ${hook} are active, at the others ${
+          others.toFixed(0)
+        } on average: ` +
+          `if it was trained without BOS, leave special tokens out (--exclude-special-tokens)`,
+      );
+    }
+  }
+  return lines;
+}
+
+/**
+ * When an SAE fits badly and does not say which form of the model it was trained on, the other form is tried, and named
+ * if it fits better.
+ */
+export async function tryOtherProcessing(
+  model: Model,
+  { tokens, processing, rows }: AttributionGrads,
+  saes: ReadonlyMap<string, SaeAttribution>,
+): Promise<string[]> {
+  if (![...saes.values()].some(({ fit }) => fit.isPoor)) return [];
+  const { defaultProcessing } = model.architecture;
+  const other: Processing = showProcessing(processing) === showProcessing(NO_PROCESSING)
+    ? defaultProcessing
+    : NO_PROCESSING;
+  const { saeRuns } = await runWithSaes(model, {
+    tokens,
+    saes: [...saes.values()].map(({ run }) => run.sae),
+    processing: other,
+    includeErrorTerm: true,
+    trackModelHooks: [],
+    withGradients: false,
+    rows,
+  });
+  return [...saeRuns].flatMap(([hook, run]) => {
+    const [now, then] = [explained(saes.get(hook)!.fit), explained(measureFit(run))];
+    if (!(then > now + BETTER_FIT)) return [];
+    const choice = other === NO_PROCESSING ? "none" : "default";
+    return [
+      `With ${showProcessing(other)} (--processing ${choice}) the SAE at ${hook} explains ${percent(then)}, not ${
+        percent(now)
+      }`,
+    ];
+  });
+}

@@ -1,0 +1,83 @@
+/**
+ * A command's help page.
+ *
+ * @module
+ */
+import { type Field, flagOf } from "../../request/field.ts";
+import { inWords, sayFlag } from "../../request/request_error.ts";
+import type { CommandSpec } from "./spec.ts";
+
+/** Where descriptions begin; a longer entry puts its description on the next line. */
+const LABEL_WIDTH = 30;
+
+/**
+ * The help of a command, wrapped to `width` columns.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { helpText } from "./help.ts";
+ *
+ * const spec = {
+ *   name: "predict",
+ *   summary: "Show what the model predicts next",
+ *   usage: "PROMPT [options]",
+ *   positionals: [{ name: "PROMPT", help: "the text", required: true }],
+ *   options: { top: { kind: "integer" as const, placeholder: "K", help: "rows to show", default: "10" } },
+ *   examples: ['predict "The capital of France is"'],
+ * };
+ * assert.match(helpText(spec), /--top K +rows to show \(default: 10\)/);
+ * ```
+ */
+export function helpText(spec: CommandSpec, width: number = 80): string {
+  const options = Object.entries(spec.options).map(([name, option]) =>
+    entry(optionLabel(flagOf(name, option), option), inWords(describe(option), spec.options, sayFlag), width)
+  );
+  const sections = [
+    spec.summary,
+    section("Usage", [`  ${spec.name} ${spec.usage.replaceAll("\n", "\n    ")}`]),
+    section("Arguments", spec.positionals.map(({ name, help }) => entry(name, help, width))),
+    section("Options", [...options, entry("-h, --help", "show this", width)]),
+    section("Examples", spec.examples.map((example) => `  ${example}`)),
+  ];
+  return sections.filter((text) => text !== "").join("\n\n") + "\n";
+}
+
+function section(title: string, lines: readonly string[]): string {
+  return lines.length === 0 ? "" : `${title}:\n${lines.join("\n")}`;
+}
+
+function optionLabel(flag: string, option: Field): string {
+  const label = option.negatable === true ? `--[no-]${flag}` : `--${flag}`;
+  return option.kind === "boolean" ? label : `${label} ${option.placeholder ?? "VALUE"}`;
+}
+
+function describe(option: Field): string {
+  const notes = [
+    option.choices === undefined ? "" : `one of ${option.choices.join(", ")}`,
+    option.default === undefined || option.negates === true ? "" : `default: ${option.default}`,
+    option.multiple === true ? "repeatable" : "",
+  ].filter((note) => note !== "");
+  return notes.length === 0 ? option.help : `${option.help} (${notes.join("; ")})`;
+}
+
+function entry(label: string, description: string, width: number): string {
+  const start = `  ${label}`.padEnd(LABEL_WIDTH);
+  const lines = wrap(description, Math.max(20, width - LABEL_WIDTH));
+  const indent = " ".repeat(LABEL_WIDTH);
+  const first = start.length > LABEL_WIDTH || start.endsWith(label)
+    ? [start.trimEnd(), indent + lines[0]]
+    : [start + lines[0]];
+  return [...first, ...lines.slice(1).map((text) => indent + text)].join("\n");
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const last = lines[lines.length - 1];
+    if (last === "") lines[lines.length - 1] = word;
+    else if (last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

@@ -1,0 +1,63 @@
+/**
+ * Requests as command lines make them: the prompt from the first argument, the SAEs in the order of the options.
+ *
+ * @module
+ */
+import { type FieldValue } from "../../request/field.ts";
+import { DEVICE_FIELDS, type RequestValues } from "../../request/fields.ts";
+import { METRIC_FIELDS, REQUEST_FIELDS } from "../../request/fields.ts";
+import { readRunRequest, type RunRequest } from "../../request/request.ts";
+import { inWords, sayFlag } from "../../request/request_error.ts";
+import { defaultSaes, noSae, readSaes } from "../../request/saes.ts";
+import type { PositionalSpec } from "./spec.ts";
+import { type PromptSource, readPromptSource } from "./prompt.ts";
+
+/** The prompt as an argument. */
+export const PROMPT: PositionalSpec = {
+  name: "PROMPT",
+  help: 'text; "-" reads standard input (a newline at its end is left out)',
+  required: false,
+};
+
+/** Where it runs and what is said. */
+export const DEVICE_OPTIONS = {
+  ...DEVICE_FIELDS,
+  quiet: { kind: "boolean", help: "print nothing but the rows and errors" },
+} as const;
+
+/** A run of one prompt. */
+export interface PromptRequest extends RunRequest {
+  readonly prompt: PromptSource;
+  readonly quiet: boolean;
+}
+
+/** Options as they were parsed: those of {@linkcode REQUEST_FIELDS} that the command has, and others. */
+export interface ParsedOptions {
+  readonly positionals: readonly string[];
+  readonly values: RequestValues & { readonly quiet?: boolean };
+  readonly order: readonly (readonly [name: string, value: FieldValue])[];
+}
+
+/**
+ * What a command line asks for.
+ *
+ * @param withoutSae there may be none
+ * @throws {RequestError | UsageError} if it cannot be understood
+ */
+export function readPromptRequest(parsed: ParsedOptions, withoutSae: boolean = false): PromptRequest {
+  const { positionals, values } = parsed;
+  return { ...readPlainRequest(parsed, withoutSae), prompt: readPromptSource(positionals, values.tokenIds) };
+}
+
+/** The same without a prompt among the arguments. */
+export function readPlainRequest(
+  { values, order }: ParsedOptions,
+  withoutSae: boolean = false,
+): Omit<PromptRequest, "prompt"> {
+  const model = values.model ?? REQUEST_FIELDS.model.default;
+  const request = readRunRequest(values, readSaes(order, defaultSaes(model)));
+  if (request.saes.length === 0 && !withoutSae) throw noSae(model);
+  const { metric } = request;
+  const chosenFrom = inWords(metric.chosenFrom, METRIC_FIELDS, sayFlag);
+  return { ...request, metric: { ...metric, chosenFrom }, quiet: values.quiet ?? false };
+}

@@ -1,0 +1,59 @@
+/**
+ * The attribution that several commands begin with, and what they say about it.
+ *
+ * @module
+ */
+import { calculateFeatureAttribution } from "../../attribution/attribution.ts";
+import type { Positions } from "../../attribution/result/positions.ts";
+import type { Attribution } from "../../attribution/result/result.ts";
+import { printable } from "../../table/terminal.ts";
+import { inChat } from "../../request/chat.ts";
+import type { PromptRequest } from "../args/run_request.ts";
+import { runOptionsOf } from "../../attribution/run/run_options.ts";
+import { makeMetric } from "../../attribution/metric/make_metric.ts";
+import type { Opened } from "../open.ts";
+import { checkRowPositions } from "../row_positions.ts";
+import { signed } from "../../report/figures.ts";
+import { detail, entry, heading, type Page } from "../screen/summary_layout.ts";
+import { methodWords, metricWords, placeWords, promptWords, tokenName } from "../../report/words.ts";
+
+/** Attributes as a request says; `positions`: of which rows will be shown. */
+export async function explain(
+  opened: Opened,
+  given: string | readonly number[],
+  request: PromptRequest,
+  positions?: Positions,
+): Promise<Attribution> {
+  const { model, saes } = opened;
+  const prompt = await inChat(model, given, request.chat);
+  await checkRowPositions(opened, prompt, request, positions);
+  return await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
+    saes,
+    method: request.method,
+    integration: request.integration,
+    ...runOptionsOf(request),
+    diagnose: !request.quiet,
+  });
+}
+
+/** Model, prompt, metric and SAEs, for people. */
+export async function explainedWords(result: Attribution, request: PromptRequest, page: Page): Promise<string> {
+  const { model, grads: { appended, resolvedMetric } } = result.parts;
+  const ids = [...resolvedMetric.positive ?? [], ...resolvedMetric.negative ?? []];
+  const names = (await model.describeTokens(ids)).map((token): [number, string] => [token.id, tokenName(token)]);
+  const words = `${metricWords(result, new Map(names)).name} ${placeWords(result)} = ${signed(result.metric)}`;
+  const saes = result.hooks.map((hook) => {
+    const { source } = result.sae(hook);
+    return entry("SAE", [printable(source), ...(source.endsWith(hook) ? [] : ["at", printable(hook)])], page);
+  });
+  return [
+    heading(printable(model.description), page) + "\n",
+    entry("Prompt", promptWords(result.tokens.slice(0, result.tokens.length - appended)), page),
+    entry("Metric", words.split(" "), page),
+    detail(`${resolvedMetric.formula}; ${request.metric.chosenFrom}`, page),
+    ...saes,
+    entry("Method", methodWords(result), page),
+    ...(request.includeErrorTerm ? [] : [detail("no error term: the SAEs' reconstructions are in place", page)]),
+    ...result.warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
+  ].join("\n");
+}

@@ -1,0 +1,195 @@
+/**
+ * The summary of an attribution for people: first what a newcomer asks, then what an expert checks.
+ *
+ * @module
+ */
+import type { CheckSummary, HookCheck } from "../../attribution/trust/check.ts";
+import type { Prediction } from "../../attribution/run/predict.ts";
+import type { Attribution } from "../../attribution/result/result.ts";
+import type { VerifySummary } from "../../attribution/trust/verification.ts";
+import { count, percent, plain, signed } from "../../report/figures.ts";
+import { printable } from "../../table/terminal.ts";
+import type { AttributeRequest } from "../commands/attribute.ts";
+import { excludedPositions } from "../files/exports.ts";
+import { detail, entry, heading, type Page } from "./summary_layout.ts";
+import { accounts, perPosition, quickList, strongest } from "./summary_sae.ts";
+import { verifyLines } from "./summary_verification.ts";
+import {
+  directionWords,
+  excludedWords,
+  methodWords,
+  metricWords,
+  oddsWords,
+  placeWords,
+  processingWords,
+  promptWords,
+  tokenName,
+} from "../../report/words.ts";
+import { trackedHooks } from "./tracked.ts";
+
+/** What is reported. */
+export interface ReportInput {
+  readonly result: Attribution;
+  readonly request: Pick<AttributeRequest, "metric" | "processing" | "processingFlags">;
+  /** By hook, what its features stand for. */
+  readonly labels: ReadonlyMap<string, ReadonlyMap<number, string>>;
+  /** Names of the metric's tokens by id. */
+  readonly tokenNames: ReadonlyMap<number, string>;
+  readonly check: CheckSummary | undefined;
+  readonly verify?: VerifySummary;
+  readonly warnings: readonly string[];
+  /** Since the program started. */
+  readonly seconds: number;
+}
+
+/** The whole summary, ending with a newline. */
+export function attributionReport(input: ReportInput, page: Page): string {
+  const { result } = input;
+  const saes = [...result.parts.saes];
+  const metric = metricWords(result, input.tokenNames);
+  const direction = directionWords(metric);
+  const blocks = [
+    heading(printable(result.parts.model.description), page),
+    [...head(input, page), ...saes.map(([hook]) => saeLine(result, hook, page)), ...replaced(result, page)].join("\n"),
+    ...saes.flatMap(([hook, sae]) => {
+      const place = saes.length > 1 ? `, at ${printable(hook)}` : "";
+      return [
+        strongest(result, sae, input.labels.get(hook), `What speaks ${direction}${place}`, page),
+        perPosition(result, sae, `All features together, by position${place}`, page),
+      ];
+    }),
+    [
+      entry("Method", methodWords(result), page),
+      ...baselineMetric(result, page),
+      entry("Processing", processingWords(result, input.request).split(" "), page),
+      ...excludedLines(result, page),
+      ...saes.flatMap(([hook, sae]) => accounts(sae, saes.length > 1 ? printable(hook) : undefined, page)),
+      ...trackedLines(result, page),
+      ...checkLines(input.check, page),
+      ...verifyLines(input.verify, result.tokens, page),
+      ...deviceLines(result, page),
+      foot(input, page),
+      ...input.warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
+      ...saes.flatMap(([hook, sae]) => quickList(result.sae(hook), sae, metric.name)),
+    ].join("\n"),
+  ];
+  return blocks.join("\n\n") + "\n";
+}
+
+function head({ result, request, tokenNames }: ReportInput, page: Page): string[] {
+  const { tokens, predictions, continuation, predictionsPosition: row, parts: { grads } } = result;
+  const { appended, resolvedMetric } = grads;
+  const after = `after ${tokenName(tokens[row])} (position ${row})`;
+  const words = `${metricWords(result, tokenNames).name} ${placeWords(result)} = ${signed(result.metric)}`;
+  const said = predictions.map(predictionWords);
+  const told = continuation.map((p, i) =>
+    `${predictionWords(p)}(rank ${p.rank}${i === 0 ? ", 0 is the most probable" : ""})  `
+  );
+  const odds = oddsWords(result, tokenNames);
+  return [
+    entry("Prompt", promptWords(tokens.slice(0, tokens.length - appended)), page),
+    ...(said.length === 0 ? [] : [entry("Next token", [...said, row === tokens.length - 1 ? "" : after], page)]),
+    ...(told.length === 0 ? [] : [entry("Answer", told, page)]),
+    entry("Metric", words.split(" "), page),
+    ...(odds === undefined ? [] : [detail(odds, page)]),
+    detail(`${resolvedMetric.formula}; ${request.metric.chosenFrom}`, page),
+  ];
+}
+
+function predictionWords({ id, token, probability }: Prediction): string {
+  return `${tokenName({ id, text: token })} ${percent(probability)}  `;
+}
+
+function saeLine(result: Attribution, hook: string, page: Page): string {
+  const { config: { architecture, dSae }, source, hookIn, hooksOut } = result.sae(hook);
+  const { l0 } = result.fit[hook];
+  const reads = hookIn === hook ? "" : `reads ${hookIn}, `;
+  const also = hooksOut.length === 1 ? "" : `writes ${count(hooksOut.length - 1, "later layer")} too, `;
+  const last = result.predictionsPosition;
+  const figures = `${reads}${also}${architecture}, ${l0[last]} of ${count(dSae, "feature")} active at ` +
+    `${tokenName(result.tokens[last])}, ${count(result.rows(hook).length, "row")} over all positions`;
+  const name = [printable(source), ...(source.endsWith(hook) ? [] : ["at", printable(hook)])];
+  return `${entry("SAE", name, page)}\n${detail(figures, page)}`;
+}
+
+/** Without the error term the SAEs change what the model says. */
+function replaced({ parts: { includeErrorTerm, saes } }: Attribution, page: Page): string[] {
+  if (includeErrorTerm || saes.size === 0) return [];
+  const them = saes.size === 1 ? "the SAE's reconstruction" : "the SAEs' reconstructions";
+  return [detail(`no error term: the predictions and the metric are those with ${them} in place`, page)];
+}
+
+/** What the metric is after the prompt that is compared with. */
+function baselineMetric({ metric, parts: { baseline } }: Attribution, page: Page): string[] {
+  if (baseline?.metric === undefined) return [];
+  const [here, there, apart] = [metric, baseline.metric, metric - baseline.metric].map((x) => signed(x));
+  return [detail(`there the metric is ${there}, here ${here}: ${apart} apart`, page)];
+}
+
+function excludedLines(result: Attribution, page: Page): string[] {
+  const positions = excludedPositions(result);
+  return positions.length === 0 ? [] : [entry("Left out", excludedWords(result, positions), page)];
+}
+
+function trackedLines(result: Attribution, page: Page): string[] {
+  return trackedHooks(result).map(({ hook, attribution_sum, attribution_norm, activation_norm, gradient_norm }) => {
+    const words = `${hook}: attribution ${signed(attribution_sum)} in all (norm ${plain(attribution_norm)}), ` +
+      `norm of activation ${plain(activation_norm)}, of gradient ${plain(gradient_norm)}`;
+    return entry("Tracked", words.split(" "), page);
+  });
+}
+
+/** A model for pictures too has hundreds of tensors that a text does not need. */
+const MOST_UNUSED = 20;
+
+function checkLines(check: CheckSummary | undefined, page: Page): string[] {
+  if (check === undefined) return [];
+  const unused = Object.entries(check.not_used).map(([source, names]) => {
+    const shown = names.slice(0, MOST_UNUSED).map(printable).join(", ");
+    return `of ${printable(source)}: ${shown}${
+      names.length > MOST_UNUSED ? ` and ${names.length - MOST_UNUSED} more` : ""
+    }`;
+  });
+  return [
+    ...check.hooks.map((hook) => entry("Check", checkWords(hook).split(" "), page)),
+    ...unused.map((words) => entry("Not used", words.split(" "), page)),
+  ];
+}
+
+function checkWords(
+  { hook, gradient_central_difference: gradient, joint_ablation: joint, patching }: HookCheck,
+): string {
+  const derivative = gradient === null
+    ? ""
+    : `size of the gradient ${plain(gradient.analytic)}, by finite differences ${plain(gradient.numeric)} ` +
+      `(${percent(gradient.relative_error)} apart); `;
+  const effect = (
+    what: string,
+    { effect, sum_of_attributions: sum }: HookCheck["joint_ablation"],
+    of: string,
+  ): string => `${what} takes ${signed(effect)} from the metric, where ${of} add up to ${signed(sum)}`;
+  if (!patching) return `${hook}: ${derivative}${effect("removing all features", joint, "their attributions")}`;
+  const { whole_hook: whole, features } = patching;
+  const all = effect("all features as in the baseline", joint, "their attributions");
+  const everything = effect("the whole hook", whole, "features, bias and error");
+  const one = features.map(({ position, feature, attribution, effect }) =>
+    `${feature} at ${position}: ${signed(effect)} (attribution ${signed(attribution)})`
+  );
+  return `${hook}: ${derivative}${all}; ${everything}; the strongest features alone: ${one.join(", ")}`;
+}
+
+/** What computed, where it is not this program alone. */
+function deviceLines({ parts: { model: { runtime } } }: Attribution, page: Page): string[] {
+  const { device, account, version, reason } = runtime;
+  const what = account === undefined ? [] : [`${version.join(" ")} (${account})`];
+  const words = [...what, ...(reason === undefined ? [] : [`auto: ${reason}`])];
+  return words.length === 0 ? [] : [entry("Device", printable([device, ...words].join(", ")).split(" "), page)];
+}
+
+function foot({ result, seconds }: ReportInput, page: Page): string {
+  const { timings_ms: timings, peak_memory_mb: memory } = result.summary();
+  const words = `${seconds.toFixed(2)} s, of which the run ${
+    (timings.total / 1000).toFixed(2)
+  } s; peak memory ${memory} MB`;
+  return entry("Time", words.split(" "), page);
+}
