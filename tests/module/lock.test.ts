@@ -9,6 +9,7 @@ const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const PROGRAM = ["cli.ts", "mod.ts", "deno.json", "deno.lock", "lib", "models"];
 const PARQUET = `${ROOT}tests/data/batch/prompts.parquet`;
 const EXACT = /^npm:(?:@[\w-]+\/)?[\w-]+@\d+\.\d+\.\d+(?=$|\/)/;
+const CHECKSUM = /^sha512-[\w+/]{86}==$/;
 
 interface Lock {
   readonly specifiers: Readonly<Record<string, string>>;
@@ -96,7 +97,16 @@ Deno.test("deno.lock holds the packages that the sources name, all with a versio
   });
   const { specifiers, npm } = readLock(ROOT);
   assert.deepEqual(Object.keys(specifiers).sort(), [...new Set(packages)].sort(), "run `deno task lock`");
-  for (const [name, { integrity }] of Object.entries(npm)) assert.match(integrity, /^sha512-[\w+/]{86}==$/, name);
+  for (const [name, { integrity }] of Object.entries(npm)) assert.match(integrity, CHECKSUM, name);
+});
+
+Deno.test("onnxruntime-node, which npm installs for the tests, is the README's, and its packages have checksums", () => {
+  const { packages } = JSON.parse(Deno.readTextFileSync(`${ROOT}.ci/onnxruntime-node/package-lock.json`));
+  const { "": asked, ...installed } = packages as Record<string, { version: string; integrity?: string }>;
+  const { version } = installed["node_modules/onnxruntime-node"];
+  assert.deepEqual(asked, { dependencies: { "onnxruntime-node": version } });
+  assert.ok(Deno.readTextFileSync(`${ROOT}README.md`).includes(`npm install onnxruntime-node@${version}`));
+  for (const [name, { integrity }] of Object.entries(installed)) assert.match(integrity ?? "", CHECKSUM, name);
 });
 
 Deno.test("a package that is not as deno.lock has it is refused, and a first command asks for one only", async () => {
