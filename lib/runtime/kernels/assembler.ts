@@ -77,26 +77,28 @@ const simd = (opcode: number): number[] => [0xfd, ...unsigned(opcode)];
 /** Where in memory, past an address: `align` is the power of two that it is a multiple of. */
 const at = (align: number, offset: number): number[] => [align, ...unsigned(offset)];
 
-/** A 32-bit integer. */
-export const int = (value: number): Code => [0x41, ...signed(value)];
-/** A 32-bit float. */
-export const float = (value: number): Code => [0x43, ...new Uint8Array(new Float32Array([value]).buffer)];
+const bytesOf = (values: Float32Array | Int32Array): number[] => [...new Uint8Array(values.buffer)];
+
+/** A vector of four times the same four bytes. */
+const constant = (bytes: readonly number[]): Code => [...simd(0x0c), ...bytes, ...bytes, ...bytes, ...bytes];
 
 /** Integers. */
 export const i32 = {
+  const: (value: number): Code => [0x41, ...signed(value)],
   add: binary(0x6a),
   sub: binary(0x6b),
   mul: binary(0x6c),
   and: binary(0x71),
-  shiftLeft: (x: Code, bits: number): Code => [x, int(bits), [0x74]],
-  equal: binary(0x46),
-  lessSigned: binary(0x48),
-  greaterEqualSigned: binary(0x4e),
+  shl: binary(0x74),
+  eq: binary(0x46),
+  lt_s: binary(0x48),
+  ge_s: binary(0x4e),
   load: (address: Code, offset = 0): Code => [address, 0x28, at(2, offset)],
 } as const;
 
 /** Single floats. */
 export const f32 = {
+  const: (value: number): Code => [0x43, ...bytesOf(Float32Array.of(value))],
   load: (address: Code, offset = 0): Code => [address, 0x2a, at(2, offset)],
   store: (address: Code, value: Code, offset = 0): Code => [address, value, 0x38, at(2, offset)],
   add: binary(0x92),
@@ -104,36 +106,48 @@ export const f32 = {
   mul: binary(0x94),
   div: binary(0x95),
   max: binary(0x97),
+  demote_f64: unary(0xb6),
 } as const;
 
-/** Vectors of four floats (`v128`), lane by lane. */
-export const f32x4 = {
-  load: (address: Code, offset = 0): Code => [address, simd(0), at(2, offset)],
-  /** One float from memory in all lanes. */
-  loadSplat: (address: Code, offset = 0): Code => [address, simd(9), at(2, offset)],
+/** Doubles. */
+export const f64 = {
+  add: binary(0xa0),
+  div: binary(0xa3),
+  convert_i32_s: unary(0xb7),
+} as const;
+
+/** Vectors of any numbers: memory and bits. */
+export const v128 = {
+  load: (address: Code, offset = 0): Code => [address, simd(0x00), at(2, offset)],
+  /** Four bytes from memory in all lanes. */
+  load32_splat: (address: Code, offset = 0): Code => [address, simd(0x09), at(2, offset)],
   /** A vector with one lane from memory. */
-  loadLane: (address: Code, x: Code, lane: number, offset = 0): Code => [address, x, simd(86), at(2, offset), [lane]],
-  store: (address: Code, value: Code, offset = 0): Code => [address, value, simd(11), at(2, offset)],
+  load32_lane: (address: Code, x: Code, lane: number, offset = 0): Code => [
+    ...[address, x, simd(0x56), at(2, offset), lane],
+  ],
+  store: (address: Code, value: Code, offset = 0): Code => [address, value, simd(0x0b), at(2, offset)],
   /** One lane to memory. */
-  storeLane: (
-    address: Code,
-    value: Code,
-    lane: number,
-    offset = 0,
-  ): Code => [address, value, simd(90), at(2, offset), [lane]],
+  store32_lane: (address: Code, x: Code, lane: number, offset = 0): Code => [
+    ...[address, x, simd(0x5a), at(2, offset), lane],
+  ],
+  and: binary(...simd(0x4e)),
+  /** Bits of the first that the second lacks. */
+  andnot: binary(...simd(0x4f)),
+  or: binary(...simd(0x50)),
+  /** The first's bits where the mask has ones, else the second's. */
+  bitselect: (a: Code, b: Code, mask: Code): Code => [a, b, mask, simd(0x52)],
+} as const;
+
+/** Vectors of four floats, lane by lane. */
+export const f32x4 = {
   /** The same number in all lanes. */
-  const: (value: number): Code => {
-    const bytes = [...new Uint8Array(new Float32Array([value]).buffer)];
-    return [...simd(12), ...bytes, ...bytes, ...bytes, ...bytes];
-  },
+  const: (value: number): Code => constant(bytesOf(Float32Array.of(value))),
   splat: unary(...simd(0x13)),
-  lane: (x: Code, lane: number): Code => [x, simd(0x1f), lane],
-  /** Lanes of two vectors: 0 … 3 are the first's, 4 … 7 the second's. */
-  shuffle: (
-    a: Code,
-    b: Code,
-    lanes: readonly number[],
-  ): Code => [a, b, simd(13), lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte))],
+  extract_lane: (x: Code, lane: number): Code => [x, simd(0x1f), lane],
+  /** Lanes of two vectors: 0 … 3 are the first's, 4 … 7 the second's (`i8x16.shuffle`). */
+  shuffle: (a: Code, b: Code, lanes: readonly number[]): Code => [
+    ...[a, b, simd(0x0d), lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte))],
+  ],
   add: binary(...simd(0xe4)),
   sub: binary(...simd(0xe5)),
   mul: binary(...simd(0xe6)),
@@ -145,53 +159,31 @@ export const f32x4 = {
   abs: unary(...simd(0xe0)),
   neg: unary(...simd(0xe1)),
   sqrt: unary(...simd(0xe3)),
-  /** The nearest integer. */
   nearest: unary(...simd(0x6a)),
   /** Masks: all bits of a lane, or none. */
-  equal: binary(...simd(0x41)),
-  lessThan: binary(...simd(0x43)),
-  greaterThan: binary(...simd(0x44)),
-  /** Integers from floats, at the nearest end of the range where they do not fit. */
-  toInts: unary(...simd(0xf8)),
+  eq: binary(...simd(0x41)),
+  lt: binary(...simd(0x43)),
+  gt: binary(...simd(0x44)),
 } as const;
 
-/** Vectors of two doubles (`v128`). */
+/** Vectors of two doubles. */
 export const f64x2 = {
   add: binary(...simd(0xf0)),
   /** The first two floats of a vector. */
-  fromFloats: unary(...simd(0x5f)),
-  lane: (x: Code, lane: number): Code => [x, simd(0x21), lane],
+  promote_low_f32x4: unary(...simd(0x5f)),
+  extract_lane: (x: Code, lane: number): Code => [x, simd(0x21), lane],
 } as const;
 
-/** Single doubles. */
-export const f64 = {
-  add: binary(0xa0),
-  div: binary(0xa3),
-  fromInt: unary(0xb7),
-  toFloat: unary(0xb6),
-} as const;
-
-/** Vectors of four integers (`v128`). */
+/** Vectors of four integers. */
 export const i32x4 = {
-  const: (value: number): Code => {
-    const bytes = [...new Uint8Array(new Int32Array([value]).buffer)];
-    return [...simd(12), ...bytes, ...bytes, ...bytes, ...bytes];
-  },
+  /** The same number in all lanes. */
+  const: (value: number): Code => constant(bytesOf(Int32Array.of(value))),
   add: binary(...simd(0xae)),
   sub: binary(...simd(0xb1)),
-  shiftLeft: (x: Code, bits: number): Code => [x, int(bits), simd(0xab)],
-  /** Halves, rounded down, and so on. */
-  shiftRight: (x: Code, bits: number): Code => [x, int(bits), simd(0xac)],
-} as const;
-
-/** Bits of vectors. */
-export const v128 = {
-  and: binary(...simd(78)),
-  /** Bits of the first that the second lacks. */
-  andNot: binary(...simd(79)),
-  or: binary(...simd(80)),
-  /** The first's bits where the mask has ones, else the second's. */
-  select: (a: Code, b: Code, mask: Code): Code => [a, b, mask, simd(82)],
+  shl: (x: Code, bits: number): Code => [x, i32.const(bits), simd(0xab)],
+  shr_s: (x: Code, bits: number): Code => [x, i32.const(bits), simd(0xac)],
+  /** Integers from floats, at the nearest end of the range where they do not fit. */
+  trunc_sat_f32x4_s: unary(...simd(0xf8)),
 } as const;
 
 /** a · b + c. */

@@ -11,7 +11,6 @@ import {
   i32,
   i32x4,
   increase,
-  int,
   type Local,
   loopWhile,
   type MultiplyAdd,
@@ -28,7 +27,7 @@ export function loadPart(x: Local, address: Code, count: Code, fill: number): Co
   return sequence(
     x.set(f32x4.const(fill)),
     ...[0, 1, 2].map((lane) =>
-      when(i32.lessSigned(int(lane), count), x.set(f32x4.loadLane(address, x.get, lane, 4 * lane)))
+      when(i32.lt_s(i32.const(lane), count), x.set(v128.load32_lane(address, x.get, lane, 4 * lane)))
     ),
   );
 }
@@ -36,7 +35,9 @@ export function loadPart(x: Local, address: Code, count: Code, fill: number): Co
 /** Writes the first one, two or three lanes. */
 export function storePart(address: Code, x: Local, count: Code): Code {
   return sequence(
-    ...[0, 1, 2].map((lane) => when(i32.lessSigned(int(lane), count), f32x4.storeLane(address, x.get, lane, 4 * lane))),
+    ...[0, 1, 2].map((lane) =>
+      when(i32.lt_s(i32.const(lane), count), v128.store32_lane(address, x.get, lane, 4 * lane))
+    ),
   );
 }
 
@@ -57,15 +58,15 @@ function elementwise(letters: string, op: VectorOp): FunctionBuilder {
   const scalars = rest.map((address, i) => ({ address, x: x[i] })).filter((_, i) => letters[i] === "s");
   const { before, value } = op(f, x);
   return f.body(
-    ...scalars.map(({ address, x }) => x.set(f32x4.loadSplat(address.get))),
+    ...scalars.map(({ address, x }) => x.set(v128.load32_splat(address.get))),
     loopWhile(
-      i32.greaterEqualSigned(n.get, int(4)),
+      i32.ge_s(n.get, i32.const(4)),
       sequence(
-        ...vectors.map(({ address, x }) => x.set(f32x4.load(address.get))),
+        ...vectors.map(({ address, x }) => x.set(v128.load(address.get))),
         before,
-        f32x4.store(out.get, value),
-        ...[out, ...vectors.map(({ address }) => address)].map((pointer) => increase(pointer, int(16))),
-        increase(n, int(-4)),
+        v128.store(out.get, value),
+        ...[out, ...vectors.map(({ address }) => address)].map((pointer) => increase(pointer, i32.const(16))),
+        increase(n, i32.const(-4)),
       ),
     ),
     when(
@@ -92,7 +93,7 @@ function polynomial(x: Code, coefficients: readonly number[], multiplyAdd: Multi
  */
 export function exponential(f: FunctionBuilder, multiplyAdd: MultiplyAdd): (x: Code, into: Local) => Code {
   const [n, r, half] = f.locals("v128", 3);
-  const power = (exponent: Code): Code => i32x4.shiftLeft(i32x4.add(exponent, i32x4.const(127)), 23);
+  const power = (exponent: Code): Code => i32x4.shl(i32x4.add(exponent, i32x4.const(127)), 23);
   return (x, into) =>
     sequence(
       r.set(f32x4.pmin(f32x4.pmax(x, f32x4.const(-104)), f32x4.const(89))),
@@ -101,8 +102,8 @@ export function exponential(f: FunctionBuilder, multiplyAdd: MultiplyAdd): (x: C
       r.set(multiplyAdd(n.get, f32x4.const(2.12194440e-4), r.get)),
       into.set(polynomial(r.get, EXP, multiplyAdd)),
       into.set(multiplyAdd(f32x4.mul(into.get, r.get), r.get, f32x4.add(r.get, f32x4.const(1)))),
-      n.set(f32x4.toInts(n.get)),
-      half.set(i32x4.shiftRight(n.get, 1)),
+      n.set(i32x4.trunc_sat_f32x4_s(n.get)),
+      half.set(i32x4.shr_s(n.get, 1)),
       into.set(f32x4.mul(f32x4.mul(into.get, power(half.get)), power(i32x4.sub(n.get, half.get)))),
     );
 }
@@ -128,7 +129,7 @@ const ERF_FAR = [
 export type UnaryOp = keyof ReturnType<typeof unaryOps>;
 
 function unaryOps(multiplyAdd: MultiplyAdd) {
-  const { add, sub, mul, div, abs, lessThan } = f32x4;
+  const { add, sub, mul, div, abs, lt } = f32x4;
   const constant = f32x4.const;
   const sign = (x: Code): Code => v128.and(x, i32x4.const(-0x80000000));
   const direct = (value: (x: Code) => Code): VectorOp => (_, [x]) => ({ before: [], value: value(x.get) });
@@ -154,7 +155,7 @@ function unaryOps(multiplyAdd: MultiplyAdd) {
         exp(add(size.get, size.get), e),
         e.set(sub(constant(1), div(constant(2), add(e.get, constant(1))))),
       ),
-      value: v128.or(v128.select(near.get, e.get, lessThan(size.get, constant(0.625))), sign(x.get)), // −0 too
+      value: v128.or(v128.bitselect(near.get, e.get, lt(size.get, constant(0.625))), sign(x.get)), // −0 too
     };
   };
 
@@ -172,7 +173,7 @@ function unaryOps(multiplyAdd: MultiplyAdd) {
         exp(e.get, e),
         e.set(v128.or(sub(constant(1), e.get), sign(x.get))),
       ),
-      value: v128.select(e.get, near.get, f32x4.greaterThan(size.get, constant(ERF_BOUND))),
+      value: v128.bitselect(e.get, near.get, f32x4.gt(size.get, constant(ERF_BOUND))),
     };
   };
   const gelu: VectorOp = (f, [x]) => {
@@ -217,7 +218,7 @@ const BINARY_OPS = {
   Mul: binary(f32x4.mul),
   Div: binary(f32x4.div),
   /** 1 or 0. */
-  Greater: binary((a, b) => v128.and(f32x4.greaterThan(a, b), f32x4.const(1))),
+  Greater: binary((a, b) => v128.and(f32x4.gt(a, b), f32x4.const(1))),
 };
 
 /** Ops of two operands. */
@@ -225,7 +226,7 @@ export type BinaryOp = keyof typeof BINARY_OPS;
 
 const WHERE: VectorOp = (_, [condition, a, b]) => ({
   before: [],
-  value: v128.select(b.get, a.get, f32x4.equal(condition.get, f32x4.const(0))),
+  value: v128.bitselect(b.get, a.get, f32x4.eq(condition.get, f32x4.const(0))),
 });
 
 /** Ops that kernels do element by element. */

@@ -5,15 +5,7 @@
  */
 import { countOf, offsetOf, type Operands, operandsAt, takeUnit } from "./instructions.ts";
 import type { Kernels, ThreadContext } from "./thread_context.ts";
-
-/** Rows of a tile. */
-export const TILE_ROWS = 2;
-/** Columns of a tile. */
-export const TILE_COLUMNS = 24;
-/** Steps of k that a packed strip holds (18 KiB stay in the processor's nearest cache), and that one chain of sums has. */
-export const STRIP_STEPS = 192;
-/** The most rows that go through an operand which is not packed at once. */
-export const STREAM_ROWS = 4;
+import { STREAM_ROWS, STRIP_STEPS, TILE_COLUMNS, TILE_ROWS } from "./tile.ts";
 
 /** Rows of a product whose strips are packed at once. */
 const BLOCK_ROWS = 256;

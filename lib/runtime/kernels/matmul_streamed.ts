@@ -11,15 +11,15 @@ import {
   FunctionBuilder,
   i32,
   increase,
-  int,
   type Local,
   loopWhile,
   type MultiplyAdd,
   sequence,
+  v128,
   when,
 } from "./assembler.ts";
 import { transposed } from "./matmul_tiled.ts";
-import { STREAM_ROWS } from "./execute_matmul.ts";
+import { STREAM_ROWS } from "./tile.ts";
 
 /** Steps of k that are done while a few columns are at hand. */
 const STREAM_STEPS = 8;
@@ -40,10 +40,10 @@ function stream(rows: number, steps: number, multiplyAdd: MultiplyAdd): Function
     sequence(pointer.set(start), ...sums.map((_, r) => sequence(r > 0 ? increase(pointer, stride) : [], visit(r))));
   const step = (i: number): Code =>
     sequence(
-      ...x.map((vector, v) => vector.set(f32x4.load(source.get, 16 * v))),
+      ...x.map((vector, v) => vector.set(v128.load(source.get, 16 * v))),
       eachRow(row, a.get, aRow.get, (r) =>
         sequence(
-          splat.set(f32x4.loadSplat(row.get, 4 * i)),
+          splat.set(v128.load32_splat(row.get, 4 * i)),
           ...x.map((vector, v) => sums[r][v].set(multiplyAdd(splat.get, vector.get, sums[r][v].get))),
         )),
       increase(source, bRow.get),
@@ -57,7 +57,7 @@ function stream(rows: number, steps: number, multiplyAdd: MultiplyAdd): Function
           target,
           c.get,
           cRow.get,
-          (r) => sequence(...sums[r].map((sum, v) => sum.set(f32x4.load(target.get, 16 * v)))),
+          (r) => sequence(...sums[r].map((sum, v) => sum.set(v128.load(target.get, 16 * v)))),
         ),
         sequence(...sums.flat().map((sum) => sum.set(f32x4.const(0)))),
       ),
@@ -67,11 +67,11 @@ function stream(rows: number, steps: number, multiplyAdd: MultiplyAdd): Function
         target,
         c.get,
         cRow.get,
-        (r) => sequence(...sums[r].map((sum, v) => f32x4.store(target.get, sum.get, 16 * v))),
+        (r) => sequence(...sums[r].map((sum, v) => v128.store(target.get, sum.get, 16 * v))),
       ),
-      increase(b, int(32)),
-      increase(c, int(32)),
-      increase(columns, int(-8)),
+      increase(b, i32.const(32)),
+      increase(c, i32.const(32)),
+      increase(columns, i32.const(-8)),
     ),
   ));
 }
@@ -95,23 +95,23 @@ function streamWide(multiplyAdd: MultiplyAdd): FunctionBuilder {
       to.set(c.get),
       left.set(rows.get),
       loopWhile(
-        i32.greaterEqualSigned(left.get, int(STREAM_ROWS)),
+        i32.ge_s(left.get, i32.const(STREAM_ROWS)),
         sequence(
           run(STREAM_ROWS),
-          increase(from, i32.mul(aRow.get, int(STREAM_ROWS))),
-          increase(to, i32.mul(cRow.get, int(STREAM_ROWS))),
-          increase(left, int(-STREAM_ROWS)),
+          increase(from, i32.mul(aRow.get, i32.const(STREAM_ROWS))),
+          increase(to, i32.mul(cRow.get, i32.const(STREAM_ROWS))),
+          increase(left, i32.const(-STREAM_ROWS)),
         ),
       ),
-      ...[1, 2, 3].map((height) => when(i32.equal(left.get, int(height)), run(height))),
-      accumulate.set(int(1)),
-      increase(a, int(4 * count)),
-      increase(b, i32.mul(bRow.get, int(count))),
-      increase(k, int(-count)),
+      ...[1, 2, 3].map((height) => when(i32.eq(left.get, i32.const(height)), run(height))),
+      accumulate.set(i32.const(1)),
+      increase(a, i32.const(4 * count)),
+      increase(b, i32.mul(bRow.get, i32.const(count))),
+      increase(k, i32.const(-count)),
     );
   };
   return f.body(
-    loopWhile(i32.greaterEqualSigned(k.get, int(STREAM_STEPS)), steps(STREAM_STEPS)),
+    loopWhile(i32.ge_s(k.get, i32.const(STREAM_STEPS)), steps(STREAM_STEPS)),
     loopWhile(k.get, steps(1)),
   );
 }
@@ -138,31 +138,31 @@ function streamTall(rows: number, multiplyAdd: MultiplyAdd): FunctionBuilder {
         left.get,
         sequence(
           source.set(from.get),
-          ...x.map((vector) => sequence(vector.set(f32x4.load(source.get)), increase(source, bColumn.get))),
+          ...x.map((vector) => sequence(vector.set(v128.load(source.get)), increase(source, bColumn.get))),
           transposed(x, pairs, (column, i) => x[i].set(column)),
           row.set(along.get),
           ...sums.map((sum, r) =>
             sequence(
               r > 0 ? increase(row, aRow.get) : [],
-              ...x.map((column, i) => sum.set(multiplyAdd(f32x4.loadSplat(row.get, 4 * i), column.get, sum.get))),
+              ...x.map((column, i) => sum.set(multiplyAdd(v128.load32_splat(row.get, 4 * i), column.get, sum.get))),
             )
           ),
-          increase(from, int(16)),
-          increase(along, int(16)),
-          increase(left, int(-4)),
+          increase(from, i32.const(16)),
+          increase(along, i32.const(16)),
+          increase(left, i32.const(-4)),
         ),
       ),
       target.set(c.get),
       ...sums.map((sum, r) =>
         sequence(
           r > 0 ? increase(target, cRow.get) : [],
-          when(accumulate.get, sum.set(f32x4.add(f32x4.load(target.get), sum.get))),
-          f32x4.store(target.get, sum.get),
+          when(accumulate.get, sum.set(f32x4.add(v128.load(target.get), sum.get))),
+          v128.store(target.get, sum.get),
         )
       ),
-      increase(b, i32.shiftLeft(bColumn.get, 2)),
-      increase(c, int(16)),
-      increase(columns, int(-4)),
+      increase(b, i32.shl(bColumn.get, i32.const(2))),
+      increase(c, i32.const(16)),
+      increase(columns, i32.const(-4)),
     ),
   ));
 }

@@ -18,14 +18,14 @@ import {
   FunctionBuilder,
   i32,
   increase,
-  int,
   type Local,
   loopWhile,
   type MultiplyAdd,
   sequence,
+  v128,
   when,
 } from "./assembler.ts";
-import { TILE_COLUMNS, TILE_ROWS } from "./execute_matmul.ts";
+import { TILE_COLUMNS, TILE_ROWS } from "./tile.ts";
 
 const VECTORS = TILE_COLUMNS / 4;
 /** Steps of k in one turn of a tile's loop: fewer copies between registers. */
@@ -49,10 +49,10 @@ function tile(rows: number, multiplyAdd: MultiplyAdd): FunctionBuilder {
     );
   const step = (i: number): Code =>
     sequence(
-      ...as.map((splat, r) => splat.set(f32x4.loadSplat(a.get, 4 * (TILE_ROWS * i + r)))),
+      ...as.map((splat, r) => splat.set(v128.load32_splat(a.get, 4 * (TILE_ROWS * i + r)))),
       ...sums[0].map((_, v) =>
         sequence(
-          x.set(f32x4.load(b.get, 4 * (TILE_COLUMNS * i + 4 * v))),
+          x.set(v128.load(b.get, 4 * (TILE_COLUMNS * i + 4 * v))),
           ...sums.map((vectors, r) => vectors[v].set(multiplyAdd(as[r].get, x.get, vectors[v].get))),
         )
       ),
@@ -60,15 +60,15 @@ function tile(rows: number, multiplyAdd: MultiplyAdd): FunctionBuilder {
   const steps = (count: number): Code =>
     sequence(
       ...Array.from({ length: count }, (_, i) => step(i)),
-      increase(a, int(4 * TILE_ROWS * count)),
-      increase(b, int(4 * TILE_COLUMNS * count)),
-      increase(k, int(-count)),
+      increase(a, i32.const(4 * TILE_ROWS * count)),
+      increase(b, i32.const(4 * TILE_COLUMNS * count)),
+      increase(k, i32.const(-count)),
     );
   return f.body(
-    loopWhile(i32.greaterEqualSigned(k.get, int(UNROLLED)), steps(UNROLLED)),
+    loopWhile(i32.ge_s(k.get, i32.const(UNROLLED)), steps(UNROLLED)),
     loopWhile(k.get, steps(1)),
-    when(accumulate.get, eachSum((sum, v) => sum.set(f32x4.add(f32x4.load(row.get, 16 * v), sum.get)))),
-    eachSum((sum, v) => f32x4.store(row.get, sum.get, 16 * v)),
+    when(accumulate.get, eachSum((sum, v) => sum.set(f32x4.add(v128.load(row.get, 16 * v), sum.get)))),
+    eachSum((sum, v) => v128.store(row.get, sum.get, 16 * v)),
   );
 }
 
@@ -81,12 +81,12 @@ function tiles(multiplyAdd: MultiplyAdd): FunctionBuilder {
   const run = (tile: FunctionBuilder): Code => call(tile, a.get, b.get, c.get, k.get, stride.get, accumulate.get);
   return f.body(
     loopWhile(
-      i32.greaterEqualSigned(rows.get, int(TILE_ROWS)),
+      i32.ge_s(rows.get, i32.const(TILE_ROWS)),
       sequence(
         run(tile(TILE_ROWS, multiplyAdd)),
-        increase(a, i32.mul(k.get, int(4 * TILE_ROWS))),
-        increase(c, i32.mul(stride.get, int(TILE_ROWS))),
-        increase(rows, int(-TILE_ROWS)),
+        increase(a, i32.mul(k.get, i32.const(4 * TILE_ROWS))),
+        increase(c, i32.mul(stride.get, i32.const(TILE_ROWS))),
+        increase(rows, i32.const(-TILE_ROWS)),
       ),
     ),
     when(rows.get, run(tile(1, multiplyAdd))),
@@ -102,7 +102,7 @@ function packWide(): FunctionBuilder {
   const [to, from, k, stride, strips] = f.parameters;
   const [target, source, left, strip] = f.locals("i32", 4);
   return f.body(
-    strip.set(i32.mul(k.get, int(4 * TILE_COLUMNS))),
+    strip.set(i32.mul(k.get, i32.const(4 * TILE_COLUMNS))),
     loopWhile(
       k.get,
       sequence(
@@ -114,16 +114,16 @@ function packWide(): FunctionBuilder {
           sequence(
             ...Array.from(
               { length: VECTORS },
-              (_, v) => f32x4.store(target.get, f32x4.load(source.get, 16 * v), 16 * v),
+              (_, v) => v128.store(target.get, v128.load(source.get, 16 * v), 16 * v),
             ),
             increase(target, strip.get),
-            increase(source, int(4 * TILE_COLUMNS)),
-            increase(left, int(-1)),
+            increase(source, i32.const(4 * TILE_COLUMNS)),
+            increase(left, i32.const(-1)),
           ),
         ),
-        increase(to, int(4 * TILE_COLUMNS)),
+        increase(to, i32.const(4 * TILE_COLUMNS)),
         increase(from, stride.get),
-        increase(k, int(-1)),
+        increase(k, i32.const(-1)),
       ),
     ),
   );
@@ -160,26 +160,26 @@ function packTall(lanes: number): FunctionBuilder {
   const [x, pairs] = [f.locals("v128", 4), f.locals("v128", 4)];
   const fours = (g: number): Code =>
     sequence(
-      ...x.map((vector) => sequence(vector.set(f32x4.load(row.get)), increase(row, stride.get))),
-      transposed(x, pairs, (column, i) => f32x4.store(to.get, column, 4 * (lanes * i + 4 * g))),
+      ...x.map((vector) => sequence(vector.set(v128.load(row.get)), increase(row, stride.get))),
+      transposed(x, pairs, (column, i) => v128.store(to.get, column, 4 * (lanes * i + 4 * g))),
     );
   const pair = sequence(
-    ...x.slice(0, 2).map((vector) => sequence(vector.set(f32x4.load(row.get)), increase(row, stride.get))),
-    f32x4.store(to.get, f32x4.shuffle(x[0].get, x[1].get, [0, 4, 1, 5])),
-    f32x4.store(to.get, f32x4.shuffle(x[0].get, x[1].get, [2, 6, 3, 7]), 16),
+    ...x.slice(0, 2).map((vector) => sequence(vector.set(v128.load(row.get)), increase(row, stride.get))),
+    v128.store(to.get, f32x4.shuffle(x[0].get, x[1].get, [0, 4, 1, 5])),
+    v128.store(to.get, f32x4.shuffle(x[0].get, x[1].get, [2, 6, 3, 7]), 16),
   );
   const single = (i: number): Code => sequence(f32.store(to.get, f32.load(row.get), 4 * i), increase(row, stride.get));
   const each = (steps: number, body: Code): Code =>
     sequence(
       row.set(from.get),
       body,
-      increase(to, int(4 * lanes * steps)),
-      increase(from, int(4 * steps)),
-      increase(k, int(-steps)),
+      increase(to, i32.const(4 * lanes * steps)),
+      increase(from, i32.const(4 * steps)),
+      increase(k, i32.const(-steps)),
     );
   const four = lanes === 2 ? pair : sequence(...Array.from({ length: lanes / 4 }, (_, g) => fours(g)));
   return f.body(
-    loopWhile(i32.greaterEqualSigned(k.get, int(4)), each(4, four)),
+    loopWhile(i32.ge_s(k.get, i32.const(4)), each(4, four)),
     loopWhile(k.get, each(1, sequence(...Array.from({ length: lanes }, (_, i) => single(i))))),
   );
 }
@@ -195,23 +195,23 @@ function packAny(): FunctionBuilder {
   return f.body(loopWhile(
     k.get,
     sequence(
-      i.set(int(0)),
+      i.set(i32.const(0)),
       address.set(from.get),
       loopWhile(
-        i32.lessSigned(i.get, width.get),
+        i32.lt_s(i.get, width.get),
         sequence(
           when(
-            i32.lessSigned(i.get, lanes.get),
+            i32.lt_s(i.get, lanes.get),
             f32.store(to.get, f32.load(address.get)),
-            f32.store(to.get, [0x43, 0, 0, 0, 0]),
+            f32.store(to.get, f32.const(0)),
           ),
-          increase(to, int(4)),
+          increase(to, i32.const(4)),
           increase(address, strideWidth.get),
-          increase(i, int(1)),
+          increase(i, i32.const(1)),
         ),
       ),
       increase(from, strideK.get),
-      increase(k, int(-1)),
+      increase(k, i32.const(-1)),
     ),
   ));
 }

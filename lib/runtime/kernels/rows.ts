@@ -13,11 +13,11 @@ import {
   FunctionBuilder,
   i32,
   increase,
-  int,
   type Local,
   loopWhile,
   type MultiplyAdd,
   sequence,
+  v128,
   when,
 } from "./assembler.ts";
 import { exponential, loadPart, storePart } from "./elementwise.ts";
@@ -26,8 +26,8 @@ import { exponential, loadPart, storePart } from "./elementwise.ts";
 function eachVector(pointers: readonly Local[], n: Local, full: Code, part: Code): Code {
   return sequence(
     loopWhile(
-      i32.greaterEqualSigned(n.get, int(4)),
-      sequence(full, ...pointers.map((pointer) => increase(pointer, int(16))), increase(n, int(-4))),
+      i32.ge_s(n.get, i32.const(4)),
+      sequence(full, ...pointers.map((pointer) => increase(pointer, i32.const(16))), increase(n, i32.const(-4))),
     ),
     when(n.get, part),
   );
@@ -36,13 +36,13 @@ function eachVector(pointers: readonly Local[], n: Local, full: Code, part: Code
 /** Adds a vector to sums of doubles, one per lane. */
 function addTo([low, high]: readonly Local[], x: Code): Code {
   return sequence(
-    low.set(f64x2.add(low.get, f64x2.fromFloats(x))),
-    high.set(f64x2.add(high.get, f64x2.fromFloats(f32x4.shuffle(x, x, [2, 3, 2, 3])))),
+    low.set(f64x2.add(low.get, f64x2.promote_low_f32x4(x))),
+    high.set(f64x2.add(high.get, f64x2.promote_low_f32x4(f32x4.shuffle(x, x, [2, 3, 2, 3])))),
   );
 }
 
 function total([low, high]: readonly Local[]): Code {
-  const lanes = (x: Local): Code => f64.add(f64x2.lane(x.get, 0), f64x2.lane(x.get, 1));
+  const lanes = (x: Local): Code => f64.add(f64x2.extract_lane(x.get, 0), f64x2.extract_lane(x.get, 1));
   return f64.add(lanes(low), lanes(high));
 }
 
@@ -57,10 +57,10 @@ function sum(finish: (total: Code, n: Code) => Code): FunctionBuilder {
     eachVector(
       [a],
       n,
-      sequence(x.set(f32x4.load(a.get)), addTo(sums, x.get)),
+      sequence(x.set(v128.load(a.get)), addTo(sums, x.get)),
       sequence(loadPart(x, a.get, n.get, 0), addTo(sums, x.get)),
     ),
-    f32.store(out.get, f64.toFloat(finish(total(sums), count.get))),
+    f32.store(out.get, f32.demote_f64(finish(total(sums), count.get))),
   );
 }
 
@@ -74,7 +74,7 @@ function softmaxParts(
 ) {
   const [from, left] = f.locals("i32", 2);
   const exp = exponential(f, multiplyAdd);
-  const lane = (i: number): Code => f32x4.lane(largest.get, i);
+  const lane = (i: number): Code => f32x4.extract_lane(largest.get, i);
   const findLargest = sequence(
     from.set(a.get),
     left.set(n.get),
@@ -82,7 +82,7 @@ function softmaxParts(
     eachVector(
       [from],
       left,
-      largest.set(f32x4.pmax(f32x4.load(from.get), largest.get)),
+      largest.set(f32x4.pmax(v128.load(from.get), largest.get)),
       sequence(loadPart(x, from.get, left.get, -Infinity), largest.set(f32x4.pmax(x.get, largest.get))),
     ),
     largest.set(f32x4.splat(f32.max(f32.max(lane(0), lane(1)), f32.max(lane(2), lane(3))))),
@@ -94,7 +94,7 @@ function softmaxParts(
       eachVector(
         [from, ...out],
         left,
-        sequence(exp(f32x4.sub(f32x4.load(from.get), largest.get), x), addTo(sums, x.get), store(false, left.get)),
+        sequence(exp(f32x4.sub(v128.load(from.get), largest.get), x), addTo(sums, x.get), store(false, left.get)),
         sequence(
           loadPart(x, from.get, left.get, -Infinity),
           exp(f32x4.sub(x.get, largest.get), x),
@@ -116,12 +116,12 @@ function softmax(multiplyAdd: MultiplyAdd): FunctionBuilder {
   return f.body(
     findLargest,
     to.set(out.get),
-    exponentials([to], (part, left) => part ? storePart(to.get, x, left) : f32x4.store(to.get, x.get)),
-    scale.set(f32x4.splat(f64.toFloat(total(sums)))),
+    exponentials([to], (part, left) => part ? storePart(to.get, x, left) : v128.store(to.get, x.get)),
+    scale.set(f32x4.splat(f32.demote_f64(total(sums)))),
     eachVector(
       [out],
       n,
-      f32x4.store(out.get, f32x4.div(f32x4.load(out.get), scale.get)),
+      v128.store(out.get, f32x4.div(v128.load(out.get), scale.get)),
       sequence(
         loadPart(x, out.get, n.get, 0),
         x.set(f32x4.div(x.get, scale.get)),
@@ -140,8 +140,8 @@ function largestAndSum(multiplyAdd: MultiplyAdd): FunctionBuilder {
   return f.body(
     findLargest,
     exponentials([], () => []),
-    f32.store(out.get, f32x4.lane(largest.get, 0)),
-    f32.store(out.get, f64.toFloat(total(sums)), 4),
+    f32.store(out.get, f32x4.extract_lane(largest.get, 0)),
+    f32.store(out.get, f32.demote_f64(total(sums)), 4),
   );
 }
 
@@ -154,7 +154,7 @@ export type RowKernel = RowOp | "LargestAndSum";
 export function rowKernels(multiplyAdd: MultiplyAdd): Record<RowKernel, FunctionBuilder> {
   return {
     Sum: sum((total) => total),
-    Mean: sum((total, n) => f64.div(total, f64.fromInt(n))),
+    Mean: sum((total, n) => f64.div(total, f64.convert_i32_s(n))),
     Softmax: softmax(multiplyAdd),
     LargestAndSum: largestAndSum(multiplyAdd),
   };

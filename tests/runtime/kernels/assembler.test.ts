@@ -7,12 +7,10 @@ import {
   f32x4,
   f64,
   f64x2,
-  float,
   FunctionBuilder,
   i32,
   i32x4,
   increase,
-  int,
   loopWhile,
   multiplyThenAdd,
   relaxedMultiplyAdd,
@@ -47,14 +45,14 @@ Deno.test("integers are encoded, whatever their size", () => {
     const power = 2 ** bits;
     return [power - 1, power, power + 1, -power + 1, -power, -power - 1];
   }).filter((x) => x >= -(2 ** 31) && x < 2 ** 31);
-  const { run, memory } = open(doing(...edges.map((x, i) => storeInt(int(4 * i), int(x)))));
+  const { run, memory } = open(doing(...edges.map((x, i) => storeInt(i32.const(4 * i), i32.const(x)))));
   run.f();
   assert.deepEqual([...new Int32Array(memory, 0, edges.length)], edges);
 });
 
 Deno.test("offsets are encoded, whatever their size", () => {
   const offsets = [0, 4, 124, 128, 16_380, 16_384, 65_532, 2 * 65_536 - 4];
-  const { run, memory } = open(doing(...offsets.map((offset, i) => f32.store(int(0), float(i + 1), offset))));
+  const { run, memory } = open(doing(...offsets.map((offset, i) => f32.store(i32.const(0), f32.const(i + 1), offset))));
   run.f();
   const floats = new Float32Array(memory);
   assert.deepEqual(offsets.map((offset) => floats[offset / 4]), offsets.map((_, i) => i + 1));
@@ -62,7 +60,7 @@ Deno.test("offsets are encoded, whatever their size", () => {
 
 Deno.test("floats are encoded bit by bit", () => {
   const numbers = [0, -0, 1, -1.5, 1e-45, 3.4028234663852886e38, Infinity, -Infinity, NaN, 0.1];
-  const { run, memory } = open(doing(...numbers.map((x, i) => f32.store(int(4 * i), float(x)))));
+  const { run, memory } = open(doing(...numbers.map((x, i) => f32.store(i32.const(4 * i), f32.const(x)))));
   run.f();
   assert.deepEqual([...new Float32Array(memory, 0, numbers.length)], [...Float32Array.from(numbers)]);
 });
@@ -72,7 +70,7 @@ Deno.test("a loop runs as often as its condition holds, not at all if it never d
   const [n, out] = f.parameters;
   const count = f.local("i32");
   f.body(
-    loopWhile(n.get, sequence(increase(count, int(1)), increase(n, int(-1)))),
+    loopWhile(n.get, sequence(increase(count, i32.const(1)), increase(n, i32.const(-1)))),
     storeInt(out.get, count.get),
   );
   const { run, memory } = open({ f });
@@ -88,22 +86,22 @@ Deno.test("loops in loops, and branches in loops", () => {
   const [outer, inner, even, odd] = f.locals("i32", 4);
   f.body(
     loopWhile(
-      i32.lessSigned(outer.get, n.get),
+      i32.lt_s(outer.get, n.get),
       sequence(
-        inner.set(int(0)),
+        inner.set(i32.const(0)),
         loopWhile(
-          i32.lessSigned(inner.get, outer.get),
+          i32.lt_s(inner.get, outer.get),
           sequence(
-            when(i32.and(inner.get, int(1)), increase(odd, int(1)), increase(even, int(1))),
-            increase(inner, int(1)),
+            when(i32.and(inner.get, i32.const(1)), increase(odd, i32.const(1)), increase(even, i32.const(1))),
+            increase(inner, i32.const(1)),
           ),
         ),
-        increase(outer, int(1)),
+        increase(outer, i32.const(1)),
       ),
     ),
-    when(i32.equal(outer.get, int(0)), even.set(int(-7))),
-    storeInt(int(0), even.get),
-    storeInt(int(4), odd.get),
+    when(i32.eq(outer.get, i32.const(0)), even.set(i32.const(-7))),
+    storeInt(i32.const(0), even.get),
+    storeInt(i32.const(4), odd.get),
   );
   const { run, memory } = open({ f });
   run.f(6); // pairs inner < outer < 6
@@ -123,16 +121,16 @@ Deno.test("many variables of all types, each its own and 0 at first", () => {
   ];
   const firstUnset = f.local("i32");
   f.body(
-    ...ints.map((local, i) => local.set(i32.add(first.get, int(i)))),
-    ...floats.map((local, i) => local.set(float(i + 0.5))),
-    ...doubles.map((local, i) => local.set(f64.fromInt(int(i + 7)))),
+    ...ints.map((local, i) => local.set(i32.add(first.get, i32.const(i)))),
+    ...floats.map((local, i) => local.set(f32.const(i + 0.5))),
+    ...doubles.map((local, i) => local.set(f64.convert_i32_s(i32.const(i + 7)))),
     ...vectors.map((local, i) => local.set(f32x4.const(-i))),
-    ...ints.map((local, i) => storeInt(int(4 * i), local.get)),
-    ...floats.map((local, i) => f32.store(int(400 + 4 * i), local.get)),
-    ...doubles.map((local, i) => storeDouble(int(800 + 8 * i), local.get)),
-    ...vectors.map((local, i) => f32x4.store(int(1024 + 16 * i), local.get)),
-    storeInt(int(4096), firstUnset.get),
-    storeInt(int(4100), second.get),
+    ...ints.map((local, i) => storeInt(i32.const(4 * i), local.get)),
+    ...floats.map((local, i) => f32.store(i32.const(400 + 4 * i), local.get)),
+    ...doubles.map((local, i) => storeDouble(i32.const(800 + 8 * i), local.get)),
+    ...vectors.map((local, i) => v128.store(i32.const(1024 + 16 * i), local.get)),
+    storeInt(i32.const(4096), firstUnset.get),
+    storeInt(i32.const(4100), second.get),
   );
   const { run, memory } = open({ f });
   new Int32Array(memory)[1024] = 5;
@@ -148,10 +146,10 @@ Deno.test("many variables of all types, each its own and 0 at first", () => {
 Deno.test("many functions with long names and long bodies call each other; what is called comes along", () => {
   const inner = new FunctionBuilder(1);
   const [x] = inner.parameters;
-  inner.body(...new Array(5000).fill(increase(x, int(1))), storeInt(int(0), x.get));
+  inner.body(...new Array(5000).fill(increase(x, i32.const(1))), storeInt(i32.const(0), x.get));
   const outer = (factor: number, callee: FunctionBuilder): FunctionBuilder => {
     const f = new FunctionBuilder(1);
-    return f.body(call(callee, i32.mul(f.parameters[0].get, int(factor))));
+    return f.body(call(callee, i32.mul(f.parameters[0].get, i32.const(factor))));
   };
   const functions = Object.fromEntries(
     Array.from({ length: 200 }, (_, i) => [`${"long".repeat(40)}${i}`, outer(i, outer(2, inner))]),
@@ -166,33 +164,33 @@ Deno.test("many functions with long names and long bodies call each other; what 
 
 Deno.test("instructions on single numbers do what their names say", () => {
   const ints: [Code, number][] = [
-    [i32.add(int(2 ** 31 - 1), int(1)), -(2 ** 31)],
-    [i32.sub(int(3), int(5)), -2],
-    [i32.mul(int(65_536), int(65_537)), 65_536],
-    [i32.and(int(12), int(10)), 8],
-    [i32.shiftLeft(int(3), 4), 48],
-    [i32.equal(int(-1), int(-1)), 1],
-    [i32.equal(int(-1), int(1)), 0],
-    [i32.lessSigned(int(-1), int(0)), 1],
-    [i32.lessSigned(int(0), int(0)), 0],
-    [i32.greaterEqualSigned(int(0), int(0)), 1],
-    [i32.greaterEqualSigned(int(-1), int(0)), 0],
+    [i32.add(i32.const(2 ** 31 - 1), i32.const(1)), -(2 ** 31)],
+    [i32.sub(i32.const(3), i32.const(5)), -2],
+    [i32.mul(i32.const(65_536), i32.const(65_537)), 65_536],
+    [i32.and(i32.const(12), i32.const(10)), 8],
+    [i32.shl(i32.const(3), i32.const(4)), 48],
+    [i32.eq(i32.const(-1), i32.const(-1)), 1],
+    [i32.eq(i32.const(-1), i32.const(1)), 0],
+    [i32.lt_s(i32.const(-1), i32.const(0)), 1],
+    [i32.lt_s(i32.const(0), i32.const(0)), 0],
+    [i32.ge_s(i32.const(0), i32.const(0)), 1],
+    [i32.ge_s(i32.const(-1), i32.const(0)), 0],
   ];
   const floats: [Code, number][] = [
-    [f32.add(float(1.5), float(2)), 3.5],
-    [f32.sub(float(1.5), float(2)), -0.5],
-    [f32.mul(float(1.5), float(-2)), -3],
-    [f32.div(float(1), float(-0)), -Infinity],
-    [f32.max(float(-1), float(2)), 2],
-    [f64.toFloat(f64.div(f64.fromInt(int(1)), f64.fromInt(int(3)))), Math.fround(1 / 3)],
-    [f64.toFloat(f64.add(f64.fromInt(int(1)), f64.fromInt(int(-3)))), -2],
-    [f32x4.lane(f32x4.splat(float(7)), 3), 7],
+    [f32.add(f32.const(1.5), f32.const(2)), 3.5],
+    [f32.sub(f32.const(1.5), f32.const(2)), -0.5],
+    [f32.mul(f32.const(1.5), f32.const(-2)), -3],
+    [f32.div(f32.const(1), f32.const(-0)), -Infinity],
+    [f32.max(f32.const(-1), f32.const(2)), 2],
+    [f32.demote_f64(f64.div(f64.convert_i32_s(i32.const(1)), f64.convert_i32_s(i32.const(3)))), Math.fround(1 / 3)],
+    [f32.demote_f64(f64.add(f64.convert_i32_s(i32.const(1)), f64.convert_i32_s(i32.const(-3)))), -2],
+    [f32x4.extract_lane(f32x4.splat(f32.const(7)), 3), 7],
   ];
   const { run, memory } = open(doing(
-    ...ints.map(([code], i) => storeInt(int(4 * i), code)),
-    ...floats.map(([code], i) => f32.store(int(1024 + 4 * i), code)),
-    storeInt(int(2048), i32.load(int(0), 4)),
-    f32.store(int(2052), f32.load(int(1024), 4)),
+    ...ints.map(([code], i) => storeInt(i32.const(4 * i), code)),
+    ...floats.map(([code], i) => f32.store(i32.const(1024 + 4 * i), code)),
+    storeInt(i32.const(2048), i32.load(i32.const(0), 4)),
+    f32.store(i32.const(2052), f32.load(i32.const(1024), 4)),
   ));
   run.f();
   ints.forEach(([, want], i) => assert.equal(new Int32Array(memory)[i], want, `integers ${i}`));
@@ -207,8 +205,8 @@ Deno.test("instructions on vectors do what their names say, lane by lane", () =>
   const mask = (holds: readonly boolean[]): number[] => holds.map((x) => x ? -1 : 0);
   const bits = (x: readonly number[]): number[] => [...new Int32Array(Float32Array.from(x).buffer)];
   const lanes = (f: (x: number, y: number) => number): number[] => a.map((x, i) => f(x, b[i]));
-  const [x, y] = [f32x4.load(int(0)), f32x4.load(int(0), 16)];
-  const [m, n] = [f32x4.load(int(32)), f32x4.load(int(48))];
+  const [x, y] = [v128.load(i32.const(0)), v128.load(i32.const(0), 16)];
+  const [m, n] = [v128.load(i32.const(32)), v128.load(i32.const(48))];
   const [p, q] = [[1, -5, 2 ** 31 - 1, 255], [3, -7, 1, 15]];
   const integers = (f: (x: number, y: number) => number): number[] => p.map((x, i) => f(x, q[i]) | 0);
   const cases: Record<string, [Code, number[]]> = {
@@ -222,30 +220,30 @@ Deno.test("instructions on vectors do what their names say, lane by lane", () =>
     neg: [f32x4.neg(y), bits(b.map((x) => -x))],
     sqrt: [f32x4.sqrt(y), bits([NaN, Math.sqrt(3), 1, 0])],
     nearest: [f32x4.nearest(f32x4.const(2.5)), bits([2, 2, 2, 2])],
-    equal: [f32x4.equal(x, y), mask([false, false, false, true])],
-    lessThan: [f32x4.lessThan(x, y), mask([false, true, false, false])],
-    greaterThan: [f32x4.greaterThan(x, y), mask([true, false, false, false])],
-    toInts: [f32x4.toInts(x), [1, -2, 0, 0]],
-    toIntsFar: [f32x4.toInts(f32x4.const(-1e20)), new Array(4).fill(-(2 ** 31))],
-    splat: [f32x4.splat(float(-4)), bits([-4, -4, -4, -4])],
-    loadSplat: [f32x4.loadSplat(int(0), 20), bits([3, 3, 3, 3])],
-    loadLane: [f32x4.loadLane(int(4), y, 2), bits([-0.25, 3, -2, 0])],
+    equal: [f32x4.eq(x, y), mask([false, false, false, true])],
+    lessThan: [f32x4.lt(x, y), mask([false, true, false, false])],
+    greaterThan: [f32x4.gt(x, y), mask([true, false, false, false])],
+    toInts: [i32x4.trunc_sat_f32x4_s(x), [1, -2, 0, 0]],
+    toIntsFar: [i32x4.trunc_sat_f32x4_s(f32x4.const(-1e20)), new Array(4).fill(-(2 ** 31))],
+    splat: [f32x4.splat(f32.const(-4)), bits([-4, -4, -4, -4])],
+    loadSplat: [v128.load32_splat(i32.const(0), 20), bits([3, 3, 3, 3])],
+    loadLane: [v128.load32_lane(i32.const(4), y, 2), bits([-0.25, 3, -2, 0])],
     shuffle: [f32x4.shuffle(x, y, [7, 0, 5, 1]), bits([0, 1.5, 3, -2])],
     addIntegers: [i32x4.add(m, n), integers((x, y) => x + y)],
     subIntegers: [i32x4.sub(m, n), integers((x, y) => x - y)],
-    shiftLeft: [i32x4.shiftLeft(m, 23), integers((x) => x << 23)],
-    shiftRight: [i32x4.shiftRight(m, 1), integers((x) => x >> 1)],
+    shiftLeft: [i32x4.shl(m, 23), integers((x) => x << 23)],
+    shiftRight: [i32x4.shr_s(m, 1), integers((x) => x >> 1)],
     integers: [i32x4.const(-(2 ** 31)), new Array(4).fill(-(2 ** 31))],
     and: [v128.and(m, n), integers((x, y) => x & y)],
-    andNot: [v128.andNot(m, n), integers((x, y) => x & ~y)],
+    andNot: [v128.andnot(m, n), integers((x, y) => x & ~y)],
     or: [v128.or(m, n), integers((x, y) => x | y)],
-    select: [v128.select(m, n, i32x4.const(0xff)), integers((x, y) => (x & 0xff) | (y & ~0xff))],
+    select: [v128.bitselect(m, n, i32x4.const(0xff)), integers((x, y) => (x & 0xff) | (y & ~0xff))],
     multiplyThenAdd: [multiplyThenAdd(y, f32x4.const(2), f32x4.const(1)), bits(b.map((x) => 2 * x + 1))],
   };
   const entries = Object.entries(cases);
   const { run, memory } = open(doing(
-    ...entries.map(([, [code]], i) => f32x4.store(int(1024 + 16 * i), code)),
-    f32x4.storeLane(int(8192), y, 1, 4),
+    ...entries.map(([, [code]], i) => v128.store(i32.const(1024 + 16 * i), code)),
+    v128.store32_lane(i32.const(8192), y, 1, 4),
   ));
   new Float32Array(memory).set([...a, ...b]);
   new Int32Array(memory).set([...p, ...q], 8);
@@ -266,11 +264,11 @@ Deno.test("instructions on vectors do what their names say, lane by lane", () =>
 
 Deno.test("doubles: two at a time, and a product is added to", () => {
   const functions = doing(
-    f32.store(int(0), f64.toFloat(f64x2.lane(f64x2.fromFloats(f32x4.load(int(64))), 1))),
+    f32.store(i32.const(0), f32.demote_f64(f64x2.extract_lane(f64x2.promote_low_f32x4(v128.load(i32.const(64))), 1))),
     f32.store(
-      int(4),
-      f64.toFloat(f64x2.lane(
-        f64x2.add(f64x2.fromFloats(f32x4.load(int(64))), f64x2.fromFloats(f32x4.load(int(64)))),
+      i32.const(4),
+      f32.demote_f64(f64x2.extract_lane(
+        f64x2.add(f64x2.promote_low_f32x4(v128.load(i32.const(64))), f64x2.promote_low_f32x4(v128.load(i32.const(64)))),
         0,
       )),
     ),
@@ -285,7 +283,7 @@ Deno.test("a product added to a sum is rounded once where that can be", () => {
   if (!canFuse()) return;
   const x = 1 + 2 ** -12; // its square needs more than 24 bits
   const { run, memory } = open(
-    doing(f32x4.store(int(0), relaxedMultiplyAdd(f32x4.const(x), f32x4.const(x), f32x4.const(-1)))),
+    doing(v128.store(i32.const(0), relaxedMultiplyAdd(f32x4.const(x), f32x4.const(x), f32x4.const(-1)))),
   );
   run.f();
   const got = new Float32Array(memory)[0];
