@@ -1,5 +1,5 @@
 /**
- * Tensors as they lie in our hands between stages.
+ * Tensors as they are passed between stages.
  *
  * @module
  */

@@ -65,9 +65,9 @@ export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions
     try {
       for (const [name, { dims, data }] of Object.entries(loaded)) {
         const array = data as Float32Array;
-        const kept = holds(array) ? array : memory.allocate(array.length);
-        found[name] = { dims, data: kept };
-        if (kept !== array) kept.set(array);
+        const own = holds(array) ? array : memory.allocate(array.length);
+        found[name] = { dims, data: own };
+        if (own !== array) own.set(array);
       }
     } catch (error) {
       for (const { data } of [...Object.values(loaded), ...Object.values(found)]) memory.release(data as Float32Array);

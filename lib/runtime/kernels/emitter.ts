@@ -7,7 +7,7 @@ import type { ElementwiseKernel, ElementwiseOp } from "./elementwise.ts";
 import type { Field, Instruction, Kind, List } from "./instructions.ts";
 import type { KernelName } from "./module.ts";
 import type { RowOp } from "./rows.ts";
-import { broadcast, collapse, isContiguous, permuted, sizeOf, type View, whole } from "./views.ts";
+import { broadcast, collapse, isContiguous, permuted, sizeOf, type View, wholeView } from "./views.ts";
 
 /** A place in a buffer whose address is not known yet. */
 export interface Ref {
@@ -33,7 +33,7 @@ export type Buffer =
 
 /** The buffer of constants. */
 const CONSTANTS = 0;
-/** So many elements are worth two threads' meeting. */
+/** So many elements are worth that threads wait for each other. */
 const SHARED_ELEMENTS = 8192;
 /** So many products are. */
 const SHARED_PRODUCTS = 2 ** 18;
@@ -48,13 +48,13 @@ export class Emitter {
   /** A buffer for an input of the graph. */
   input(name: string, dims: readonly number[]): View {
     this.buffers.push({ kind: "input", name, size: sizeOf(dims) });
-    return whole(this.buffers.length - 1, dims);
+    return wholeView(this.buffers.length - 1, dims);
   }
 
   /** A new buffer for a result. */
   result(dims: readonly number[]): View {
     this.buffers.push({ kind: "result", size: sizeOf(dims) });
-    return whole(this.buffers.length - 1, dims);
+    return wholeView(this.buffers.length - 1, dims);
   }
 
   /** A number, as often as it is read. */

@@ -32,8 +32,8 @@ const VECTORS = TILE_COLUMNS / 4;
 const UNROLLED = 4;
 
 /**
- * A function of `(a, b, c, k, stride, accumulate)`: rows × 24 numbers at c, whose rows are `stride` bytes apart, from packed strips
- * at a (2 numbers per k) and b (24 per k); what is there is added at the end if `accumulate` is not 0.
+ * A function of `(a, b, c, k, stride, accumulate)`: rows × 24 numbers at c, whose rows are `stride` bytes apart, from
+ * packed strips at a (2 numbers per k) and b (24 per k); what is there is added at the end if `accumulate` is not 0.
  */
 function tile(rows: number, multiplyAdd: MultiplyAdd): FunctionBuilder {
   const f = new FunctionBuilder(6);

@@ -57,7 +57,14 @@ export function plan(lowered: Lowered, { kernels, base, inPlace }: Target): Prog
   const code = instructions.flatMap((instruction) => wordsOf<Word>(instruction));
   const { length } = code;
   const total = length + lowered.constants.length;
-  const { addresses, bytes } = place(lowered, instructions, base, aligned(4 * total), inPlace, base + 4 * length);
+  const { addresses, bytes } = assignAddresses(
+    lowered,
+    instructions,
+    base,
+    aligned(4 * total),
+    inPlace,
+    base + 4 * length,
+  );
   const words = new Int32Array(total);
   const patches: [number, string][] = [];
   code.forEach((word, at) => {
@@ -104,7 +111,7 @@ const refsOf = ({ fields }: LoweredInstruction): Ref[] =>
   Object.values(fields).filter((field) => typeof field === "object");
 
 /** An address for every buffer; the name of the input for those whose address each run says. */
-function place(
+function assignAddresses(
   { buffers, outputs }: Lowered,
   instructions: readonly LoweredInstruction[],
   base: number,
@@ -116,11 +123,11 @@ function place(
   instructions.forEach((instruction, i) => refsOf(instruction).forEach(({ buffer }) => last[buffer] = i));
   for (const [, { buffer }] of outputs) last[buffer] = instructions.length;
   const endsAt: number[][] = instructions.map(() => []);
-  const space = new Space(start);
+  const pool = new MemoryPool(start);
   const addresses = new Array<number | string>(buffers.length).fill("");
-  const given = new Array<number>(buffers.length);
-  const give = (buffer: number, from: number): void => {
-    given[buffer] = from;
+  const startOf = new Array<number>(buffers.length);
+  const assign = (buffer: number, from: number): void => {
+    startOf[buffer] = from;
     addresses[buffer] = base + from;
     endsAt[last[buffer]]?.push(buffer);
   };
@@ -128,30 +135,30 @@ function place(
   buffers.forEach((buffer, i) => {
     if (buffer.kind === "constants") addresses[i] = constants;
     else if (buffer.kind === "input" && inPlace.has(buffer.name)) addresses[i] = buffer.name;
-    else if (buffer.kind === "input") give(i, space.take(bytesOf(buffer)));
+    else if (buffer.kind === "input") assign(i, pool.allocate(bytesOf(buffer)));
   });
   instructions.forEach(({ fields: { out }, inPlace: candidates }, i) => {
     const made = typeof out === "object" ? out.buffer : undefined;
     if (made !== undefined && addresses[made] === "" && buffers[made].kind === "result") {
       const bytes = bytesOf(buffers[made]);
       const old = candidates.find((buffer) =>
-        last[buffer] === i && given[buffer] !== undefined && bytesOf(buffers[buffer]) === bytes &&
+        last[buffer] === i && startOf[buffer] !== undefined && bytesOf(buffers[buffer]) === bytes &&
         endsAt[i].includes(buffer)
       );
       if (old !== undefined) endsAt[i].splice(endsAt[i].indexOf(old), 1);
-      give(made, old === undefined ? space.take(bytes) : given[old]);
+      assign(made, old === undefined ? pool.allocate(bytes) : startOf[old]);
     }
-    for (const buffer of endsAt[i]) space.giveBack(given[buffer], bytesOf(buffers[buffer]));
+    for (const buffer of endsAt[i]) pool.release(startOf[buffer], bytesOf(buffers[buffer]));
   });
   buffers.forEach(({ kind }, i) => { // of no elements
     if (kind === "result" && addresses[i] === "") addresses[i] = constants;
   });
-  return { addresses, bytes: space.end };
+  return { addresses, bytes: pool.end };
 }
 
-/** Room that is taken and given back. */
-class Space {
-  /** Where the room ends that was ever taken. */
+/** Memory that is allocated and released. */
+class MemoryPool {
+  /** Where what was ever allocated ends. */
   end: number;
   /** Gaps by where they begin, in order; none touch. */
   readonly #gaps: [start: number, end: number][] = [];
@@ -160,8 +167,8 @@ class Space {
     this.end = start;
   }
 
-  /** The smallest gap that is large enough, or room at the end. */
-  take(bytes: number): number {
+  /** The smallest gap that is large enough, or memory at the end. */
+  allocate(bytes: number): number {
     let best = -1;
     this.#gaps.forEach(([start, end], i) => {
       if (end - start < bytes) return;
@@ -180,7 +187,7 @@ class Space {
     return start;
   }
 
-  giveBack(start: number, bytes: number): void {
+  release(start: number, bytes: number): void {
     if (bytes === 0) return;
     let at = this.#gaps.findIndex(([from]) => from > start);
     if (at < 0) at = this.#gaps.length;

@@ -28,8 +28,8 @@ export function rowMajor(dims: readonly number[]): number[] {
   return strides;
 }
 
-/** A whole buffer. */
-export const whole = (buffer: number, dims: readonly number[]): View => ({
+/** A wholeView buffer. */
+export const wholeView = (buffer: number, dims: readonly number[]): View => ({
   buffer,
   offset: 0,
   dims,
@@ -104,19 +104,19 @@ export function collapse(
   dims: readonly number[],
   strides: readonly (readonly number[])[],
 ): { dims: number[]; strides: number[][] } {
-  const kept: number[] = [];
+  const merged: number[] = [];
   const found: number[][] = strides.map(() => []);
   dims.forEach((dim, axis) => {
     if (dim === 1) return;
-    const last = kept.length - 1;
+    const last = merged.length - 1;
     if (last >= 0 && strides.every((own, i) => found[i][last] === own[axis] * dim)) {
-      kept[last] *= dim;
+      merged[last] *= dim;
       found.forEach((own, i) => own[last] = strides[i][axis]);
     } else {
-      kept.push(dim);
+      merged.push(dim);
       found.forEach((own, i) => own.push(strides[i][axis]));
     }
   });
-  if (kept.length === 0) return { dims: [1], strides: strides.map(() => [1]) };
-  return { dims: kept, strides: found };
+  if (merged.length === 0) return { dims: [1], strides: strides.map(() => [1]) };
+  return { dims: merged, strides: found };
 }

@@ -98,7 +98,7 @@ export function toOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
       node: nodes,
       initializer: [
         ...initializers,
-        ...[...inputs.keys()].filter((name) => external[name]).map((name) => outside(name, external[name])),
+        ...[...inputs.keys()].filter((name) => external[name]).map((name) => externalTensor(name, external[name])),
       ],
       input: [...inputs].filter(([name]) => !external[name]).map(([name, value]) =>
         valueInfo(name, value, options.dtype)
@@ -109,7 +109,7 @@ export function toOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
 }
 
 /** An initializer whose data lies in a file of its name. */
-function outside(name: string, dims: readonly number[]): NamedTensorProto {
+function externalTensor(name: string, dims: readonly number[]): NamedTensorProto {
   const entry = (key: string, value: string | number): { key: string; value: string } => ({ key, value: `${value}` });
   return {
     name,
@@ -207,7 +207,7 @@ const stringAttribute = (name: string, value: string): AttributeProto => ({
 type Lower<K extends OpKind = OpKind> = (value: Node<K>, encoder: Encoder) => string;
 
 /** An op that ONNX has under the same name, with the same inputs. */
-function same<K extends OpKind>(attributes: (op: Op<K>) => readonly AttributeProto[] = () => []): Lower<K> {
+function sameOp<K extends OpKind>(attributes: (op: Op<K>) => readonly AttributeProto[] = () => []): Lower<K> {
   return (value, e) => e.emit(value.op.kind, value.inputs.map(e.name), attributes(value.op));
 }
 
@@ -215,30 +215,30 @@ const lowerReduce: Lower<"ReduceSum" | "ReduceMean"> = ({ op, inputs: [x] }, e) 
   e.emit(op.kind, [e.name(x), e.ints(op.axes)], [intAttribute("keepdims", op.keepDims ? 1 : 0)]);
 
 const LOWER: { readonly [K in Exclude<OpKind, "Input" | "Constant">]: Lower<K> } = {
-  Add: same(),
-  Sub: same(),
-  Mul: same(),
-  Div: same(),
+  Add: sameOp(),
+  Sub: sameOp(),
+  Mul: sameOp(),
+  Div: sameOp(),
   // A product with a transposed matrix, as gradients have them, without making the transpose.
   MatMul: ({ inputs: [a, b] }, e) =>
     e.contribOps && isSwapOfLast(b)
       ? e.emit("FusedMatMul", [e.name(a), e.name(b.inputs[0])], [intAttribute("transB", 1)], CONTRIB)
       : e.emit("MatMul", [e.name(a), e.name(b)]),
-  Greater: same(),
-  Where: same(),
-  Neg: same(),
-  Sqrt: same(),
-  Exp: same(),
-  Log: same(),
-  Tanh: same(),
+  Greater: sameOp(),
+  Where: sameOp(),
+  Neg: sameOp(),
+  Sqrt: sameOp(),
+  Exp: sameOp(),
+  Log: sameOp(),
+  Tanh: sameOp(),
   Erf: ({ inputs: [x] }, e) => e.dtype === "float32" ? e.emit("Erf", [e.name(x)]) : e.name(erfSeries(x)),
-  Sigmoid: same(),
-  Relu: same(),
-  Softmax: same(() => [intAttribute("axis", -1)]),
-  LogSoftmax: same(() => [intAttribute("axis", -1)]),
-  Transpose: same<"Transpose">((op) => [intsAttribute("perm", op.permutation)]),
-  Concat: same<"Concat">((op) => [intAttribute("axis", op.axis)]),
-  GatherElements: same(() => [intAttribute("axis", -1)]),
+  Sigmoid: sameOp(),
+  Relu: sameOp(),
+  Softmax: sameOp(() => [intAttribute("axis", -1)]),
+  LogSoftmax: sameOp(() => [intAttribute("axis", -1)]),
+  Transpose: sameOp<"Transpose">((op) => [intsAttribute("perm", op.permutation)]),
+  Concat: sameOp<"Concat">((op) => [intAttribute("axis", op.axis)]),
+  GatherElements: sameOp(() => [intAttribute("axis", -1)]),
   ReduceSum: lowerReduce,
   ReduceMean: lowerReduce,
   Activation: ({ op, inputs: [x] }, e) => {
@@ -246,12 +246,12 @@ const LOWER: { readonly [K in Exclude<OpKind, "Input" | "Constant">]: Lower<K> }
     if (fn === "relu") return e.emit("Relu", [e.name(x)]);
     // Gelu has float32 kernels only.
     if (fn === "silu" && e.dtype === "float32") return e.name(mul(x, sigmoid(x)));
-    if (e.dtype === "float64") return e.name(spelledOut(x, fn));
+    if (e.dtype === "float64") return e.name(decomposedActivation(x, fn));
     return e.emit("Gelu", [e.name(x)], [stringAttribute("approximate", fn === "gelu_new" ? "tanh" : "none")]);
   },
   Reshape: ({ op, inputs: [x] }, e) => {
     const dims = reshapeDims(x.shape, op.shape);
-    return dims ? e.emit("Reshape", [e.name(x), e.ints(dims)]) : lookedUpReshape(x, op.shape, e);
+    return dims ? e.emit("Reshape", [e.name(x), e.ints(dims)]) : dynamicReshape(x, op.shape, e);
   },
   ExpandLike: ({ inputs: [x, like] }, e) => e.emit("Expand", [e.name(x), e.emit("Shape", [e.name(like)])]),
   Slice: ({ op, inputs: [x] }, e) => {
@@ -287,7 +287,7 @@ function reshapeDims(from: Shape, to: Shape): number[] | undefined {
 }
 
 /** A reshape that moves several symbols: they are looked up in the input's shape when the graph runs. */
-function lookedUpReshape(x: Value, to: Shape, e: Encoder): string {
+function dynamicReshape(x: Value, to: Shape, e: Encoder): string {
   const shape = e.emit("Shape", [e.name(x)]);
   const sizes = to.map((dim) => {
     if (typeof dim === "number") return e.ints([dim]);
@@ -302,7 +302,7 @@ function lookedUpReshape(x: Value, to: Shape, e: Encoder): string {
 }
 
 /** An activation in ops that have float64 kernels. */
-function spelledOut(x: Value, fn: ActivationName): Value {
+function decomposedActivation(x: Value, fn: ActivationName): Value {
   switch (fn) {
     case "silu": // not x·σ(x), which onnxruntime fuses into an op without a float64 kernel
       return div(x, add(1, exp(neg(x))));

@@ -19,7 +19,7 @@ export interface Ort {
 }
 
 /** What differs among providers. */
-export interface Engine {
+export interface Provider {
   /** Where it runs. */
   readonly device: Runtime["device"];
   /** The package that it is of. */
@@ -61,7 +61,7 @@ export interface PlacedTensor {
 }
 
 /** onnxruntime-web's calls must not overlap: it answers a call with another's state. */
-const oneCall = new Mutex();
+const ortCalls = new Mutex();
 
 /** A tensor in a device's memory, as onnxruntime has it. */
 class OrtDeviceTensor implements DeviceTensor {
@@ -72,7 +72,7 @@ class OrtDeviceTensor implements DeviceTensor {
   constructor(ort: OrtTensor, memory: RemoteMemory) {
     this.ort = ort;
     this.#memory = memory;
-    forgotten.register(this, ort, this);
+    unreleased.register(this, ort, this);
   }
 
   get dims(): readonly number[] {
@@ -80,22 +80,22 @@ class OrtDeviceTensor implements DeviceTensor {
   }
 
   async read(): Promise<FloatTensor> {
-    const [data] = await oneCall.run(() => this.#memory.read([this.ort]));
+    const [data] = await ortCalls.run(() => this.#memory.read([this.ort]));
     return { dims: this.ort.dims, data };
   }
 
   release(): void {
-    forgotten.unregister(this);
-    give(this.ort);
+    unreleased.unregister(this);
+    disposeTensor(this.ort);
   }
 }
 
-/** A result keeps its pass, for whoever goes on from it; what it held on the device goes when it goes. */
-const forgotten = new FinalizationRegistry(give);
+/** A result keeps its pass, for whoever continues from it; what it held on the device is released when it is collected. */
+const unreleased = new FinalizationRegistry(disposeTensor);
 
-/** Gives a tensor's memory back, between onnxruntime's calls. */
-function give(tensor: OrtTensor): void {
-  oneCall.run(async () => await tensor.dispose()).catch(() => {}); // the runtime has been disposed of, and all with it
+/** Releases a tensor's memory, between onnxruntime's calls. */
+function disposeTensor(tensor: OrtTensor): void {
+  ortCalls.run(async () => await tensor.dispose()).catch(() => {}); // the runtime has been disposed of, and all with it
 }
 
 interface Placed {
@@ -104,31 +104,31 @@ interface Placed {
 }
 
 /** Opens a runtime on a provider. */
-export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): Runtime {
-  engine.start().catch(() => {}); // reported when a session is made
+export function createOrtRuntime(provider: Provider, dtype: FloatType = "float32"): Runtime {
+  provider.start().catch(() => {}); // reported when a session is made
   const sessions = new Map<string, Promise<CompiledSession>>();
   /** Those whose constants are compiled in, by the constants' key. */
   const bound = new Map<string, Map<string, Promise<CompiledSession>>>();
   const placed = new Map<string, Promise<Placed>>();
 
   const compile = async (graph: Graph, constants?: Constants): Promise<CompiledSession> => {
-    const ort = await engine.start();
+    const ort = await provider.start();
     const taken = graphInputs(graph);
-    const given = constants && engine.constants === "compiled"
+    const given = constants && provider.constants === "compiled"
       ? Object.fromEntries(Object.entries(await constants.load()).filter(([name]) => taken.has(name)))
       : {};
-    const bytes = toOnnx(graph, { dtype, contribOps: engine.contribOps, external: dimsOf(given) });
-    const options = constants ? { ...engine.sessionOptions, ...engine.boundOptions } : engine.sessionOptions;
+    const bytes = toOnnx(graph, { dtype, contribOps: provider.contribOps, external: dimsOf(given) });
+    const options = constants ? { ...provider.sessionOptions, ...provider.boundOptions } : provider.sessionOptions;
     const externalData = Object.entries(given).map(([path, { data }]) => ({ path, data: bytesOf(data) }));
-    const session = await oneCall.run(() =>
+    const session = await ortCalls.run(() =>
       ort.InferenceSession.create(bytes, externalData.length > 0 ? { ...options, externalData } : options)
     );
-    return new CompiledSession(ort, session, engine.remote);
+    return new CompiledSession(ort, session, provider.remote);
   };
 
-  const keep = <T>(map: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> => {
-    const kept = map.get(key);
-    if (kept) return kept;
+  const cached = <T>(map: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> => {
+    const known = map.get(key);
+    if (known) return known;
     const making = make();
     map.set(key, making);
     making.catch(() => map.delete(key)); // the next one tries again
@@ -136,10 +136,10 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
   };
 
   const place = async (constants: Constants): Promise<Placed> => {
-    const [ort, tensors] = [await engine.start(), await constants.load()];
+    const [ort, tensors] = [await provider.start(), await constants.load()];
     const entries: [string, PlacedTensor][] = [];
     for (const [name, tensor] of Object.entries(tensors)) {
-      entries.push([name, await placeIn(ort, tensor, engine.remote)]);
+      entries.push([name, await placeIn(ort, tensor, provider.remote)]);
     }
     return {
       feeds: Object.fromEntries(entries.map(([name, { tensor }]) => [name, tensor])),
@@ -161,7 +161,7 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
   };
 
   const dispose = async (): Promise<void> => {
-    const open = [sessions, ...bound.values()].flatMap((kept) => [...kept.values()]);
+    const open = [sessions, ...bound.values()].flatMap((map) => [...map.values()]);
     const constants = [...placed.values()];
     sessions.clear();
     bound.clear();
@@ -173,24 +173,24 @@ export function createOrtRuntime(engine: Engine, dtype: FloatType = "float32"): 
   };
 
   return {
-    device: engine.device,
-    version: engine.version,
+    device: provider.device,
+    version: provider.version,
     get account() {
-      return engine.account?.();
+      return provider.account?.();
     },
     memory: OWN_MEMORY,
-    remote: engine.remote !== undefined,
-    sliceBytes: engine.remote?.inputBytes ?? SLICE_BYTES,
+    remote: provider.remote !== undefined,
+    sliceBytes: provider.remote?.inputBytes ?? SLICE_BYTES,
     async session(graph, constants) {
       const key = graphKey(graph);
-      if (constants && engine.constants === "compiled") {
+      if (constants && provider.constants === "compiled") {
         const own = bound.get(constants.key) ?? new Map<string, Promise<CompiledSession>>();
         bound.set(constants.key, own);
-        return await keep(own, key, () => compile(graph, constants));
+        return await cached(own, key, () => compile(graph, constants));
       }
-      const session = await keep(sessions, key, () => compile(graph));
+      const session = await cached(sessions, key, () => compile(graph));
       if (!constants) return session;
-      return session.with(await keep(placed, constants.key, () => place(constants)));
+      return session.with(await cached(placed, constants.key, () => place(constants)));
     },
     forget,
     dispose,
@@ -227,7 +227,7 @@ class CompiledSession implements Session {
   run(inputs: Inputs): Promise<Record<string, Tensor>>;
   run(inputs: Inputs, keep: readonly string[]): Promise<Record<string, Tensor | DeviceTensor>>;
   async run(inputs: Inputs, keep: readonly string[] = []): Promise<Record<string, Tensor | DeviceTensor>> {
-    return await oneCall.run(async () => {
+    return await ortCalls.run(async () => {
       const placed: PlacedTensor[] = [];
       try {
         const feeds: Record<string, OrtTensor> = { ...this.#fixed };
@@ -238,7 +238,7 @@ class CompiledSession implements Session {
             feeds[name] = placed.at(-1)!.tensor;
           }
         }
-        return await this.#take(Object.entries(await this.#session.run(feeds)) as [string, OrtTensor][], keep);
+        return await this.#collect(Object.entries(await this.#session.run(feeds)) as [string, OrtTensor][], keep);
       } finally {
         for (const { release } of placed) release();
       }
@@ -246,21 +246,21 @@ class CompiledSession implements Session {
   }
 
   /** Outputs under their own names, in our memory but for those to keep. */
-  async #take(
+  async #collect(
     outputs: readonly [string, OrtTensor][],
     keep: readonly string[],
   ): Promise<Record<string, Tensor | DeviceTensor>> {
     const found: Record<string, Tensor | DeviceTensor> = {};
-    const far: [string, OrtTensor][] = [];
+    const remote: [string, OrtTensor][] = [];
     for (const [outName, tensor] of outputs) {
       const name = outName.slice(outputName("").length);
       if (tensor.location === "cpu") found[name] = { dims: tensor.dims, data: tensor.data as TensorData };
       else if (keep.includes(name)) found[name] = new OrtDeviceTensor(tensor, this.#memory!);
-      else far.push([name, tensor]);
+      else remote.push([name, tensor]);
     }
-    if (far.length > 0) {
-      const read = await this.#memory!.read(far.map(([, tensor]) => tensor));
-      far.forEach(([name, tensor], i) => {
+    if (remote.length > 0) {
+      const read = await this.#memory!.read(remote.map(([, tensor]) => tensor));
+      remote.forEach(([name, tensor], i) => {
         found[name] = { dims: tensor.dims, data: read[i] };
         tensor.dispose();
       });
@@ -270,7 +270,7 @@ class CompiledSession implements Session {
 
   /** Gives its memory back. */
   release(): Promise<void> {
-    return oneCall.run(() => this.#session.release());
+    return ortCalls.run(() => this.#session.release());
   }
 }
 

@@ -50,7 +50,7 @@ export function startOnnx(threads: number = defaultThreads()): Promise<void> {
 async function start(threads: number): Promise<void> {
   env.wasm.numThreads = threads;
   env.logLevel = "error";
-  const restore = threads > 1 ? giveMemoryRoom() : () => {};
+  const restore = threads > 1 ? reserveMemory() : () => {};
   const { Worker } = globalThis; // onnxruntime puts node's in its place
   try {
     const session = await InferenceSession.create(toOnnx(WARM_UP, { dtype: "float32" }), SESSION_OPTIONS);
@@ -73,29 +73,29 @@ function defaultThreads(): number {
 }
 
 /** 3 GiB of address space, in pages of 64 KiB; memory itself is taken page by page as it is used. */
-const ROOM = 49_152;
+const RESERVED_PAGES = 49_152;
 
 /**
- * Gives onnxruntime's shared memory its room from the start. Without it, a thread that sleeps while the memory grows can
+ * Makes onnxruntime's shared memory as large as it may become from the start. Without it, a thread that sleeps while the memory grows can
  * wake up with the old bounds and die of "memory access out of bounds", and the run that waits for it never ends (Deno
  * 2.9.6, onnxruntime-web 1.30.0).
  *
  * @returns what puts `WebAssembly.Memory` back
  */
-function giveMemoryRoom(): () => void {
+function reserveMemory(): () => void {
   const { Memory } = WebAssembly;
-  const roomy = (descriptor: WebAssembly.MemoryDescriptor): WebAssembly.Memory => {
+  const reserved = (descriptor: WebAssembly.MemoryDescriptor): WebAssembly.Memory => {
     const { initial, maximum = initial, shared } = descriptor;
     if (!shared) return new Memory(descriptor);
     try {
-      return new Memory({ ...descriptor, initial: Math.max(initial, Math.min(maximum, ROOM)) });
+      return new Memory({ ...descriptor, initial: Math.max(initial, Math.min(maximum, RESERVED_PAGES)) });
     } catch { // address space is limited here
       return new Memory(descriptor);
     }
   };
   WebAssembly.Memory = class {
     constructor(descriptor: WebAssembly.MemoryDescriptor) {
-      return roomy(descriptor);
+      return reserved(descriptor);
     }
   } as typeof WebAssembly.Memory;
   return () => WebAssembly.Memory = Memory;

@@ -28,6 +28,7 @@ import {
   type Value,
   where,
 } from "../../../lib/graph/mod.ts";
+import { Emitter } from "../../../lib/runtime/kernels/emitter.ts";
 import { createRuntime } from "../../../lib/runtime/runtime.ts";
 import type { FloatTensor, Tensor } from "../../../lib/runtime/tensor.ts";
 import { evaluate } from "../../graph/evaluate.ts";
@@ -399,4 +400,19 @@ Deno.test("operands of all kinds of strides, against loops in float64", async ()
       assert.ok(relativeError(found[name].data, want[name].data) <= 1e-6, `${name} of [${permutation}]`);
     }
   }
+});
+
+Deno.test("instructions name their kernels, and an op without one does not compile", () => {
+  const emitter = new Emitter();
+  const [x, one] = [emitter.input("x", [2, 4]), emitter.input("one", [1])];
+  const out = emitter.elementwise("Mul", [emitter.elementwise("Sqrt", [x], [2, 4]), one], [2, 4]);
+  emitter.elementwise("Neg", [one], out.dims); // what is repeated is copied first: unary kernels read as much as they write
+  assert.deepEqual(
+    emitter.instructions.map(({ kind, fields }) => [kind, fields.kernel]),
+    [["Map", "Sqrt_v"], ["Map", "Mul_vs"], ["Map", "Copy_s"], ["Map", "Neg_v"]],
+  );
+  // @ts-expect-error no kernel is called so
+  emitter.elementwise("Sinh", [x], x.dims);
+  // @ts-expect-error rows have no product
+  emitter.reduced("Product", x, [1], [2]);
 });

@@ -9,7 +9,7 @@ import {
   sizeOf,
   sliced,
   type View,
-  whole,
+  wholeView,
 } from "../../../lib/runtime/kernels/views.ts";
 import { uniform } from "../../graph/numbers.ts";
 
@@ -50,7 +50,7 @@ Deno.test("views of views, against indices", () => {
   const tried = { reshaped: 0, copied: 0 };
   for (let turn = 0; turn < 3000; turn++) {
     const dims = Array.from({ length: below(5) }, () => [0, 1, 1, 2, 3, 4, 6][below(60) === 0 ? 0 : 1 + below(6)]);
-    let view = whole(7, dims);
+    let view = wholeView(7, dims);
     const flat = rowMajor(dims);
     let naive: Naive = { dims, at: (index) => index.reduce((sum, i, axis) => sum + i * flat[axis], 0) };
     for (let step = 0; step < 5; step++) {
@@ -130,7 +130,7 @@ Deno.test("fewer axes, the same elements for every operand", () => {
       const left = dims.map((_, axis) => axis);
       const permutation = random() < 0.6 ? left : dims.map(() => left.splice(below(left.length), 1)[0]);
       const own = permutation.map((axis) => random() < 0.2 ? 1 : dims[axis]);
-      const turned = permuted(whole(0, own), dims.map((_, axis) => permutation.indexOf(axis)));
+      const turned = permuted(wholeView(0, own), dims.map((_, axis) => permutation.indexOf(axis)));
       return broadcast(turned, dims);
     });
     const { dims: kept, strides } = collapse(dims, operands.map((view) => view.strides));
