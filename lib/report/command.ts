@@ -1,34 +1,17 @@
 /**
- * Command lines that make a run again.
+ * The command line that makes a run again.
  *
  * @module
  */
-import { PROCESSING_FLAGS } from "../attribution/run/processing.ts";
+import type { MetricName } from "../attribution/metric/names.ts";
 import type { Attribution, AttributionParts } from "../attribution/result/result.ts";
-import type { Processing } from "../../models/family.ts";
+import { commandLine, requestArgs } from "../request/command.ts";
+import type { RequestValues } from "../request/fields.ts";
+import type { SaeRequest } from "../request/saes.ts";
 import type { Sae } from "../sae/sae.ts";
 
-/**
- * A command line for a POSIX shell.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { commandLine } from "./command.ts";
- *
- * assert.equal(commandLine(["predict", " it's", "--top", "3"]), String.raw`deno run -A cli.ts predict ' it'\''s' --top 3`);
- * ```
- */
-export function commandLine(args: readonly string[]): string {
-  return ["deno run -A cli.ts", ...args.map(shellQuoted)].join(" ");
-}
-
-function shellQuoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-/** The command line's names of the metrics that it can ask for by token ids. */
-const METRICS: Readonly<Record<string, string>> = {
+/** The names under which a request asks for metrics that token ids decide. */
+const METRICS: Readonly<Record<string, MetricName>> = {
   logit_diff: "logit-diff",
   logit: "logit",
   logprob: "logprob",
@@ -41,59 +24,44 @@ const METRICS: Readonly<Record<string, string>> = {
  * that was decided by default. Null where the metric is one that only a program can make.
  */
 export function commandOf({ parts, tokens, hooks }: Attribution): string | null {
-  const compared = baselineArgs(parts);
-  const { model, metricName, grads: { resolvedMetric, rows, processing }, includeErrorTerm, saes } = parts;
+  const baseline = baselineOf(parts);
+  const { model, metricName, method, grads: { resolvedMetric, rows, processing }, includeErrorTerm, saes } = parts;
   const { positive = [], negative = [] } = resolvedMetric;
-  if (!Object.hasOwn(METRICS, metricName) || hooks.length === 0 || compared === null) return null;
-  const [{ run: { excluded } }] = saes.values();
+  if (!Object.hasOwn(METRICS, metricName) || hooks.length === 0 || baseline === null) return null;
+  const [{ run: { excluded }, integration, directEffect }] = saes.values();
   const excludedIds = [...new Set([...excluded].map((position) => tokens[position].id))];
-  const flags = Object.entries(PROCESSING_FLAGS).map(([key, name]) =>
-    `--${processing[key as keyof Processing] ? "" : "no-"}${name.replaceAll("_", "-")}`
-  );
-  return commandLine([
-    "report",
-    "--token-ids",
-    tokens.map(({ id }) => id).join(","),
-    "--metric",
-    METRICS[metricName],
-    ...positive.flatMap((id) => ["--pos-id", String(id)]),
-    ...negative.flatMap((id) => ["--neg-id", String(id)]),
-    ...(metricName === "loss" ? [] : ["--metric-position", rows.join(",")]),
-    ...methodArgs(parts),
-    ...compared,
-    "--model",
-    model.name,
-    ...[...saes.values()].flatMap(({ run: { sae } }) => saeArgs(sae)),
-    ...flags,
-    ...(excludedIds.length === 0 ? ["--no-exclude-special-tokens"] : ["--exclude-token-ids", excludedIds.join(",")]),
-    ...(includeErrorTerm ? [] : ["--no-error-term"]),
-    "--output",
-    "report.html",
-  ]);
-}
-
-function methodArgs({ method, saes }: AttributionParts): string[] {
-  const [first] = saes.values();
-  return [
-    "--method",
+  const values: RequestValues = {
+    tokenIds: tokens.map(({ id }) => id),
+    metric: METRICS[metricName],
+    posId: positive,
+    negId: negative,
+    metricPosition: metricName === "loss" ? undefined : rows,
     method,
-    ...(first.integration === undefined ? [] : ["--steps", String(first.integration.steps)]),
-    ...(first.directEffect === undefined ? [] : ["--direct-effect"]),
-  ];
+    steps: integration?.steps,
+    directEffect: directEffect !== undefined,
+    baseline,
+    model: model.name,
+    ...processing,
+    excludeSpecialTokens: excludedIds.length === 0 ? false : undefined,
+    excludeTokenIds: excludedIds.length === 0 ? undefined : excludedIds,
+    includeErrorTerm,
+  };
+  const asked = [...saes.values()].map(({ run: { sae } }) => saeRequest(sae));
+  return commandLine(["report", ...requestArgs({ values, saes: asked }), "--output", "report.html"]);
 }
 
-/** Null: over prompts that only the caller knows. */
-function baselineArgs({ baseline }: AttributionParts): string[] | null {
-  if (baseline === undefined) return [];
+/** Undefined: zero. Null: over prompts that only the caller knows. */
+function baselineOf({ baseline }: AttributionParts): string | undefined | null {
+  if (baseline === undefined) return undefined;
   if (baseline.name === "mean of prompts") return null;
-  return ["--baseline", baseline.tokens === undefined ? baseline.name : `ids:${baseline.tokens.join(",")}`];
+  return baseline.tokens === undefined ? baseline.name : `ids:${baseline.tokens.join(",")}`;
 }
 
-function saeArgs({ source, hookIn, hookOut, config: { normScalingFactor } }: Sae): string[] {
-  return [
-    "--sae",
-    `${source}@${hookOut}`,
-    ...(hookIn === hookOut ? [] : ["--hook-in", hookIn]),
-    ...(normScalingFactor === undefined ? [] : ["--norm-scaling-factor", String(normScalingFactor)]),
-  ];
+function saeRequest({ source, hookIn, hookOut, config: { normScalingFactor } }: Sae): SaeRequest {
+  return {
+    source,
+    hook: hookOut,
+    ...(hookIn === hookOut ? {} : { hookIn }),
+    ...(normScalingFactor === undefined ? {} : { normScalingFactor }),
+  };
 }

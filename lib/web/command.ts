@@ -4,7 +4,7 @@
  * @module
  */
 import { DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
-import { commandLine } from "../report/command.ts";
+import { commandLine } from "../request/command.ts";
 import type { AttributeJob } from "./jobs.ts";
 
 /**

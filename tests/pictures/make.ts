@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { calculateFeatureAttribution, loadModel, loadSae, logitDiff, toHtml } from "../../mod.ts";
 import type { Page } from "../browser/deps.ts";
 import { type PageOptions, startBrowser } from "../browser/browser.ts";
-import { commandLine } from "../../lib/report/command.ts";
+import { commandLine } from "../../lib/request/command.ts";
 
 const PICTURES = new URL("../../.github/pictures/", import.meta.url);
 const MOST_BYTES = 200_000;

@@ -5,7 +5,7 @@
  */
 import { attributionHtml } from "../../report/html.ts";
 import { processingWords } from "../../report/words.ts";
-import { commandLine } from "../../report/command.ts";
+import { commandLine } from "../../request/command.ts";
 import { shownName } from "../../weights/files/shown_name.ts";
 import { writeFileAtomic } from "../../table/write_file.ts";
 import { readBaselinePrompts, runAttribution } from "./attribution.ts";

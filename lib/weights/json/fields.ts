@@ -45,7 +45,7 @@ export class Fields {
     this.#known.add(name);
     const value = Object.hasOwn(this.#record, name) ? this.#record[name] ?? undefined : undefined;
     if (value === undefined || test(value)) return value;
-    throw this.#wrong(name, value, what);
+    throw this.wrong(name, value, what);
   }
 
   /** What has been read must be there. */
@@ -57,7 +57,7 @@ export class Fields {
   /** A text. */
   text(name: string, { max = 1000 }: { readonly max?: number } = {}): string | undefined {
     const text = this.value(name, (value): value is string => typeof value === "string", "a text");
-    if (text !== undefined && text.length > max) throw this.#wrong(name, text, `a text of at most ${max} characters`);
+    if (text !== undefined && text.length > max) throw this.wrong(name, text, `a text of at most ${max} characters`);
     return text;
   }
 
@@ -85,7 +85,7 @@ export class Fields {
     const number = this.value(name, (value): value is number => Number.isSafeInteger(value), "a whole number");
     if (number === undefined || (number >= min && number <= max)) return number;
     const range = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
-    throw this.#wrong(name, number, `a whole number ${range}`);
+    throw this.wrong(name, number, `a whole number ${range}`);
   }
 
   /** A list of values that each pass a test. */
@@ -96,7 +96,7 @@ export class Fields {
   ): readonly T[] | undefined {
     const isList = (value: unknown): value is readonly T[] => Array.isArray(value) && value.every(test);
     const list = this.value(name, isList, `a list of ${what}`);
-    if (list !== undefined && list.length > max) throw this.#wrong(name, list, `at most ${max}`);
+    if (list !== undefined && list.length > max) throw this.wrong(name, list, `at most ${max}`);
     return list;
   }
 
@@ -120,7 +120,13 @@ export class Fields {
     throw this.#fail(`Unknown field ${quote(this.#path + other)}: the nearest is "${this.#path}${nearest}"`);
   }
 
-  #wrong(name: string, value: unknown, what: string): Error {
+  /** One object of a list, which passed a test before. */
+  item(name: string, i: number): Fields {
+    return new Fields((this.#record[name] as unknown[])[i], this.#fail, `${this.#path}${name}[${i}].`);
+  }
+
+  /** What is wrong with a value, and what it should be. */
+  wrong(name: string, value: unknown, what: string): Error {
     return this.#fail(`"${this.#path}${name}" is ${quote(value)}: give ${what}`);
   }
 }
