@@ -6,7 +6,7 @@
 import { type FieldValue } from "../../request/field.ts";
 import { DEVICE_FIELDS, type RequestValues } from "../../request/fields.ts";
 import { METRIC_FIELDS, REQUEST_FIELDS } from "../../request/fields.ts";
-import { readRunRequest, type RunRequest } from "../../request/request.ts";
+import { type ModelRequest, readModel, readRunRequest, type RunRequest } from "../../request/request.ts";
 import { inWords, sayFlag } from "../../request/request_error.ts";
 import { defaultSaes, noSae, readSaes } from "../../request/saes.ts";
 import type { PositionalSpec } from "./spec.ts";
@@ -25,11 +25,14 @@ export const DEVICE_OPTIONS = {
   quiet: { kind: "boolean", help: "print nothing but the rows and errors" },
 } as const;
 
-/** A run of one prompt. */
-export interface PromptRequest extends RunRequest {
+/** A model and a prompt for it. */
+export interface ModelPromptRequest extends ModelRequest {
   readonly prompt: PromptSource;
   readonly quiet: boolean;
 }
+
+/** A run of one prompt. */
+export interface PromptRequest extends RunRequest, ModelPromptRequest {}
 
 /** Options as they were parsed: those of {@linkcode REQUEST_FIELDS} that the command has, and others. */
 export interface ParsedOptions {
@@ -49,7 +52,20 @@ export function readPromptRequest(parsed: ParsedOptions, withoutSae: boolean = f
   return { ...readPlainRequest(parsed, withoutSae), prompt: readPromptSource(positionals, values.tokenIds) };
 }
 
-/** The same without a prompt among the arguments. */
+/**
+ * The model and the prompt alone.
+ *
+ * @throws {RequestError | UsageError} if they cannot be understood
+ */
+export function readModelPrompt({ positionals, values }: ParsedOptions): ModelPromptRequest {
+  return {
+    ...readModel(values),
+    prompt: readPromptSource(positionals, values.tokenIds),
+    quiet: values.quiet ?? false,
+  };
+}
+
+/** What a command line asks for where prompts are not among the arguments. */
 export function readPlainRequest(
   { values, order }: ParsedOptions,
   withoutSae: boolean = false,

@@ -7,14 +7,6 @@ import type { Field, FieldValue, ValuesOf } from "../../request/field.ts";
 
 /**
  * An argument without a name.
- *
- * @example
- * ```ts
- * import type { PositionalSpec } from "./spec.ts";
- *
- * const prompt: PositionalSpec = { name: "PROMPT", help: "the text", required: true };
- * console.log(prompt);
- * ```
  */
 export interface PositionalSpec {
   /** In capitals, as help shows it. */
@@ -32,22 +24,6 @@ export interface PositionalSpec {
 /**
  * A command: all that parsing and help need. Write it with `satisfies CommandSpec`, so that the parsed values have
  * the types of their kinds.
- *
- * @example
- * ```ts
- * import type { CommandSpec } from "./spec.ts";
- * import { parseCommand } from "./args.ts";
- *
- * const predict = {
- *   name: "predict",
- *   summary: "Show what the model predicts next",
- *   usage: "PROMPT [--top K]",
- *   positionals: [{ name: "PROMPT", help: "the text", required: true }],
- *   options: { top: { kind: "integer", placeholder: "K", help: "rows to show", default: "10" } },
- *   examples: ['predict " Tiger Woods plays the sport of"'],
- * } satisfies CommandSpec;
- * console.log(parseCommand(predict, ["hello"]).values.top + 1); // 11
- * ```
  */
 export interface CommandSpec {
   /** As typed. */
@@ -66,16 +42,6 @@ export interface CommandSpec {
 
 /**
  * What `parseCommand` makes of the arguments.
- *
- * @example
- * ```ts
- * import type { ParsedCommand } from "./spec.ts";
- *
- * function quiet(command: ParsedCommand): boolean {
- *   return command.values.quiet === true;
- * }
- * console.log(quiet({ help: false, positionals: [], values: { quiet: true }, order: [] }));
- * ```
  */
 export interface ParsedCommand<S extends CommandSpec = CommandSpec> {
   /** `--help` or `-h` was given: nothing else was read. */

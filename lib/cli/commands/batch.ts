@@ -26,6 +26,7 @@ import { type MethodRequest, type ModelRequest, readMethod, readModel } from "..
 import { readRows } from "../../request/rows.ts";
 import { defaultSaes, noSae, readSaes, type SaeRequest } from "../../request/saes.ts";
 import { type Command, defineCommand } from "../args/command.ts";
+import { QUEUE_OPTION, readQueue } from "../args/queue.ts";
 import { DEVICE_OPTIONS } from "../args/run_request.ts";
 
 /** Everything that the command line asks for. */
@@ -130,8 +131,7 @@ const spec = {
       help: "shards to work on at once, each with a model in memory; by default as many as processors, at most 4",
     },
     queue: {
-      kind: "string",
-      placeholder: "URL",
+      ...QUEUE_OPTION,
       help: "leave the work to the workers of this Redis (redis://…), which must see --output under the same name",
     },
     ...DEVICE_OPTIONS,
@@ -252,14 +252,4 @@ function readShare(text: string | undefined): { part: number; of: number } {
     return { part: Number(part) - 1, of: Number(of) };
   }
   throw new UsageError(`--shard is ${quote(text)}: write I/N with I from 1 to N, such as 1/8`);
-}
-
-/**
- * The address of a Redis.
- *
- * @throws {UsageError} if it is none
- */
-export function readQueue(text: string): string {
-  if (URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol)) return text;
-  throw new UsageError(`--queue is no address of a Redis: give one such as redis://localhost:6379`);
 }

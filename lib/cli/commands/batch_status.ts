@@ -10,7 +10,7 @@ import { directoryStore } from "../../batch/shards/store.ts";
 import type { Cell, Table } from "../../table/table.ts";
 import { toText } from "../../table/text.ts";
 import { type CommandSpec, helpText, parseCommand, UsageError } from "../args/args.ts";
-import { readQueue } from "./batch.ts";
+import { QUEUE_OPTION, readQueue } from "../args/queue.ts";
 import { printData, stdoutScreen } from "../screen/output.ts";
 
 const spec = {
@@ -19,7 +19,7 @@ const spec = {
   usage: "[DIR] [--queue URL] [--format F]",
   positionals: [{ name: "DIR", help: "the directory of a run", required: false }],
   options: {
-    queue: { kind: "string", placeholder: "URL", help: "the address of a Redis, such as redis://localhost:6379" },
+    queue: QUEUE_OPTION,
     format: {
       kind: "string",
       choices: ["json", "table"],

@@ -17,18 +17,14 @@ import {
   RUN_FIELDS,
   SAE_FIELDS,
 } from "../../request/fields.ts";
-import { type ModelRequest, readModel } from "../../request/request.ts";
 import { EVERY_LAYER, readSaes, type SaeRequest } from "../../request/saes.ts";
-import { DEVICE_OPTIONS, PROMPT } from "../args/run_request.ts";
-import { type PromptSource, readPromptSource } from "../args/prompt.ts";
+import { DEVICE_OPTIONS, type ModelPromptRequest, PROMPT, readModelPrompt } from "../args/run_request.ts";
 
 /** A feature as asked for; without a hook, of the last SAE. */
 export type TargetRequest = Omit<HookFeature, "hook"> & { readonly hook?: string };
 
 /** Everything that the command line asks for. */
-export interface EdgesRequest extends ModelRequest {
-  readonly quiet: boolean;
-  readonly prompt: PromptSource;
+export interface EdgesRequest extends ModelPromptRequest {
   readonly saes: readonly SaeRequest[];
   /** Empty: the active features at the last position. */
   readonly targets: readonly TargetRequest[];
@@ -87,15 +83,14 @@ export const { run, parseRequest }: Command<EdgesRequest> = defineCommand({
   startsModel: true,
 });
 
-function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>, { isTerminal }: Given): EdgesRequest {
+function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given): EdgesRequest {
+  const { values, order } = parsed;
   const saes = readSaes(order, bundledSaes(values.model));
   if (saes.length < 2 && !saes.some(({ source }) => source.includes(EVERY_LAYER))) {
     throw new UsageError(`edges go from one SAE to another and there is ${saes.length}: give --sae two times or more`);
   }
   return {
-    ...readModel(values),
-    quiet: values.quiet,
-    prompt: readPromptSource(positionals, values.tokenIds),
+    ...readModelPrompt(parsed),
     saes,
     targets: values.target.map(readTarget),
     top: values.top,

@@ -15,17 +15,12 @@ import {
   RUN_FIELDS,
   SAE_FIELDS,
 } from "../../request/fields.ts";
-import { type ModelRequest, readModel } from "../../request/request.ts";
 import { RequestError } from "../../request/request_error.ts";
 import { noSae, readSaes, type SaeRequest } from "../../request/saes.ts";
-import { DEVICE_OPTIONS, PROMPT } from "../args/run_request.ts";
-
-import { type PromptSource, readPromptSource } from "../args/prompt.ts";
+import { DEVICE_OPTIONS, type ModelPromptRequest, PROMPT, readModelPrompt } from "../args/run_request.ts";
 
 /** Everything that the command line asks for. */
-export interface GraphRequest extends ModelRequest {
-  readonly quiet: boolean;
-  readonly prompt: PromptSource;
+export interface GraphRequest extends ModelPromptRequest {
   readonly saes: readonly SaeRequest[];
   readonly maxLogits: number;
   readonly logitProbability: number;
@@ -136,7 +131,8 @@ export const { run, parseRequest }: Command<GraphRequest> = defineCommand({
   startsModel: true,
 });
 
-function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>): GraphRequest {
+function readRequest(parsed: ParsedCommand<typeof spec>): GraphRequest {
+  const { values, order } = parsed;
   const saes = readSaes(order, bundledTranscoders(values.model));
   if (saes.length === 0) {
     throw noSae(values.model, "no transcoder", " per layer");
@@ -148,9 +144,7 @@ function readRequest({ positionals, values, order }: ParsedCommand<typeof spec>)
     throw new UsageError(`--slug is ${quote(values.slug)}: it is a file's name too, use letters, digits, - and _`);
   }
   return {
-    ...readModel(values),
-    quiet: values.quiet,
-    prompt: readPromptSource(positionals, values.tokenIds),
+    ...readModelPrompt(parsed),
     saes,
     maxLogits: values.maxNLogits,
     logitProbability: values.desiredLogitProb,

@@ -6,16 +6,12 @@
 import { type CommandSpec, type ParsedCommand, UsageError } from "../args/args.ts";
 import { type Command, defineCommand, type Given } from "../args/command.ts";
 import { CHAT_FIELDS, MODEL_FIELDS, RUN_FIELDS, SAE_FIELDS } from "../../request/fields.ts";
-import { type ModelRequest, readModel } from "../../request/request.ts";
 import { defaultSaes, readSaes, type SaeRequest } from "../../request/saes.ts";
 import { type Destination, FORMAT_OPTIONS, readDestination } from "../args/format.ts";
-import { DEVICE_OPTIONS, PROMPT } from "../args/run_request.ts";
-import { type PromptSource, readPromptSource } from "../args/prompt.ts";
+import { DEVICE_OPTIONS, type ModelPromptRequest, PROMPT, readModelPrompt } from "../args/run_request.ts";
 
 /** Everything that the command line asks for. */
-export interface PredictRequest extends ModelRequest {
-  readonly quiet: boolean;
-  readonly prompt: PromptSource;
+export interface PredictRequest extends ModelPromptRequest {
   /** They only decide about BOS and the form of the model. */
   readonly saes: readonly SaeRequest[];
   readonly top: number;
@@ -57,17 +53,13 @@ export const { run, parseRequest }: Command<PredictRequest> = defineCommand({
   startsModel: true,
 });
 
-function readRequest(
-  { positionals, values, order }: ParsedCommand<typeof spec>,
-  { isTerminal }: Given,
-): PredictRequest {
+function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given): PredictRequest {
+  const { values, order } = parsed;
   if (values.answer !== undefined && values.answerId !== undefined) {
     throw new UsageError("--answer and --answer-id name the same token: give one of them");
   }
   return {
-    ...readModel(values),
-    quiet: values.quiet,
-    prompt: readPromptSource(positionals, values.tokenIds),
+    ...readModelPrompt(parsed),
     saes: readSaes(order, defaultSaes(values.model)),
     top: values.top,
     answer: values.answer ?? values.answerId,

@@ -5,7 +5,7 @@
  */
 import { type CommandSpec, type ParsedCommand, UsageError } from "../args/args.ts";
 import { type Command, defineCommand } from "../args/command.ts";
-import { readQueue } from "./batch.ts";
+import { QUEUE_OPTION, readQueue } from "../args/queue.ts";
 
 /** Everything that the command line asks for. */
 export interface WorkerRequest {
@@ -21,7 +21,7 @@ const spec = {
   usage: "--queue URL [options]",
   positionals: [],
   options: {
-    queue: { kind: "string", placeholder: "URL", help: "the address of the Redis, such as redis://localhost:6379" },
+    queue: QUEUE_OPTION,
     directory: {
       kind: "string",
       placeholder: "DIR",
