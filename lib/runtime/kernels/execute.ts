@@ -165,33 +165,22 @@ function checkedIndex(index: number, n: number): number {
   return at;
 }
 
-/** Goes through the indices of a lookup, `perRow` in each row, which are to be below `among`. */
-function eachIndex(
-  words: Int32Array,
-  { indices, rows }: Operands<"Gather">,
-  perRow: number,
-  among: number,
-  run: (row: number, i: number, index: number) => void,
-): void {
+function gather({ words, floats }: ThreadContext, at: number): void {
+  const { out, from, indices, rows, nFrom, nOut } = operandsAt("Gather", words, at);
   for (let row = 0; row < rows; row++) {
-    for (let i = 0; i < perRow; i++) run(row, i, checkedIndex(words[(indices >>> 2) + row * perRow + i], among));
+    for (let i = 0; i < nOut; i++) {
+      const index = checkedIndex(words[(indices >>> 2) + row * nOut + i], nFrom);
+      floats[(out >>> 2) + row * nOut + i] = floats[(from >>> 2) + row * nFrom + index];
+    }
   }
 }
 
-function gather({ words, floats }: ThreadContext, at: number): void {
-  const found = operandsAt("Gather", words, at);
-  const { nFrom, nOut } = found;
-  const [out, from] = [found.out >>> 2, found.from >>> 2];
-  eachIndex(words, found, nOut, nFrom, (row, i, index) => {
-    floats[out + row * nOut + i] = floats[from + row * nFrom + index];
-  });
-}
-
 function scatter({ words, floats }: ThreadContext, at: number): void {
-  const found = operandsAt("Scatter", words, at);
-  const { nFrom, nOut } = found;
-  const [out, from] = [found.out >>> 2, found.from >>> 2];
-  eachIndex(words, found, nFrom, nOut, (row, i, index) => {
-    floats[out + row * nOut + index] += floats[from + row * nFrom + i];
-  });
+  const { out, from, indices, rows, nFrom, nOut } = operandsAt("Scatter", words, at);
+  for (let row = 0; row < rows; row++) {
+    for (let i = 0; i < nFrom; i++) {
+      const index = checkedIndex(words[(indices >>> 2) + row * nFrom + i], nOut);
+      floats[(out >>> 2) + row * nOut + index] += floats[(from >>> 2) + row * nFrom + i];
+    }
+  }
 }
