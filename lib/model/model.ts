@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { NotFound } from "../platform/errors.ts";
 import { quote } from "../quote.ts";
 import { DENO_INSPECT, type Inspect, showFields } from "../inspect.ts";
 import { checkOptions, type OptionKinds } from "../options.ts";
@@ -362,7 +363,7 @@ async function readModel(
 ): Promise<Pick<ModelParts, "architecture" | "config" | "store" | "unused">> {
   const text = await readTextIfThere(source, "config.json", 2 ** 22);
   if (text === undefined) {
-    throw new Deno.errors.NotFound(
+    throw new NotFound(
       `${source.location} has no config.json: is it the directory of a Hugging Face model?`,
     );
   }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { dirname } from "node:path";
+import { BrokenPipe, IsADirectory, NotADirectory, NotCapable, NotFound, PermissionDenied } from "./errors.ts";
+import { dirname } from "./path.ts";
 import { plainMessage } from "./plain_message.ts";
 
 /** What was to be done with a file. */
@@ -40,7 +41,6 @@ const COMMON: Readonly<Record<string, Reason>> = {
   ENFILE: "too many files are open, close some or raise the limit (ulimit -n)",
 };
 
-const { BrokenPipe, NotCapable, NotFound, NotADirectory, IsADirectory, PermissionDenied } = Deno.errors;
 const CLASSES = [NotCapable, NotFound, NotADirectory, IsADirectory, PermissionDenied];
 
 /**

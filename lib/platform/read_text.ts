@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileSystem } from "./files.ts";
 import { fileError } from "./file_error.ts";
 
 /** What may be read of a file that a person writes: settings, prompts, figures. */
@@ -61,7 +62,7 @@ function decode(decoder: TextDecoder, name: string, chunk?: Uint8Array): string 
  */
 export async function readTextFile(path: string, what: string = ""): Promise<string> {
   try {
-    const { readable } = await Deno.open(path); // which closes the file
+    const { readable } = await fileSystem.open(path); // which closes the file
     return await readText(readable, what === "" ? path : `${what} ${path}`);
   } catch (error) {
     throw fileError("read", path, error, what);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileSystem } from "../platform/files.ts";
 import { checkOptions, type OptionKinds } from "../options.ts";
 import { bundledUrl, findBundledSae } from "../bundled.ts";
 import { isRecord, parseUniqueObject } from "../weights/json/json.ts";
@@ -149,7 +150,7 @@ async function splitFile(source: string | URL): Promise<{ directory: string | UR
 }
 
 async function isDirectory(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
+  return await fileSystem.stat(path).then(({ isDirectory }) => isDirectory, () => false);
 }
 
 /** `labels.json` beside the weights: what each feature stands for, where somebody has written it down. */

@@ -4,7 +4,6 @@
  * @module
  */
 import { quote } from "../quote.ts";
-import { styleText } from "node:util";
 import { drawBar } from "./bar.ts";
 import { formatNumber } from "./number.ts";
 import { type Cell, checkedRows, type Table } from "./table.ts";
@@ -153,6 +152,10 @@ function paintBar(bar: string, value: number): string {
   return style(value < 0 ? "red" : "cyan", drawn) + bar.slice(drawn.length);
 }
 
-function style(format: "bold" | "red" | "cyan", text: string): string {
-  return styleText(format, text, { validateStream: false });
+/** A terminal's codes for a style and its end. */
+const STYLES = { bold: [1, 22], red: [31, 39], cyan: [36, 39] } as const;
+
+function style(name: keyof typeof STYLES, text: string): string {
+  const [on, off] = STYLES[name];
+  return `\x1b[${on}m${text}\x1b[${off}m`;
 }

@@ -3,7 +3,10 @@
  *
  * @module
  */
-import { dirname, join, resolve } from "node:path";
+import { isAbsence, IsADirectory, NotADirectory } from "../platform/errors.ts";
+import { type FileInfo, fileSystem, mayWrite } from "../platform/files.ts";
+import { OS } from "../platform/environment.ts";
+import { dirname, join, resolve } from "../platform/path.ts";
 import { fileError } from "../platform/file_error.ts";
 
 /** How a file is written. */
@@ -42,15 +45,15 @@ export async function writeFileAtomic(
   const { existing, target, temporary } = await placeOf(path, options);
   if (temporary === undefined) return await writeAll(path, path, chunks, { append: true });
   try {
-    if (options.temporary !== undefined) await Deno.remove(temporary).catch(() => {}); // mostly it is not there
+    if (options.temporary !== undefined) await fileSystem.remove(temporary).catch(() => {}); // mostly it is not there
     await writeAll(path, temporary, chunks, { createNew: true, isDurable });
-    if (existing?.isFile && existing.mode !== null && Deno.build.os !== "windows") {
-      await clearly(path, () => Deno.chmod(temporary, existing.mode! & 0o777));
+    if (existing?.isFile && existing.mode !== null && OS !== "windows") {
+      await clearly(path, () => fileSystem.chmod(temporary, existing.mode! & 0o777));
     }
-    await clearly(path, () => Deno.rename(temporary, target));
+    await clearly(path, () => fileSystem.rename(temporary, target));
     if (isDurable) await syncDirectory(dirname(target));
   } catch (error) {
-    await Deno.remove(temporary).catch(() => {}); // it may never have been made
+    await fileSystem.remove(temporary).catch(() => {}); // it may never have been made
     throw error;
   }
 }
@@ -71,7 +74,7 @@ export async function checkWritable(path: string, options: Pick<WriteOptions, "t
   const { existing, temporary } = await placeOf(path, options);
   if (temporary !== undefined) return await tryFile(path, temporary);
   if (existing?.isFifo || existing?.isSocket) return; // opening a pipe would wait for its other end
-  await clearly(path, async () => (await Deno.open(path, { write: true, append: true })).close());
+  await clearly(path, async () => (await fileSystem.open(path, { write: true, append: true })).close());
 }
 
 /**
@@ -94,25 +97,21 @@ export async function checkWritableDirectory(path: string): Promise<void> {
     existing = await clearly(path, () => statOrUndefined(place));
   }
   if (!existing.isDirectory) {
-    throw new Deno.errors.NotADirectory(`Cannot write ${path}: ${place} is no directory, choose another place`);
+    throw new NotADirectory(`Cannot write ${path}: ${place} is no directory, choose another place`);
   }
   // Where only the directory itself may be written, it cannot be tried before it is made.
   if (place !== resolve(path) && await mayWrite(path) && !await mayWrite(place)) return;
   await tryFile(path, temporaryIn(place));
 }
 
-async function mayWrite(path: string): Promise<boolean> {
-  return (await Deno.permissions.query({ name: "write", path })).state === "granted";
-}
-
 async function tryFile(path: string, temporary: string): Promise<void> {
-  await clearly(path, async () => (await Deno.open(temporary, { write: true, create: true })).close());
-  await Deno.remove(temporary).catch(() => {}); // another process that tries the same name may have done so
+  await clearly(path, async () => (await fileSystem.open(temporary, { write: true, create: true })).close());
+  await fileSystem.remove(temporary).catch(() => {}); // another process that tries the same name may have done so
 }
 
 /** Where a file's content goes: to `temporary` first, which then takes the place of `target`; or straight to the file. */
 interface Place {
-  readonly existing: Deno.FileInfo | undefined;
+  readonly existing: FileInfo | undefined;
   readonly target: string;
   /** Undefined for what is no regular file. */
   readonly temporary: string | undefined;
@@ -120,12 +119,12 @@ interface Place {
 
 async function placeOf(path: string, { replacesLinks, temporary }: WriteOptions = {}): Promise<Place> {
   if (path === "") throw new RangeError("Cannot write a file: its name is empty, give one");
-  const existing = await clearly(path, () => statOrUndefined(path, replacesLinks ? Deno.lstat : Deno.stat));
-  if (existing?.isDirectory) throw new Deno.errors.IsADirectory(`Cannot write ${path}: it is a directory, give a file`);
+  const existing = await clearly(path, () => statOrUndefined(path, replacesLinks ? fileSystem.lstat : fileSystem.stat));
+  if (existing?.isDirectory) throw new IsADirectory(`Cannot write ${path}: it is a directory, give a file`);
   if (existing !== undefined && !existing.isSymlink && (!existing.isFile || isDevice(path))) {
     return { existing, target: path, temporary: undefined };
   }
-  const target = existing === undefined || replacesLinks ? path : await clearly(path, () => Deno.realPath(path));
+  const target = existing === undefined || replacesLinks ? path : await clearly(path, () => fileSystem.realPath(path));
   const name = temporary === undefined ? temporaryIn(dirname(target)) : join(dirname(target), temporary);
   return { existing, target, temporary: name };
 }
@@ -140,11 +139,11 @@ function isDevice(path: string): boolean {
 }
 
 /** Undefined where there is nothing, also because what stands above it is no directory. */
-async function statOrUndefined(path: string, stat = Deno.stat): Promise<Deno.FileInfo | undefined> {
+async function statOrUndefined(path: string, stat = fileSystem.stat): Promise<FileInfo | undefined> {
   try {
     return await stat(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    if (isAbsence(error)) return undefined;
     throw error;
   }
 }
@@ -157,7 +156,7 @@ async function writeAll(
   { isDurable, ...options }: { append?: boolean; createNew?: boolean; isDurable?: boolean },
 ): Promise<void> {
   const encoder = new TextEncoder();
-  using handle = await clearly(path, () => Deno.open(file, { write: true, ...options }));
+  using handle = await clearly(path, () => fileSystem.open(file, { write: true, ...options }));
   for await (const chunk of chunks) {
     let rest = typeof chunk === "string" ? encoder.encode(chunk) : chunk;
     while (rest.length > 0) {
@@ -171,7 +170,7 @@ async function writeAll(
 /** The name is on the disk too; where directories cannot be opened (Windows) the system sees to that. */
 async function syncDirectory(directory: string): Promise<void> {
   try {
-    using handle = await Deno.open(directory);
+    using handle = await fileSystem.open(directory);
     await handle.sync();
   } catch {
     // as above

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { NotFound } from "../../platform/errors.ts";
 import type { Architecture, WeightRef } from "../../../models/family.ts";
 import { quote } from "../../quote.ts";
 import { isPlainName } from "../../weights/files/paths.ts";
@@ -48,7 +49,7 @@ async function openFiles(source: FileSource, config: Readonly<Record<string, unk
     ) as Torch;
     return await openTorchWeights(source, torch);
   }
-  throw new Deno.errors.NotFound(
+  throw new NotFound(
     `${source.location} has no weights that are read: model.safetensors or pytorch_model.bin, or the shards of either`,
   );
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { NotFound } from "../../platform/errors.ts";
 import type { SaeFiles } from "./files.ts";
 import type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
 import { saeLens } from "./sae_lens.ts";
@@ -68,7 +69,7 @@ async function unknown(files: SaeFiles): Promise<Error> {
     const names = excerpt([...(await files.tensors(files.named)).keys()].join(", ")) || "none at all";
     return new RangeError(`${files.location} has the tensors of no SAE format that is known: ${names}`);
   }
-  return new Deno.errors.NotFound(
+  return new NotFound(
     `${files.location} has no cfg.json with sae_weights.safetensors, nor the files of another SAE format: ` +
       "is it the directory of an SAE? A single file (.npz, .safetensors, .pt) is given by its own path",
   );

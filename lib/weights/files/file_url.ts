@@ -1,3 +1,5 @@
+import { OS } from "../../platform/environment.ts";
+
 /**
  * The path that a `file:` URL names, on Windows too (`file:///C:/a` is `C:\a`, `file://host/a` is `\\host\a`).
  *
@@ -7,7 +9,7 @@
  * console.log(fromFileUrl("file:///C:/models", "windows")); // "C:\\models"
  * ```
  */
-export function fromFileUrl(url: string | URL, os: string = Deno.build.os): string {
+export function fromFileUrl(url: string | URL, os: string = OS): string {
   const { protocol, hostname, pathname } = new URL(url);
   if (protocol !== "file:") throw new TypeError(`Cannot turn ${url} into a path: it is not a file: URL`);
   // A lone "%" is no escape: it stands for itself, where decodeURIComponent would throw.

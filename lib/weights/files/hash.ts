@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { NotFound } from "../../platform/errors.ts";
+import { makeHash } from "../../platform/hash.ts";
 import type { FileSource } from "./file_source.ts";
 
 const BLOCK = 4 * 2 ** 20;
@@ -25,9 +27,8 @@ const BLOCK = 4 * 2 ** 20;
  */
 export async function sha256(source: FileSource, path: string): Promise<string> {
   const size = await source.size(path);
-  if (size === undefined) throw new Deno.errors.NotFound(`Cannot read ${source.location}/${path}: no such file`);
-  const { createHash } = await import("node:crypto"); // only here: it takes 3 to 6 ms to import
-  const hash = createHash("sha256");
+  if (size === undefined) throw new NotFound(`Cannot read ${source.location}/${path}: no such file`);
+  const hash = await makeHash("sha256");
   const buffer = new Uint8Array(Math.min(size, BLOCK));
   for (let offset = 0; offset < size; offset += BLOCK) {
     hash.update(await source.read(path, offset, Math.min(BLOCK, size - offset), buffer));

@@ -1,3 +1,5 @@
+import { BadResource, isAbsence, NotCapable, NotFound, PermissionDenied } from "../../platform/errors.ts";
+import { fileSystem, FROM_START, type OpenFile } from "../../platform/files.ts";
 import { fileError } from "../../platform/file_error.ts";
 import { settleAll } from "../concurrency.ts";
 import { checkPath } from "./paths.ts";
@@ -52,7 +54,7 @@ class LocalSource implements FileSource {
   async size(path: string): Promise<number | undefined> {
     this.#check(path);
     try {
-      const info = await Deno.stat(this.#join(path));
+      const info = await fileSystem.stat(this.#join(path));
       return info.isFile ? info.size : undefined;
     } catch (error) {
       if (isAbsence(error) && directoryExists(this.location)) return undefined;
@@ -121,7 +123,7 @@ class LocalSource implements FileSource {
 
   #check(path: string): void {
     checkPath(path);
-    if (this.#closed) throw new Deno.errors.BadResource(`Cannot read ${path}: the source ${this.location} is closed`);
+    if (this.#closed) throw new BadResource(`Cannot read ${path}: the source ${this.location} is closed`);
   }
 
   #open(path: string): LocalFile {
@@ -150,20 +152,20 @@ class LocalSource implements FileSource {
 class LocalFile {
   readonly size: number;
   #path: string;
-  #idle: Deno.FsFile[] = [];
+  #idle: OpenFile[] = [];
   #handles = 0;
   #waiting: (() => void)[] = [];
   #pending = new Set<Promise<void>>();
-  #sync: Deno.FsFile | undefined;
+  #sync: OpenFile | undefined;
   #closed = false;
 
   constructor(path: string) {
     // Looked at first: opening a pipe would wait for its other end.
-    const info = Deno.statSync(path);
-    if (!info.isFile) throw new Deno.errors.NotFound("it is not a file");
+    const info = fileSystem.statSync(path);
+    if (!info.isFile) throw new NotFound("it is not a file");
     this.#path = path;
     this.size = info.size;
-    this.#sync = Deno.openSync(path);
+    this.#sync = fileSystem.openSync(path);
   }
 
   read(offset: number, into: Uint8Array): Promise<void> {
@@ -180,7 +182,7 @@ class LocalFile {
     }
     const handle = this.#idle.pop() ?? this.#openHandle();
     try {
-      handle.seekSync(offset, Deno.SeekMode.Start);
+      handle.seekSync(offset, FROM_START);
       for (let done = 0; done < into.length;) {
         const count = await handle.read(done === 0 ? into : into.subarray(done));
         if (count === null) throw this.#endedEarly(offset + done, offset + into.length);
@@ -193,8 +195,8 @@ class LocalFile {
   }
 
   readSync(offset: number, into: Uint8Array): void {
-    this.#sync ??= Deno.openSync(this.#path);
-    this.#sync.seekSync(offset, Deno.SeekMode.Start);
+    this.#sync ??= fileSystem.openSync(this.#path);
+    this.#sync.seekSync(offset, FROM_START);
     for (let done = 0; done < into.length;) {
       const count = this.#sync.readSync(done === 0 ? into : into.subarray(done));
       if (count === null) throw this.#endedEarly(offset + done, offset + into.length);
@@ -210,8 +212,8 @@ class LocalFile {
     for (const handle of this.#idle) handle.close();
   }
 
-  #openHandle(): Deno.FsFile {
-    const handle = Deno.openSync(this.#path);
+  #openHandle(): OpenFile {
+    const handle = fileSystem.openSync(this.#path);
     this.#handles++;
     return handle;
   }
@@ -223,13 +225,9 @@ class LocalFile {
   }
 }
 
-function isAbsence(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
-}
-
 function directoryExists(directory: string): boolean {
   try {
-    return Deno.statSync(directory).isDirectory;
+    return fileSystem.statSync(directory).isDirectory;
   } catch (error) {
     return !isAbsence(error);
   }
@@ -238,19 +236,19 @@ function directoryExists(directory: string): boolean {
 /** Says which file, and what to do about it. */
 function explain(error: unknown, directory: string, path: string): unknown {
   const full = `${directory}/${path}`;
-  if (error instanceof Deno.errors.NotCapable) {
-    return new Deno.errors.NotCapable(`Cannot read ${full}: not allowed; pass --allow-read=${directory}`, {
+  if (error instanceof NotCapable) {
+    return new NotCapable(`Cannot read ${full}: not allowed; pass --allow-read=${directory}`, {
       cause: error,
     });
   }
-  if (error instanceof Deno.errors.PermissionDenied) {
+  if (error instanceof PermissionDenied) {
     const message =
       `Cannot read ${full}: the system denies it; check its permissions, and pass --allow-read=${directory}`;
-    return new Deno.errors.PermissionDenied(message, { cause: error });
+    return new PermissionDenied(message, { cause: error });
   }
   if (!isAbsence(error)) return fileError("read", full, error);
   const what = directoryExists(directory)
     ? `Cannot read ${full}: no such file`
     : `Cannot read ${directory}: no such directory`;
-  return new Deno.errors.NotFound(what, { cause: error });
+  return new NotFound(what, { cause: error });
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileSystem } from "../../platform/files.ts";
 
 /**
  * Whether a text is written as a URL or a path. It is not looked whether anything is there.
@@ -43,5 +44,5 @@ export function looksLikePath(text: string): boolean {
  */
 export async function isPlace(text: string): Promise<boolean> {
   if (looksLikePlace(text)) return true;
-  return await Deno.stat(text).then(() => true, () => false);
+  return await fileSystem.stat(text).then(() => true, () => false);
 }

@@ -1,3 +1,4 @@
+import { NotFound } from "../../platform/errors.ts";
 import type { FileSource } from "./file_source.ts";
 
 /**
@@ -21,7 +22,7 @@ export async function readTextIfThere(
     return await source.readText(path, maxBytes);
   } catch (error) {
     // What is not there may be more than the file: only the source can tell.
-    if (error instanceof Deno.errors.NotFound && await source.size(path) === undefined) return undefined;
+    if (error instanceof NotFound && await source.size(path) === undefined) return undefined;
     throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { NotFound } from "../../platform/errors.ts";
 import { quote } from "../../quote.ts";
 import { countElements, type Dtype, type TensorInfo } from "./safetensors.ts";
 import type { FileSource } from "../files/file_source.ts";
@@ -87,7 +88,7 @@ export async function readNpz(zip: ZipSource): Promise<ArrayInfo[]> {
 export async function readNpyHeader(source: FileSource, file: string): Promise<ArrayInfo> {
   const fail = (what: string): SyntaxError => new SyntaxError(`Cannot read the array ${file}: ${what}`);
   const fileSize = await source.size(file);
-  if (fileSize === undefined) throw new Deno.errors.NotFound(`Cannot read ${source.location}/${file}: no such file`);
+  if (fileSize === undefined) throw new NotFound(`Cannot read ${source.location}/${file}: no such file`);
   const start = await source.read(file, 0, Math.min(12, fileSize));
   if (start.length < 12 || start[0] !== 0x93 || decode(start.subarray(1, 6)) !== "NUMPY") {
     throw fail("it is no .npy file");

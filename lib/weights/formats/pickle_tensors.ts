@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { NotFound } from "../../platform/errors.ts";
 import { quote } from "../../quote.ts";
 import type { ArrayInfo } from "./npz.ts";
 import { PickleGlobal, PickleObject, type PickleRules, PickleTuple, type PickleValue, readPickle } from "./pickle.ts";
@@ -97,7 +98,7 @@ export async function openTorchFile(source: FileSource, file: string): Promise<T
 
 async function refuseLegacy(source: FileSource, file: string): Promise<void> {
   const size = await source.size(file);
-  if (size === undefined) throw new Deno.errors.NotFound(`Cannot read ${source.location}/${file}: no such file`);
+  if (size === undefined) throw new NotFound(`Cannot read ${source.location}/${file}: no such file`);
   const start = await source.read(file, 0, Math.min(size, LEGACY.length));
   if (start.length === LEGACY.length && LEGACY.every((byte, i) => start[i] === byte)) {
     throw new RangeError(

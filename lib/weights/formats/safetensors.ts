@@ -1,3 +1,4 @@
+import { NotFound } from "../../platform/errors.ts";
 import { quote } from "../../quote.ts";
 import { isRecord, parseUniqueObject } from "../json/json.ts";
 import type { FileSource } from "../files/file_source.ts";
@@ -89,7 +90,7 @@ const MAX_HEADER_BYTES = 100_000_000;
  */
 export async function readSafetensorsHeader(source: FileSource, file: string): Promise<TensorInfo[]> {
   const fileSize = await source.size(file);
-  if (fileSize === undefined) throw new Deno.errors.NotFound(`Cannot read ${source.location}/${file}: no such file`);
+  if (fileSize === undefined) throw new NotFound(`Cannot read ${source.location}/${file}: no such file`);
   if (fileSize < 8) throw headerError(file, `the file has ${fileSize} bytes, a header needs at least 8`);
   const prefix = await source.read(file, 0, 8);
   const length = Number(new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true));

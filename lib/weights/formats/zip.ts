@@ -1,3 +1,4 @@
+import { NotFound } from "../../platform/errors.ts";
 import { quote } from "../../quote.ts";
 import { makeGate, settleAll } from "../concurrency.ts";
 import type { FileSource } from "../files/file_source.ts";
@@ -53,7 +54,7 @@ const METHODS: Readonly<Record<number, ZipEntry["method"]>> = { 0: "stored", 8: 
  */
 export async function readZip(source: FileSource, file: string): Promise<ReadonlyMap<string, ZipEntry>> {
   const fileSize = await source.size(file);
-  if (fileSize === undefined) throw new Deno.errors.NotFound(`Cannot read ${source.location}/${file}: no such file`);
+  if (fileSize === undefined) throw new NotFound(`Cannot read ${source.location}/${file}: no such file`);
   const { count, offset, length } = await findDirectory(source, file, fileSize);
   if (count > MAX_ENTRIES) throw fail(file, `${count} entries exceed the limit of ${MAX_ENTRIES}`);
   if (length > MAX_DIRECTORY_BYTES) {

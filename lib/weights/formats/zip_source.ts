@@ -1,3 +1,4 @@
+import { NotFound } from "../../platform/errors.ts";
 import { quote } from "../../quote.ts";
 import { crc32 } from "./crc32.ts";
 import { checkPath } from "../files/paths.ts";
@@ -109,7 +110,7 @@ class EntrySource implements ZipSource {
   #find(path: string): ZipEntry {
     checkPath(path);
     const entry = this.entries.get(path);
-    if (!entry) throw new Deno.errors.NotFound(`Cannot read ${this.location}: it has no entry ${quote(path)}`);
+    if (!entry) throw new NotFound(`Cannot read ${this.location}: it has no entry ${quote(path)}`);
     return entry;
   }
 

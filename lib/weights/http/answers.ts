@@ -1,3 +1,4 @@
+import { BadResource, ConnectionReset, Http, NotCapable, UnexpectedEof } from "../../platform/errors.ts";
 import type { Watch } from "./watch.ts";
 import { shownName } from "../files/shown_name.ts";
 import { withoutSecrets } from "../../quote.ts";
@@ -137,12 +138,12 @@ export function retryAfter({ headers }: Response): number {
  * ```
  */
 export function describeFailure(url: URL, error: unknown): Error {
-  if (error instanceof Deno.errors.NotCapable) {
+  if (error instanceof NotCapable) {
     const message = `Cannot read ${shownUrl(url)}: not allowed; pass --allow-net=${url.host}`;
-    return new Deno.errors.NotCapable(message, { cause: error });
+    return new NotCapable(message, { cause: error });
   }
-  const isNetwork = error instanceof TypeError || error instanceof Deno.errors.Http ||
-    error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.UnexpectedEof;
+  const isNetwork = error instanceof TypeError || error instanceof Http ||
+    error instanceof ConnectionReset || error instanceof UnexpectedEof;
   if (!isNetwork) return error instanceof Error ? error : new Error(String(error));
   // The engine's reason stands in its cause; not passed on as ours, since it may show the URL with its query.
   const { message } = error.cause instanceof Error ? error.cause : error;
@@ -242,5 +243,5 @@ export function changedEtag(url: URL, before: string, now: string): Error {
  * ```
  */
 export function closed(url: URL): Error {
-  return new Deno.errors.BadResource(`Cannot read ${shownUrl(url)}: the source is closed`);
+  return new BadResource(`Cannot read ${shownUrl(url)}: the source is closed`);
 }

@@ -1,3 +1,4 @@
+import { NotFound } from "../../platform/errors.ts";
 import { makeGate, settleAll } from "../concurrency.ts";
 import { noRanges } from "./answers.ts";
 import { type HttpOptions, HttpRequests } from "./requests.ts";
@@ -104,7 +105,7 @@ class HttpSource implements FileSource {
     const url = this.#url(path);
     const kept = this.#whole.get(path);
     const bytes = kept ?? await this.#gate(() => this.#requests.getWhole(url, maxBytes));
-    if (bytes === undefined) throw new Deno.errors.NotFound(`Cannot read ${this.location}/${path}: no such file`);
+    if (bytes === undefined) throw new NotFound(`Cannot read ${this.location}/${path}: no such file`);
     checkWholeSize(path, bytes.length, maxBytes);
     return decodeText(path, bytes);
   }
@@ -148,7 +149,7 @@ class HttpSource implements FileSource {
 
   async #find(path: string): Promise<RemoteFile> {
     const file = await this.#look(path);
-    if (!file) throw new Deno.errors.NotFound(`Cannot read ${this.location}/${path}: no such file`);
+    if (!file) throw new NotFound(`Cannot read ${this.location}/${path}: no such file`);
     return file;
   }
 

@@ -1,3 +1,5 @@
+import { BadResource, NotFound } from "../../platform/errors.ts";
+import { fileSystem } from "../../platform/files.ts";
 import { makeGate, settleAll } from "../concurrency.ts";
 import { sha256 } from "../files/hash.ts";
 import { openLocalSource } from "../files/local.ts";
@@ -150,7 +152,7 @@ export class HubFileSource implements HubSource {
   /** The path in the repository. */
   #full(path: string): string {
     checkHubPath(path);
-    if (this.#closed) throw new Deno.errors.BadResource(`Cannot read ${path}: the source ${this.location} is closed`);
+    if (this.#closed) throw new BadResource(`Cannot read ${path}: the source ${this.location} is closed`);
     return this.#options.path === undefined ? path : `${this.#options.path}/${path}`;
   }
 
@@ -160,7 +162,7 @@ export class HubFileSource implements HubSource {
     const { unreachable } = this.#places;
     const name = formatHubName({ repo: this.repo, revision: this.#options.revision, path: full });
     const why = unreachable === undefined ? "no such file" : `it is not in the cache, and ${unreachable}`;
-    throw new Deno.errors.NotFound(`Cannot read ${name}: ${why}`);
+    throw new NotFound(`Cannot read ${name}: ${why}`);
   }
 
   /** Gets a file ready to be read from the cache, or returns what reads its parts. */
@@ -200,7 +202,7 @@ export class HubFileSource implements HubSource {
   async #openReader(file: RememberedFile, isRemembered: boolean): Promise<RangeReader> {
     const { repo, rangesDirectory: root } = this.#options;
     if (!isRemembered) await remember(root, repo, file);
-    const directory = rangesDirectory(root, repo, file.path, file.etag);
+    const directory = await rangesDirectory(root, repo, file.path, file.etag);
     const wanted = { repo, revision: file.commit };
     return await RangeReader.open({
       requests: this.#requests,
@@ -238,7 +240,7 @@ export class HubFileSource implements HubSource {
     const came = await withFileLock(lock, this.#requests.signal, () => this.#downloadLocked(full, file, maxBytes));
     this.#places.forget(full);
     const path = this.#snapshots.path(file.commit, full);
-    return { path, size: (await Deno.stat(path)).size, came };
+    return { path, size: (await fileSystem.stat(path)).size, came };
   }
 
   async #downloadLocked(full: string, file: RemoteFile, maxBytes: number | undefined): Promise<number> {
@@ -254,7 +256,7 @@ export class HubFileSource implements HubSource {
 
   /** What has been read in parts is not downloaded again; undefined: there is nothing of use. */
   async #completeParts(full: string, file: RemoteFile, blob: string): Promise<number | undefined> {
-    const directory = rangesDirectory(this.#options.rangesDirectory, this.repo, full, file.etag);
+    const directory = await rangesDirectory(this.#options.rangesDirectory, this.repo, full, file.etag);
     if (!hasSize(file) || !isHash(file.etag) || !await hasRanges(directory)) return undefined;
     if (await statIfThere(blob + PARTIAL_ENDING)) return undefined; // this has been begun
     const wasRead = this.#readers.has(full);
@@ -273,7 +275,7 @@ export class HubFileSource implements HubSource {
   async #listCached(): Promise<HubFile[]> {
     const commit = await this.#places.pinToCache();
     if (commit === undefined || !await this.#snapshots.hasCommit(commit)) {
-      throw new Deno.errors.NotFound(`Cannot list ${this.location}: it is not in the cache, and HF_HUB_OFFLINE is set`);
+      throw new NotFound(`Cannot list ${this.location}: it is not in the cache, and HF_HUB_OFFLINE is set`);
     }
     return await listLocal(this.#snapshots.directory(commit));
   }

@@ -1,3 +1,4 @@
+import { OS } from "../../platform/environment.ts";
 import { quote } from "../../quote.ts";
 import { checkPath } from "../files/paths.ts";
 
@@ -94,7 +95,7 @@ export function checkRevision(revision: string): string {
  * checkHubPath("sae/cfg.json", "windows"); // fine; checkHubPath("sae/nul", "windows") throws a RangeError
  * ```
  */
-export function checkHubPath(path: string, os: string = Deno.build.os): void {
+export function checkHubPath(path: string, os: string = OS): void {
   checkPath(path);
   // deno-lint-ignore no-control-regex
   const bad = /[\x00-\x1f\x7f]/.test(path) ||

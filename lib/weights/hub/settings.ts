@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { fileSystem } from "../../platform/files.ts";
+import { OS, readVariable } from "../../platform/environment.ts";
+import { join } from "../../platform/path.ts";
 
 /** Where the hub is, and where its files are kept. */
 export interface HubSettings {
@@ -40,7 +42,7 @@ export const DEFAULT_ENDPOINT = "https://huggingface.co";
  * console.log(settings.cacheDirectory); // "/data/hf/hub"
  * ```
  */
-export function readHubSettings(read: ReadVariable = readVariable, os: string = Deno.build.os): HubSettings {
+export function readHubSettings(read: ReadVariable = readVariable, os: string = OS): HubSettings {
   const variable = (name: string): string | undefined => read(name) || undefined;
   const place = (name: string): string | undefined => expand(variable(name), variable);
   const home = place("HF_HOME") ??
@@ -73,7 +75,7 @@ export async function readToken(
   if (token !== undefined || tokenFile === undefined) return checkToken(cleanToken(token), "HF_TOKEN");
   let text: string;
   try {
-    text = await Deno.readTextFile(tokenFile);
+    text = await fileSystem.readTextFile(tokenFile);
   } catch {
     return undefined; // nobody has logged in, or the file is not ours to read
   }
@@ -97,20 +99,12 @@ function isTrue(value: string | undefined): boolean {
   return ["1", "ON", "YES", "TRUE"].includes(value?.toUpperCase() ?? "");
 }
 
-function readVariable(name: string): string | undefined {
-  try {
-    return Deno.env.get(name);
-  } catch {
-    return undefined; // --deny-env
-  }
-}
-
 function homeDirectory(variable: ReadVariable): string {
   return variable("HOME") ?? variable("USERPROFILE") ?? ".";
 }
 
 /** The program's own cache: `SAE_ATTRIBUTION_CACHE`, else where the system wants what can be made again. */
-export function ownCache(read: ReadVariable = readVariable, os: string = Deno.build.os): string {
+export function ownCache(read: ReadVariable = readVariable, os: string = OS): string {
   const variable = (name: string): string | undefined => read(name) || undefined;
   const chosen = expand(variable("SAE_ATTRIBUTION_CACHE"), variable);
   if (chosen !== undefined) return chosen;

@@ -1,3 +1,4 @@
+import { NotFound } from "../../platform/errors.ts";
 import { quote } from "../../quote.ts";
 import { makeGate, settleAll } from "../concurrency.ts";
 import { nearestNames } from "../../nearest_names.ts";
@@ -77,7 +78,7 @@ async function chooseFiles(source: FileSource, { file, index }: SafetensorsOptio
   if (index !== undefined) return await readShardIndex(source, index);
   if (await source.size(SINGLE) !== undefined) return [SINGLE];
   if (await source.size(INDEX) !== undefined) return await readShardIndex(source, INDEX);
-  throw new Deno.errors.NotFound(`Cannot open ${source.location}: it has neither ${SINGLE} nor ${INDEX}`);
+  throw new NotFound(`Cannot open ${source.location}: it has neither ${SINGLE} nor ${INDEX}`);
 }
 
 function makeStore(source: FileSource, tensors: ReadonlyMap<string, TensorInfo>): TensorStore {

@@ -204,19 +204,19 @@ Deno.test("links that are planted in the cache are not written through", async (
       await using source = open({ weights: "ranges" });
       assert.deepEqual(await source.read(NAME, 5, 9), weights.bytes.slice(5, 14));
     };
-    const own = (home: string): string => rangesDirectory(`${home}/own/ranges`, "owner/name", NAME, etag);
+    const own = (home: string): Promise<string> => rangesDirectory(`${home}/own/ranges`, "owner/name", NAME, etag);
     for (const name of ["data", "index.json", "lock"]) {
       for (const size of [8, weights.bytes.length]) {
         const plant = async (home: string, target: string): Promise<void> => {
           await Deno.truncate(`${target}/file`, size);
-          await link(`${target}/file`, `${own(home)}/${name}`);
+          await link(`${target}/file`, `${await own(home)}/${name}`);
         };
         const found = await throughLink(plant, read);
         assert.deepEqual([found.refused, found.target], ["", { file: String(size) }], name);
         assert.equal(found.content.replaceAll("\0", ""), "precious");
       }
     }
-    const found = await throughLink((home, target) => link(target, own(home)), read);
+    const found = await throughLink((home, target) => own(home).then((place) => link(target, place)), read);
     assert.match(found.refused, / is a link, which is not written through; /);
     assert.deepEqual(found.target, { file: "8" });
   });

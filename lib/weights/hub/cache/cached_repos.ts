@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { type DirectoryEntry, fileSystem } from "../../../platform/files.ts";
+import { join } from "../../../platform/path.ts";
 import { removeIfThere, statIfThere } from "./disk.ts";
 import { folderRepo, repoFolder, type RepoLayout, repoLayout } from "./layout.ts";
 import { checkRepo } from "../names.ts";
@@ -75,7 +76,7 @@ async function measureFiles(layout: RepoLayout): Promise<{ files: number; bytes:
     else [files, bytes] = [files + 1, bytes + size];
   }
   for (const path of await filesBelow(layout.snapshots)) {
-    const { isFile, size } = await Deno.lstat(path);
+    const { isFile, size } = await fileSystem.lstat(path);
     if (isFile) [files, bytes] = [files + 1, bytes + size];
   }
   return { files, bytes, partialBytes };
@@ -85,7 +86,7 @@ async function measureFiles(layout: RepoLayout): Promise<{ files: number; bytes:
 async function allocated(directory: string): Promise<number> {
   let bytes = 0;
   for (const path of await filesBelow(directory)) {
-    const { size, blocks } = await Deno.lstat(path);
+    const { size, blocks } = await fileSystem.lstat(path);
     bytes += Math.min(size, blocks === null ? size : blocks * 512);
   }
   return bytes;
@@ -105,7 +106,7 @@ async function namesIn(directory: string): Promise<string[]> {
 }
 
 /** Nothing where there is no such directory. */
-async function entriesOf(directory: string): Promise<Deno.DirEntry[]> {
+async function entriesOf(directory: string): Promise<DirectoryEntry[]> {
   if (!(await statIfThere(directory))?.isDirectory) return [];
-  return await Array.fromAsync(Deno.readDir(directory));
+  return await Array.fromAsync(fileSystem.readDir(directory));
 }

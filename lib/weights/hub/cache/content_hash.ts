@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { fileSystem } from "../../../platform/files.ts";
+import { makeHash } from "../../../platform/hash.ts";
 
 const BLOCK = 4 * 2 ** 20;
 
@@ -16,8 +17,8 @@ const BLOCK = 4 * 2 ** 20;
 export async function findHashError(path: string, etag: string): Promise<string | undefined> {
   const kind = hashKind(etag);
   if (kind === undefined) return undefined;
-  const hash = createHash(kind);
-  using file = await Deno.open(path);
+  const hash = await makeHash(kind);
+  using file = await fileSystem.open(path);
   if (kind === "sha1") hash.update(`blob ${(await file.stat()).size}\0`);
   const buffer = new Uint8Array(BLOCK);
   for (let count = await file.read(buffer); count !== null; count = await file.read(buffer)) {

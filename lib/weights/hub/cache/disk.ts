@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { AlreadyExists, isAbsence, NotCapable, NotFound, PermissionDenied } from "../../../platform/errors.ts";
+import { type FileInfo, fileSystem, type OpenFile } from "../../../platform/files.ts";
+import { dirname } from "../../../platform/path.ts";
 
 /** An index of the parts of a file of 100 GB, all of them apart, takes 20 MB. */
 const MOST_TEXT = 64 * 2 ** 20;
@@ -26,8 +27,6 @@ export async function writing<T>(path: string, operation: () => Promise<T> | T):
     throw writeError(path, error);
   }
 }
-
-const { NotCapable, PermissionDenied } = Deno.errors;
 
 function writeError(path: string, error: unknown): unknown {
   const cannot = `Cannot write ${path}:`;
@@ -66,7 +65,7 @@ function writeError(path: string, error: unknown): unknown {
 export async function makeDirectory(path: string): Promise<void> {
   await writing(path, async () => {
     await refuseLinks(path);
-    await Deno.mkdir(path, { recursive: true });
+    await fileSystem.mkdir(path, { recursive: true });
   });
 }
 
@@ -80,7 +79,7 @@ export async function makeDirectory(path: string): Promise<void> {
  * console.log((await file.stat()).size); // 0
  * ```
  */
-export async function openToWrite(path: string): Promise<Deno.FsFile> {
+export async function openToWrite(path: string): Promise<OpenFile> {
   return await writing(path, async () => {
     await refuseLinks(dirname(path));
     for (let tries = 0; tries < MOST_OPENS; tries++) {
@@ -92,19 +91,19 @@ export async function openToWrite(path: string): Promise<Deno.FsFile> {
 }
 
 /** Undefined: another process made, removed or replaced it meanwhile. */
-async function openOnce(path: string): Promise<Deno.FsFile | undefined> {
+async function openOnce(path: string): Promise<OpenFile | undefined> {
   try {
     const there = await lstatIfThere(path);
     if (there?.isFile !== true) {
-      if (there !== undefined) await Deno.remove(path);
-      return await Deno.open(path, { read: true, write: true, createNew: true }); // never through a link
+      if (there !== undefined) await fileSystem.remove(path);
+      return await fileSystem.open(path, { read: true, write: true, createNew: true }); // never through a link
     }
-    const file = await Deno.open(path, { read: true, write: true });
+    const file = await fileSystem.open(path, { read: true, write: true });
     const { ino, dev } = await file.stat();
     if (ino === there.ino && dev === there.dev) return file;
     file.close();
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.AlreadyExists)) throw error;
+    if (!(error instanceof NotFound || error instanceof AlreadyExists)) throw error;
   }
 }
 
@@ -127,9 +126,9 @@ async function refuseLinks(directory: string): Promise<void> {
  * console.log(await lstatIfThere("/no/such/file")); // undefined
  * ```
  */
-export async function lstatIfThere(path: string): Promise<Deno.FileInfo | undefined> {
+export async function lstatIfThere(path: string): Promise<FileInfo | undefined> {
   try {
-    return await Deno.lstat(path);
+    return await fileSystem.lstat(path);
   } catch (error) {
     if (isAbsence(error)) return undefined;
     throw error;
@@ -144,9 +143,9 @@ export async function lstatIfThere(path: string): Promise<Deno.FileInfo | undefi
  * console.log(await statIfThere("/no/such/file")); // undefined
  * ```
  */
-export async function statIfThere(path: string): Promise<Deno.FileInfo | undefined> {
+export async function statIfThere(path: string): Promise<FileInfo | undefined> {
   try {
-    return await Deno.stat(path);
+    return await fileSystem.stat(path);
   } catch (error) {
     if (isAbsence(error)) return undefined;
     throw error;
@@ -163,7 +162,7 @@ export async function statIfThere(path: string): Promise<Deno.FileInfo | undefin
  */
 export async function readIfThere(path: string): Promise<string | undefined> {
   const there = await statIfThere(path);
-  return there?.isFile && there.size <= MOST_TEXT ? await Deno.readTextFile(path) : undefined;
+  return there?.isFile && there.size <= MOST_TEXT ? await fileSystem.readTextFile(path) : undefined;
 }
 
 /**
@@ -176,7 +175,7 @@ export async function readIfThere(path: string): Promise<string | undefined> {
  */
 export async function removeIfThere(path: string): Promise<void> {
   try {
-    await Deno.remove(path, { recursive: true });
+    await fileSystem.remove(path, { recursive: true });
   } catch (error) {
     if (!isAbsence(error)) throw writeError(path, error);
   }
@@ -197,32 +196,11 @@ export async function replaceText(path: string, text: string): Promise<void> {
   await writing(path, async () => {
     await makeDirectory(dirname(path));
     try {
-      await Deno.writeTextFile(temporary, text, { createNew: true });
-      await Deno.rename(temporary, path);
+      await fileSystem.writeTextFile(temporary, text, { createNew: true });
+      await fileSystem.rename(temporary, path);
     } catch (error) {
-      await Deno.remove(temporary).catch(() => {}); // it may never have been made
+      await fileSystem.remove(temporary).catch(() => {}); // it may never have been made
       throw error;
     }
   });
-}
-
-/**
- * Bytes that may still be written below a directory that exists; `undefined` where the system does not tell.
- *
- * @example
- * ```ts
- * console.log(await freeSpace("."));
- * ```
- */
-export async function freeSpace(directory: string): Promise<number | undefined> {
-  try {
-    const { bavail, bsize } = await statfs(directory);
-    return bavail > 0 ? bavail * bsize : undefined; // some file systems tell 0 for "unknown"
-  } catch {
-    return undefined;
-  }
-}
-
-function isAbsence(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
 }

@@ -1,9 +1,10 @@
-import { dirname } from "node:path";
+import { fileSystem, freeSpace } from "../../../platform/files.ts";
+import { dirname } from "../../../platform/path.ts";
 import { changed, changedEtag, contentLength, shortBody } from "../../http/answers.ts";
 import { checkWholeSize, MAX_TEXT_BYTES } from "../../files/text.ts";
 import type { RemoteFile, Wanted } from "../requests/answers.ts";
 import { findHashError } from "./content_hash.ts";
-import { freeSpace, makeDirectory, removeIfThere, writing } from "./disk.ts";
+import { makeDirectory, removeIfThere, writing } from "./disk.ts";
 import { PARTIAL_ENDING } from "./layout.ts";
 import { PartialFile } from "./partial_file.ts";
 import type { DownloadTrack, ProgressMeter } from "../progress.ts";
@@ -75,7 +76,7 @@ async function fill(download: Download, partial: PartialFile, track: DownloadTra
   }
   await partial.sync();
   partial.close();
-  await writing(blob, () => Deno.rename(partial.path, blob));
+  await writing(blob, () => fileSystem.rename(partial.path, blob));
   return came;
 }
 

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join } from "../../../platform/path.ts";
+import { hashText } from "../../../platform/hash.ts";
 
 /** The paths of one repository in the cache. */
 export interface RepoLayout {
@@ -75,11 +75,11 @@ export function repoLayout(cacheDirectory: string, repo: string): RepoLayout {
  *
  * @example
  * ```ts
- * console.log(rangesDirectory("/cache/ranges", "owner/name", "a.safetensors", "0123"));
+ * console.log(await rangesDirectory("/cache/ranges", "owner/name", "a.safetensors", "0123"));
  * ```
  */
-export function rangesDirectory(root: string, repo: string, path: string, etag: string): string {
-  return join(root, repoFolder(repo), `${etag}-${shortHash(path)}`);
+export async function rangesDirectory(root: string, repo: string, path: string, etag: string): Promise<string> {
+  return join(root, repoFolder(repo), `${etag}-${await shortHash(path)}`);
 }
 
 /**
@@ -87,13 +87,13 @@ export function rangesDirectory(root: string, repo: string, path: string, etag: 
  *
  * @example
  * ```ts
- * console.log(rememberedPath("/cache/ranges", "owner/name", "0".repeat(40), "a.safetensors"));
+ * console.log(await rememberedPath("/cache/ranges", "owner/name", "0".repeat(40), "a.safetensors"));
  * ```
  */
-export function rememberedPath(root: string, repo: string, commit: string, path: string): string {
-  return join(root, repoFolder(repo), "commits", commit, `${shortHash(path)}.json`);
+export async function rememberedPath(root: string, repo: string, commit: string, path: string): Promise<string> {
+  return join(root, repoFolder(repo), "commits", commit, `${await shortHash(path)}.json`);
 }
 
-function shortHash(path: string): string {
-  return createHash("sha256").update(path).digest("hex").slice(0, 16);
+async function shortHash(path: string): Promise<string> {
+  return (await hashText(path)).slice(0, 16);
 }

@@ -1,4 +1,5 @@
-import { dirname } from "node:path";
+import { fileSystem, type OpenFile } from "../../../platform/files.ts";
+import { dirname } from "../../../platform/path.ts";
 import { pause } from "../../http/watch.ts";
 import { makeDirectory, openToWrite } from "./disk.ts";
 
@@ -25,7 +26,7 @@ export async function withFileLock<T>(path: string, signal: AbortSignal, task: (
   }
 }
 
-async function acquire(path: string, signal: AbortSignal): Promise<Deno.FsFile> {
+async function acquire(path: string, signal: AbortSignal): Promise<OpenFile> {
   await makeDirectory(dirname(path));
   while (true) {
     const file = await openToWrite(path);
@@ -40,7 +41,7 @@ async function acquire(path: string, signal: AbortSignal): Promise<Deno.FsFile> 
 }
 
 /** False where locks are not supported. */
-async function hold(file: Deno.FsFile, signal: AbortSignal): Promise<boolean> {
+async function hold(file: OpenFile, signal: AbortSignal): Promise<boolean> {
   while (true) {
     signal.throwIfAborted();
     try {
@@ -52,8 +53,8 @@ async function hold(file: Deno.FsFile, signal: AbortSignal): Promise<boolean> {
   }
 }
 
-async function isStillAt(path: string, file: Deno.FsFile): Promise<boolean> {
+async function isStillAt(path: string, file: OpenFile): Promise<boolean> {
   const held = await file.stat();
-  const there = await Deno.stat(path).catch(() => undefined);
+  const there = await fileSystem.stat(path).catch(() => undefined);
   return there !== undefined && (held.ino === null || (held.ino === there.ino && held.dev === there.dev));
 }

@@ -1,3 +1,5 @@
+import { BadResource } from "../../../platform/errors.ts";
+import { FROM_END, type OpenFile } from "../../../platform/files.ts";
 import { openToWrite, removeIfThere, writing } from "./disk.ts";
 
 /**
@@ -15,10 +17,10 @@ import { openToWrite, removeIfThere, writing } from "./disk.ts";
 export class PartialFile {
   /** Where it is. */
   readonly path: string;
-  #file: Deno.FsFile;
+  #file: OpenFile;
   #length: number;
 
-  private constructor(path: string, file: Deno.FsFile, length: number) {
+  private constructor(path: string, file: OpenFile, length: number) {
     this.path = path;
     this.#file = file;
     this.#length = length;
@@ -64,13 +66,13 @@ export class PartialFile {
     try {
       this.#file.close();
     } catch (error) {
-      if (!(error instanceof Deno.errors.BadResource)) throw error;
+      if (!(error instanceof BadResource)) throw error;
     }
   }
 }
 
-async function openAtEnd(path: string): Promise<Deno.FsFile> {
+async function openAtEnd(path: string): Promise<OpenFile> {
   const file = await openToWrite(path);
-  await file.seek(0, Deno.SeekMode.End);
+  await file.seek(0, FROM_END);
   return file;
 }

@@ -1,4 +1,6 @@
-import { dirname, join, relative } from "node:path";
+import { AlreadyExists } from "../../../platform/errors.ts";
+import { fileSystem } from "../../../platform/files.ts";
+import { dirname, join, relative } from "../../../platform/path.ts";
 import { makeDirectory, readIfThere, removeIfThere, replaceText, statIfThere, writing } from "./disk.ts";
 import { type RepoLayout, repoLayout } from "./layout.ts";
 import { isCommit } from "../names.ts";
@@ -84,7 +86,7 @@ export class Snapshots {
   /** The name of the blob that a file is linked to: its ETag. */
   async etag(commit: string, path: string): Promise<string | undefined> {
     try {
-      return (await Deno.readLink(this.path(commit, path))).split(/[/\\]/).at(-1);
+      return (await fileSystem.readLink(this.path(commit, path))).split(/[/\\]/).at(-1);
     } catch {
       return undefined; // no link
     }
@@ -109,16 +111,16 @@ export class Snapshots {
     await removeIfThere(pointer); // a link into nothing
     if (this.#symlinks && await makeLink(relative(dirname(pointer), blob), pointer)) return;
     // As in Python: without links there is no blob, the file itself stands in the commit's directory.
-    await writing(pointer, () => Deno.rename(blob, pointer));
+    await writing(pointer, () => fileSystem.rename(blob, pointer));
   }
 }
 
 async function makeLink(target: string, pointer: string): Promise<boolean> {
   try {
-    await Deno.symlink(target, pointer, { type: "file" });
+    await fileSystem.symlink(target, pointer, { type: "file" });
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return true; // another process, the same file
+    if (error instanceof AlreadyExists) return true; // another process, the same file
     return false; // the file system has no links, or they are not allowed
   }
 }

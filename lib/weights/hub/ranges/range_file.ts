@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { fileSystem, FROM_START, type OpenFile } from "../../../platform/files.ts";
+import { join } from "../../../platform/path.ts";
 import { isRecord } from "../../json/json.ts";
 import { openLocalSource } from "../../files/local.ts";
 import type { FileSource } from "../../files/file_source.ts";
@@ -47,7 +48,7 @@ export class RangeFile {
   readonly name: string = DATA;
   #directory: string;
   #key: RangeKey;
-  #file: Promise<Deno.FsFile> | undefined;
+  #file: Promise<OpenFile> | undefined;
   #spans: Span[];
 
   private constructor(directory: string, key: RangeKey, spans: Span[]) {
@@ -63,7 +64,7 @@ export class RangeFile {
     const info = await lstatIfThere(data);
     if (info?.isFile && info.size === key.size) return new RangeFile(directory, key, await readIndex(directory, key));
     await makeDirectory(directory);
-    await Deno.remove(join(directory, INDEX)).catch(() => {}); // of data that is gone
+    await fileSystem.remove(join(directory, INDEX)).catch(() => {}); // of data that is gone
     using file = await openToWrite(data);
     await writing(data, () => file.truncate(key.size));
     return new RangeFile(directory, key, []);
@@ -82,7 +83,7 @@ export class RangeFile {
   /** Fills a part. It counts once it is kept. */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     const file = await (this.#file ??= openToWrite(this.path));
-    file.seekSync(offset, Deno.SeekMode.Start); // at once with the write: other parts come in between
+    file.seekSync(offset, FROM_START); // at once with the write: other parts come in between
     for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
   }
 

@@ -1,4 +1,5 @@
-import { dirname } from "node:path";
+import { fileSystem } from "../../../platform/files.ts";
+import { dirname } from "../../../platform/path.ts";
 import { makeGate, settleAll } from "../../concurrency.ts";
 import { badRange, changedEtag, shortBody } from "../../http/answers.ts";
 import { type ByteRange, joinParts } from "../../files/ranges.ts";
@@ -95,13 +96,13 @@ export class RangeReader {
     await removeIfThere(partial);
     await writing(partial, async () => { // another file system, maybe
       const to = await openToWrite(partial);
-      await (await Deno.open(this.#file.path)).readable.pipeTo(to.writable);
+      await (await fileSystem.open(this.#file.path)).readable.pipeTo(to.writable);
     }).catch(async (error) => {
       await removeIfThere(partial);
       throw error;
     });
     const isRight = await findHashError(partial, etag) === undefined;
-    if (isRight) await writing(blob, () => Deno.rename(partial, blob));
+    if (isRight) await writing(blob, () => fileSystem.rename(partial, blob));
     else await removeIfThere(partial);
     await removeIfThere(directory).catch(() => {}); // in use, on Windows
     return isRight ? this.#came - before : undefined;

@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { fileSystem } from "../../../platform/files.ts";
+import { join } from "../../../platform/path.ts";
 import { isRecord } from "../../json/json.ts";
 import { isCommit } from "../names.ts";
 import type { HubRequests } from "./requests.ts";
@@ -53,11 +54,11 @@ export async function listRemote(requests: HubRequests, repo: string, revision: 
  */
 export async function listLocal(directory: string, prefix: string = ""): Promise<HubFile[]> {
   const files: HubFile[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(directory)) {
+  for await (const { name, isDirectory } of fileSystem.readDir(directory)) {
     const path = join(directory, name);
     if (isDirectory) files.push(...await listLocal(path, `${prefix}${name}/`));
     else {
-      const info = await Deno.stat(path).catch(() => undefined); // a link into nothing is no file
+      const info = await fileSystem.stat(path).catch(() => undefined); // a link into nothing is no file
       if (info?.isFile) files.push({ path: prefix + name, size: info.size });
     }
   }

@@ -20,7 +20,7 @@ export type RememberedFile = RemoteFile & { readonly size: number };
  */
 export async function remember(root: string, repo: string, file: RememberedFile): Promise<void> {
   const { path, commit, etag, size } = file;
-  await replaceText(rememberedPath(root, repo, commit, path), `${JSON.stringify({ path, etag, size })}\n`);
+  await replaceText(await rememberedPath(root, repo, commit, path), `${JSON.stringify({ path, etag, size })}\n`);
 }
 
 /**
@@ -37,7 +37,7 @@ export async function recall(
   { repo, revision: commit, path }: Required<Wanted>,
   endpoint: string,
 ): Promise<RememberedFile | undefined> {
-  const text = await readIfThere(rememberedPath(root, repo, commit, path));
+  const text = await readIfThere(await rememberedPath(root, repo, commit, path));
   try {
     const value: unknown = JSON.parse(text ?? "null");
     if (!isRecord(value) || value.path !== path || typeof value.etag !== "string") return undefined;

@@ -1,0 +1,27 @@
+/**
+ * What the program runs on, and what it was told there.
+ *
+ * @module
+ */
+
+/** The operating system: `linux`, `darwin`, `windows` …; `browser` where a program does not see it. */
+export const OS: string = typeof Deno === "undefined" ? "browser" : Deno.build.os;
+
+/** The runtime's name and version. */
+export const RUNTIME_VERSION: readonly [name: string, version: string] = typeof Deno === "undefined"
+  ? ["browser", navigator.userAgent]
+  : ["deno", Deno.version.deno];
+
+/** An environment variable; undefined where there is none, or none may be read. */
+export function readVariable(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch {
+    return undefined; // --deny-env, or no environment at all
+  }
+}
+
+/** Where relative paths begin. */
+export function workingDirectory(): string {
+  return Deno.cwd();
+}
