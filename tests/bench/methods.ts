@@ -1,6 +1,7 @@
 /**
- * The README's table of methods: on the bundled model's 20 prompts, at both residual hooks, what each method says against
- * what removing features does. Run it by hand: `deno run -A tests/bench/methods.ts [--prompts]`.
+ * The tables of methods in the guide (methods-and-trust.md): on the bundled model's 20 prompts, at both residual hooks,
+ * what each method says against what removing features does. Run it by hand: `deno run -A tests/bench/methods.ts
+ * [--prompts]`.
  *
  * @module
  */

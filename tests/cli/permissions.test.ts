@@ -4,7 +4,7 @@ import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
 import { type FakeFile, withHub } from "../weights/hub/fake_hub.ts";
 import { cliCommand, inDirectory, MODEL, PROMPT, runCli } from "./run_cli.ts";
 
-/** The least permissions of every command, as README.md's table has them. */
+/** The least permissions of every command, as the table of the guide has them. */
 
 const ROOT = resolve(dirname(fromFileUrl(import.meta.url)), "../..");
 const ONE = ["--threads", "1"];
@@ -128,9 +128,9 @@ Deno.test("permissions: serve needs to listen, and says so", async () => {
   }
 });
 
-Deno.test("permissions: README.md has what these tests hold", async () => {
-  const readme = await Deno.readTextFile(`${ROOT}/README.md`);
-  const [, table] = /\n\*\*Permissions\.\*\*[^]*?\n\n((?:\|.*\n)+)/.exec(readme)!;
+Deno.test("permissions: the guide has what these tests hold", async () => {
+  const page = await Deno.readTextFile(`${ROOT}/.github/guide/permissions-and-offline.md`);
+  const [table] = /(?:^\|.*\n)+/m.exec(page)!;
   const named = new Set(table.match(/--allow-\w+/g));
   assert.deepEqual([...named].sort(), ["--allow-env", "--allow-net", "--allow-read", "--allow-write"]);
   const { COMMANDS } = await import("../../cli.ts");

@@ -1,5 +1,5 @@
 /**
- * The README's pictures: real screenshots of what the program makes, in .github/pictures. Needs Chromium and pngquant;
+ * The papers' pictures: real screenshots of what the program makes, in .github/pictures. Needs Chromium and pngquant;
  * with the fonts Inter and DejaVu Sans Mono they come out as they are (Debian: chromium pngquant fonts-inter
  * fonts-dejavu-core).
  *
