@@ -36,18 +36,15 @@ export type {
 } from "./lib/sae/config.ts";
 export type { ListedSettings } from "./lib/registry/entry.ts";
 export { calculateFeatureAttribution, calculateFeatureAttributions } from "./lib/attribution/attribution.ts";
-export type { AttributionOptions } from "./lib/attribution/run/attribution_options.ts";
-export {
-  type AttributionGrads,
-  calculateAttributionGrads,
-  type Question,
-} from "./lib/attribution/run/attribution_grads.ts";
+export type { AttributionOptions, Baseline } from "./lib/attribution/run/attribution_options.ts";
+export { type AttributionGrads, calculateAttributionGrads } from "./lib/attribution/run/attribution_grads.ts";
 export {
   applySaesAndRun,
   type ApplySaesAndRunOptions,
   type ApplySaesAndRunOutput,
 } from "./lib/attribution/run/apply_saes.ts";
-export type { Baseline, BaselineRun, SaeBaseline } from "./lib/attribution/run/baseline.ts";
+export type { Question } from "./lib/attribution/run/question.ts";
+export type { BaselineRun, SaeBaseline } from "./lib/attribution/run/baseline.ts";
 export { findMethod, type Method, METHOD_NAMES, type MethodName } from "./lib/attribution/methods/mod.ts";
 export { type Prediction, type PromptTest, testPrompt, type TestPromptOptions } from "./lib/attribution/run/predict.ts";
 export {
@@ -72,8 +69,9 @@ export {
 } from "./lib/attribution/metric/metrics.ts";
 
 // What it returns.
-export type { Attribution, AttributionParts } from "./lib/attribution/result/result.ts";
-export { UnalignedPromptsError } from "./lib/attribution/run/baseline.ts";
+export type { Attribution } from "./lib/attribution/result/result.ts";
+export type { AttributionParts } from "./lib/attribution/result/parts.ts";
+export { UnalignedPromptsError } from "./lib/attribution/run/question.ts";
 export type {
   AttributionRow,
   Decomposition,
@@ -199,7 +197,7 @@ export type {
   ReportRows,
   ReportSae,
   ReportToken,
-} from "./lib/report/data.ts";
+} from "./lib/report/report_data.ts";
 export type { FeatureCard, FeatureContext, NamedLogit } from "./lib/report/cards.ts";
 export { type FeatureLogits, featureLogits, type TokenLogit } from "./lib/attribution/circuits/feature_logits.ts";
 

@@ -5,14 +5,8 @@
  */
 import type { Model } from "../model/model.ts";
 import { analyseSaes } from "./run/analyse_saes.ts";
-import {
-  type AttributionGrads,
-  calculateAttributionGrads,
-  gradsOf,
-  type Question,
-  type TokenizedQuestion,
-  tokenizeQuestion,
-} from "./run/attribution_grads.ts";
+import { type AttributionGrads, calculateAttributionGrads, gradsOf } from "./run/attribution_grads.ts";
+import { type Question, type TokenizedQuestion, tokenizeQuestion } from "./run/question.ts";
 import { type AttributionOptions, checkAttributionOptions } from "./run/attribution_options.ts";
 import { runBaseline } from "./run/baseline.ts";
 import { batchesOf } from "./run/batches.ts";
@@ -20,7 +14,7 @@ import { findMethod } from "./methods/mod.ts";
 import type { Metric } from "./metric/metrics.ts";
 import { type Prediction, predictionOf, predictionRow } from "./run/predict.ts";
 import { answerWarnings } from "./run/prompt_warnings.ts";
-import { processingIsGuessed } from "./run/processing.ts";
+import { processingIsGuessed, resolveProcessing } from "./run/processing.ts";
 import { Attribution } from "./result/result.ts";
 import { integrationWarnings, specialTokenWarnings, tryOtherProcessing } from "./run/warnings.ts";
 
@@ -57,7 +51,10 @@ import { integrationWarnings, specialTokenWarnings, tryOtherProcessing } from ".
  *
  * @example What about Tiger Woods, and not about Babe Ruth, speaks for golf?
  * ```ts
- * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
+ * import { loadModel } from "../model/model.ts";
+ * import { loadSae } from "../sae/load.ts";
+ * import { calculateFeatureAttribution } from "./attribution.ts";
+ * import { logitDiff } from "./metric/metrics.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });
  * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
@@ -96,7 +93,10 @@ export async function calculateFeatureAttribution(
  *
  * @example
  * ```ts
- * import { calculateFeatureAttributions, loadModel, loadSae, logitDiff } from "../../mod.ts";
+ * import { loadModel } from "../model/model.ts";
+ * import { loadSae } from "../sae/load.ts";
+ * import { calculateFeatureAttributions } from "./attribution.ts";
+ * import { logitDiff } from "./metric/metrics.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });
  * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
@@ -113,9 +113,10 @@ export async function calculateFeatureAttributions(
   questions: readonly Question[],
   options: AttributionOptions = {},
 ): Promise<PromiseSettledResult<Attribution>[]> {
-  const { method = "gradient", trackHookPoints = [] } = options;
+  const { method = "gradient", trackHookPoints = [], saes = [], processing, processingFlags } = options;
   checkAttributionOptions("calculateFeatureAttributions", options);
   checkTracked(options);
+  resolveProcessing(model.architecture, saes, processing, processingFlags); // wrong for one question, wrong for all
   const tokenized = await Promise.allSettled(questions.map((one) => tokenizeQuestion(model, one, options)));
   const outcomes = tokenized.slice() as PromiseSettledResult<unknown>[];
   const askable = tokenized.flatMap((one, index) => one.status === "fulfilled" ? [{ ...one.value, index }] : []);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { tokenizeQuestion } from "../attribution/run/attribution_grads.ts";
+import { tokenizeQuestion } from "../attribution/run/question.ts";
 import { checkPositions, type Positions } from "../attribution/result/positions.ts";
 import { makeMetric } from "../attribution/metric/make_metric.ts";
 import { runOptionsOf } from "../attribution/run/run_options.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 import type { MetricName } from "../attribution/metric/names.ts";
-import type { Attribution, AttributionParts } from "../attribution/result/result.ts";
+import type { AttributionParts } from "../attribution/result/parts.ts";
+import type { Attribution } from "../attribution/result/result.ts";
 import { commandLine, requestArgs } from "../request/command.ts";
 import type { RequestValues } from "../request/fields.ts";
 import type { SaeRequest } from "../request/saes.ts";

@@ -14,7 +14,7 @@ import {
 import type { Attribution } from "../attribution/result/result.ts";
 import type { AttributionRow, SaeAttribution } from "../attribution/result/sae_attribution.ts";
 import { featureCards } from "./cards.ts";
-import type { ReportData, ReportDataOptions, ReportPrediction, ReportRows, ReportSae } from "./data.ts";
+import type { ReportData, ReportDataOptions, ReportPrediction, ReportRows, ReportSae } from "./report_data.ts";
 import { addsUpWords, errorWords, fitWords } from "./words.ts";
 
 const CARDS = 150;

@@ -5,7 +5,8 @@
  */
 import type { Attribution } from "../attribution/result/result.ts";
 import { clientFile, clientScript } from "./client.ts";
-import { type ReportData, reportData, type ReportDataOptions } from "./data.ts";
+import { reportData } from "./data.ts";
+import type { ReportData, ReportDataOptions } from "./report_data.ts";
 import { signed } from "./figures.ts";
 import { printable } from "../table/terminal.ts";
 

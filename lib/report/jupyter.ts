@@ -22,7 +22,10 @@ const CARDS = 40;
  *
  * @example
  * ```ts
- * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
+ * import { calculateFeatureAttribution } from "../attribution/attribution.ts";
+ * import { logitDiff } from "../attribution/metric/metrics.ts";
+ * import { loadModel } from "../model/model.ts";
+ * import { loadSae } from "../sae/load.ts";
  * import { displayed } from "./jupyter.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Attribution } from "../attribution/result/result.ts";
-import type { ReportDataOptions } from "./data.ts";
+import type { ReportDataOptions } from "./report_data.ts";
 
 type Html = typeof import("./html.ts");
 
@@ -17,7 +17,11 @@ type Html = typeof import("./html.ts");
  *
  * @example
  * ```ts
- * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff, toHtml } from "../../mod.ts";
+ * import { calculateFeatureAttribution } from "../attribution/attribution.ts";
+ * import { logitDiff } from "../attribution/metric/metrics.ts";
+ * import { loadModel } from "../model/model.ts";
+ * import { loadSae } from "../sae/load.ts";
+ * import { toHtml } from "./to_html.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });
  * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");

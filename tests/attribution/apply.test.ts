@@ -8,7 +8,7 @@ import {
   logitDiff,
   type Sae,
 } from "../../mod.ts";
-import { excludedPositions } from "../../lib/attribution/run/apply.ts";
+import { preparePrompt } from "../../lib/attribution/run/prompt.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
 import { config, functionStore, noiseTensors } from "../sae/fixtures.ts";
 import { DATA, largest, worstDifference } from "./golden.ts";
@@ -103,9 +103,12 @@ Deno.test("an SAE for one head reads and writes that head alone", async () => {
 });
 
 Deno.test("excluded positions pass untouched, wherever they stand", async () => {
-  assert.deepEqual([...await excludedPositions(model, TOKENS)], []);
-  assert.deepEqual([...await excludedPositions(model, TOKENS, true)], [0, 4]);
-  assert.deepEqual([...await excludedPositions(model, TOKENS, [83, 348, 999])], [2, 6]);
+  const excluded = async (choice?: boolean | readonly number[]): Promise<number[]> => [
+    ...(await preparePrompt(model, TOKENS, [], { excludeSpecialTokens: choice })).excluded,
+  ];
+  assert.deepEqual(await excluded(), []);
+  assert.deepEqual(await excluded(true), [0, 4]);
+  assert.deepEqual(await excluded([83, 348, 999]), [2, 6]);
 
   const sae = at("blocks.2.hook_resid_pre", { normalize_activations: "layer_norm" });
   const hook = sae.hookOut;

@@ -9,7 +9,7 @@ import {
   logitDiff,
 } from "../../mod.ts";
 import { checkAttribution, patchFeatures } from "../../lib/attribution/trust/check.ts";
-import { UnalignedPromptsError } from "../../lib/attribution/run/baseline.ts";
+import { UnalignedPromptsError } from "../../lib/attribution/run/question.ts";
 import {
   assertClose,
   assertLogitsClose,

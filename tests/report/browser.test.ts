@@ -13,7 +13,8 @@ import { runCli } from "../cli/run_cli.ts";
 import { displayed } from "../../lib/report/jupyter.ts";
 import { dataHtml, embeddedJson, escapeHtml } from "../../lib/report/html.ts";
 import { CLIENT_MODULES, clientFile, clientScript } from "../../lib/report/client.ts";
-import { type ReportData, reportData } from "../../lib/report/data.ts";
+import { reportData } from "../../lib/report/data.ts";
+import type { ReportData } from "../../lib/report/report_data.ts";
 import { HOSTILE, hostileData, largeData, PROMPT, TINY_SAES, tinyData, withTinyFacts } from "./reports.ts";
 
 const ANSWERS = ["--pos-token", " golf", "--neg-token", " tennis", "--threads", "1", "--quiet"];

@@ -1,6 +1,7 @@
 /** Results and data that the tests of the report share. */
 import { type Attribution, calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
-import { type ReportData, reportData } from "../../lib/report/data.ts";
+import { reportData } from "../../lib/report/data.ts";
+import type { ReportData } from "../../lib/report/report_data.ts";
 
 export const PROMPT = " Tiger Woods plays the sport of";
 export const TINY_SAES = ["blocks.2.hook_resid_pre", "blocks.3.hook_resid_pre", "blocks.2.hook_mlp_out"].map((hook) =>

@@ -7,7 +7,6 @@ import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Model, Token } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
-import { specialPositions } from "../run/apply.ts";
 import { type RunRequest, runWithSaes } from "../run/run_prompts.ts";
 import { metricValue, resolveMetric } from "../metric/value.ts";
 import { inPrompt, type Intervention, plan, type SteeredActivation, withChanges } from "./interventions.ts";
@@ -19,7 +18,7 @@ import {
   type ResolvedMetric,
 } from "../metric/metric.ts";
 import { predictionOf, predictionsAt } from "../run/predict.ts";
-import { resolvePrependBos, resolveProcessing } from "../run/processing.ts";
+import { preparePrompt } from "../run/prompt.ts";
 import { SAE_RUN_OPTIONS, type SaeRunOptions } from "../run/run_options.ts";
 import { VARIANT_OPTIONS, type VariantOptions } from "./variants.ts";
 
@@ -86,7 +85,9 @@ export interface SteeredPrediction {
  *
  * @example
  * ```ts
- * import { loadModel, loadSae, steer, steeredPredictions } from "../../../mod.ts";
+ * import { loadModel } from "../../model/model.ts";
+ * import { loadSae } from "../../sae/load.ts";
+ * import { steer, steeredPredictions } from "./steer.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });
  * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
@@ -103,28 +104,24 @@ export async function steer(
   options: SteerOptions,
 ): Promise<Steered> {
   checkOptions("steer", options, STEER_OPTIONS);
-  const { saes, includeErrorTerm = true, truncate, downstreamError = "recomputed" } = options;
+  const { saes, includeErrorTerm = true, downstreamError = "recomputed" } = options;
   if (interventions.length === 0) throw new RangeError("Nothing is to be changed: give an intervention");
-  const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
-  const prependBos = resolvePrependBos(saes, options.prependBos);
-  const ids = await model.toTokens(prompt, { prependBos, truncate });
+  const given = typeof options.metric === "function" ? undefined : options.metric;
+  if (given) checkMetric("steer", given);
+  const prepared = await preparePrompt(model, prompt, saes, options, given);
+  const { tokens, appended } = prepared;
+  const ids = tokens.slice(0, tokens.length - appended);
   const position = inPrompt(options.position ?? -1, ids.length);
-  const metric = typeof options.metric === "function" ? functionMetric(options.metric, position) : options.metric;
-  if (metric) checkMetric("steer", metric);
-  const appended = await metric?.append?.({ encode: async (text) => (await model.requireTokenizer()).encode(text) });
-  const tokens = [...ids, ...appended ?? []];
-  const metricRows = metric?.rows(tokens.length, appended?.length ?? 0) ?? [];
+  const metric = typeof options.metric === "function" ? functionMetric(options.metric, position) : given;
+  const metricRows = metric?.rows(tokens.length, appended) ?? [];
   const rows = [...new Set([position, ...metricRows])].sort((a, b) => a - b);
-  const excluded = await specialPositions(model, tokens, saes, options.excludeSpecialTokens);
   const request: RunRequest = {
-    tokens,
+    ...prepared,
     saes,
-    processing,
     includeErrorTerm,
     trackModelHooks: [],
     withGradients: true,
     rows,
-    excluded,
   };
   const run = await runWithSaes(model, request);
   const planned = plan(run, interventions, ids.length);

@@ -15,7 +15,7 @@ import type { AttributionGrads } from "../run/attribution_grads.ts";
 import type { DownstreamError } from "./downstream_error.ts";
 import { metricValues } from "../metric/value_of_copies.ts";
 import { type LogitsFunction, resolvedFunction } from "../metric/metric.ts";
-import type { AttributionParts } from "../result/result.ts";
+import type { AttributionParts } from "../result/parts.ts";
 
 /** How the run goes on. */
 export interface VariantOptions {

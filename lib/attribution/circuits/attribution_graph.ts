@@ -8,13 +8,12 @@ import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Processing } from "../../../models/family.ts";
 import type { Model, Token } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
-import { excludedPositions } from "../run/apply.ts";
 import type { AttributionOptions } from "../run/attribution_options.ts";
 import { directEffects, type DirectRun, featureTargets, runDirect } from "./edge_effects.ts";
 import { type Adjacency, nodeInfluence } from "./graph_influence.ts";
 import { chooseLogits, LOGIT_CHOICE, type LogitChoice, logitTargets, topHook } from "./graph_logits.ts";
 import type { Prediction } from "../run/predict.ts";
-import { resolvePrependBos, resolveProcessing } from "../run/processing.ts";
+import { preparePrompt } from "../run/prompt.ts";
 import { PROMPT_RUN_OPTIONS } from "../run/run_options.ts";
 
 /** Options of {@linkcode attributionGraph}; the defaults are circuit-tracer's. */
@@ -123,21 +122,17 @@ export async function attributionGraph(
   const { nLayers } = model.architecture.config;
   const byLayer = new Map(saes.map((sae) => [layerOf(sae), sae]));
   const missing = Array.from({ length: nLayers }, (_, layer) => layer).filter((layer) => !byLayer.has(layer));
-  const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
-  const prependBos = resolvePrependBos(saes, options.prependBos);
-  const ids = await model.toTokens(prompt, { prependBos, truncate: options.truncate });
+  const prepared = await preparePrompt(model, prompt, saes, options);
+  const { processing } = prepared;
   const run = await runDirect(model, {
-    tokens: ids,
+    ...prepared,
     saes,
-    processing,
-    excluded: options.excludeSpecialTokens === undefined
-      ? firstPositions(model, saes)
-      : await excludedPositions(model, ids, options.excludeSpecialTokens),
+    excluded: options.excludeSpecialTokens === undefined ? firstPositions(model, saes) : prepared.excluded,
     unexplained: missing.map((layer) => `blocks.${layer}.hook_mlp_out`),
     targetHooks: [topHook(model)],
   });
   try {
-    const tokens = await model.describeTokens(ids);
+    const tokens = await model.describeTokens(prepared.tokens);
     const traced = await trace(run, columnsOf(run, nLayers), options);
     return { ...traced, prompt: promptText(prompt, tokens), tokens, processing, nLayers, saes: byLayer, missing };
   } finally {

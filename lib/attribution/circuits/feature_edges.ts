@@ -8,12 +8,11 @@ import type { Processing } from "../../../models/family.ts";
 import type { Model, Token } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
 import type { Cell, Table } from "../../table/table.ts";
-import { specialPositions } from "../run/apply.ts";
 import type { AttributionOptions } from "../run/attribution_options.ts";
 import { directEffects, type DirectRun, featureTargets, isUpstream, runDirect } from "./edge_effects.ts";
 import type { SourceNode } from "./edge_sources.ts";
 import type { Explanations } from "../result/long_table.ts";
-import { resolvePrependBos, resolveProcessing } from "../run/processing.ts";
+import { preparePrompt } from "../run/prompt.ts";
 import { PROMPT_RUN_OPTIONS } from "../run/run_options.ts";
 
 /** A feature at a position. */
@@ -106,13 +105,11 @@ export async function featureEdges(
   options: FeatureEdgesOptions,
 ): Promise<FeatureEdges> {
   checkOptions("featureEdges", options, EDGES_OPTIONS);
-  const { saes, truncate } = options;
-  const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
-  const prependBos = resolvePrependBos(saes, options.prependBos);
-  const tokens = await model.toTokens(prompt, { prependBos, truncate });
-  const excluded = await specialPositions(model, tokens, saes, options.excludeSpecialTokens);
+  const { saes } = options;
+  const prepared = await preparePrompt(model, prompt, saes, options);
+  const { tokens, processing } = prepared;
   const wanted = options.targets?.map((target) => checkTarget(target, saes, tokens.length));
-  const run = await runDirect(model, { tokens, saes, processing, excluded });
+  const run = await runDirect(model, { ...prepared, saes });
   try {
     const targets = await edgesInto(run, wanted ?? activeTargets(run));
     return { tokens: await model.describeTokens(tokens), processing, nodes: run.nodes, targets };

@@ -8,9 +8,10 @@ import type { Processing } from "../../../models/family.ts";
 import type { Model } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
-import { excludedPositions, type SaeRun, withSeen } from "../run/apply.ts";
+import { type SaeRun, withSeen } from "../run/apply.ts";
 import { runWithSaes } from "../run/run_prompts.ts";
 import { type ProcessingChoice, processingFlags, resolveProcessing } from "../run/processing.ts";
+import { type PreparedPrompt, preparePrompt } from "../run/prompt.ts";
 import { DownstreamSums, type ModelBehaviorPreservation, type ModelPerformancePreservation } from "./downstream.ts";
 import { type FeatureFigures, FeatureSums, type Sparsity } from "./features.ts";
 import { type ReconstructionQuality, ReconstructionSums, type Shrinkage } from "./reconstruction.ts";
@@ -118,10 +119,9 @@ export async function evaluateSae(
   };
   let [total, counted] = [0, 0];
   for (const [i, prompt] of batchTokens.entries()) {
-    const tokens = await model.toTokens(prompt);
-    const excluded = await excludedPositions(model, tokens, excludeSpecialTokens);
-    counted += await addPrompt(sums, model, sae, tokens, excluded, processing);
-    total += tokens.length;
+    const prepared = await preparePrompt(model, prompt, [sae], { ...options, excludeSpecialTokens });
+    counted += await addPrompt(sums, model, sae, prepared);
+    total += prepared.tokens.length;
     if ((i + 1) % batchSize === 0 || i === batchTokens.length - 1) sums.reconstruction.endBatch();
   }
   if (counted === 0) throw new RangeError(`All ${total} tokens are left out: there is nothing to evaluate the SAE on`);
@@ -157,27 +157,24 @@ async function addPrompt(
   { downstream, reconstruction, features }: Sums,
   model: Model,
   sae: Sae,
-  tokens: readonly number[],
-  excluded: ReadonlySet<number>,
-  processing: Processing,
+  prepared: PreparedPrompt,
 ): Promise<number> {
+  const { tokens, excluded } = prepared;
   const rows = [...tokens.keys()];
   const kept = rows.filter((position) => !excluded.has(position));
   if (kept.length === 0) return 0;
   const { state, saeRuns } = await runWithSaes(model, {
-    tokens,
+    ...prepared,
     saes: [sae],
-    processing,
     includeErrorTerm: true, // nothing changes: this is the model's own run
     trackModelHooks: [],
     withGradients: false,
     rows,
-    excluded,
   });
   const run = saeRuns.get(sae.hookOut)!;
   reconstruction.add(run.saeIn, run.saeOut, kept);
   features.add(run.encoded.activations, kept);
-  const final = (seen: Float32Array): Promise<FloatTensor> => finalWith(model, run, seen, tokens, processing);
+  const final = (seen: Float32Array): Promise<FloatTensor> => finalWith(model, run, seen, prepared);
   const withSae = await final(run.saeOut);
   const ablated = await final(new Float32Array(run.saeOut.length));
   const { dVocab } = model.architecture.config;
@@ -190,8 +187,7 @@ async function finalWith(
   model: Model,
   { sae }: SaeRun,
   seen: Float32Array,
-  tokens: readonly number[],
-  processing: Processing,
+  { tokens, processing }: PreparedPrompt,
 ): Promise<FloatTensor> {
   const { final } = await model.chain.forward({
     prompts: [tokens],

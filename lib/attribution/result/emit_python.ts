@@ -17,7 +17,10 @@ import type { Attribution } from "./result.ts";
  *
  * @example
  * ```ts
- * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../../mod.ts";
+ * import { loadModel } from "../../model/model.ts";
+ * import { loadSae } from "../../sae/load.ts";
+ * import { calculateFeatureAttribution } from "../attribution.ts";
+ * import { logitDiff } from "../metric/metrics.ts";
  * import { emitPython } from "./emit_python.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });

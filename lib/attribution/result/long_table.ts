@@ -197,7 +197,12 @@ function indices(flat: number, dims: readonly number[]): number[] {
  *
  * @example As CSV
  * ```ts
- * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff, longTable, toCsv } from "../../../mod.ts";
+ * import { loadModel } from "../../model/model.ts";
+ * import { loadSae } from "../../sae/load.ts";
+ * import { toCsv } from "../../table/csv.ts";
+ * import { calculateFeatureAttribution } from "../attribution.ts";
+ * import { logitDiff } from "../metric/metrics.ts";
+ * import { longTable } from "./long_table.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });
  * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");

@@ -3,16 +3,19 @@
  *
  * @module
  */
-import type { Attribution } from "./result.ts";
+import type { ResultData } from "./parts.ts";
 
 /** Characters of a text, SAEs, rows of one, and warnings that are shown. */
 const [TEXT, SAES, ROWS, WARNINGS] = [72, 8, 8, 3];
 
 /** What a result is about, and where the rest is found. */
-export function overview(result: Attribution): Readonly<Record<string, unknown>> {
-  const { metric, tokens, hooks, warnings, parts: { metricName, method, grads: { resolvedMetric } } } = result;
+export function overview({ metric, tokens, warnings, parts }: ResultData): Readonly<Record<string, unknown>> {
+  const { metricName, method, grads: { resolvedMetric }, saes, trackHookPoints } = parts;
+  const hooks = [...saes.keys()];
   const rows = (hook: string, most: number): string[] =>
-    result.rows(hook).toSorted((a, b) => Math.abs(b.attribution) - Math.abs(a.attribution)).slice(0, most).map((row) =>
+    saes.get(hook)!.rows.toSorted((a, b) => Math.abs(b.attribution) - Math.abs(a.attribution)).slice(0, most).map((
+      row,
+    ) =>
       `${row.attribution.toPrecision(4)} of feature ${row.feature} at ` +
       `${JSON.stringify(tokens[row.position].text)} (${row.position})`
     );
@@ -22,9 +25,9 @@ export function overview(result: Attribution): Readonly<Record<string, unknown>>
     formula: cut(resolvedMetric.formula),
     method,
     tokens: `${tokens.length}: ${cut(tokens.map((token) => token.text).join(""))}`,
-    saes: some(hooks.map((hook) => `${hook}: ${result.rows(hook).length} rows`), SAES),
+    saes: some(hooks.map((hook) => `${hook}: ${saes.get(hook)!.rows.length} rows`), SAES),
     strongest: hooks.length === 1 ? rows(only, ROWS) : some(hooks.flatMap((hook) => rows(hook, 1)), SAES),
-    tracked: some(Object.keys(result.modelAttributions), WARNINGS),
+    tracked: some(trackHookPoints, WARNINGS),
     warnings: some(warnings.map(cut), WARNINGS),
     more: "rows(hook), decomposition, fit, summary()",
   };

@@ -5,45 +5,17 @@
  */
 import { overview } from "./overview.ts";
 import { DENO_INSPECT, type Inspect, showFields } from "../../inspect.ts";
-import type { Model, Token } from "../../model/model.ts";
+import type { Token } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { toDense } from "../../sae/sparse.ts";
-import type { AttributionGrads } from "../run/attribution_grads.ts";
-import type { BaselineRun } from "../run/baseline.ts";
-import type { MethodName } from "../methods/mod.ts";
 import { continuationPredictions, type Prediction, predictionRow, predictionsAt } from "../run/predict.ts";
 import type { Fit } from "./fit.ts";
+import type { AttributionParts } from "./parts.ts";
 import type { AttributionRow, Decomposition, SaeAttribution } from "./sae_attribution.ts";
 import { summarise, type Summary } from "./summary.ts";
 import { MASKED } from "../../model/stages/rows.ts";
 import { fitWarning } from "../run/warnings.ts";
-
-/** What {@linkcode Attribution.create} is made from. */
-export interface AttributionParts {
-  /** The model. */
-  readonly model: Model;
-  /** The metric's name. */
-  readonly metricName: string;
-  /** How gradients were taken. */
-  readonly method: MethodName;
-  /** What features were compared with; undefined: zero. */
-  readonly baseline?: BaselineRun;
-  /** The forward and the backward pass. */
-  readonly grads: AttributionGrads;
-  /** By the hook that the SAE writes. */
-  readonly saes: ReadonlyMap<string, SaeAttribution>;
-  /** Hooks whose own activations are attributed to. */
-  readonly trackHookPoints: readonly string[];
-  /** The SAEs' errors were kept. */
-  readonly includeErrorTerm: boolean;
-  /** How many predictions to keep. */
-  readonly topPredictions: number;
-  /** What the user should look at. */
-  readonly warnings: readonly string[];
-  /** Milliseconds by part of the run. */
-  readonly timings: Readonly<Record<string, number>>;
-}
 
 /** The attribution of a metric, by hook. Dense matrices are made when they are asked for. */
 export class Attribution {

@@ -15,7 +15,10 @@ import type { Attribution } from "./result.ts";
  *
  * @example
  * ```ts
- * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../../mod.ts";
+ * import { loadModel } from "../../model/model.ts";
+ * import { loadSae } from "../../sae/load.ts";
+ * import { calculateFeatureAttribution } from "../attribution.ts";
+ * import { logitDiff } from "../metric/metrics.ts";
  * import { attributionTensors } from "./save_tensors.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });

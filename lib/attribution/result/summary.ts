@@ -7,7 +7,7 @@ import { VERSION } from "../../version.ts";
 import type { Integration } from "../methods/integrated_gradients.ts";
 import type { Prediction } from "../run/predict.ts";
 import { processingFlags } from "../run/processing.ts";
-import type { Attribution } from "./result.ts";
+import type { ResultData } from "./parts.ts";
 import type { Decomposition, SaeAttribution } from "./sae_attribution.ts";
 
 /** The summary's schema, version 1; keys are those of the JSON. */
@@ -141,7 +141,7 @@ export interface DecompositionSummary {
 }
 
 /** Figures of a run. */
-export function summarise(result: Attribution): Summary {
+export function summarise(result: ResultData): Summary {
   const { model, grads, saes, metricName, includeErrorTerm, method, timings } = result.parts;
   const { formula, note } = grads.resolvedMetric;
   return {
@@ -178,7 +178,7 @@ function summarisePrediction({ rank, id, token, logit, probability }: Prediction
   return { rank, id, token, logit, probability };
 }
 
-function summariseBaseline({ parts: { baseline }, baselineTokens }: Attribution): BaselineSummary {
+function summariseBaseline({ parts: { baseline }, baselineTokens }: ResultData): BaselineSummary {
   if (!baseline) return { name: "zero" };
   const { name, positions, metric } = baseline;
   return {

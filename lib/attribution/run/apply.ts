@@ -7,7 +7,6 @@ import { reachable, type Value } from "../../graph/mod.ts";
 import { findHook } from "../../model/hooks.ts";
 import type { Model } from "../../model/model.ts";
 import { stageGraph } from "../../model/stages/stage_sessions.ts";
-import { resolveExcludeSpecialTokens } from "./processing.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Encoded, Sae } from "../../sae/sae.ts";
 
@@ -114,34 +113,6 @@ export function withSeen(
     whole.set(seen.subarray(r * dHead, (r + 1) * dHead), (r * nHeads + head) * dHead);
   }
   return { dims, data: whole };
-}
-
-/**
- * The positions of special tokens, wherever they stand.
- *
- * @param choice true: BOS, EOS, PAD, SEP and decoder start, as SAELens; or token ids
- * @throws {TypeError} if the choice is true and the model has no tokenizer
- */
-export async function excludedPositions(
-  model: Model,
-  tokens: readonly number[],
-  choice: boolean | readonly number[] = false,
-): Promise<ReadonlySet<number>> {
-  if (choice === false) return new Set();
-  const ids = choice === true ? (await model.requireTokenizer()).specialIds : new Set(choice);
-  return new Set([...tokens.keys()].filter((position) => ids.has(tokens[position])));
-}
-
-/** The positions that the SAEs leave alone. What their metadata say needs a tokenizer; without one, none. */
-export async function specialPositions(
-  model: Model,
-  tokens: readonly number[],
-  saes: readonly Sae[],
-  choice?: boolean | readonly number[],
-): Promise<ReadonlySet<number>> {
-  const said = resolveExcludeSpecialTokens(saes, choice);
-  const unknown = choice === undefined && said === true && await model.tokenizer() === undefined;
-  return await excludedPositions(model, tokens, unknown ? false : said);
 }
 
 /** Rows of several parts side by side, `[row, count · d]`, as that many matrices `[row, d]`. */

@@ -7,10 +7,10 @@ import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Model } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
-import { type SaeRun, specialPositions } from "./apply.ts";
+import type { SaeRun } from "./apply.ts";
 import { runWithSaes } from "./run_prompts.ts";
 import { type LazyLogits, lazyLogits } from "../metric/value.ts";
-import { resolvePrependBos, resolveProcessing } from "./processing.ts";
+import { preparePrompt } from "./prompt.ts";
 import { SAE_RUN_OPTIONS, type SaeRunOptions } from "./run_options.ts";
 
 /** Options of {@linkcode applySaesAndRun}. */
@@ -41,7 +41,9 @@ export interface ApplySaesAndRunOutput {
  *
  * @example The logits with the SAE's reconstruction in the place of the residual stream
  * ```ts
- * import { applySaesAndRun, loadModel, loadSae } from "../../../mod.ts";
+ * import { loadModel } from "../../model/model.ts";
+ * import { loadSae } from "../../sae/load.ts";
+ * import { applySaesAndRun } from "./apply_saes.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });
  * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
@@ -56,14 +58,12 @@ export async function applySaesAndRun(
   options: ApplySaesAndRunOptions = {},
 ): Promise<ApplySaesAndRunOutput> {
   checkOptions("applySaesAndRun", options, APPLY_OPTIONS);
-  const { includeErrorTerm = true, trackModelHooks = [], truncate } = options;
-  const prependBos = resolvePrependBos(saes, options.prependBos);
-  const tokens = await model.toTokens(prompt, { prependBos, truncate });
+  const { includeErrorTerm = true, trackModelHooks = [] } = options;
+  const prepared = await preparePrompt(model, prompt, saes, options);
+  const { tokens } = prepared;
   const { state, saeRuns } = await runWithSaes(model, {
-    tokens,
+    ...prepared,
     saes,
-    processing: resolveProcessing(model.architecture, saes, options.processing, options.processingFlags),
-    excluded: await specialPositions(model, tokens, saes, options.excludeSpecialTokens),
     includeErrorTerm,
     trackModelHooks,
     withGradients: false,

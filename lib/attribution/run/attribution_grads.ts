@@ -7,16 +7,14 @@ import type { Processing } from "../../../models/family.ts";
 import type { BackwardOptions, ForwardState } from "../../model/stages/chain.ts";
 import type { Model } from "../../model/model.ts";
 import { type FloatTensor, joined } from "../../runtime/tensor.ts";
-import { type SaeRun, specialPositions } from "./apply.ts";
+import type { SaeRun } from "./apply.ts";
 import { type AttributionOptions, checkAttributionOptions } from "./attribution_options.ts";
-import { baselineTokens } from "./baseline.ts";
 import { checkDirectEffects, directGradient, streamEnd } from "./direct_effect.ts";
 import { type LazyLogits, lazyLogits, resolveMetric } from "../metric/value.ts";
 import { type MetricReading, readMetrics } from "../metric/value_of_prompts.ts";
 import { findMethod } from "../methods/mod.ts";
-import { checkMetric, type Metric, type ResolvedMetric } from "../metric/metric.ts";
-import { promptWarnings } from "./prompt_warnings.ts";
-import { resolvePrependBos, resolveProcessing } from "./processing.ts";
+import type { Metric, ResolvedMetric } from "../metric/metric.ts";
+import { type TokenizedQuestion, tokenizeQuestion } from "./question.ts";
 import { type RunPrompt, runPromptsWithSaes, unpadded } from "./run_prompts.ts";
 
 /** A forward and a backward pass: the notebook's `AttributionGrads`. */
@@ -54,26 +52,6 @@ export interface AttributionGrads {
   readonly timings: Readonly<Record<string, number>>;
 }
 
-/** A prompt, and what is asked of it. */
-export interface Question {
-  /** Text, or token ids used exactly as given. */
-  readonly prompt: string | readonly number[];
-  /** The number to explain. */
-  readonly metric: Metric;
-}
-
-/** The same as tokens. */
-export interface TokenizedQuestion extends RunPrompt {
-  readonly metric: Metric;
-  readonly excluded: ReadonlySet<number>;
-  /** How many of the tokens, at the end, the metric added. */
-  readonly appended: number;
-  /** What the prompt has that may not have been meant. */
-  readonly warnings: readonly string[];
-  /** The prompt that this one is compared with. */
-  readonly baselineTokens?: readonly number[];
-}
-
 /**
  * Runs the model with SAEs, forward and backward: the notebook's `calculate_attribution_grads`.
  *
@@ -97,39 +75,6 @@ export async function calculateAttributionGrads(
 }
 
 /**
- * A question's tokens, and the positions that it is about.
- *
- * @throws {RangeError} on a bad prompt, token or position; a baseline of another length
- */
-export async function tokenizeQuestion(
-  model: Model,
-  { prompt, metric }: Question,
-  options: AttributionOptions,
-): Promise<TokenizedQuestion> {
-  checkMetric("an attribution", metric);
-  const { saes = [], truncate, excludeSpecialTokens } = options;
-  const prependBos = resolvePrependBos(saes, options.prependBos);
-  const promptTokens = await model.toTokens(prompt, { prependBos, truncate });
-  const appended = await appendedTokens(model, metric);
-  const tokens = [...promptTokens, ...appended];
-  const compared = await baselineTokens(model, promptTokens, options);
-  const comparedTokens = compared && [...compared, ...appended];
-  const excluded = new Set<number>(); // positions where either prompt has a special token
-  for (const ids of [tokens, ...(comparedTokens ? [comparedTokens] : [])]) {
-    for (const at of await specialPositions(model, ids, saes, excludeSpecialTokens)) excluded.add(at);
-  }
-  const rows = metric.rows(tokens.length, appended.length);
-  const warnings = options.diagnose === false ? [] : await promptWarnings(model, prompt, promptTokens);
-  return { tokens, rows, metric, excluded, appended: appended.length, warnings, baselineTokens: comparedTokens };
-}
-
-/** What the metric adds to the prompt. */
-async function appendedTokens(model: Model, metric: Metric): Promise<readonly number[]> {
-  if (!metric.append) return [];
-  return await metric.append({ encode: async (text) => (await model.requireTokenizer()).encode(text) });
-}
-
-/**
  * Questions in one pass forward and one back. Of several, hooks whose values have no position as their first axis cannot be
  * tracked, and nothing can go on from the pass's middle.
  *
@@ -145,7 +90,7 @@ export async function gradsOf(
 ): Promise<PromiseSettledResult<AttributionGrads>[]> {
   const { saes = [], trackHookPoints = [], includeErrorTerm = true, directEffect = false, topPredictions } = options;
   if (directEffect) checkDirectEffects(saes);
-  const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
+  const [{ processing }] = questions; // the same for all: SAEs and options decide it
   const watch = stopwatch();
   const { state, saeRuns } = await runPromptsWithSaes(model, questions, {
     saes,

@@ -5,10 +5,26 @@
  */
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Sae } from "../../sae/sae.ts";
-import type { Baseline } from "./baseline.ts";
 import type { IntegrationOptions } from "../methods/integrated_gradients.ts";
 import { findMethod, METHOD_NAMES, type MethodName } from "../methods/mod.ts";
 import { SAE_RUN_OPTIONS, type SaeRunOptions } from "./run_options.ts";
+
+/**
+ * What an attribution compares with: (f − f_base) · gradient.
+ * - `zero`: nothing, f · gradient.
+ * - `mean`: each feature's mean over the prompt's own positions, without the first (BOS is unlike all others) and those
+ *   at which the SAEs are left out; the same at every position.
+ * - `{ mean: prompts }`: the same mean over other prompts.
+ * - `{ prompt }`: another prompt of as many tokens, position by position.
+ *
+ * Prompts are text, or token ids used exactly as given. Means have as many rows at every position as features were active
+ * anywhere, which in a long prompt is a long table.
+ */
+export type Baseline =
+  | "zero"
+  | "mean"
+  | { readonly mean: readonly (string | readonly number[])[] }
+  | { readonly prompt: string | readonly number[] };
 
 /** Options of {@linkcode calculateFeatureAttribution}. */
 export interface AttributionOptions extends SaeRunOptions {

@@ -5,29 +5,12 @@
  */
 import type { Model } from "../../model/model.ts";
 import { type SparseActivations, withoutRows } from "../../sae/sparse.ts";
-import { type SaeRun, specialPositions } from "./apply.ts";
+import type { SaeRun } from "./apply.ts";
 import { type RunWithSaes, runWithSaes } from "./run_prompts.ts";
 import type { AttributionOptions } from "./attribution_options.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
 import { metricValue } from "../metric/value.ts";
-import { resolvePrependBos } from "./processing.ts";
-
-/**
- * What an attribution compares with: (f − f_base) · gradient.
- * - `zero`: nothing, f · gradient.
- * - `mean`: each feature's mean over the prompt's own positions, without the first (BOS is unlike all others) and those
- *   at which the SAEs are left out; the same at every position.
- * - `{ mean: prompts }`: the same mean over other prompts.
- * - `{ prompt }`: another prompt of as many tokens, position by position.
- *
- * Prompts are text, or token ids used exactly as given. Means have as many rows at every position as features were active
- * anywhere, which in a long prompt is a long table.
- */
-export type Baseline =
-  | "zero"
-  | "mean"
-  | { readonly mean: readonly (string | readonly number[])[] }
-  | { readonly prompt: string | readonly number[] };
+import { preparePrompt } from "./prompt.ts";
 
 /** One SAE's side of a baseline. At positions where the SAE is left out it is the run itself, so that nothing differs. */
 export interface SaeBaseline {
@@ -55,35 +38,6 @@ export interface BaselineRun {
   readonly positions?: number;
   /** By the hook that the SAE writes. */
   readonly saes: ReadonlyMap<string, SaeBaseline>;
-}
-
-/** Two prompts whose positions cannot be compared. */
-export class UnalignedPromptsError extends RangeError {
-  /** Tells it apart. */
-  override name = "UnalignedPromptsError";
-  /** The token ids, the prompt's and the baseline's. */
-  readonly tokens: readonly [prompt: readonly number[], baseline: readonly number[]];
-
-  /** From the token ids, the prompt's and the baseline's. */
-  constructor(prompt: readonly number[], baseline: readonly number[]) {
-    super(
-      `The prompt has ${prompt.length} tokens, the baseline ${baseline.length}: their positions are compared one by one, ` +
-        `so write a baseline of ${prompt.length}`,
-    );
-    this.tokens = [prompt, baseline];
-  }
-}
-
-/** Tokens that the prompt is compared with, or undefined where the baseline is no prompt. */
-export async function baselineTokens(
-  model: Model,
-  promptTokens: readonly number[],
-  { baseline, saes = [], prependBos, truncate }: AttributionOptions,
-): Promise<number[] | undefined> {
-  if (typeof baseline !== "object" || !("prompt" in baseline)) return undefined;
-  const tokens = await model.toTokens(baseline.prompt, { prependBos: resolvePrependBos(saes, prependBos), truncate });
-  if (tokens.length !== promptTokens.length) throw new UnalignedPromptsError(promptTokens, tokens);
-  return tokens;
 }
 
 /** Runs a baseline beside a run; undefined for zero. */
@@ -155,10 +109,8 @@ async function* runPrompts(
   options: AttributionOptions,
   grads: AttributionGrads,
 ): AsyncGenerator<SaeRuns> {
-  const { saes = [], prependBos, truncate } = options;
   for (const prompt of prompts) {
-    const tokens = await model.toTokens(prompt, { prependBos: resolvePrependBos(saes, prependBos), truncate });
-    const excluded = await specialPositions(model, tokens, saes, options.excludeSpecialTokens);
+    const { tokens, excluded } = await preparePrompt(model, prompt, options.saes ?? [], options);
     yield (await run(model, tokens, options, grads, excluded)).saeRuns;
   }
 }

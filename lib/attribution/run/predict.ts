@@ -6,12 +6,13 @@
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Model } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
-import { type ProcessingChoice, resolvePrependBos, resolveProcessing } from "./processing.ts";
+import type { ProcessingChoice } from "./processing.ts";
+import { preparePrompt } from "./prompt.ts";
 import { type TokenRef, topIndices } from "../metric/metrics.ts";
+import type { LazyLogits } from "../metric/value.ts";
 import type { Sae } from "../../sae/sae.ts";
 import type { Token } from "../../model/model.ts";
 import { answerWarnings, promptWarnings } from "./prompt_warnings.ts";
-import type { AttributionGrads } from "./attribution_grads.ts";
 import { PROMPT_RUN_OPTIONS } from "./run_options.ts";
 
 /** A next token as the model sees it. */
@@ -88,13 +89,12 @@ export async function testPrompt(
   options: TestPromptOptions = {},
 ): Promise<PromptTest> {
   checkOptions("testPrompt", options, TEST_OPTIONS);
-  const { topK = 10, saes = [], truncate } = options;
-  const prependBos = resolvePrependBos(saes, options.prependBos);
-  const tokens = await model.toTokens(prompt, { prependBos, truncate });
+  const { topK = 10, saes = [] } = options;
+  const { tokens, processing } = await preparePrompt(model, prompt, saes, options);
   const answer = options.answer === undefined ? undefined : await answerId(model, options.answer);
   const state = await model.chain.forward({
     prompts: [tokens],
-    processing: resolveProcessing(model.architecture, saes, options.processing),
+    processing,
     rows: [[tokens.length - 1]],
   });
   const logits = await model.unembedding.logits(state.final);
@@ -159,7 +159,13 @@ export async function predictionOf(
 }
 
 /** What of a run's rows decides about next-token tables. */
-type ReadRows = Pick<AttributionGrads, "tokens" | "rows" | "appended">;
+interface ReadRows {
+  readonly tokens: readonly number[];
+  /** Positions whose logits the metric reads. */
+  readonly rows: readonly number[];
+  /** How many of the tokens, at the end, the metric appended. */
+  readonly appended: number;
+}
 
 /** The row of a run's next-token table: that after the prompt, where the metric reads it, else the metric's last. */
 export function predictionRow({ tokens, rows, appended }: ReadRows): number {
@@ -170,7 +176,7 @@ export function predictionRow({ tokens, rows, appended }: ReadRows): number {
 /** The tokens that a metric added to the prompt, each among the predictions after those before it. */
 export async function continuationPredictions(
   model: Model,
-  grads: ReadRows & Pick<AttributionGrads, "modelOutput">,
+  grads: ReadRows & { readonly modelOutput: LazyLogits },
 ): Promise<Prediction[]> {
   const { tokens, rows, appended, modelOutput } = grads;
   const predictions: Prediction[] = [];

@@ -5,7 +5,6 @@
  */
 import type { Model } from "../../model/model.ts";
 import { excerpt, quote } from "../../quote.ts";
-import type { Prediction } from "./predict.ts";
 
 /** How many times better the other spelling of an answer must rank. */
 const FAR = 10;
@@ -59,7 +58,7 @@ export interface AskedAnswer {
   /** The text that the table is after. */
   readonly before: string;
   /** A token's place in the table. */
-  place(id: number): Promise<Prediction>;
+  place(id: number): Promise<{ readonly rank: number }>;
 }
 
 /**

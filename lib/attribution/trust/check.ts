@@ -77,7 +77,10 @@ const SMALLEST_METRIC = 0.05;
  *
  * @example
  * ```ts
- * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../../mod.ts";
+ * import { loadModel } from "../../model/model.ts";
+ * import { loadSae } from "../../sae/load.ts";
+ * import { calculateFeatureAttribution } from "../attribution.ts";
+ * import { logitDiff } from "../metric/metrics.ts";
  * import { checkAttribution } from "./check.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });
@@ -172,7 +175,11 @@ function strongest(rows: readonly AttributionRow[], most: number): AttributionRo
  *
  * @example
  * ```ts
- * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff, patchFeatures } from "../../../mod.ts";
+ * import { loadModel } from "../../model/model.ts";
+ * import { loadSae } from "../../sae/load.ts";
+ * import { calculateFeatureAttribution } from "../attribution.ts";
+ * import { logitDiff } from "../metric/metrics.ts";
+ * import { patchFeatures } from "./check.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });
  * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");

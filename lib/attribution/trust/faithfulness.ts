@@ -76,7 +76,11 @@ interface Node extends FeatureChange {
  *
  * @example
  * ```ts
- * import { calculateFeatureAttribution, evaluateFaithfulness, loadModel, loadSae, logitDiff } from "../../../mod.ts";
+ * import { loadModel } from "../../model/model.ts";
+ * import { loadSae } from "../../sae/load.ts";
+ * import { calculateFeatureAttribution } from "../attribution.ts";
+ * import { logitDiff } from "../metric/metrics.ts";
+ * import { evaluateFaithfulness } from "./faithfulness.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });
  * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");

@@ -82,7 +82,11 @@ const NOISE = 1e-5;
  *
  * @example
  * ```ts
- * import { calculateFeatureAttribution, loadModel, loadSae, logitDiff, verifyAttribution } from "../../../mod.ts";
+ * import { loadModel } from "../../model/model.ts";
+ * import { loadSae } from "../../sae/load.ts";
+ * import { calculateFeatureAttribution } from "../attribution.ts";
+ * import { logitDiff } from "../metric/metrics.ts";
+ * import { verifyAttribution } from "./verification.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });
  * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");

@@ -5,7 +5,7 @@
  */
 import { calculateFeatureAttributions } from "../../attribution/attribution.ts";
 import type { AttributionOptions } from "../../attribution/run/attribution_options.ts";
-import type { Question } from "../../attribution/run/attribution_grads.ts";
+import type { Question } from "../../attribution/run/question.ts";
 import { resolvePrependBos } from "../../attribution/run/processing.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
 import { runOptionsOf } from "../../attribution/run/run_options.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Baseline } from "../../attribution/run/baseline.ts";
+import type { Baseline } from "../../attribution/run/attribution_options.ts";
 import type { CheckSummary } from "../../attribution/trust/check.ts";
 import type { VerifySummary } from "../../attribution/trust/verification.ts";
 import type { Attribution } from "../../attribution/result/result.ts";

@@ -5,7 +5,8 @@
  */
 import { calculateFeatureAttribution } from "../../attribution/attribution.ts";
 import type { AttributionOptions } from "../../attribution/run/attribution_options.ts";
-import { type Baseline, UnalignedPromptsError } from "../../attribution/run/baseline.ts";
+import type { Baseline } from "../../attribution/run/attribution_options.ts";
+import { UnalignedPromptsError } from "../../attribution/run/question.ts";
 import type { Positions } from "../../attribution/result/positions.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
 import type { Model } from "../../model/model.ts";
