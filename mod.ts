@@ -240,6 +240,6 @@ export type {
   RotarySpec,
   StageGraph,
   WeightRef,
-} from "./models/family.ts";
+} from "./lib/model/architecture.ts";
 export type { Inspect } from "./lib/inspect.ts";
 export { VERSION } from "./lib/version.ts";

@@ -146,9 +146,8 @@ export interface Architecture {
   finalWeights(): Readonly<Record<string, WeightRef>>;
 }
 
-/** A family: the `model_type`s that it reads, and how. */
+/** A family of models; `mod.ts` says which `model_type`s it reads. */
 export interface ModelFamily {
-  readonly modelTypes: readonly string[];
   /**
    * Reads a Hugging Face `config.json`.
    *

@@ -72,7 +72,6 @@ function block(config: Gemma2Config, mask: string, { processing, selectRows }: B
 
 /** Gemma 2. */
 export const gemma2: ModelFamily = {
-  modelTypes: ["gemma2"],
   open(json): Architecture {
     only(json, "attention_bias", false);
     only(json, "use_bidirectional_attention", false);

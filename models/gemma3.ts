@@ -100,7 +100,6 @@ function readRotaries(json: Json, dHead: number): Record<LayerType, RotarySpec> 
 
 /** Gemma 3. */
 export const gemma3: ModelFamily = {
-  modelTypes: ["gemma3_text", "gemma3"],
   open(outer): Architecture {
     const text = section(outer, "text_config");
     const json: Json = text ? { tie_word_embeddings: outer.tie_word_embeddings, ...text } : outer;

@@ -133,7 +133,6 @@ function final({ dModel, eps }: Gpt2Config, { foldLn }: Processing): StageGraph 
 
 /** GPT-2. */
 export const gpt2: ModelFamily = {
-  modelTypes: ["gpt2"],
   open(json): Architecture {
     const config = readConfig(json);
     const { dModel, dVocab, nCtx } = config;

@@ -157,7 +157,6 @@ function layerType(name: unknown): LayerType {
 
 /** GPT-Neo. */
 export const gptNeo: ModelFamily = {
-  modelTypes: ["gpt_neo"],
   open(json): Architecture {
     const config = readConfig(json);
     const { dModel, dVocab, nCtx } = config;

@@ -145,7 +145,6 @@ function readConfig(json: Readonly<Record<string, unknown>>): GptNeoxConfig {
 
 /** GPT-NeoX. */
 export const gptNeox: ModelFamily = {
-  modelTypes: ["gpt_neox"],
   open(json): Architecture {
     const config = readConfig(json);
     const tokens = { name: "embed_in.weight", shape: [config.dVocab, config.dModel] };

@@ -64,7 +64,6 @@ export function llamaBlock(
 
 /** Llama. */
 export const llama: ModelFamily = {
-  modelTypes: ["llama"],
   open(json): Architecture {
     only(json, "attention_bias", false);
     only(json, "mlp_bias", false);

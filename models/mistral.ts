@@ -12,7 +12,6 @@ import { readRotary } from "./rotary.ts";
 
 /** Mistral. */
 export const mistral: ModelFamily = {
-  modelTypes: ["mistral"],
   open(json): Architecture {
     const config = readDecoderConfig(json, { nKeyValueHeads: 8 });
     const rotary = readRotary(json, { dHead: config.dHead });

@@ -67,7 +67,6 @@ function block(config: Qwen2Config, mask: string, { processing, selectRows }: Bl
 
 /** Qwen 2. */
 export const qwen2: ModelFamily = {
-  modelTypes: ["qwen2"],
   open(json): Architecture {
     const sizes = readDecoderConfig(json);
     const config = { ...sizes, rotary: readRotary(json, { dHead: sizes.dHead }) };

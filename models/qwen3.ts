@@ -65,7 +65,6 @@ function block(config: Qwen3Config, mask: string, { processing, selectRows }: Bl
 
 /** Qwen 3. */
 export const qwen3: ModelFamily = {
-  modelTypes: ["qwen3"],
   open(json): Architecture {
     only(json, "attention_bias", false);
     const sizes = readDecoderConfig(json, { dHead: 128 });

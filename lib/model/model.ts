@@ -12,7 +12,7 @@ import { openArchitecture } from "../../models/mod.ts";
 import type { Architecture, WeightRef } from "../../models/family.ts";
 import { bundledUrl, DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "../runtime/runtime.ts";
-import { settleAll } from "../weights/concurrency.ts";
+import { settleAll } from "../concurrency.ts";
 import { hashFiles } from "../weights/files/hash.ts";
 import type { OpenOptions } from "../registry/open.ts";
 import { ReadSettings } from "../weights/json/read_settings.ts";

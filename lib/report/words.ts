@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Processing } from "../../models/family.ts";
+import type { Processing } from "../model/architecture.ts";
 import { PROCESSING_FLAGS, type ProcessingChoice, showProcessing } from "../attribution/run/processing.ts";
 import type { Attribution } from "../attribution/result/result.ts";
 import type { Fit } from "../attribution/result/fit.ts";

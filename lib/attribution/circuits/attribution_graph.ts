@@ -5,7 +5,7 @@
  * @module
  */
 import { checkOptions, type OptionKinds } from "../../options.ts";
-import type { Processing } from "../../../models/family.ts";
+import type { Processing } from "../../model/architecture.ts";
 import type { Model, Token } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
 import type { AttributionOptions } from "../run/attribution_options.ts";

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Processing } from "../../../models/family.ts";
+import type { Processing } from "../../model/architecture.ts";
 import { input, matMul, reachable, swapLast } from "../../graph/mod.ts";
 import type { ForwardState } from "../../model/stages/chain.ts";
 import { findHook, hookNames } from "../../model/hooks.ts";

@@ -7,7 +7,7 @@ import { type Graph, graphInputs, sliceGraph } from "../../graph/mod.ts";
 import { findHook } from "../../model/hooks.ts";
 import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
-import { NO_PROCESSING, type WeightRef } from "../../../models/family.ts";
+import { NO_PROCESSING, type WeightRef } from "../../model/architecture.ts";
 
 /** A feature that reaches the stream only through something that is not linear has no direction there. */
 export class NoDirectionError extends RangeError {

@@ -10,7 +10,7 @@ import type { Model } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { featureDirections } from "./feature_directions.ts";
-import { NO_PROCESSING } from "../../../models/family.ts";
+import { NO_PROCESSING } from "../../model/architecture.ts";
 
 /** A token and what a feature adds to its logit. */
 export interface TokenLogit {

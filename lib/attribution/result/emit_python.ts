@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Processing } from "../../../models/family.ts";
+import type { Processing } from "../../model/architecture.ts";
 import type { Sae } from "../../sae/sae.ts";
 import type { ResolvedMetric } from "../metric/metrics.ts";
 import { processingFlags } from "../run/processing.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Processing } from "../../../models/family.ts";
+import type { Processing } from "../../model/architecture.ts";
 import type { BackwardOptions, ForwardState } from "../../model/stages/chain.ts";
 import type { Model } from "../../model/model.ts";
 import { type FloatTensor, joined } from "../../runtime/tensor.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Architecture, NO_PROCESSING, type Processing } from "../../../models/family.ts";
+import { type Architecture, NO_PROCESSING, type Processing } from "../../model/architecture.ts";
 import type { Sae } from "../../sae/sae.ts";
 
 /** `sae`: what the SAEs were trained on; `default`: TransformerLens's `from_pretrained`; `none`: the model as it is. */

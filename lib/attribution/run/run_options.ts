@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Processing } from "../../../models/family.ts";
+import type { Processing } from "../../model/architecture.ts";
 import { PROCESSING_CHOICES, type ProcessingChoice } from "./processing.ts";
 import type { OptionKinds } from "../../options.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Processing } from "../../../models/family.ts";
+import type { Processing } from "../../model/architecture.ts";
 import type { ForwardState, Replacement } from "../../model/stages/chain.ts";
 import { findHook } from "../../model/hooks.ts";
 import type { Model } from "../../model/model.ts";

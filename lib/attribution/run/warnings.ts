@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { NO_PROCESSING, type Processing } from "../../../models/family.ts";
+import { NO_PROCESSING, type Processing } from "../../model/architecture.ts";
 import type { Model } from "../../model/model.ts";
 import { runWithSaes } from "./run_prompts.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";

@@ -10,7 +10,7 @@ import { chooseFiles } from "../../weights/hub/choose_files.ts";
 import { type DownloadProgress, formatHubName, type HubName, openHub } from "../../weights/hub/hub.ts";
 import { checkHubPath, checkRevision } from "../../weights/hub/names.ts";
 import { readHubSettings } from "../../weights/hub/settings.ts";
-import { settleAll } from "../../weights/concurrency.ts";
+import { settleAll } from "../../concurrency.ts";
 import { printNote, stderrScreen, stdoutScreen } from "../screen/output.ts";
 import type { PullRequest } from "../commands/pull.ts";
 import { findOnHub } from "../files/pull_names.ts";

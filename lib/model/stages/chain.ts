@@ -4,8 +4,8 @@
  *
  * @module
  */
+import { makeGate } from "../../concurrency.ts";
 import type { Architecture } from "../../../models/family.ts";
-import { Mutex } from "../../runtime/mutex.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { TensorStore } from "../../weights/tensors/tensors.ts";
@@ -31,7 +31,7 @@ export class Chain {
   readonly #stages: Stages;
   readonly #passes = new WeakMap<ForwardState, Pass>();
   /** Passes share the layers' buffers. */
-  readonly #onePass = new Mutex();
+  readonly #onePass = makeGate(1);
 
   /**
    * Runs an architecture on weights.
@@ -57,7 +57,7 @@ export class Chain {
    * @throws {Error} if a stage's output is NaN or infinite; the message names the stage
    */
   forward(request: ForwardRequest): Promise<ForwardState> {
-    return this.#onePass.run(() => {
+    return this.#onePass(() => {
       const pass = beginPass(this.#stages.architecture, request);
       this.#stages.readAhead();
       return this.#run(pass, 0);
@@ -74,7 +74,7 @@ export class Chain {
    * or the pass did not keep that stage (`gradientsFrom`)
    */
   rerun(state: ForwardState, copies: number, options: PassOptions): Promise<ForwardState> {
-    return this.#onePass.run(() => {
+    return this.#onePass(() => {
       const from = this.#passOf(state);
       const { prompts, rows, processing } = from.request;
       if (prompts.length !== 1) throw new RangeError(`A pass over ${prompts.length} prompts cannot be gone on from`);
@@ -128,12 +128,12 @@ export class Chain {
     hooks: readonly string[],
     options: BackwardOptions = {},
   ): Promise<Map<string, FloatTensor>> {
-    return this.#onePass.run(() => runBackward(this.#stages, this.#passOf(state), gradient, hooks, options));
+    return this.#onePass(() => runBackward(this.#stages, this.#passOf(state), gradient, hooks, options));
   }
 
   /** Gives memory back that weights were read into, when no pass runs. */
   close(): Promise<void> {
-    return this.#onePass.run(() => this.#stages.close());
+    return this.#onePass(() => this.#stages.close());
   }
 
   #passOf(state: ForwardState): Pass {

@@ -7,7 +7,7 @@ import type { InferenceSession, Tensor as OrtTensor } from "../../deps/onnxrunti
 import { outputName, toOnnx } from "./encode.ts";
 import { graphInputs, graphKey } from "../../graph/graph.ts";
 import type { FloatType, Graph } from "../../graph/value.ts";
-import { Mutex } from "../mutex.ts";
+import { makeGate } from "../../concurrency.ts";
 import { OWN_MEMORY } from "../../weights/tensors/float_memory.ts";
 import { type Constants, type Inputs, type Runtime, type Session, SLICE_BYTES } from "../runtime.ts";
 import type { DeviceTensor, FloatTensor, Tensor, TensorData } from "../tensor.ts";
@@ -61,7 +61,7 @@ export interface PlacedTensor {
 }
 
 /** onnxruntime-web's calls must not overlap: it answers a call with another's state. */
-const ortCalls = new Mutex();
+const ortCalls = makeGate(1);
 
 /** A tensor in a device's memory, as onnxruntime has it. */
 class OrtDeviceTensor implements DeviceTensor {
@@ -80,7 +80,7 @@ class OrtDeviceTensor implements DeviceTensor {
   }
 
   async read(): Promise<FloatTensor> {
-    const [data] = await ortCalls.run(() => this.#memory.read([this.ort]));
+    const [data] = await ortCalls(() => this.#memory.read([this.ort]));
     return { dims: this.ort.dims, data };
   }
 
@@ -95,7 +95,7 @@ const unreleased = new FinalizationRegistry(disposeTensor);
 
 /** Releases a tensor's memory, between onnxruntime's calls. */
 function disposeTensor(tensor: OrtTensor): void {
-  ortCalls.run(async () => await tensor.dispose()).catch(() => {}); // the runtime has been disposed of, and all with it
+  ortCalls(async () => await tensor.dispose()).catch(() => {}); // the runtime has been disposed of, and all with it
 }
 
 interface Placed {
@@ -120,7 +120,7 @@ export function createOrtRuntime(provider: Provider, dtype: FloatType = "float32
     const bytes = toOnnx(graph, { dtype, contribOps: provider.contribOps, external: dimsOf(given) });
     const options = constants ? { ...provider.sessionOptions, ...provider.boundOptions } : provider.sessionOptions;
     const externalData = Object.entries(given).map(([path, { data }]) => ({ path, data: bytesOf(data) }));
-    const session = await ortCalls.run(() =>
+    const session = await ortCalls(() =>
       ort.InferenceSession.create(bytes, externalData.length > 0 ? { ...options, externalData } : options)
     );
     return new CompiledSession(ort, session, provider.remote);
@@ -227,7 +227,7 @@ class CompiledSession implements Session {
   run(inputs: Inputs): Promise<Record<string, Tensor>>;
   run(inputs: Inputs, keep: readonly string[]): Promise<Record<string, Tensor | DeviceTensor>>;
   async run(inputs: Inputs, keep: readonly string[] = []): Promise<Record<string, Tensor | DeviceTensor>> {
-    return await ortCalls.run(async () => {
+    return await ortCalls(async () => {
       const placed: PlacedTensor[] = [];
       try {
         const feeds: Record<string, OrtTensor> = { ...this.#fixed };
@@ -270,7 +270,7 @@ class CompiledSession implements Session {
 
   /** Gives its memory back. */
   release(): Promise<void> {
-    return ortCalls.run(() => this.#session.release());
+    return ortCalls(() => this.#session.release());
   }
 }
 

@@ -1,7 +1,7 @@
 import { BadResource, isAbsence, NotCapable, NotFound, PermissionDenied } from "../../platform/errors.ts";
 import { fileSystem, FROM_START, type OpenFile } from "../../platform/files.ts";
 import { fileError } from "../../platform/file_error.ts";
-import { settleAll } from "../concurrency.ts";
+import { settleAll } from "../../concurrency.ts";
 import { checkPath } from "./paths.ts";
 import {
   type Block,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makeGate, settleAll } from "../concurrency.ts";
+import { makeGate, settleAll } from "../../concurrency.ts";
 import { openTorchFile } from "./pickle_tensors.ts";
 import { readShardIndex } from "./shards.ts";
 import type { FileSource } from "../files/file_source.ts";

@@ -1,6 +1,6 @@
 import { NotFound } from "../../platform/errors.ts";
 import { quote } from "../../quote.ts";
-import { makeGate, settleAll } from "../concurrency.ts";
+import { makeGate, settleAll } from "../../concurrency.ts";
 import type { FileSource } from "../files/file_source.ts";
 
 /** One file inside a zip. */

@@ -1,5 +1,5 @@
 import { NotFound } from "../../platform/errors.ts";
-import { makeGate, settleAll } from "../concurrency.ts";
+import { makeGate, settleAll } from "../../concurrency.ts";
 import { noRanges } from "./answers.ts";
 import { type HttpOptions, HttpRequests } from "./requests.ts";
 import { checkPath } from "../files/paths.ts";

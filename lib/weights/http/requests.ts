@@ -2,28 +2,23 @@ import {
   badRange,
   changed,
   changedEtag,
-  closed,
   collect,
   contentLength,
   contentRange,
-  describeFailure,
   noRanges,
   retryAfter,
   shortBody,
   shownUrl,
   TransientError,
 } from "./answers.ts";
-import { makeWatch, pause, type Watch } from "./watch.ts";
+import { type Patience, withRetries } from "./retry.ts";
+import type { Watch } from "./watch.ts";
 import { checkWholeSize } from "../files/text.ts";
 
 /** How to ask; the defaults suit a server on the internet. */
-export interface HttpOptions {
+export interface HttpOptions extends Patience {
   /** Sent with every request, for example an Authorization. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Milliseconds before each new try; default 200, 600 and 1800. */
-  readonly retryDelays?: readonly number[];
-  /** Milliseconds without a byte after which a request has failed; default 60,000. */
-  readonly stallTimeout?: number;
 }
 
 /** What a first request finds out; `whole` is there when the server sent a small file instead of a range of it. */
@@ -132,40 +127,13 @@ export class HttpRequests {
   }
 
   async #run<T>(url: URL, attempt: (watch: Watch) => Promise<T>): Promise<T> {
-    const running = this.#retry(url, attempt);
+    const running = withRetries(url, this.#options, this.#closing.signal, attempt);
     this.#pending.add(running);
     try {
       return await running;
     } finally {
       this.#pending.delete(running);
     }
-  }
-
-  async #retry<T>(url: URL, attempt: (watch: Watch) => Promise<T>): Promise<T> {
-    const delays = this.#options.retryDelays ?? [200, 600, 1800];
-    for (let tries = 0;; tries++) {
-      if (this.#closing.signal.aborted) throw closed(url);
-      const watch = makeWatch(this.#closing.signal, this.#options.stallTimeout ?? 60_000);
-      let failure: TransientError;
-      try {
-        return await attempt(watch);
-      } catch (error) {
-        failure = this.#transient(url, error, watch);
-        if (tries >= delays.length) throw new Error(`${failure.message} (tried ${tries + 1} times)`);
-      } finally {
-        watch.stop();
-      }
-      await pause(Math.max(delays[tries], failure.retryAfter), this.#closing.signal);
-    }
-  }
-
-  /** A failure that is worth another try; throws any other. */
-  #transient(url: URL, error: unknown, watch: Watch): TransientError {
-    if (this.#closing.signal.aborted) throw closed(url);
-    if (watch.stalled()) return new TransientError(`Cannot read ${shownUrl(url)}: the server sends no more`);
-    const failure = describeFailure(url, error);
-    if (failure instanceof TransientError) return failure;
-    throw failure;
   }
 
   /** One request; `undefined` for 404 and 410. A status that is of no use is an error. */

@@ -6,7 +6,7 @@ import { readHubSettings } from "./settings.ts";
 export type { FileSource } from "../files/file_source.ts";
 export type { HubFile } from "./requests/listing.ts";
 export type { DownloadProgress } from "./progress.ts";
-export type { Patience } from "./requests/retry.ts";
+export type { Patience } from "../http/retry.ts";
 export type { DownloadedFile, HubOptions, HubSource } from "./repository.ts";
 export type { HubSettings } from "./settings.ts";
 export { formatHubName, type HubName, parseHubName } from "./names.ts";

@@ -1,6 +1,6 @@
 import { BadResource, NotFound } from "../../platform/errors.ts";
 import { fileSystem } from "../../platform/files.ts";
-import { makeGate, settleAll } from "../concurrency.ts";
+import { makeGate, settleAll } from "../../concurrency.ts";
 import { sha256 } from "../files/hash.ts";
 import { openLocalSource } from "../files/local.ts";
 import { type ByteRange, checkParts, checkRange, destinationFor } from "../files/ranges.ts";

@@ -6,7 +6,7 @@
 import type { FileSource } from "../files/file_source.ts";
 import type { DownloadProgress } from "./progress.ts";
 import type { HubFile } from "./requests/listing.ts";
-import type { Patience } from "./requests/retry.ts";
+import type { Patience } from "../http/retry.ts";
 import type { HubSettings } from "./settings.ts";
 
 /** What of a repository to open, and how; what is left out comes from the environment. */

@@ -1,6 +1,6 @@
 import { NotFound } from "../../platform/errors.ts";
 import { quote } from "../../quote.ts";
-import { makeGate, settleAll } from "../concurrency.ts";
+import { makeGate, settleAll } from "../../concurrency.ts";
 import { nearestNames } from "../../nearest_names.ts";
 import type { ByteRange } from "../files/ranges.ts";
 import { readFloats } from "./read_floats.ts";

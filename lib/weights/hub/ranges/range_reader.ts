@@ -1,6 +1,6 @@
 import { fileSystem } from "../../../platform/files.ts";
 import { dirname } from "../../../platform/path.ts";
-import { makeGate, settleAll } from "../../concurrency.ts";
+import { makeGate, settleAll } from "../../../concurrency.ts";
 import { badRange, changedEtag, shortBody } from "../../http/answers.ts";
 import { type ByteRange, joinParts } from "../../files/ranges.ts";
 import type { RemoteFile, Wanted } from "../requests/answers.ts";
@@ -11,7 +11,7 @@ import type { DownloadTrack, ProgressMeter } from "../progress.ts";
 import { RangeFile } from "./range_file.ts";
 import type { HubRequests } from "../requests/requests.ts";
 import { missingSpans, type Span } from "./spans.ts";
-import type { Try } from "../requests/retry.ts";
+import type { Try } from "../../http/retry.ts";
 
 /** Downloading and keeping this many bytes costs less than one more request. */
 const MAX_GAP = 256 * 2 ** 10;

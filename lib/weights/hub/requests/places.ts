@@ -1,4 +1,4 @@
-import { makeGate } from "../../concurrency.ts";
+import { makeGate } from "../../../concurrency.ts";
 import { TransientError } from "../../http/answers.ts";
 import { HubError, type RemoteFile } from "./answers.ts";
 import { isCommit } from "../names.ts";

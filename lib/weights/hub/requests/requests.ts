@@ -12,7 +12,7 @@ import {
   type RemoteFile,
   type Wanted,
 } from "./answers.ts";
-import { type Patience, type Try, withRetries } from "./retry.ts";
+import { type Patience, type Try, withRetries } from "../../http/retry.ts";
 
 /** Whom to ask, and as whom. */
 export interface RequestOptions extends Patience {

@@ -1,7 +1,7 @@
-import { closed, describeFailure, shownUrl, TransientError } from "../../http/answers.ts";
-import { makeWatch, pause, type Watch } from "../../http/watch.ts";
+import { closed, describeFailure, shownUrl, TransientError } from "./answers.ts";
+import { makeWatch, pause, type Watch } from "./watch.ts";
 
-/** How patient requests are; the defaults suit a hub on the internet. */
+/** How patient requests are; the defaults suit a server on the internet. */
 export interface Patience {
   /** Milliseconds before each new try; default 200, 600 and 1800. */
   readonly retryDelays?: readonly number[];
