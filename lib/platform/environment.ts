@@ -21,6 +21,11 @@ export function readVariable(name: string): string | undefined {
   }
 }
 
+/** The user that runs it; null where users have no numbers. */
+export function userId(): number | null {
+  return typeof Deno === "undefined" ? null : Deno.uid();
+}
+
 /** Where relative paths begin. */
 export function workingDirectory(): string {
   return Deno.cwd();

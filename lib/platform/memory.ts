@@ -26,14 +26,14 @@ export function availableMemory(): number {
 }
 
 /**
- * The largest resident set so far, in bytes: the kernel's own figure on Linux, the current one elsewhere; undefined where
- * the system does not tell.
+ * The largest resident set so far, in bytes: the kernel's own figure on Linux, the current one elsewhere; 0 where the
+ * system does not tell.
  */
-export function peakMemory(): number | undefined {
+export function peakMemory(): number {
   try {
     const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(fileSystem.readTextFileSync("/proc/self/status"))!;
     return Number(kilobytes) * 2 ** 10;
   } catch {
-    return typeof Deno === "undefined" ? undefined : Deno.memoryUsage().rss;
+    return typeof Deno === "undefined" ? 0 : Deno.memoryUsage().rss;
   }
 }

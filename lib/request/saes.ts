@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { isAbsence } from "../platform/errors.ts";
+import { fileSystem } from "../platform/files.ts";
 import { findBundledModel } from "../bundled.ts";
 import { quote } from "../quote.ts";
 import { looksLikePath, looksLikePlace } from "../weights/files/place.ts";
@@ -130,10 +132,10 @@ export function noSae(model: string, what: string = "no SAE", instead: string = 
 
 function isThere(path: string): boolean {
   try {
-    Deno.statSync(path);
+    fileSystem.statSync(path);
     return true;
   } catch (error) {
-    return !(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory);
+    return !isAbsence(error);
   }
 }
 

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { RUNTIME_VERSION } from "../../platform/environment.ts";
+import { peakMemory } from "../../platform/memory.ts";
 import { VERSION } from "../../version.ts";
 import type { Integration } from "../methods/integrated_gradients.ts";
 import type { Prediction } from "../run/predict.ts";
@@ -169,8 +171,8 @@ export function summarise(result: ResultData): Summary {
     device: model.runtime.device,
     ...(model.runtime.account === undefined ? {} : { device_account: model.runtime.account }),
     ...(model.runtime.reason === undefined ? {} : { device_reason: model.runtime.reason }),
-    peak_memory_mb: peakMemory(),
-    versions: { "sae-attribution": VERSION, deno: Deno.version.deno, ...Object.fromEntries([model.runtime.version]) },
+    peak_memory_mb: Math.round(peakMemory() / 2 ** 20),
+    versions: { "sae-attribution": VERSION, ...Object.fromEntries([RUNTIME_VERSION, model.runtime.version]) },
   };
 }
 
@@ -228,14 +230,4 @@ function summariseSae(hook: string, sae: SaeAttribution): SaeSummary {
     error_share: sae.errorShare,
     errors_attribution_proportion: sae.errorsAttributionProportion,
   };
-}
-
-/** The largest resident set so far, in MiB: the kernel's own figure on Linux, the current one elsewhere. */
-function peakMemory(): number {
-  try {
-    const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(Deno.readTextFileSync("/proc/self/status"))!;
-    return Math.round(Number(kilobytes) / 1024);
-  } catch {
-    return Math.round(Deno.memoryUsage().rss / 2 ** 20);
-  }
 }

@@ -4,7 +4,10 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { askChild } from "../../platform/child.ts";
+import { OS, readVariable, RUNTIME_VERSION } from "../../platform/environment.ts";
+import { fileSystem } from "../../platform/files.ts";
+import { dirname, join } from "../../platform/path.ts";
 import { ownCache } from "../../weights/hub/settings.ts";
 
 /** Where Vulkan's loader looks for drivers' manifests, below directories for data and settings. */
@@ -52,11 +55,11 @@ export interface GpuSurroundings {
  * ```
  */
 export async function findGpu(surroundings: GpuSurroundings = {}): Promise<string | undefined> {
-  const { os = Deno.build.os, probe = probeInChild, cacheFile = join(ownCache(), "gpu.json") } = surroundings;
+  const { os = OS, probe = probeInChild, cacheFile = join(ownCache(), "gpu.json") } = surroundings;
   if (os !== "linux") return await probe();
   const drivers = mayHaveGpu(surroundings) ? driverFiles(surroundings) : [];
   if (drivers.length === 0) return undefined;
-  const key = JSON.stringify([Deno.version.deno, ...drivers]);
+  const key = JSON.stringify([RUNTIME_VERSION, ...drivers]);
   const known = readAnswer(cacheFile, key);
   if (known !== undefined) return known || undefined;
   const name = await probe();
@@ -65,21 +68,22 @@ export async function findGpu(surroundings: GpuSurroundings = {}): Promise<strin
 }
 
 /** Whether it is worth asking: not on Linux without a device. */
-export function mayHaveGpu({ os = Deno.build.os, root = "/" }: GpuSurroundings = {}): boolean {
+export function mayHaveGpu({ os = OS, root = "/" }: GpuSurroundings = {}): boolean {
   if (os !== "linux") return true;
   return DEVICES.some(([directory, name]) => namesIn(join(root, directory)).some((file) => name.test(file)));
 }
 
 /** Manifests of drivers that are not software, with the times of their last change. */
 function driverFiles({ root = "/", variable = readVariable }: GpuSurroundings): string[] {
-  const chosen = variable("VK_DRIVER_FILES") ?? variable("VK_ICD_FILENAMES");
-  const home = variable("HOME") ?? "/";
+  const set = (name: string): string | undefined => variable(name) || undefined;
+  const chosen = set("VK_DRIVER_FILES") ?? set("VK_ICD_FILENAMES");
+  const home = set("HOME") ?? "/";
   const directories = [
-    variable("XDG_CONFIG_HOME") ?? join(home, ".config"),
-    ...(variable("XDG_CONFIG_DIRS") ?? "/etc/xdg").split(":"),
+    set("XDG_CONFIG_HOME") ?? join(home, ".config"),
+    ...(set("XDG_CONFIG_DIRS") ?? "/etc/xdg").split(":"),
     "/etc",
-    variable("XDG_DATA_HOME") ?? join(home, ".local/share"),
-    ...(variable("XDG_DATA_DIRS") ?? "/usr/local/share:/usr/share").split(":"),
+    set("XDG_DATA_HOME") ?? join(home, ".local/share"),
+    ...(set("XDG_DATA_DIRS") ?? "/usr/local/share:/usr/share").split(":"),
   ].map((directory) => join(directory, MANIFESTS));
   const files = chosen?.split(":") ??
     directories.flatMap((directory) => namesIn(join(root, directory)).map((name) => join(directory, name)));
@@ -89,7 +93,7 @@ function driverFiles({ root = "/", variable = readVariable }: GpuSurroundings): 
 
 function namesIn(directory: string): string[] {
   try {
-    return [...Deno.readDirSync(directory)].map(({ name }) => name);
+    return [...fileSystem.readDirSync(directory)].map(({ name }) => name);
   } catch {
     return []; // not there, or not to be read
   }
@@ -97,35 +101,19 @@ function namesIn(directory: string): string[] {
 
 function changedAt(file: string): number[] {
   try {
-    return [Deno.statSync(file).mtime?.getTime() ?? 0];
+    return [fileSystem.statSync(file).mtime?.getTime() ?? 0];
   } catch {
     return [];
   }
 }
 
-/** Asks in a process of its own, whose standard error nobody hears and whose end nobody minds. */
 async function probeInChild(): Promise<string | undefined> {
-  const command = Deno.execPath();
-  const { state } = await Deno.permissions.query({ name: "run", command });
-  if (state !== "granted") return undefined;
-  const args = ["eval", "--no-config", "--no-lock", PROBE];
-  try {
-    const child = new Deno.Command(command, {
-      args,
-      stdin: "null",
-      stderr: "null",
-      signal: AbortSignal.timeout(PROBE_MS),
-    });
-    const { stdout } = await child.output();
-    return new TextDecoder().decode(stdout).split("\n")[0].trim().slice(0, 100) || undefined;
-  } catch {
-    return undefined; // it could not be started
-  }
+  return (await askChild(PROBE, PROBE_MS))?.split("\n")[0].trim().slice(0, 100) || undefined;
 }
 
 function readAnswer(file: string, key: string): string | undefined {
   try {
-    const answer = JSON.parse(Deno.readTextFileSync(file));
+    const answer = JSON.parse(fileSystem.readTextFileSync(file));
     return answer.key === key && typeof answer.name === "string" ? answer.name : undefined;
   } catch {
     return undefined; // none yet
@@ -135,18 +123,10 @@ function readAnswer(file: string, key: string): string | undefined {
 async function keepAnswer(file: string, key: string, name: string): Promise<void> {
   const part = `${file}.${crypto.randomUUID()}`;
   try {
-    await Deno.mkdir(join(file, ".."), { recursive: true });
-    await Deno.writeTextFile(part, JSON.stringify({ key, name }));
-    await Deno.rename(part, file);
+    await fileSystem.mkdir(dirname(file), { recursive: true });
+    await fileSystem.writeTextFile(part, JSON.stringify({ key, name }));
+    await fileSystem.rename(part, file);
   } catch { // the cache is not to be written to: it is asked again next time
-    await Deno.remove(part).catch(() => {});
-  }
-}
-
-function readVariable(name: string): string | undefined {
-  try {
-    return Deno.env.get(name) || undefined;
-  } catch {
-    return undefined; // --deny-env
+    await fileSystem.remove(part).catch(() => {});
   }
 }

@@ -4,6 +4,9 @@
  *
  * @module
  */
+import { OS, readVariable, userId, workingDirectory as currentDirectory } from "../../platform/environment.ts";
+import { fileSystem } from "../../platform/files.ts";
+
 const PACKAGE = "onnxruntime-node";
 
 /** The version that the results are tested with; other patches of it are taken too. */
@@ -33,11 +36,11 @@ export interface NativeSearch {
  * the user, the owner of this program or the system's administrator.
  */
 export function findNative(
-  { nodePath = variable("NODE_PATH"), workingDirectory = false }: NativePlaces = {},
+  { nodePath = readVariable("NODE_PATH") ?? "", workingDirectory = false }: NativePlaces = {},
 ): NativeSearch {
-  const path = nodePath.split(Deno.build.os === "windows" ? ";" : ":").filter(Boolean);
+  const path = nodePath.split(OS === "windows" ? ";" : ":").filter(Boolean);
   const here = import.meta.dirname ? [import.meta.dirname] : []; // none where this was imported from the web
-  const starts = workingDirectory ? [Deno.cwd(), ...here] : here;
+  const starts = workingDirectory ? [currentDirectory(), ...here] : here;
   const above = starts.flatMap(withParents).map((directory) => `${directory}/node_modules`);
   let refused: string | undefined;
   for (const modules of [...above, ...path]) {
@@ -61,7 +64,7 @@ function withParents(directory: string): string[] {
 // Not through node:module's resolution, which takes longer to load than all else that is looked up here.
 function versionIn(directory: string): string | undefined {
   try {
-    const { name, version } = JSON.parse(Deno.readTextFileSync(`${directory}/package.json`));
+    const { name, version } = JSON.parse(fileSystem.readTextFileSync(`${directory}/package.json`));
     return name === PACKAGE && typeof version === "string" ? version : "";
   } catch (error) { // not there, not to be read, or not JSON
     return error instanceof SyntaxError ? "" : undefined;
@@ -80,17 +83,9 @@ function faultOf(modules: string, directory: string, version: string): string | 
 }
 
 function isOnlyOwners(path: string): boolean {
-  const { uid, gid, mode } = Deno.statSync(path);
+  const { uid, gid, mode } = fileSystem.statSync(path);
   if (mode === null || uid === null) return true; // Windows
-  const trusted = [0, Deno.uid(), import.meta.dirname && Deno.statSync(import.meta.dirname).uid];
+  const trusted = [0, userId(), import.meta.dirname && fileSystem.statSync(import.meta.dirname).uid];
   const groupIsOwner = gid === uid; // a group of one
   return trusted.includes(uid) && (mode & (groupIsOwner ? 0o002 : 0o022)) === 0;
-}
-
-function variable(name: string): string {
-  try {
-    return Deno.env.get(name) ?? "";
-  } catch {
-    return ""; // --deny-env
-  }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { RUNTIME_VERSION } from "../../platform/environment.ts";
 import { env, InferenceSession, Tensor as OrtTensor } from "../../deps/onnxruntime_web.ts";
 import { toOnnx } from "./encode.ts";
 import { input, matMul } from "../../graph/ops.ts";
@@ -67,8 +68,9 @@ async function start(threads: number): Promise<void> {
 
 /** More than one thread crashes on Deno before 2.7 (stack overflow in onnxruntime's workers). */
 function defaultThreads(): number {
-  const [major, minor] = Deno.version.deno.split(".").map(Number);
-  if (major < 2 || (major === 2 && minor < 7)) return 1;
+  const [runtime, version] = RUNTIME_VERSION;
+  const [major, minor] = version.split(".").map(Number);
+  if (runtime === "deno" && (major < 2 || (major === 2 && minor < 7))) return 1;
   return Math.min(MAX_DEFAULT_THREADS, navigator.hardwareConcurrency ?? 1);
 }
 
