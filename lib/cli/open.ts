@@ -14,7 +14,7 @@ import { expectedTokens, type PromptSource, STDIN } from "./args/prompt.ts";
 import { withProgress } from "./screen/progress.ts";
 import { shownName } from "../weights/files/shown_name.ts";
 import { withDownloadProgress } from "./screen/pull_progress.ts";
-import { EVERY_LAYER, type SaeRequest } from "../request/saes.ts";
+import { everyLayer, type SaeRequest } from "../request/saes.ts";
 
 /** A model and its SAEs, closed together. */
 export interface Opened extends AsyncDisposable {
@@ -92,13 +92,6 @@ export async function openAll(
   }
   const opened = stack.move();
   return { model, saes, requests: openedFor, [Symbol.asyncDispose]: () => opened.disposeAsync() };
-}
-
-/** An SAE whose name has `{layer}` in it is one for every layer. */
-function everyLayer(request: SaeRequest, nLayers: number): SaeRequest[] {
-  if (!request.source.includes(EVERY_LAYER)) return [request];
-  const layers = Array.from({ length: nLayers }, (_, layer) => String(layer));
-  return layers.map((layer) => ({ ...request, source: request.source.replaceAll(EVERY_LAYER, layer) }));
 }
 
 /** What is neither there nor a URL may be a misspelt name: the error then lists the bundled ones. */

@@ -3,12 +3,16 @@
  *
  * @module
  */
+import { METRIC_NAMES } from "../attribution/metric/names.ts";
 import type { Fields as Properties } from "../weights/json/fields.ts";
 import { type Field, type FieldValue, jsonNameOf } from "./field.ts";
 import { REQUEST_FIELDS, type RequestValues } from "./fields.ts";
 
 /** A field of {@linkcode REQUEST_FIELDS}. */
 export type FieldName = keyof typeof REQUEST_FIELDS;
+
+/** Names of metrics in an object, where those that tokens decide have names too. */
+export const METRIC_OBJECT_NAMES = [...METRIC_NAMES, "top-two", "target-text"] as const;
 
 /** How much of anything a request may have. */
 export interface JsonLimits {
@@ -26,7 +30,7 @@ export interface JsonValues {
 }
 
 /** What belongs to one SAE stands in that SAE's object. */
-const OF_AN_SAE = ["hookIn", "normScalingFactor", "explanations"] as const satisfies readonly FieldName[];
+export const OF_AN_SAE = ["hookIn", "normScalingFactor", "explanations"] as const satisfies readonly FieldName[];
 
 /**
  * Reads the properties of some fields; other properties are the caller's.
@@ -57,7 +61,9 @@ export function readJsonValues(
 ): JsonValues {
   const values: Record<string, unknown> = {};
   const wanted = (name: FieldName): boolean => names.includes(name);
-  for (const name of names.filter((name) => name !== "sae" && !(OF_AN_SAE as readonly string[]).includes(name))) {
+  const own = names.filter((name) => name !== "sae" && !(OF_AN_SAE as readonly string[]).includes(name));
+  // The metric first: what its object says must not be said again.
+  for (const name of own.sort((a, b) => Number(b === "metric") - Number(a === "metric"))) {
     const value = name === "metric" ? readMetric(properties, values, limits) : readValue(properties, name, limits);
     if (value === undefined) continue;
     if (values[name] === undefined) values[name] = value;
@@ -162,9 +168,15 @@ function readMetric(
   if (text !== undefined) values.targetText = text;
   const position = metric.integer("position");
   if (position !== undefined) values.metricPosition = [position];
-  const names = [...REQUEST_FIELDS.metric.choices, "top-two", "target-text"] as const;
-  const name = metric.choice("name", names);
+  const name = metric.choice("name", METRIC_OBJECT_NAMES);
   metric.end();
+  if (name === "target-text") metric.need("text", text);
+  const { posToken, posId, negToken, negId, targetText } = values;
+  if (
+    name === "top-two" && [posToken, posId, negToken, negId, targetText].flat().some((given) => given !== undefined)
+  ) {
+    throw metric.wrong("name", name, "another, or no tokens and no text");
+  }
   return name === "top-two" || name === "target-text" ? undefined : name;
 }
 

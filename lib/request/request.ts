@@ -93,14 +93,19 @@ export interface RunRequest extends ModelRequest, MethodRequest {
  * ```
  */
 export function readRunRequest(values: RequestValues, saes: readonly SaeRequest[]): RunRequest {
+  const { baseline = "zero", directEffect = false, includeErrorTerm = true } = values;
+  const metric = readMetric(values);
+  if (metric.kind === "kl" && includeErrorTerm) {
+    throw new RequestError('`metric: "kl"` is always 0 with the error term: add `includeErrorTerm: false`');
+  }
   return {
     ...readModel(values),
     saes,
-    metric: readMetric(values),
+    metric,
     ...readMethod(values),
-    baseline: readBaseline(values.baseline ?? "zero"),
-    directEffect: values.directEffect ?? false,
-    includeErrorTerm: values.includeErrorTerm ?? true,
+    baseline: readBaseline(baseline),
+    directEffect,
+    includeErrorTerm,
     rows: readRows(values),
   };
 }

@@ -29,6 +29,13 @@ export interface SaeRequest {
 /** In an SAE's name: one for every layer. */
 export const EVERY_LAYER = "{layer}";
 
+/** The SAEs that a request means in a model of so many layers: one that names every layer is one for each. */
+export function everyLayer(request: SaeRequest, nLayers: number): SaeRequest[] {
+  if (!request.source.includes(EVERY_LAYER)) return [request];
+  const layers = Array.from({ length: nLayers }, (_, layer) => String(layer));
+  return layers.map((layer) => ({ ...request, source: request.source.replaceAll(EVERY_LAYER, layer) }));
+}
+
 /** A hook's name; what follows an @ in a path or a URL has another look … */
 const HOOK = /^[A-Za-z_][\w.]*$/;
 /** … except in an address without a path, where an @ ends the credentials. */

@@ -31,7 +31,7 @@ const ASSETS: ReadonlyMap<string, readonly [place: string, type: string]> = new 
 >([
   ["/", ["./page/index.html", "text/html; charset=utf-8"]],
   ["/icon.svg", ["./page/icon.svg", "image/svg+xml"]],
-  ["/api/openapi.json", ["./openapi.json", "application/json"]],
+  ["/api/openapi.json", ["./api/openapi.json", "application/json"]],
   ["/web/page/page.css", ["./page/page.css", STYLE]],
   ["/report/client/style.css", ["../report/client/style.css", STYLE]],
   ...SCRIPTS.map((path) => [`/${path}`, [`../${path}`, SCRIPT]] as const),

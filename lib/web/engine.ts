@@ -3,28 +3,32 @@
  *
  * @module
  */
-import { calculateFeatureAttribution } from "../attribution/attribution.ts";
-import { longTable } from "../attribution/result/long_table.ts";
 import { promptWarnings } from "../attribution/run/prompt_warnings.ts";
 import { resolvePrependBos } from "../attribution/run/processing.ts";
 import { type PromptTest, testPrompt } from "../attribution/run/predict.ts";
 import type { Attribution } from "../attribution/result/result.ts";
 import { loadModel, type Model } from "../model/model.ts";
 import { reportData } from "../report/data.ts";
-import { loadSae } from "../sae/load.ts";
+import { attributeRequest, requestedTable } from "../request/attribute.ts";
+import { inChat } from "../request/chat.ts";
+import { everyLayer, type SaeRequest } from "../request/saes.ts";
+import { loadSaes } from "../sae/load.ts";
 import type { Sae } from "../sae/sae.ts";
 import { toCsv } from "../table/csv.ts";
 import { toJson, toJsonLines } from "../table/json.ts";
-import type { Table } from "../table/table.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import { attributeCommand } from "./command.ts";
-import type { AttributeJob, Job, JobEvent, PredictJob, RunChoice, SaeChoice, WorkerOptions } from "./jobs.ts";
-import { makeMetric } from "../attribution/metric/make_metric.ts";
+import type { AttributeJob, Job, JobEvent, PredictJob, WorkerOptions } from "./jobs.ts";
 import { RecentlyUsed } from "./opened.ts";
 
 /** Weights stay on disk; what is open costs its sessions and file handles. */
 const OPEN_MODELS = 2;
 const OPEN_SAES = 8;
+
+/** What one request for an SAE opens: several where it is a cross-layer transcoder, or means every layer. */
+interface SaeGroup extends AsyncDisposable {
+  readonly saes: readonly Sae[];
+}
 
 /** Hears what a job tells before it is done. */
 type Tell = (event: JobEvent) => void;
@@ -33,7 +37,7 @@ type Tell = (event: JobEvent) => void;
 export class Engine implements AsyncDisposable {
   readonly #options: WorkerOptions;
   readonly #models = new RecentlyUsed<Model>(OPEN_MODELS);
-  readonly #saes = new RecentlyUsed<Sae>(OPEN_SAES);
+  readonly #saes = new RecentlyUsed<SaeGroup>(OPEN_SAES);
 
   #goOn: () => void = () => {};
 
@@ -59,8 +63,9 @@ export class Engine implements AsyncDisposable {
 
   async #predict(job: PredictJob, tell: Tell): Promise<PredictionAnswer> {
     const { model, saes } = await this.#openAll(job, tell);
-    const { prependBos, truncate, processing, position, top: topK, answer } = job;
-    const { tokens, at, test } = await this.#test(model, saes, job, { position, topK, answer });
+    const { prependBos, truncate, processing } = job;
+    const prompt = await inChat(model, job.prompt, job.chat);
+    const { tokens, at, test } = await this.#test(model, saes, prompt, job);
     const described = await model.describeTokens(tokens);
     return {
       model: { name: model.name, description: model.description, family: model.architecture.family },
@@ -70,7 +75,7 @@ export class Engine implements AsyncDisposable {
       position: at,
       predictions: test.predictions.map(describePrediction),
       answer: test.answer === undefined ? null : describePrediction(test.answer),
-      warnings: [...new Set([...await promptWarnings(model, job.prompt, tokens), ...test.warnings])],
+      warnings: [...new Set([...await promptWarnings(model, prompt, tokens), ...test.warnings])],
     };
   }
 
@@ -78,8 +83,8 @@ export class Engine implements AsyncDisposable {
   async #test(
     model: Model,
     saes: readonly Sae[],
-    { prompt, prependBos, truncate, processing }: RunChoice,
-    { position, topK, answer }: { position: number; topK: number; answer: string | number | undefined },
+    prompt: string | readonly number[],
+    { prependBos, truncate, processing, position, top: topK, answer }: PredictJob,
   ): Promise<{ tokens: readonly number[]; at: number; test: PromptTest }> {
     const tokens = await model.toTokens(prompt, { prependBos: resolvePrependBos(saes, prependBos), truncate });
     const at = position < 0 ? tokens.length + position : position;
@@ -91,59 +96,57 @@ export class Engine implements AsyncDisposable {
   }
 
   async #attribute(job: AttributeJob, tell: Tell): Promise<JobEvent> {
-    const { model, saes } = await this.#openAll(job, tell);
-    const result = await calculateFeatureAttribution(model, job.prompt, makeMetric(job.metric), {
-      saes,
-      includeErrorTerm: job.includeErrorTerm,
-      prependBos: job.prependBos,
-      truncate: job.truncate,
-      processing: job.processing,
-      excludeSpecialTokens: job.excludeSpecialTokens,
-      diagnose: job.format === "report",
+    const opened = await this.#openAll(job, tell);
+    const { format, cards, prompt, rows } = job;
+    const result = await attributeRequest({ ...opened, prompt }, job, {
+      positions: rows.positions,
+      diagnose: format === "report",
     });
-    if (job.format !== "report") return { type: "rows", text: await rowsText(result, job) };
-    const command = attributeCommand(job, await speller(model, result));
+    if (format !== "report") return { type: "rows", text: WRITERS[format](await requestedTable(result, rows)) };
+    const command = attributeCommand(job, await speller(opened.model, result));
     const bare = await reportData(result, { command, cards: 0 });
-    if (job.cards === 0) return { type: "report", report: bare };
+    if (cards === 0) return { type: "report", report: bare };
     tell({ type: "report", report: bare }); // it need not wait for the cards
-    return { type: "report", report: await reportData(result, { command, cards: job.cards }) };
+    return { type: "report", report: await reportData(result, { command, cards }) };
   }
 
-  async #openAll(
-    { model: name, saes: choices }: Pick<RunChoice, "model" | "saes">,
-    tell: Tell,
-  ): Promise<{ model: Model; saes: readonly Sae[] }> {
-    const model = await this.#openModel(name, tell);
+  async #openAll(job: Job, tell: Tell): Promise<{ model: Model; saes: readonly Sae[] }> {
+    const model = await this.#openModel(job, tell);
     const saes: Sae[] = [];
-    for (const choice of choices) saes.push(await this.#openSae(choice, tell));
+    for (const asked of job.saes) saes.push(...(await this.#openSaes(asked, model, tell)).saes);
     tell({ type: "running" });
     return { model, saes };
   }
 
-  #openModel(name: string, tell: Tell): Promise<Model> {
-    return this.#models.use(name, () => {
-      tell({ type: "opening", name });
-      const { places = {}, device, threads } = this.#options;
-      const isPublic = !Object.hasOwn(places, name);
-      const onProgress = (progress: DownloadProgress): void => tell(downloading(progress));
-      return loadModel(isPublic ? name : places[name], {
-        device,
-        threads,
-        isPublic,
-        onProgress,
-        onStage: () => this.#goOn(),
-      });
+  #openModel({ model: name, revision }: Job, tell: Tell): Promise<Model> {
+    return this.#models.use(JSON.stringify([name, revision]), () => {
+      const { device, threads } = this.#options;
+      const { place, isPublic, onProgress } = this.#announce(name, tell);
+      return loadModel(place, { device, threads, revision, isPublic, onProgress, onStage: () => this.#goOn() });
     });
   }
 
-  #openSae({ source, hook }: SaeChoice, tell: Tell): Promise<Sae> {
-    return this.#saes.use(`${hook ?? ""} ${source}`, () => {
-      tell({ type: "opening", name: source });
-      const { places = {} } = this.#options;
-      const isPublic = !Object.hasOwn(places, source);
-      const onProgress = (progress: DownloadProgress): void => tell(downloading(progress));
-      return loadSae(isPublic ? source : places[source], { hook, isPublic, onProgress });
+  #openSaes(asked: SaeRequest, model: Model, tell: Tell): Promise<SaeGroup> {
+    const { nLayers } = model.architecture.config;
+    return this.#saes.use(JSON.stringify([asked, nLayers]), async () => {
+      await using stack = new AsyncDisposableStack();
+      const saes: Sae[] = [];
+      for (const { source, hook, hookIn, normScalingFactor } of everyLayer(asked, nLayers)) {
+        const { place, isPublic, onProgress } = this.#announce(source, tell);
+        const found = await loadSaes(place, { hook, hookIn, normScalingFactor, isPublic, onProgress });
+        for (const sae of found) saes.push(stack.use(sae));
+      }
+      const opened = stack.move();
+      return { saes, [Symbol.asyncDispose]: () => opened.disposeAsync() };
     });
+  }
+
+  /** Tells that something is opened, and where it is. */
+  #announce(name: string, tell: Tell): { place: string; isPublic: boolean; onProgress: (p: DownloadProgress) => void } {
+    tell({ type: "opening", name });
+    const { places = {} } = this.#options;
+    const isPublic = !Object.hasOwn(places, name);
+    return { place: isPublic ? name : places[name], isPublic, onProgress: (progress) => tell(downloading(progress)) };
   }
 
   /** Closes everything. */
@@ -210,7 +213,4 @@ async function speller(model: Model, { parts }: Attribution): Promise<(id: numbe
   return (id) => byId.get(id);
 }
 
-async function rowsText(result: Attribution, { format, top, columns, includeError }: AttributeJob): Promise<string> {
-  const table: Table = await longTable(result, { top, columns, includeError });
-  return format === "csv" ? toCsv(table) : format === "json" ? toJson(table) : toJsonLines(table);
-}
+const WRITERS = { csv: toCsv, json: toJson, jsonl: toJsonLines } as const;

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { MetricChoice } from "../attribution/metric/make_metric.ts";
-import type { LongColumn } from "../attribution/result/long_table.ts";
-import type { ProcessingChoice } from "../attribution/run/processing.ts";
+import type { RequestValues } from "../request/fields.ts";
+import type { ModelRequest, RunRequest } from "../request/request.ts";
+import type { SaeRequest } from "../request/saes.ts";
 import type { Device } from "../runtime/runtime.ts";
 
 /** How the worker runs. */
@@ -18,32 +18,18 @@ export interface WorkerOptions {
   readonly places?: Readonly<Record<string, string>>;
 }
 
-/** An SAE as asked for. */
-export interface SaeChoice {
-  /** What it is opened by. */
-  readonly source: string;
-  /** The hook, where it is not the SAE's own. */
-  readonly hook?: string;
-}
-
-/** Which prompt, on which model. */
-export interface RunChoice {
-  /** What the model is opened by. */
-  readonly model: string;
+/** Which prompt, with which SAEs. */
+export interface RunJob {
+  /** The fields of the request as they were given. */
+  readonly values: RequestValues;
   /** They decide about BOS and the model's form, too. */
-  readonly saes: readonly SaeChoice[];
+  readonly saes: readonly SaeRequest[];
   /** Text, or token ids used exactly as given. */
   readonly prompt: string | readonly number[];
-  readonly prependBos: boolean | undefined;
-  readonly truncate: boolean;
-  readonly processing: ProcessingChoice;
 }
 
-/** The names of the metrics. */
-export const METRICS = ["top-two", "logit-diff", "logit", "logprob", "prob", "loss", "target-text"] as const;
-
-/** The next-token table. */
-export interface PredictJob extends RunChoice {
+/** The next-token table. Where the model runs is the worker's own. */
+export interface PredictJob extends ModelRequest, RunJob {
   readonly kind: "predict";
   /** After which token, from the end when negative. */
   readonly position: number;
@@ -55,21 +41,12 @@ export interface PredictJob extends RunChoice {
 /** How an attribution is answered: with everything that a page shows, or with the command line's rows. */
 export const RESULT_FORMATS = ["report", "csv", "json", "jsonl"] as const;
 
-/** Feature attribution. */
-export interface AttributeJob extends RunChoice {
+/** Feature attribution. Where the model runs is the worker's own. */
+export interface AttributeJob extends RunRequest, RunJob {
   readonly kind: "attribute";
-  readonly metric: MetricChoice;
-  readonly includeErrorTerm: boolean;
-  readonly excludeSpecialTokens: boolean | undefined;
   readonly format: typeof RESULT_FORMATS[number];
   /** Of a report: how many features per SAE get a card, which comes after the rest. */
   readonly cards: number;
-  /** Of the rows, those with the largest |attribution|. */
-  readonly top: number | undefined;
-  /** Of the rows. */
-  readonly columns: readonly LongColumn[] | undefined;
-  /** Rows of the SAE's bias and error too. */
-  readonly includeError: boolean;
 }
 
 /** A job of any kind. */

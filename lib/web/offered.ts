@@ -6,10 +6,11 @@
  */
 import { DEFAULT_MODEL, findBundledModel, findBundledSae } from "../bundled.ts";
 import { quote } from "../quote.ts";
+import { defaultSaes, parseSae } from "../request/saes.ts";
 import { looksLikePlace } from "../weights/files/place.ts";
 import { shownName } from "../weights/files/shown_name.ts";
 import { ApiError } from "./api_error.ts";
-import { parseSae, type RunDefaults } from "./job_requests.ts";
+import type { RunDefaults } from "./job_requests.ts";
 import type { Job } from "./jobs.ts";
 
 /** What was named when the server was started. */
@@ -55,9 +56,7 @@ export function defaultsOf({ model, saes }: Offered): RunDefaults {
   return {
     model,
     saes(name) {
-      if (name === model && saes.length > 0) return saes.map(parseSae);
-      const bundled = findBundledModel(name);
-      return bundled === undefined ? [] : [{ source: bundled.default_sae }];
+      return name === model && saes.length > 0 ? saes.map(parseSae) : defaultSaes(name);
     },
   };
 }

@@ -6,6 +6,7 @@
 import { plainMessage } from "../platform/plain_message.ts";
 import { ApiError } from "./api_error.ts";
 import { Engine } from "./engine.ts";
+import { propertyWords } from "./job_requests.ts";
 import type { JobEvent, WorkerAnswer, WorkerRequest } from "./jobs.ts";
 
 /** A worker's own scope, as far as it is used here. */
@@ -41,7 +42,7 @@ async function answer({ id, job }: Extract<WorkerRequest, { id: number }>): Prom
 
 /** What was asked for was wrong, or cannot be had; or it is our fault. */
 function describe(error: unknown): { status: number; message: string } {
-  const message = error instanceof Error ? plainMessage(error) || error.name : String(error);
+  const message = propertyWords(error instanceof Error ? plainMessage(error) || error.name : String(error));
   if (error instanceof ApiError) return { status: error.status, message };
   if (error instanceof Deno.errors.NotFound) return { status: 404, message };
   const isTheirs = error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError;

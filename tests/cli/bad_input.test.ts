@@ -73,7 +73,7 @@ Deno.test("bad input: prompts and tokens", async () => {
       [PROMPT, "--metric-position", "-1,9", "--pos-id", "1"],
       /^The metric's positions \[-1, 9\] are empty or name one twice/,
     ],
-    [[PROMPT, "--metric", "kl"], /^With the error term .* exactly 0.*\(--no-error-term\)$/],
+    [[PROMPT, "--metric", "kl"], /^--metric kl is always 0 with the error term: add --no-error-term$/],
   ];
   for (const [args, message] of cases) assert.match(await failure(attribute, [...args, ...QUIET]), message);
   assert.match(await failure(predict, [PROMPT, ...QUIET, "--answer", " golfing"]), /is 3 tokens .*give --answer-id/);

@@ -1,25 +1,9 @@
 import assert from "node:assert/strict";
 import { Engine } from "../../lib/web/engine.ts";
-import type { AttributeJob } from "../../lib/web/jobs.ts";
-import { PROMPT, SAE } from "./ask.ts";
+import { readAttribute } from "../../lib/web/job_requests.ts";
+import { EXAMPLE, SAE } from "./ask.ts";
 
-const JOB: AttributeJob = {
-  kind: "attribute",
-  model: "tiny-facts",
-  saes: [{ source: SAE }],
-  prompt: PROMPT,
-  prependBos: undefined,
-  truncate: false,
-  processing: "sae",
-  metric: { kind: "logit-diff", positive: [" golf"], negative: [" tennis"], positions: [-1] },
-  includeErrorTerm: true,
-  excludeSpecialTokens: undefined,
-  format: "csv",
-  cards: 0,
-  top: undefined,
-  columns: undefined,
-  includeError: false,
-};
+const JOB = readAttribute({ ...EXAMPLE, format: "csv" }, { model: "tiny-facts", saes: () => [{ source: SAE }] });
 
 Deno.test("a job may be stopped before any stage of the model, forward or back; the next one is right", async () => {
   await using engine = new Engine({ device: "auto", threads: 1 });

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import { type Field, jsonNameOf } from "../../lib/request/field.ts";
+import { REQUEST_FIELDS } from "../../lib/request/fields.ts";
+import type { FieldName } from "../../lib/request/json.ts";
+import { REFUSED } from "../../lib/request/refused.ts";
+import { openApiText } from "../../lib/web/api/openapi.ts";
 import { assetPaths } from "../../lib/web/assets.ts";
 import { apiPaths } from "../../lib/web/handler.ts";
 import { readAttribute, readPredict } from "../../lib/web/job_requests.ts";
-import api from "../../lib/web/openapi.json" with { type: "json" };
+import api from "../../lib/web/api/openapi.json" with { type: "json" };
 import { post, startServer } from "./ask.ts";
 import { Ajv2020 } from "./deps.ts";
 
@@ -21,10 +26,19 @@ Deno.test("the description has the paths that there are", () => {
   assert.deepEqual(described, [...apiPaths(), ...assetPaths().filter((path) => path.startsWith("/api/"))].sort());
 });
 
+Deno.test("the description is what the table of fields makes: deno task openapi writes it anew", async () => {
+  const file = new URL("../../lib/web/api/openapi.json", import.meta.url);
+  assert.equal(await Deno.readTextFile(file), openApiText());
+});
+
 Deno.test("the fields that are described are those that are read", () => {
   const { PredictRequest, AttributeRequest } = api.components.schemas;
-  const cases = [[PredictRequest, readPredict], [AttributeRequest, readAttribute]] as const;
-  for (const [schema, read] of cases) {
+  const cases = [["/api/predict", PredictRequest, readPredict], [
+    "/api/attribute",
+    AttributeRequest,
+    readAttribute,
+  ]] as const;
+  for (const [path, schema, read] of cases) {
     const asked = new Set<string>();
     const fields: Record<string, unknown> = { prompt: "a" };
     const watched = new Proxy(fields, {
@@ -34,7 +48,11 @@ Deno.test("the fields that are described are those that are read", () => {
       },
     });
     read(watched, { model: "a model", saes: () => [{ source: "an SAE" }] });
-    assert.deepEqual([...asked].sort(), Object.keys(schema.properties).sort());
+    const refused = Object.keys(REFUSED[path]).map((name) =>
+      jsonNameOf(name, REQUEST_FIELDS[name as FieldName] as Field)
+    );
+    const taken = [...asked].filter((name) => !refused.includes(name));
+    assert.deepEqual(taken.sort(), Object.keys(schema.properties).sort());
   }
 });
 

@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "../../deps/args.ts";
 import { type Field, type FieldValue, flagOf } from "../../request/field.ts";
+import { whyNoOption } from "../../request/refused.ts";
 import type { CommandSpec, ParsedCommand } from "./spec.ts";
 import { nearestNames } from "../../nearest_names.ts";
 import { convert, quote, UsageError } from "./values.ts";
@@ -114,6 +115,8 @@ function find(spec: CommandSpec, flag: string): { name: string; option: Field; n
       `unknown option ${quote(flag)}: options have two dashes; text that begins with one goes after --`,
     );
   }
+  const why = whyNoOption(spec.name, flag);
+  if (why !== undefined) throw new UsageError(`${spec.name} has no ${flag}: ${why}`);
   const flags = options.flatMap(([name, option]) => {
     const known = flagOf(name, option);
     return option.negatable === true ? [known, `no-${known}`] : [known];

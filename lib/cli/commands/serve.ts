@@ -7,7 +7,7 @@ import { type CommandSpec, type ParsedCommand, UsageError } from "../args/args.t
 import { type Command, defineCommand } from "../args/command.ts";
 import { quote } from "../args/values.ts";
 import { DEVICE_FIELDS } from "../../request/fields.ts";
-
+import { parseSae } from "../../request/saes.ts";
 import { DEVICES } from "../../runtime/runtime.ts";
 
 /** Everything that the command line asks for. */
@@ -92,6 +92,7 @@ function readRequest({ values }: ParsedCommand<typeof spec>): ServeRequest {
   for (const name of ["host", "model"] as const) {
     if (values[name] === "") throw new UsageError(`--${name} is empty: give one, or leave it out`);
   }
+  for (const sae of values.sae) parseSae(sae);
   const bad = values.allowHost.find((name) => !/^[\w.-]+$/.test(name));
   if (bad !== undefined) {
     throw new UsageError(`--allow-host is ${quote(bad)}: give a name without scheme and port, such as lab.example.org`);

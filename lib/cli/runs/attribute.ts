@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { Baseline } from "../../attribution/run/attribution_options.ts";
 import type { CheckSummary } from "../../attribution/trust/check.ts";
 import type { VerifySummary } from "../../attribution/trust/verification.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
 import type { Model } from "../../model/model.ts";
+import type { ToAttribute } from "../../request/attribute.ts";
 import type { AttributeRequest } from "../commands/attribute.ts";
-import { readBaselinePrompts, runAttribution } from "./attribution.ts";
+import { readMeanPrompts, runAttribution } from "./attribution.ts";
 import { type Checks, writeExports } from "../files/exports.ts";
 import { findExplanations, type FoundExplanations } from "../files/explanations.ts";
 import { type Opened, openShown } from "../open.ts";
@@ -27,7 +27,7 @@ const ROWS_ON_TERMINAL = 20;
 /** Runs an attribution and writes what was asked for. */
 export async function attribute(request: AttributeRequest): Promise<void> {
   const prompt = await readPrompt(request.prompt);
-  const baseline = await readBaselinePrompts(request.baseline);
+  const meanPrompts = await readMeanPrompts(request.baseline);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
   importLater(request);
@@ -35,7 +35,7 @@ export async function attribute(request: AttributeRequest): Promise<void> {
   const { result, ...checks } = await withProgress(
     screen,
     "attributing",
-    () => runAll(opened, prompt, baseline, request),
+    () => runAll(opened, { prompt, meanPrompts }, request),
   );
   const report = request.quiet
     ? undefined
@@ -52,12 +52,11 @@ function importLater({ quiet, destination }: AttributeRequest): void {
 
 async function runAll(
   opened: Opened,
-  prompt: string | readonly number[],
-  baseline: Baseline,
+  given: Pick<ToAttribute, "prompt" | "meanPrompts">,
   request: AttributeRequest,
 ): Promise<Checks & { result: Attribution }> {
   const { trackHookPoints, quiet, rows: { positions } } = request;
-  const result = await runAttribution(opened, prompt, baseline, request, {
+  const result = await runAttribution(opened, given, request, {
     trackHookPoints,
     positions,
     topPredictions: quiet ? 0 : TOP_PREDICTIONS,

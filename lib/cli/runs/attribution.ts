@@ -3,64 +3,30 @@
  *
  * @module
  */
-import { calculateFeatureAttribution } from "../../attribution/attribution.ts";
-import type { AttributionOptions } from "../../attribution/run/attribution_options.ts";
-import type { Baseline } from "../../attribution/run/attribution_options.ts";
 import { UnalignedPromptsError } from "../../attribution/run/question.ts";
-import type { Positions } from "../../attribution/result/positions.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
 import type { Model } from "../../model/model.ts";
+import { attributeRequest, type RunOptions, type ToAttribute } from "../../request/attribute.ts";
+import type { BaselineRequest } from "../../request/request.ts";
 import type { PromptRequest } from "../args/run_request.ts";
-import { inChat } from "../../request/chat.ts";
-import type { BaselineRequest, ChatRequest } from "../../request/request.ts";
-import { runOptionsOf } from "../../attribution/run/run_options.ts";
-import { makeMetric } from "../../attribution/metric/make_metric.ts";
 import type { Opened } from "../open.ts";
 import { printNote } from "../screen/output.ts";
-import { checkRowPositions } from "../row_positions.ts";
 import { readPromptFile } from "../files/prompt_file.ts";
 
-/** A baseline with its file read. */
-export async function readBaselinePrompts(baseline: BaselineRequest): Promise<Baseline> {
-  if (typeof baseline === "string" || "prompt" in baseline) return baseline;
-  return { mean: (await readPromptFile(baseline.meanFile)).map(({ prompt }) => prompt) };
+/** The prompts of a baseline's file, where it has one. */
+export async function readMeanPrompts(baseline: BaselineRequest): Promise<ToAttribute["meanPrompts"]> {
+  if (typeof baseline === "string" || "prompt" in baseline) return undefined;
+  return (await readPromptFile(baseline.meanFile)).map(({ prompt }) => prompt);
 }
 
-/** Prompts that a prompt is compared with are written as it is. */
-async function baselineInChat(model: Model, baseline: Baseline, chat: ChatRequest | undefined): Promise<Baseline> {
-  if (typeof baseline === "string") return baseline;
-  if ("prompt" in baseline) return { prompt: await inChat(model, baseline.prompt, chat) };
-  const mean: (string | readonly number[])[] = [];
-  for (const prompt of baseline.mean) mean.push(await inChat(model, prompt, chat));
-  return { mean };
-}
-
-/** What a command decides, and the positions of which it will show rows. */
-type MoreOptions = Pick<AttributionOptions, "trackHookPoints" | "topPredictions" | "diagnose"> & {
-  readonly positions?: Positions;
-};
-
-/** Runs it, with the prompt and the baseline already read; `more` is what the command decides. */
+/** Runs it, with the prompt and the baseline's file already read; `more` is what the command decides. */
 export async function runAttribution(
-  opened: Opened,
-  given: string | readonly number[],
-  givenBaseline: Baseline,
+  { model, saes }: Opened,
+  given: Pick<ToAttribute, "prompt" | "meanPrompts">,
   request: PromptRequest,
-  { positions, ...more }: MoreOptions,
+  more: RunOptions,
 ): Promise<Attribution> {
-  const { model, saes } = opened;
-  const prompt = await inChat(model, given, request.chat);
-  await checkRowPositions(opened, prompt, request, positions);
-  const baseline = await baselineInChat(model, givenBaseline, request.chat);
-  return await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
-    saes,
-    method: request.method,
-    integration: request.integration,
-    baseline,
-    directEffect: request.directEffect,
-    ...runOptionsOf(request),
-    ...more,
-  }).catch(async (error) => {
+  return await attributeRequest({ model, saes, ...given }, request, more).catch(async (error) => {
     if (error instanceof UnalignedPromptsError) await printNote(await showUnaligned(model, error));
     throw error;
   });

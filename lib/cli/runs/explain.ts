@@ -3,37 +3,24 @@
  *
  * @module
  */
-import { calculateFeatureAttribution } from "../../attribution/attribution.ts";
 import type { Positions } from "../../attribution/result/positions.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
 import { printable } from "../../table/terminal.ts";
-import { inChat } from "../../request/chat.ts";
+import { attributeRequest } from "../../request/attribute.ts";
 import type { PromptRequest } from "../args/run_request.ts";
-import { runOptionsOf } from "../../attribution/run/run_options.ts";
-import { makeMetric } from "../../attribution/metric/make_metric.ts";
 import type { Opened } from "../open.ts";
-import { checkRowPositions } from "../row_positions.ts";
 import { signed } from "../../report/figures.ts";
 import { detail, entry, heading, type Page } from "../screen/summary_layout.ts";
 import { methodWords, metricWords, placeWords, promptWords, tokenName } from "../../report/words.ts";
 
 /** Attributes as a request says; `positions`: of which rows will be shown. */
 export async function explain(
-  opened: Opened,
-  given: string | readonly number[],
+  { model, saes }: Opened,
+  prompt: string | readonly number[],
   request: PromptRequest,
   positions?: Positions,
 ): Promise<Attribution> {
-  const { model, saes } = opened;
-  const prompt = await inChat(model, given, request.chat);
-  await checkRowPositions(opened, prompt, request, positions);
-  return await calculateFeatureAttribution(model, prompt, makeMetric(request.metric), {
-    saes,
-    method: request.method,
-    integration: request.integration,
-    ...runOptionsOf(request),
-    diagnose: !request.quiet,
-  });
+  return await attributeRequest({ model, saes, prompt }, request, { positions, diagnose: !request.quiet });
 }
 
 /** Model, prompt, metric and SAEs, for people. */

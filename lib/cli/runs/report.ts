@@ -8,7 +8,7 @@ import { processingWords } from "../../report/words.ts";
 import { commandLine } from "../../request/command.ts";
 import { shownName } from "../../weights/files/shown_name.ts";
 import { writeFileAtomic } from "../../table/write_file.ts";
-import { readBaselinePrompts, runAttribution } from "./attribution.ts";
+import { readMeanPrompts, runAttribution } from "./attribution.ts";
 import { findExplanations } from "../files/explanations.ts";
 import { openShown } from "../open.ts";
 import { printData, printNote, stderrScreen } from "../screen/output.ts";
@@ -22,12 +22,12 @@ const PREDICTIONS = 10;
 /** Runs an attribution and writes the report. */
 export async function report(request: ReportRequest): Promise<void> {
   const prompt = await readPrompt(request.prompt);
-  const baseline = await readBaselinePrompts(request.baseline);
+  const meanPrompts = await readMeanPrompts(request.baseline);
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
   const found = await findExplanations(opened.saes, opened.requests);
   const html = await withProgress(screen, "attributing", async () => {
-    const result = await runAttribution(opened, prompt, baseline, request, {
+    const result = await runAttribution(opened, { prompt, meanPrompts }, request, {
       topPredictions: PREDICTIONS,
       diagnose: true,
     });

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { type Explanations, longTable } from "../../attribution/result/long_table.ts";
+import type { Explanations } from "../../attribution/result/long_table.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
-import { featureTable, positionTable } from "../../attribution/result/sum_tables.ts";
 import type { Table } from "../../table/table.ts";
+import { requestedTable } from "../../request/attribute.ts";
 import type { RowsRequest } from "../../request/rows.ts";
 
 /** A table for a screen or a file. */
@@ -29,13 +29,10 @@ export async function makeTable(
   explanations: Explanations,
   most: number = Infinity,
 ): Promise<ShownTable> {
-  const { table, ...rest } = request;
-  if (table === "positions") {
-    return { ...positionTable(result, { positions: rest.positions }), bar: "features", left: 0 };
-  }
-  const make = table === "rows" ? longTable : featureTable;
-  const all = await make(result, { ...rest, explanations });
+  const all = await requestedTable(result, request, explanations);
+  if (request.table === "positions") return { ...all, bar: "features", left: 0 };
   const count = [...all.rows].length;
-  if (rest.top !== undefined || count <= most) return { ...all, bar: "attribution", left: 0 };
-  return { ...await make(result, { ...rest, explanations, top: most }), bar: "attribution", left: count - most };
+  if (request.top !== undefined || count <= most) return { ...all, bar: "attribution", left: 0 };
+  const shown = await requestedTable(result, { ...request, top: most }, explanations);
+  return { ...shown, bar: "attribution", left: count - most };
 }

@@ -1,0 +1,116 @@
+/**
+ * Schemas of requests, made of the table of fields.
+ *
+ * @module
+ */
+import { LONG_COLUMNS } from "../../attribution/result/long_table.ts";
+import { type Field, jsonNameOf } from "../../request/field.ts";
+import { REQUEST_FIELDS } from "../../request/fields.ts";
+import { type FieldName, METRIC_OBJECT_NAMES, OF_AN_SAE } from "../../request/json.ts";
+import { NO_FILES, REFUSED } from "../../request/refused.ts";
+import { MOST_CARDS, MOST_PREDICTIONS, propertyWords, REQUEST_NAMES } from "../job_requests.ts";
+import { RESULT_FORMATS } from "../jobs.ts";
+import { described, either, list, named, request, type Schema, TEXT, WHOLE } from "./schema.ts";
+
+const ID: Schema = { type: "integer", minimum: 0 };
+
+/** What the server offers decides more than what a command line may name. */
+const OWN_WORDS: Readonly<Partial<Record<FieldName, string>>> = {
+  model: "A bundled model, a public name, or what the server was started with, which is the default.",
+  sae: "SAEs by name, NAME or NAME@HOOK, or each an object; default: the model's own. They decide about BOS and the " +
+    "model's form, too. One may be a cross-layer transcoder, and {layer} in a name means one for every layer.",
+  hookIn: "The hook that it reads, for a transcoder; hook is where that writes.",
+  normScalingFactor: "Its activation norm scaling factor.",
+  tokenIds: "Instead of the prompt: token ids, used exactly as given.",
+};
+
+/** The schemas of both requests and of what they are made of. */
+export const REQUEST_SCHEMAS: Readonly<Record<string, Schema>> = {
+  PredictRequest: request({
+    prompt: described(TEXT, "The text; leading and trailing spaces count."),
+    ...fieldSchemas("predict"),
+    position: described(WHOLE, "After which token, from the end when negative. Default -1."),
+    top: described({ ...WHOLE, minimum: 1, maximum: MOST_PREDICTIONS }, "Default 10."),
+    answer: described(TEXT, "A single token whose place is wanted wherever it is."),
+    answer_id: described(ID, "The same by token id."),
+  }),
+  AttributeRequest: request({
+    prompt: described(TEXT, "The text; leading and trailing spaces count."),
+    ...fieldSchemas("attribute"),
+    format: described(
+      { ...TEXT, enum: RESULT_FORMATS },
+      "The report (default), or the rows as the command line writes them, which the fields from table to columns are for.",
+    ),
+    cards: described(
+      { ...WHOLE, minimum: 0, maximum: MOST_CARDS },
+      "Of a report: how many features per SAE get the tokens that they raise and lower, and contexts. In a stream a report " +
+        "without cards comes first. Default 0.",
+    ),
+  }),
+  Metric: request({
+    name: described(
+      { ...TEXT, enum: METRIC_OBJECT_NAMES },
+      "Default: top-two without tokens, logit with one positive one, target-text with a text, else logit-diff.",
+    ),
+    positive: described(list(either(TEXT, ID)), "Tokens as text or id; of several, the mean is meant."),
+    negative: list(either(TEXT, ID)),
+    position: described(WHOLE, "Where the logits are read, from the end when negative. Default -1."),
+    text: described(TEXT, "The continuation of target-text."),
+  }),
+  Sae: {
+    ...request({
+      source: described(TEXT, "Its name."),
+      hook: described(TEXT, "Overrides its hook."),
+      ...Object.fromEntries(
+        OF_AN_SAE.filter((name) => REFUSED["/api/attribute"][name] === undefined).map((name) => {
+          const field: Field = REQUEST_FIELDS[name];
+          return [jsonNameOf(name, field), described(valueSchema(field), OWN_WORDS[name] ?? wordsOf(name, field))];
+        }),
+      ),
+    }),
+    required: ["source"],
+  },
+};
+
+function fieldSchemas(kind: keyof typeof REQUEST_NAMES): Readonly<Record<string, Schema>> {
+  const names = REQUEST_NAMES[kind].filter((name) =>
+    REFUSED[`/api/${kind}`][name] === undefined && !(OF_AN_SAE as readonly string[]).includes(name)
+  );
+  return Object.fromEntries(names.map((name) => {
+    const field: Field = REQUEST_FIELDS[name];
+    return [jsonNameOf(name, field), described(fieldSchema(name, field), OWN_WORDS[name] ?? wordsOf(name, field))];
+  }));
+}
+
+function wordsOf(name: FieldName, field: Field): string {
+  // What is true unless it is said stands in the help as what saying it does.
+  if (field.negates === true) return `False: ${propertyWords(field.help)}. Default true.`;
+  const given = field.default === undefined ? "" : ` Default ${field.default}.`;
+  const files = name === "baseline" ? ` Not mean:FILE: ${NO_FILES.split(":", 1)[0]}.` : "";
+  return `${sentence(propertyWords(field.help))}${given}${files}`;
+}
+
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+}
+
+function fieldSchema(name: FieldName, field: Field): Schema {
+  if (name === "metric") return either(valueSchema(field), named("Metric"));
+  if (name === "sae") return list(either(TEXT, named("Sae")));
+  if (name === "columns") return either(TEXT, list({ ...TEXT, enum: LONG_COLUMNS }));
+  if (name === "positions") return either(TEXT, WHOLE, list(either(TEXT, WHOLE)));
+  const value = valueSchema(field);
+  if (field.multiple === true) return either(value, list(value));
+  return field.kind === "integers" ? either(value, { ...list(value), minItems: 1 }) : value;
+}
+
+/** Of one value; of a list, of each in it. */
+function valueSchema({ kind, choices, min, above, max }: Field): Schema {
+  return {
+    type: kind === "integers" ? "integer" : kind,
+    ...(choices === undefined ? {} : { enum: choices }),
+    ...(min === undefined ? {} : { minimum: min }),
+    ...(above === undefined ? {} : { exclusiveMinimum: above }),
+    ...(max === undefined ? {} : { maximum: max }),
+  };
+}
