@@ -59,7 +59,7 @@ Deno.test("attribute: which metric the tokens make", () => {
   assert.equal(metric("--metric", "loss").kind, "loss");
   assert.deepEqual(metric("--metric-position", "-3").positions, [-3]);
   assert.deepEqual(metric("--pos-id", "0", "--metric-position", "-2,-1").positions, [-2, -1]);
-  assert.deepEqual(metric("--metric", "kl", "--metric-position", "-2,-1").positions, [-2, -1]);
+  assert.deepEqual(metric("--metric", "kl", "--no-error-term", "--metric-position", "-2,-1").positions, [-2, -1]);
   const target = metric("--target-text", " golf.");
   assert.deepEqual([target.kind, target.text, target.chosenFrom], ["target-text", " golf.", "from --target-text"]);
 });
