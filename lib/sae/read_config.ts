@@ -7,13 +7,23 @@ import { quote } from "../quote.ts";
 import { isRecord } from "../weights/json/json.ts";
 import { ReadSettings } from "../weights/json/read_settings.ts";
 import { findArchitecture } from "./architectures/mod.ts";
-import { type Normalization, NORMALIZATIONS, type SaeConfig, type SaeOverrides } from "./config.ts";
+import {
+  FORM_FLAGS,
+  type ModelForm,
+  type Normalization,
+  NORMALIZATIONS,
+  type SaeConfig,
+  type SaeOverrides,
+} from "./config.ts";
 import { boolean, choice, type Json, keptFeatures, record, size, text } from "./config_json.ts";
 import { hookOfModule } from "./module_hooks.ts";
 import { upgrade, UPGRADED } from "./upgrade.ts";
 
 /** Settings that version 6 keeps under `metadata`. */
 const METADATA_KEYS = ["model_name", "hook_name", "hook_name_out", "dataset_path", "model_from_pretrained_kwargs"];
+
+/** How its model was loaded: which form it has, and more that is not read. */
+const KWARGS = "metadata.model_from_pretrained_kwargs.";
 
 /**
  * Reads a `cfg.json`.
@@ -49,7 +59,7 @@ export function readWholeConfig(
       ? rest
       : Object.keys(json).filter((key) =>
         rest.includes(key) && rest.includes(`metadata.${key}`) && !UPGRADED.includes(key)
-      ),
+      ).concat(rest.filter((key) => key.startsWith(KWARGS)).map((key) => key.slice("metadata.".length))),
   };
 }
 
@@ -67,7 +77,6 @@ function checkSettings(cfg: Json, overrides: SaeOverrides): SaeConfig {
     (normalizeActivations === "expected_average_only_in" && folding !== "none"
       ? overrides.listed?.normScalingFactor
       : undefined);
-  const kwargs = record(metadata, "model_from_pretrained_kwargs");
   return {
     architecture,
     dIn,
@@ -87,7 +96,7 @@ function checkSettings(cfg: Json, overrides: SaeOverrides): SaeConfig {
     prependBos: boolean(metadata, "prepend_bos"),
     contextSize: typeof metadata.context_size === "number" ? metadata.context_size : undefined,
     neuronpediaId: text(metadata, "neuronpedia_id") ?? overrides.listed?.neuronpediaId,
-    modelFromPretrainedKwargs: kwargs ? { ...kwargs } : isOfHuggingFace(metadata) ? {} : undefined,
+    modelFromPretrainedKwargs: modelForm(metadata),
     excludeSpecialTokens: excluded(metadata.exclude_special_tokens),
   };
 }
@@ -138,15 +147,24 @@ function overridden(cfg: Json, settings: Json): Json {
   return { ...cfg, ...own, metadata: { ...cfg.metadata as Json, ...metadata } };
 }
 
+/** How its model was loaded, as far as that says which form it has; what else is there stays unread. */
+function modelForm(metadata: Json): ModelForm | undefined {
+  const kwargs = record(metadata, "model_from_pretrained_kwargs");
+  if (kwargs === undefined) return isOfHuggingFace(metadata) ? {} : undefined;
+  const said = FORM_FLAGS.map((flag) => [flag, boolean(kwargs, flag)] as const);
+  return Object.fromEntries(said.filter(([, value]) => value !== undefined));
+}
+
 /** SAELens also trains on transformers' own classes, which nobody has processed. */
 function isOfHuggingFace(metadata: Json): boolean {
   return (text(metadata, "model_class_name") ?? "HookedTransformer") !== "HookedTransformer";
 }
 
 function excluded(value: unknown): boolean | readonly number[] | undefined {
+  if (value === undefined || value === null) return undefined;
   if (typeof value === "boolean") return value;
   if (Array.isArray(value) && value.every((id) => Number.isSafeInteger(id))) return value;
-  return undefined;
+  throw new TypeError(`cfg.json: "exclude_special_tokens" is ${quote(value)}, neither true or false nor token ids`);
 }
 
 function factor(json: Json, key: string): number | undefined {

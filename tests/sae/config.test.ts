@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readSaeConfig } from "../../lib/sae/read_config.ts";
+import { readSaeConfig, readWholeConfig } from "../../lib/sae/read_config.ts";
 
 const V6 = {
   architecture: "topk",
@@ -224,6 +224,7 @@ Deno.test("hostile values end in a clear error that names the setting", () => {
     "metadata.model_name": [7],
     "metadata.neuronpedia_id": [{}],
     "metadata.model_from_pretrained_kwargs": ["x", 3, []],
+    "metadata.exclude_special_tokens": ["true", 5, {}, [1.5], ["0"]],
   };
   for (const [key, values] of Object.entries(wrong)) {
     for (const value of values) {
@@ -240,6 +241,22 @@ Deno.test("hostile values end in a clear error that names the setting", () => {
         `${key} = ${value}`,
       );
     }
+  }
+});
+
+Deno.test("how the model was loaded: flags of its form are read, the rest is named as unread", () => {
+  const kwargs = { fold_ln: true, center_unembed: false, n_ctx: 4, checkpoint_value: 1000 };
+  const old = { d_in: 8, d_sae: 32, hook_name: "blocks.0.hook_resid_pre", model_from_pretrained_kwargs: kwargs };
+  for (const json of [old, changed(V6, "metadata.model_from_pretrained_kwargs", kwargs)]) {
+    const { config, unread } = readWholeConfig(json);
+    assert.deepEqual(config.modelFromPretrainedKwargs, { fold_ln: true, center_unembed: false });
+    const where = json === old ? "" : "metadata.";
+    const rest = ["n_ctx", "checkpoint_value"].map((name) => `${where}model_from_pretrained_kwargs.${name}`);
+    assert.deepEqual(unread.filter((name) => name.includes("kwargs")), rest);
+  }
+  for (const value of ["true", 1, {}]) {
+    const wrong = changed(V6, "metadata.model_from_pretrained_kwargs", { fold_ln: value });
+    assert.throws(() => readSaeConfig(wrong), /"fold_ln" is .*, not true or false/);
   }
 });
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Architecture, NO_PROCESSING, type Processing } from "../../model/architecture.ts";
+import type { FORM_FLAGS } from "../../sae/config.ts";
 import type { Sae } from "../../sae/sae.ts";
 
 /** `sae`: what the SAEs were trained on; `default`: TransformerLens's `from_pretrained`; `none`: the model as it is. */
@@ -13,7 +14,7 @@ export type ProcessingChoice = "sae" | "default" | "none";
 export const PROCESSING_CHOICES: readonly ProcessingChoice[] = ["sae", "default", "none"];
 
 /** TransformerLens's names of the flags. */
-export const PROCESSING_FLAGS: Readonly<Record<keyof Processing, string>> = {
+export const PROCESSING_FLAGS: Readonly<Record<keyof Processing, typeof FORM_FLAGS[number]>> = {
   foldLn: "fold_ln",
   centerWritingWeights: "center_writing_weights",
   centerUnembed: "center_unembed",
