@@ -9,7 +9,7 @@ export const OS: string = typeof Deno === "undefined" ? "browser" : Deno.build.o
 
 /** The runtime's name and version. */
 export const RUNTIME_VERSION: readonly [name: string, version: string] = typeof Deno === "undefined"
-  ? ["browser", navigator.userAgent]
+  ? ["browser", globalThis.navigator?.userAgent ?? ""]
   : ["deno", Deno.version.deno];
 
 /** An environment variable; undefined where there is none, or none may be read. */

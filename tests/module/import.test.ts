@@ -34,13 +34,17 @@ async function run(
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
 
-Deno.test("mod.ts and cli.ts work when imported over http from another directory, without a config", async () => {
+/** A program's beginning that leaves it as a page is; packages for Deno still find Node's Buffer. */
+const WITHOUT_DENO = `for (const name of ["Deno", "process"]) Reflect.deleteProperty(globalThis, name);`;
+
+Deno.test("mod.ts and cli.ts work when imported over http from another directory, without a config, mod.ts also without Deno", async () => {
   await using server = serveRepository();
   const base = `http://127.0.0.1:${server.addr.port}`;
   const directory = await Deno.makeTempDir();
   try {
-    const script = `
-      import { calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "${base}/mod.ts";
+    const script = (before: string): string =>
+      `${before}
+      const { calculateFeatureAttribution, loadModel, loadSae, logitDiff } = await import("${base}/mod.ts");
       await using model = await loadModel(undefined, { threads: 1 });
       await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
       const metric = logitDiff(" golf", " tennis");
@@ -48,10 +52,13 @@ Deno.test("mod.ts and cli.ts work when imported over http from another directory
       for (const { position, feature, attribution } of result.rows(sae.hookOut)) {
         console.log([position, feature, Number(attribution.toPrecision(9))].join());
       }`;
-    await Deno.writeTextFile(`${directory}/script.ts`, script);
+    await Deno.writeTextFile(`${directory}/script.ts`, script(""));
+    await Deno.writeTextFile(`${directory}/elsewhere.ts`, script(WITHOUT_DENO));
     const common = ["run", "-A", "--no-config", "--no-lock", `--reload=${base}`];
     const imported = await run([...common, "script.ts"], { cwd: directory });
     assert.equal(imported.code, 0, imported.stderr);
+    const elsewhere = await run([...common, "elsewhere.ts"], { cwd: directory });
+    assert.deepEqual(elsewhere, imported, "without the global Deno");
     const answers = ["--pos-token", " golf", "--neg-token", " tennis", "--threads", "1", "--quiet", "--format", "csv"];
     const command = await run([...common, `${base}/cli.ts`, "attribute", PROMPT, ...answers], { cwd: directory });
     assert.equal(command.code, 0, command.stderr);
