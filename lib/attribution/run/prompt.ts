@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Processing } from "../../../models/family.ts";
+import type { Processing } from "../../model/architecture.ts";
 import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
 import type { Metric } from "../metric/metric.ts";
