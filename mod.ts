@@ -184,8 +184,7 @@ export { toJson, toJsonLines } from "./lib/table/json.ts";
 export type { Cell, Table } from "./lib/table/table.ts";
 
 // What it shows.
-export { toHtml } from "./lib/report/to_html.ts";
-export { displayed, type MediaBundle } from "./lib/report/jupyter.ts";
+export { displayed, type MediaBundle, toHtml } from "./lib/report/to_html.ts";
 export type {
   NamedToken,
   ReportData,

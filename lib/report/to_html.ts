@@ -1,10 +1,11 @@
 /**
- * The report's entry in the module: what it needs is imported when it is called.
+ * The report's entry in the module: what it needs is imported when it is called. In Deno's Jupyter kernel a result shows
+ * itself as the report in a frame of its own.
  *
  * @module
  */
-import type { Attribution } from "../attribution/result/result.ts";
 import type { ReportDataOptions } from "./report_data.ts";
+import { Attribution } from "../attribution/result/result.ts";
 
 type Html = typeof import("./html.ts");
 
@@ -35,3 +36,51 @@ export async function toHtml(result: Attribution, options: ReportDataOptions = {
   const { attributionHtml } = await import(new URL("./html.ts", import.meta.url).href) as Html;
   return await attributionHtml(result, options);
 }
+
+/** What a Jupyter front end chooses from, by media type. */
+export interface MediaBundle {
+  /** The report in a frame. */
+  readonly "text/html": string;
+  /** One line. */
+  readonly "text/plain": string;
+}
+
+/** Fewer features have a card here than in a file: notebooks keep what they show. */
+const CARDS = 40;
+
+/**
+ * A result as Jupyter displays it. The frame may run the report's script and nothing of the notebook's.
+ *
+ * @example
+ * ```ts
+ * import { calculateFeatureAttribution } from "../attribution/attribution.ts";
+ * import { logitDiff } from "../attribution/metric/metrics.ts";
+ * import { loadModel } from "../model/model.ts";
+ * import { loadSae } from "../sae/load.ts";
+ * import { displayed } from "./to_html.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+ * const metric = logitDiff(" golf", " tennis");
+ * const result = await calculateFeatureAttribution(model, " Tiger Woods plays the sport of", metric, { saes: [sae] });
+ * console.assert((await displayed(result))["text/html"].startsWith("<iframe"));
+ * ```
+ */
+export async function displayed(result: Attribution): Promise<MediaBundle> {
+  const page = (await toHtml(result, { cards: CARDS })).replaceAll("&", "&amp;").replaceAll('"', "&quot;");
+  const frame = 'title="Feature attribution" sandbox="allow-scripts allow-downloads allow-popups" ' +
+    'style="width: 100%; height: 800px; border: 0"';
+  return { "text/html": `<iframe ${frame} srcdoc="${page}"></iframe>`, "text/plain": plainText(result) };
+}
+
+function plainText({ metric, parts: { metricName, saes } }: Attribution): string {
+  const rows = [...saes].map(([hook, sae]) => `${sae.rows.length} rows at ${hook}`).join(", ");
+  return `Attribution { ${metricName}: ${metric.toPrecision(6)}, ${rows} }`;
+}
+
+Object.defineProperty(Attribution.prototype, Symbol.for("Jupyter.display"), {
+  configurable: true,
+  value(this: Attribution): Promise<MediaBundle> {
+    return displayed(this);
+  },
+});

@@ -4,9 +4,7 @@
  * @module
  */
 import { stringify } from "../deps/csv.ts";
-import { CHUNK_LENGTH } from "./chunks.ts";
-import { formatNumber } from "./number.ts";
-import { type Cell, checkedRows, type Table } from "./table.ts";
+import { type Cell, checkedRows, CHUNK_LENGTH, formatNumber, type Table } from "./table.ts";
 
 /**
  * A cell as the writer takes it: null stays null, so that it is written as nothing and the empty text as `""`.

@@ -3,9 +3,7 @@
  *
  * @module
  */
-import { joinToChunks } from "./chunks.ts";
-import { formatNumber } from "./number.ts";
-import { type Cell, checkedRows, type Table } from "./table.ts";
+import { type Cell, checkedRows, formatNumber, joinToChunks, type Table } from "./table.ts";
 
 /** As JSON.stringify, with the control characters escaped that it leaves and that a terminal may obey. */
 function jsonText(text: string): string {

@@ -1,5 +1,5 @@
 /**
- * A table: column names and rows of cells.
+ * A table: column names and rows of cells; what all its writers share.
  *
  * @module
  */
@@ -64,4 +64,51 @@ export function* checkedRows(table: Table): Generator<readonly Cell[]> {
     yield row;
     index++;
   }
+}
+
+/**
+ * Prints a number for a CSV cell: integers as they are, others with 9 significant digits (which any float32 survives),
+ * without trailing zeros. NaN is an empty cell and infinity `inf` or `-inf`, as pandas reads them.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { formatNumber } from "./table.ts";
+ *
+ * assert.equal(formatNumber(0.1 + 0.2), "0.3");
+ * assert.equal(formatNumber(1234567890123), "1234567890123");
+ * assert.equal(formatNumber(-Infinity), "-inf");
+ * ```
+ */
+export function formatNumber(x: number): string {
+  if (Number.isInteger(x)) return String(x);
+  if (Number.isNaN(x)) return "";
+  if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
+  return String(Number(x.toPrecision(9)));
+}
+
+/** About how many characters a writer hands over at a time. */
+export const CHUNK_LENGTH = 65_536;
+
+/**
+ * Joins small strings to chunks of about 64 KB, so that neither a write per row nor one giant string is needed.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { joinToChunks } from "./table.ts";
+ *
+ * assert.deepEqual([...joinToChunks(["a\n", "b\n"])], ["a\nb\n"]);
+ * ```
+ */
+export function* joinToChunks(lines: Iterable<string>): Generator<string> {
+  let chunk = "";
+  for (const line of lines) {
+    chunk += line;
+    if (chunk.length >= CHUNK_LENGTH) {
+      yield chunk;
+      chunk = "";
+    }
+  }
+  if (chunk !== "") yield chunk;
 }

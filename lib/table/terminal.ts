@@ -1,5 +1,5 @@
 /**
- * Text that is safe to print in a terminal and as wide as it seems.
+ * Text that is safe to print in a terminal and as wide as it seems, and bars.
  *
  * @module
  */
@@ -80,4 +80,28 @@ export function cutToWidth(text: string, width: number): string {
 function characterWidth(character: string): number {
   if (COMBINING.test(character)) return 0;
   return WIDE.test(character) ? 2 : 1;
+}
+
+/**
+ * Draws a signed value as a bar on both sides of a zero line, in half-character steps: negative ones grow to the left.
+ * A value that is not zero shows at least a half step. Without negative values (`signed` false) the bar has one side.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { drawBar } from "./terminal.ts";
+ *
+ * assert.equal(drawBar(1, { largest: 1, width: 9, signed: true }), "    │████");
+ * assert.equal(drawBar(-0.4, { largest: 1, width: 9, signed: true }), "  ▐█│    ");
+ * ```
+ */
+export function drawBar(value: number, scale: { largest: number; width: number; signed: boolean }): string {
+  const side = scale.signed ? Math.floor((scale.width - 1) / 2) : scale.width - 1;
+  const share = Number.isNaN(value) || scale.largest === 0 ? 0 : Math.min(1, Math.abs(value) / scale.largest);
+  const halves = share === 0 ? 0 : Math.max(1, Math.round(share * 2 * side));
+  const full = "█".repeat(halves >> 1);
+  const half = halves % 2 === 1;
+  const left = value < 0 ? (half ? "▐" : "") + full : "";
+  const right = value > 0 ? full + (half ? "▌" : "") : "";
+  return (scale.signed ? left.padStart(side) : "") + "│" + right.padEnd(side);
 }

@@ -4,10 +4,8 @@
  * @module
  */
 import { quote } from "../quote.ts";
-import { drawBar } from "./bar.ts";
-import { formatNumber } from "./number.ts";
-import { type Cell, checkedRows, type Table } from "./table.ts";
-import { cutToWidth, displayWidth, printable } from "./terminal.ts";
+import { cutToWidth, displayWidth, drawBar, printable } from "./terminal.ts";
+import { type Cell, checkedRows, formatNumber, type Table } from "./table.ts";
 
 /** Between two columns. */
 const GAP = "  ";

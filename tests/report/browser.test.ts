@@ -10,7 +10,7 @@ import {
   type Watched,
 } from "../browser/browser.ts";
 import { runCli } from "../cli/run_cli.ts";
-import { displayed } from "../../lib/report/jupyter.ts";
+import { displayed } from "../../lib/report/to_html.ts";
 import { dataHtml, embeddedJson, escapeHtml } from "../../lib/report/html.ts";
 import { CLIENT_MODULES, clientFile, clientScript } from "../../lib/report/client.ts";
 import { reportData } from "../../lib/report/data.ts";

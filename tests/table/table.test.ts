@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { csvChunks, toCsv } from "../../lib/table/csv.ts";
 import { jsonChunks, jsonLinesChunks, toJson, toJsonLines } from "../../lib/table/json.ts";
-import { formatNumber } from "../../lib/table/number.ts";
-import type { Cell, Table } from "../../lib/table/table.ts";
+import { type Cell, formatNumber, type Table } from "../../lib/table/table.ts";
 
 const table = (columns: string[], ...rows: Cell[][]): Table => ({ columns, rows });
 

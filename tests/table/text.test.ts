@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { stripVTControlCharacters } from "node:util";
-import { drawBar } from "../../lib/table/bar.ts";
-import { cutToWidth, displayWidth, printable } from "../../lib/table/terminal.ts";
+import { cutToWidth, displayWidth, drawBar, printable } from "../../lib/table/terminal.ts";
 import type { Cell, Table } from "../../lib/table/table.ts";
 import { toText } from "../../lib/table/text.ts";
 

@@ -5,8 +5,7 @@
  */
 import { styleText } from "node:util";
 import { signed } from "../../report/figures.ts";
-import { drawBar } from "../../table/bar.ts";
-import { cutToWidth, displayWidth } from "../../table/terminal.ts";
+import { cutToWidth, displayWidth, drawBar } from "../../table/terminal.ts";
 
 /** Where the text beside a key begins. */
 const INDENT = 12;

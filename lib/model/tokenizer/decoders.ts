@@ -4,9 +4,7 @@
  * @module
  */
 import { tokenBytes } from "./token_bytes.ts";
-import { readMetaspace } from "./metaspace.ts";
-import type { Part } from "./part.ts";
-import { readPattern } from "./pattern.ts";
+import { type Part, readMetaspace, readPattern } from "./part.ts";
 
 /** Makes texts of texts; joined they are the decoded text. */
 export type Decoder = (tokens: readonly string[]) => string[];

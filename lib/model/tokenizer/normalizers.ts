@@ -5,10 +5,8 @@
  */
 import { byteLevel } from "./token_bytes.ts";
 import { ACCENTS, CONTROL, INERT, MARKS } from "./regex/character_tables.ts";
-import { type CharacterRanges, isIn } from "./regex/character_ranges.ts";
-import { characterSet, WHITE_SPACE } from "./regex/character_set.ts";
-import type { Part } from "./part.ts";
-import { readPattern } from "./pattern.ts";
+import { type CharacterRanges, characterSet, isIn, WHITE_SPACE } from "./regex/character_set.ts";
+import { type Part, readPattern } from "./part.ts";
 import { type Finder, mapPiece, type Piece, prependTo, wholePiece } from "./piece.ts";
 import { precompiled } from "./precompiled.ts";
 

@@ -5,7 +5,9 @@
  * @module
  */
 
-import { quote } from "../../quote.ts";
+import { excerpt, quote } from "../../quote.ts";
+import { type Finder, textFinder } from "./piece.ts";
+import { Regex } from "./regex/regex.ts";
 
 /** How deep sequences of parts may stand in each other. */
 const MAX_DEPTH = 8;
@@ -126,5 +128,29 @@ export class Part {
 
   #wrong(key: string, due: string): SyntaxError {
     return this.refused(`has ${key} ${quote(this.#settings[key])} where ${due} is due`);
+  }
+}
+
+/** The mark that stands for a space, and where it is put in front of a text. */
+export function readMetaspace(part: Part): { readonly mark: string; readonly scheme: "first" | "never" | "always" } {
+  part.ignore("str_rep");
+  const mark = part.character("replacement");
+  const scheme = part.choice("prepend_scheme", ["first", "never", "always"], "always");
+  if (part.value("add_prefix_space") === false && scheme !== "never") {
+    throw part.refused(`has add_prefix_space false and prepend_scheme ${scheme}`);
+  }
+  return { mark, scheme };
+}
+
+/** What finds a part's pattern, and whether it may find nothing at all between two characters. */
+export function readPattern(part: Part): { readonly find: Finder; readonly canBeEmpty: boolean } {
+  const { text, isRegex } = part.pattern("pattern");
+  if (!isRegex && text !== "") return { find: textFinder(text), canBeEmpty: false };
+  try {
+    const regex = new Regex(text);
+    return { find: (inside) => regex.find(inside), canBeEmpty: regex.canBeEmpty };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw part.refused(`has a pattern that is not known here: it ${excerpt(reason)}`);
   }
 }

@@ -4,15 +4,22 @@
  * @module
  */
 import { byteLevel } from "./token_bytes.ts";
-import { isIn } from "./regex/character_ranges.ts";
+import { characterSet, isIn, RUST_NUMERIC, WHITE_SPACE } from "./regex/character_set.ts";
 import { PUNCTUATION } from "./regex/character_tables.ts";
-import { characterSet, RUST_NUMERIC, WHITE_SPACE } from "./regex/character_set.ts";
-import { readMetaspace } from "./metaspace.ts";
-import type { Part } from "./part.ts";
-import { readPattern } from "./pattern.ts";
-import { characterFinder, type Finder, mapPiece, type Piece, prependTo, slicePiece, textFinder } from "./piece.ts";
+import { type Part, readMetaspace, readPattern } from "./part.ts";
+import {
+  characterFinder,
+  type Finder,
+  mapPiece,
+  type Piece,
+  prependTo,
+  slicePiece,
+  SPLIT_BEHAVIORS,
+  type SplitBehavior,
+  splitPiece,
+  textFinder,
+} from "./piece.ts";
 import { Regex } from "./regex/regex.ts";
-import { SPLIT_BEHAVIORS, type SplitBehavior, splitPiece } from "./split.ts";
 
 /** Makes pieces of one. */
 export type PreTokenizer = (piece: Piece) => readonly Piece[];

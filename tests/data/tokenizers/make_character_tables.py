@@ -77,7 +77,7 @@ def kept(normalizer, after=""):
 def main():
     print('/**\n * Characters that Python\'s tokenizers 0.23.3, whose parts are made with several versions of Unicode, takes for other\n'
           " * than today's Unicode does. Made by `tests/data/tokenizers/make_character_tables.py`; nothing here is written by hand.\n"
-          " *\n * @module\n */\nimport { decode } from \"./character_ranges.ts\";")
+          " *\n * @module\n */\nimport { decode } from \"./character_set.ts\";")
     bert = dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False)
     punctuation = pre_tokenizers.Punctuation()
     table("PUNCTUATION", "What Punctuation and BertPreTokenizer split at.",

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { decode } from "./character_ranges.ts";
+import { decode } from "./character_set.ts";
 
 /** What Punctuation and BertPreTokenizer split at. */
 export const PUNCTUATION = decode(
