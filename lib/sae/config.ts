@@ -66,17 +66,14 @@ export interface SaeConfig {
   readonly contextSize?: number;
   /** Its Neuronpedia id, `model/sae`. */
   readonly neuronpediaId?: string;
-  /** On which form of the model it was trained, `undefined` where the metadata have no such key. */
-  readonly modelFromPretrainedKwargs?: ModelForm;
+  /** On which form of the model it was trained, by TransformerLens's flags; `undefined` where the metadata have no such key. */
+  readonly modelFromPretrainedKwargs?: Readonly<Record<string, boolean>>;
   /** Special tokens (or these ids) were left out of its training. */
   readonly excludeSpecialTokens?: boolean | readonly number[];
 }
 
 /** TransformerLens's flags that say which form a model has; one that is left out is false. */
 export const FORM_FLAGS = ["fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases"] as const;
-
-/** The flags of {@linkcode FORM_FLAGS} that a file sets. */
-export type ModelForm = Readonly<Partial<Record<typeof FORM_FLAGS[number], boolean>>>;
 
 /** One layer of a cross-layer transcoder: its features write here and at all later layers. */
 export interface CrossLayer {

@@ -7,14 +7,7 @@ import { quote } from "../quote.ts";
 import { isRecord } from "../weights/json/json.ts";
 import { ReadSettings } from "../weights/json/read_settings.ts";
 import { findArchitecture } from "./architectures/mod.ts";
-import {
-  FORM_FLAGS,
-  type ModelForm,
-  type Normalization,
-  NORMALIZATIONS,
-  type SaeConfig,
-  type SaeOverrides,
-} from "./config.ts";
+import { FORM_FLAGS, type Normalization, NORMALIZATIONS, type SaeConfig, type SaeOverrides } from "./config.ts";
 import { boolean, choice, type Json, keptFeatures, record, size, text } from "./config_json.ts";
 import { hookOfModule } from "./module_hooks.ts";
 import { upgrade, UPGRADED } from "./upgrade.ts";
@@ -148,11 +141,13 @@ function overridden(cfg: Json, settings: Json): Json {
 }
 
 /** How its model was loaded, as far as that says which form it has; what else is there stays unread. */
-function modelForm(metadata: Json): ModelForm | undefined {
+function modelForm(metadata: Json): Readonly<Record<string, boolean>> | undefined {
   const kwargs = record(metadata, "model_from_pretrained_kwargs");
   if (kwargs === undefined) return isOfHuggingFace(metadata) ? {} : undefined;
-  const said = FORM_FLAGS.map((flag) => [flag, boolean(kwargs, flag)] as const);
-  return Object.fromEntries(said.filter(([, value]) => value !== undefined));
+  return Object.fromEntries(FORM_FLAGS.flatMap((flag) => {
+    const value = boolean(kwargs, flag);
+    return value === undefined ? [] : [[flag, value]];
+  }));
 }
 
 /** SAELens also trains on transformers' own classes, which nobody has processed. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { quote } from "../../quote.ts";
-import type { ModelForm, Normalization, SaeConfig } from "../config.ts";
+import type { Normalization, SaeConfig } from "../config.ts";
 import { readSaeConfig } from "../read_config.ts";
 import type { SaeFiles } from "./files.ts";
 import type { LoadSaeOptions } from "./format.ts";
@@ -13,10 +13,10 @@ import type { LoadSaeOptions } from "./format.ts";
  * The form of the model that its trainer read, as `modelFromPretrainedKwargs`: activations as Hugging Face's or JAX's model
  * has them.
  */
-export const RAW: ModelForm = {};
+export const RAW: Readonly<Record<string, boolean>> = {};
 
 /** The same: TransformerLens's `from_pretrained` with its defaults. */
-export const PROCESSED: ModelForm = {
+export const PROCESSED: Readonly<Record<string, boolean>> = {
   fold_ln: true,
   center_writing_weights: true,
   center_unembed: true,
@@ -41,7 +41,7 @@ export interface Settings {
   readonly modelName?: string;
   readonly contextSize?: number;
   /** On which form of the model it was trained: its files do not say, the format's trainer does. */
-  readonly modelFromPretrainedKwargs: ModelForm;
+  readonly modelFromPretrainedKwargs: Readonly<Record<string, boolean>>;
   /** Settings that only its architecture has, under SAELens's names. */
   readonly own?: Readonly<Record<string, unknown>>;
 }
