@@ -131,7 +131,7 @@ export class Model implements AsyncDisposable {
     checkTokens(ids, this.architecture);
     if (ids.length > nCtx && !options.truncate) {
       throw new RangeError(
-        `The prompt has ${ids.length} tokens, the model's context ${nCtx}: shorten it, or cut it on the right (--truncate)`,
+        `The prompt has ${ids.length} tokens, the model's context ${nCtx}: shorten it, or cut it on the right (\`truncate: true\`)`,
       );
     }
     return ids.slice(0, nCtx);
@@ -141,7 +141,7 @@ export class Model implements AsyncDisposable {
     const tokenizer = await this.requireTokenizer();
     const ids = tokenizer.encode(text);
     if (!prependBos) return ids;
-    if (tokenizer.bosId === undefined) throw new TypeError("The tokenizer has no BOS token: use --no-prepend-bos");
+    if (tokenizer.bosId === undefined) throw new TypeError("The tokenizer has no BOS token: use `prependBos: false`");
     return [tokenizer.bosId, ...ids];
   }
 
@@ -178,7 +178,9 @@ export class Model implements AsyncDisposable {
   /** The tokenizer. @throws {TypeError} if the model has none */
   async requireTokenizer(): Promise<ModelTokenizer> {
     const tokenizer = await this.tokenizer();
-    if (!tokenizer) throw new TypeError(`${this.name} has no tokenizer.json: give token ids (--token-ids, --pos-id …)`);
+    if (!tokenizer) {
+      throw new TypeError(`${this.name} has no tokenizer.json: give token ids (\`tokenIds\`, \`posId\` …)`);
+    }
     return tokenizer;
   }
 
@@ -349,7 +351,9 @@ async function locate(source: string | URL, options: OpenOptions): Promise<Locat
   const bundled = source instanceof URL ? undefined : findBundledModel(name);
   const isHere = bundled !== undefined || (!options.isPublic && (source instanceof URL || await isPlace(name)));
   if (isHere && options.revision !== undefined) {
-    throw new RangeError(`A revision is for models from the hub, and ${shownName(name)} is none: leave out --revision`);
+    throw new RangeError(
+      `A revision is for models from the hub, and ${shownName(name)} is none: leave out \`revision\``,
+    );
   }
   if (bundled) return { files: openSource(bundledUrl(bundled.directory)), description: bundled.description };
   if (isHere) return { files: openSource(source) };

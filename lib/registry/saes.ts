@@ -205,5 +205,5 @@ function unknownRelease(data: SaeData, name: string, release: string): RangeErro
 }
 
 function unknown(name: string, advice: string): RangeError {
-  return new RangeError(`Unknown SAE ${quote(name)}: ${advice}; "saes --search TEXT" finds more`);
+  return new RangeError(`Unknown SAE ${quote(name)}: ${advice}; the command "saes" finds more`);
 }

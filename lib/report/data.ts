@@ -45,6 +45,7 @@ const REPORT_OPTIONS: OptionKinds<ReportDataOptions> = {
   command: "any",
   processing: "any",
   warnings: "any",
+  words: "any",
   cards: "count",
   rows: "count",
 };
@@ -73,6 +74,7 @@ const PREDICTIONS = 10;
 export async function reportData(result: Attribution, options: ReportDataOptions = {}): Promise<ReportData> {
   checkOptions("The report", options, REPORT_OPTIONS);
   const { model, grads, includeErrorTerm, method, baseline } = result.parts;
+  const { words = (message: string) => message } = options;
   const names = await metricTokens(result);
   const saes: ReportSae[] = [];
   for (const hook of result.hooks) saes.push(await saeData(result, hook, options));
@@ -84,7 +86,7 @@ export async function reportData(result: Attribution, options: ReportDataOptions
       description: model.description,
       family: model.architecture.family,
       revision: model.revision,
-      processing: options.processing ?? showProcessing(grads.processing),
+      processing: words(options.processing ?? showProcessing(grads.processing)),
     },
     tokens: result.tokens.map(({ id, text, isSpecial }, position) => ({
       id,
@@ -101,7 +103,7 @@ export async function reportData(result: Attribution, options: ReportDataOptions
     },
     errorTerm: includeErrorTerm,
     saes,
-    warnings: [...result.warnings, ...options.warnings ?? []],
+    warnings: [...result.warnings, ...options.warnings ?? []].map((text) => words(text)),
     command: options.command ?? commandOf(result),
     program: `sae-attribution ${VERSION}`,
   };

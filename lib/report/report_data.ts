@@ -191,6 +191,8 @@ export interface ReportDataOptions {
   readonly processing?: string;
   /** Besides those of the result. */
   readonly warnings?: readonly string[];
+  /** How a message with options in backquotes names them; default: as the library does. */
+  readonly words?: (message: string) => string;
   /** How many features per SAE get a card (tokens that they raise and lower, contexts). Default 150; 0: none. */
   readonly cards?: number;
   /** The most rows per SAE, of the largest |attribution|. Default 20,000. */

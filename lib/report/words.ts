@@ -4,7 +4,7 @@
  * @module
  */
 import type { Processing } from "../model/architecture.ts";
-import { PROCESSING_FLAGS, type ProcessingChoice, showProcessing } from "../attribution/run/processing.ts";
+import { type ProcessingChoice, showProcessing } from "../attribution/run/processing.ts";
 import type { Attribution } from "../attribution/result/result.ts";
 import type { Fit } from "../attribution/result/fit.ts";
 import type { SaeAttribution } from "../attribution/result/sae_attribution.ts";
@@ -167,14 +167,11 @@ export function processingWords(
   const [first] = saes.values();
   const isSaid = first?.run.sae.config.modelFromPretrainedKwargs !== undefined;
   const why = choice.processing !== "sae"
-    ? `--processing ${choice.processing}`
+    ? `\`processing: "${choice.processing}"\``
     : isSaid
     ? "as the SAE was trained"
     : "TransformerLens's default";
-  const flags = Object.entries(choice.processingFlags).map(([key, value]) => {
-    const name = PROCESSING_FLAGS[key as keyof typeof PROCESSING_FLAGS].replaceAll("_", "-");
-    return value ? `--${name}` : `--no-${name}`;
-  });
+  const flags = Object.entries(choice.processingFlags).map(([name, value]) => `\`${name}: ${value}\``);
   return `${showProcessing(grads.processing)} (${[why, ...flags].join(", ")})`;
 }
 

@@ -104,10 +104,10 @@ function hooks(metadata: Json, transcoder: boolean, { hook, hookIn: given }: Sae
     throw new RangeError(`Only transcoders read elsewhere than they write: give the hook, not the hook to read`);
   }
   const hookIn = transcoder ? given ?? named : hook ?? named;
-  if (hookIn === undefined) throw new TypeError("cfg.json names no hook: give one (--sae DIRECTORY@HOOK)");
+  if (hookIn === undefined) throw new TypeError("cfg.json names no hook: give one (`sae` DIRECTORY@HOOK)");
   const hookOut = transcoder ? hook ?? text(metadata, "hook_name_out") : hookIn;
   if (hookOut === undefined) {
-    throw new TypeError("cfg.json does not name the hook that the transcoder writes: give one (--sae DIRECTORY@HOOK)");
+    throw new TypeError("cfg.json does not name the hook that the transcoder writes: give one (`sae` DIRECTORY@HOOK)");
   }
   return { hookIn: hookOfModule(hookIn), hookOut: hookOfModule(hookOut) };
 }

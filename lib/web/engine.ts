@@ -18,6 +18,7 @@ import { toCsv } from "../table/csv.ts";
 import { toJson, toJsonLines } from "../table/json.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import { attributeCommand } from "./command.ts";
+import { propertyWords } from "./job_requests.ts";
 import type { AttributeJob, Job, JobEvent, PredictJob, WorkerOptions } from "./jobs.ts";
 import { RecentlyUsed } from "./opened.ts";
 
@@ -104,10 +105,10 @@ export class Engine implements AsyncDisposable {
     });
     if (format !== "report") return { type: "rows", text: WRITERS[format](await requestedTable(result, rows)) };
     const command = attributeCommand(job, await speller(opened.model, result));
-    const bare = await reportData(result, { command, cards: 0 });
+    const bare = await reportData(result, { command, cards: 0, words: propertyWords });
     if (cards === 0) return { type: "report", report: bare };
     tell({ type: "report", report: bare }); // it need not wait for the cards
-    return { type: "report", report: await reportData(result, { command, cards }) };
+    return { type: "report", report: await reportData(result, { command, cards, words: propertyWords }) };
   }
 
   async #openAll(job: Job, tell: Tell): Promise<{ model: Model; saes: readonly Sae[] }> {

@@ -166,6 +166,6 @@ Deno.test("direct effects in the tables", async () => {
 Deno.test("an SAE that does not write into the stream has no direct effects", async () => {
   await assert.rejects(
     attribute(gpt2, "g-std-z1"),
-    /^RangeError: The SAE at blocks\.1\.attn\.hook_z does not write into the residual stream, .*leave out --direct-effect/,
+    /^RangeError: The SAE at blocks\.1\.attn\.hook_z does not write into the residual stream, .*leave out `directEffect`/,
   );
 });

@@ -60,7 +60,10 @@ Deno.test("a poor fit with a guessed processing names the other form where that 
     const { warnings } = await run();
     assert.equal(warnings.length, 2, warnings.join("\n"));
     assert.match(warnings[0], new RegExp(`^The SAE at ${hook} explains -79 % of the variance of this prompt`));
-    assert.equal(warnings[1], `With no processing (--processing none) the SAE at ${hook} explains -12 %, not -79 %`);
+    assert.equal(
+      warnings[1],
+      `With no processing (\`processing: "none"\`) the SAE at ${hook} explains -12 %, not -79 %`,
+    );
     // What the user says is no guess.
     for (const options of [{ processing: "default" }, { processingFlags: { foldValueBiases: true } }] as const) {
       assert.equal((await run(options)).warnings.length, 1);
@@ -68,7 +71,7 @@ Deno.test("a poor fit with a guessed processing names the other form where that 
   });
   // Here the guess is the better one.
   await withMetadata(new URL("saes/g-gated-attn2/", DATA), guessed, async (run) => {
-    assert.deepEqual((await run()).warnings.filter((text) => text.includes("--processing")), []);
+    assert.deepEqual((await run()).warnings.filter((text) => text.includes("processing:")), []);
   });
   await withMetadata(new URL("saes/np-std-z1/", DATA), () => {}, async (run) => {
     assert.equal((await run()).warnings.length, 1);
@@ -83,7 +86,7 @@ Deno.test("many features at BOS of an SAE that does not say how it was trained",
     const { warnings } = await run();
     assert.equal(warnings.length, 1, warnings.join("\n"));
     assert.match(warnings[0], /^At position 0 82 features of the SAE at blocks\.3\.hook_resid_pre are active, at the/);
-    assert.match(warnings[0], /others 15 on average: .*leave special tokens out \(--exclude-special-tokens\)$/);
+    assert.match(warnings[0], /others 15 on average: .*leave special tokens out \(`excludeSpecialTokens: true`\)$/);
     assert.deepEqual((await run({ excludeSpecialTokens: true })).warnings, []);
     assert.deepEqual((await run({ excludeSpecialTokens: [0] })).warnings, []);
   });

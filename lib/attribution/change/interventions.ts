@@ -93,7 +93,7 @@ function positionsOf({ position }: Intervention, { excluded }: SaeRun, promptLen
   if (!excluded.has(at)) return [at];
   throw new RangeError(
     `Position ${at} is a special or excluded token, where the SAEs are left out: ` +
-      `choose another, or let them in (--no-exclude-special-tokens)`,
+      "choose another, or let them in (`excludeSpecialTokens: false`)",
   );
 }
 

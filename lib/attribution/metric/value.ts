@@ -39,7 +39,7 @@ export async function resolveMetric(
     logits,
     tokenId: (token) => {
       if (typeof token === "string") answers.add(token);
-      return tokenId(model, token, metric.name === "weighted_logits" ? "--id-weight" : "--pos-id or --neg-id");
+      return tokenId(model, token, metric.name === "weighted_logits" ? "`idWeight`" : "`posId` or `negId`");
     },
     tokenText: async (id) => (await model.describeTokens([id]))[0].text,
   });

@@ -33,10 +33,10 @@ import type { Attribution } from "./result.ts";
 export function emitPython(result: Attribution): string {
   const { model, grads, saes, includeErrorTerm, metricName, method, baseline } = result.parts;
   if (method !== "gradient") {
-    throw new RangeError(`The method ${method} has no Python counterpart here: leave out --emit-python or --method`);
+    throw new RangeError(`The method ${method} has no Python counterpart here: leave out \`emitPython\` or \`method\``);
   }
   if (baseline) {
-    throw new RangeError("A baseline other than zero has no Python counterpart here: leave out --emit-python");
+    throw new RangeError("A baseline other than zero has no Python counterpart here: leave out `emitPython`");
   }
   const family = model.architecture.family;
   const capped = model.architecture.logitSoftCap !== undefined;
@@ -181,6 +181,6 @@ function metricExpression(
     case "loss":
       return `-${each(`${at}.log_softmax(-1)`, tokens.slice(1))} / ${rows.length}`;
     default:
-      throw new RangeError(`The metric ${name} has no Python counterpart: choose another, or leave out --emit-python`);
+      throw new RangeError(`The metric ${name} has no Python counterpart: choose another, or leave out \`emitPython\``);
   }
 }

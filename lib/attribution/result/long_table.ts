@@ -130,11 +130,11 @@ function byPlace(a: LongRow, b: LongRow): number {
 
 function checkFeatures(result: Attribution, features?: readonly number[]): void {
   if (features === undefined) return;
-  if (result.hooks.length === 0) throw new RangeError("There is no SAE in this run: leave out --features");
+  if (result.hooks.length === 0) throw new RangeError("There is no SAE in this run: leave out `features`");
   const most = Math.max(...result.hooks.map((hook) => result.sae(hook).config.dSae));
   const beyond = features.find((feature) => feature >= most);
   if (beyond !== undefined) {
-    throw new RangeError(`There is no feature ${beyond}: the SAE has ${most}, give --features from 0 to ${most - 1}`);
+    throw new RangeError(`There is no feature ${beyond}: the SAE has ${most}, give \`features\` from 0 to ${most - 1}`);
   }
 }
 

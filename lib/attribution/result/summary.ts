@@ -1,5 +1,5 @@
 /**
- * A run in figures: the JSON that `--summary` writes.
+ * A run in figures: the summary's JSON.
  *
  * @module
  */

@@ -172,7 +172,7 @@ async function cleanLogits(
   if (includeErrorTerm) {
     throw new RangeError(
       "With the error term the SAEs change nothing: the divergence from the clean run is exactly 0, its gradient too; " +
-        "leave the error term out (--no-error-term)",
+        "leave the error term out (`includeErrorTerm: false`)",
     );
   }
   const { final } = await model.chain.forward({ prompts: [tokens], processing, rows: [rows] });

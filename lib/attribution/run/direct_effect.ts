@@ -26,7 +26,7 @@ export function checkDirectEffects(saes: readonly Sae[]): void {
   if (!other) return;
   throw new RangeError(
     `The SAE at ${other.hookOut} does not write into the residual stream, so its features have no direct effect: ` +
-      "leave out --direct-effect, or take an SAE at hook_resid_pre, _mid or _post, hook_attn_out or hook_mlp_out",
+      "leave out `directEffect`, or take an SAE at hook_resid_pre, _mid or _post, hook_attn_out or hook_mlp_out",
   );
 }
 

@@ -114,7 +114,7 @@ export async function testPrompt(
 }
 
 async function answerId(model: Model, answer: TokenRef): Promise<number> {
-  if (typeof answer === "string") return (await model.requireTokenizer()).singleToken(answer, "--answer-id");
+  if (typeof answer === "string") return (await model.requireTokenizer()).singleToken(answer, "`answerId`");
   const { dVocab } = model.architecture.config;
   if (!Number.isInteger(answer) || answer < 0 || answer >= dVocab) {
     throw new RangeError(`Token id ${answer} is not in the vocabulary of ${dVocab}`);

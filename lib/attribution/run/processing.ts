@@ -62,7 +62,7 @@ function chosenProcessing(architecture: Architecture, saes: readonly Sae[], choi
       `The SAEs were trained on different forms of the model: ${saes[0].hookOut} on ${showProcessing(wanted[0])}, ` +
         `${saes[other].hookOut} on ${
           showProcessing(wanted[other])
-        }; use them one at a time, or choose --processing default or none`,
+        }; use them one at a time, or choose \`processing: "default"\` or none`,
     );
   }
   return wanted[0];
@@ -101,7 +101,9 @@ export function resolvePrependBos(saes: readonly Sae[], choice?: boolean): boole
   if (choice !== undefined) return choice;
   const said = saes.map(({ config }) => config.prependBos).filter((value) => value !== undefined);
   if (new Set(said).size > 1) {
-    throw new RangeError("Some SAEs were trained with BOS and some without: choose --prepend-bos or --no-prepend-bos");
+    throw new RangeError(
+      "Some SAEs were trained with BOS and some without: choose `prependBos: true` or `prependBos: false`",
+    );
   }
   return said[0];
 }

@@ -59,7 +59,7 @@ export function specialTokenWarnings(
         `At position 0 ${l0[0]} features of the SAE at ${hook} are active, at the others ${
           others.toFixed(0)
         } on average: ` +
-          `if it was trained without BOS, leave special tokens out (--exclude-special-tokens)`,
+          "if it was trained without BOS, leave special tokens out (`excludeSpecialTokens: true`)",
       );
     }
   }
@@ -94,7 +94,7 @@ export async function tryOtherProcessing(
     if (!(then > now + BETTER_FIT)) return [];
     const choice = other === NO_PROCESSING ? "none" : "default";
     return [
-      `With ${showProcessing(other)} (--processing ${choice}) the SAE at ${hook} explains ${percent(then)}, not ${
+      `With ${showProcessing(other)} (\`processing: "${choice}"\`) the SAE at ${hook} explains ${percent(then)}, not ${
         percent(now)
       }`,
     ];

@@ -40,9 +40,9 @@ export interface PublishedFigures {
   readonly title: string;
   /** Who computed them, where they are printed. */
   readonly source: string;
-  /** As `--model` takes it. */
+  /** A name, directory or URL. */
   readonly model: string;
-  /** As `--sae` takes it. */
+  /** A name, directory or URL. */
   readonly sae: string;
   /** The form of the model. */
   readonly processing: ProcessingChoice;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { REQUEST_FIELDS } from "../../request/fields.ts";
-import { inWords, RequestError, sayFlag } from "../../request/request_error.ts";
+import { RequestError } from "../../request/request_error.ts";
+import { inFlags } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { type CommandSpec, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
 import { printData, stdoutScreen } from "../screen/output.ts";
@@ -53,12 +53,19 @@ export interface Command<Request> {
 export function defineCommand<S extends CommandSpec, Request extends object>(
   { spec, read, check, does: [module, name], startsModel = false }: CommandDefinition<S, Request>,
 ): Command<Request> {
+  /** The same error in the words of the command line. */
+  const said = (error: unknown): unknown => {
+    if (!(error instanceof Error)) return error;
+    const message = inFlags(error.message, spec.options);
+    if (message !== error.message) error.message = message;
+    return error;
+  };
   const readInFlags = (parsed: ParsedCommand<S>, given: Given): Request => {
     try {
       return read(parsed, given);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      throw new UsageError(inWords(error.message, { ...REQUEST_FIELDS, ...spec.options }, sayFlag));
+      throw new UsageError(inFlags(error.message, spec.options));
     }
   };
   return {
@@ -67,11 +74,15 @@ export function defineCommand<S extends CommandSpec, Request extends object>(
       const { width, isTerminal } = stdoutScreen();
       if (parsed.help) return await printData([helpText(spec, Math.min(100, width))]);
       const request = readInFlags(parsed, { args, isTerminal });
-      await checkOutputs(spec, parsed);
-      await check?.(request);
-      const early = { prompt: STDIN, ...request } as unknown as StartRequest;
-      const perform = { ...request, ...(startsModel ? { threads: startEarly(early) } : {}) };
-      await (await import(module.href))[name](perform);
+      try {
+        await checkOutputs(spec, parsed);
+        await check?.(request);
+        const early = { prompt: STDIN, ...request } as unknown as StartRequest;
+        const perform = { ...request, ...(startsModel ? { threads: startEarly(early) } : {}) };
+        await (await import(module.href))[name](perform);
+      } catch (error) {
+        throw said(error);
+      }
     },
     parseRequest: (args, isTerminal = stdoutScreen().isTerminal) =>
       readInFlags(parseCommand(spec, args), { args, isTerminal }),

@@ -18,7 +18,7 @@ import { printNote, stderrScreen, stdoutScreen } from "../screen/output.ts";
 import { withProgress } from "../screen/progress.ts";
 import { readPrompt } from "../args/prompt.ts";
 import { count, signed } from "../../report/figures.ts";
-import { bars, entry, heading, type Page } from "../screen/summary_layout.ts";
+import { bars, entry, heading, type Page, warningEntries } from "../screen/summary_layout.ts";
 import { tokenName } from "../../report/words.ts";
 import { writeTable } from "../screen/write_table.ts";
 
@@ -60,7 +60,7 @@ export async function ablate(request: AblateRequest): Promise<void> {
       strongestEffects(result, removed, explanations, screen) + "\n",
       ...agreement(removed, screen),
       ...together.map((all) => entry("Together", togetherWords(all, together.length > 1).split(" "), screen)),
-      ...warnings.map((text) => entry("Warning", printable(text).split(" "), screen, "yellow")),
+      ...warningEntries(warnings, screen),
     ];
     await printNote(lines.join("\n") + "\n\n");
   }

@@ -15,7 +15,7 @@ import { withProgress } from "../screen/progress.ts";
 import { inChat } from "../../request/chat.ts";
 import { readPrompt } from "../args/prompt.ts";
 import { count, plain } from "../../report/figures.ts";
-import { entry, heading, type Page } from "../screen/summary_layout.ts";
+import { entry, heading, type Page, warningEntries } from "../screen/summary_layout.ts";
 import { promptWords, tokenName } from "../../report/words.ts";
 import { writeTable } from "../screen/write_table.ts";
 
@@ -90,7 +90,7 @@ function report(
     entry("Prompt", promptWords(tokens), page),
     ...shown,
     ...(left > 0 ? [entry("", [`… and ${count(left, "more target")}`], page)] : []),
-    ...warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
+    ...warningEntries(warnings, page),
   ];
   return `${heading(printable(description), page)}\n\n${lines.join("\n")}\n\n`;
 }

@@ -10,7 +10,7 @@ import { attributeRequest } from "../../request/attribute.ts";
 import type { PromptRequest } from "../args/run_request.ts";
 import type { Opened } from "../open.ts";
 import { signed } from "../../report/figures.ts";
-import { detail, entry, heading, type Page } from "../screen/summary_layout.ts";
+import { detail, entry, heading, type Page, warningEntries } from "../screen/summary_layout.ts";
 import { methodWords, metricWords, placeWords, promptWords, tokenName } from "../../report/words.ts";
 
 /** Attributes as a request says; `positions`: of which rows will be shown. */
@@ -41,6 +41,6 @@ export async function explainedWords(result: Attribution, request: PromptRequest
     ...saes,
     entry("Method", methodWords(result), page),
     ...(request.includeErrorTerm ? [] : [detail("no error term: the SAEs' reconstructions are in place", page)]),
-    ...result.warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
+    ...warningEntries(result.warnings, page),
   ].join("\n");
 }

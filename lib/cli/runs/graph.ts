@@ -16,7 +16,7 @@ import { withProgress } from "../screen/progress.ts";
 import { inChat } from "../../request/chat.ts";
 import { readPrompt } from "../args/prompt.ts";
 import { count, percent } from "../../report/figures.ts";
-import { entry, heading, type Page } from "../screen/summary_layout.ts";
+import { entry, heading, type Page, warningEntries } from "../screen/summary_layout.ts";
 import { promptWords, tokenName } from "../../report/words.ts";
 
 /** Makes the graph and writes it. */
@@ -94,8 +94,7 @@ function report(
       ),
       page,
     ),
-    ...warnings.map((text) => entry("Warning", words(printable(text)), page, "yellow")),
-    ...(missing.length === 0 ? [] : [entry("Warning", words(missingWords(missing, nLayers)), page, "yellow")]),
+    ...warningEntries([...warnings, ...(missing.length === 0 ? [] : [missingWords(missing, nLayers)])], page),
   ];
   return `${heading(printable(description), page)}\n\n${lines.join("\n")}\n\n`;
 }

@@ -14,7 +14,7 @@ import { withProgress } from "../screen/progress.ts";
 import { readPrompt } from "../args/prompt.ts";
 import { percent } from "../../report/figures.ts";
 import { promptWords, tokenName } from "../../report/words.ts";
-import { entry, heading, type Page } from "../screen/summary_layout.ts";
+import { entry, heading, type Page, warningEntries } from "../screen/summary_layout.ts";
 import { writeTable } from "../screen/write_table.ts";
 
 /** Predicts and writes what was asked for. */
@@ -56,7 +56,7 @@ function predictionReport(
     ...(answer === undefined
       ? []
       : [entry("Answer", [name(answer), `(rank ${answer.rank}, 0 is the most probable)`], page)]),
-    ...warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
+    ...warningEntries(warnings, page),
   ];
   return `${heading(printable(description), page)}\n\n${lines.join("\n")}\n\n`;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { inFlags } from "../args/flags.ts";
 import { attributionHtml } from "../../report/html.ts";
 import { processingWords } from "../../report/words.ts";
 import { commandLine } from "../../request/command.ts";
@@ -38,6 +39,7 @@ export async function report(request: ReportRequest): Promise<void> {
       command: commandLine(["report", ...shownArgs(request, prompt)]),
       processing: processingWords(result, request),
       warnings: found.warnings,
+      words: (message) => inFlags(message),
     });
   });
   if (request.output === undefined) return await printData([html]);

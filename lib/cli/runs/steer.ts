@@ -20,7 +20,7 @@ import { printNote, stderrScreen, stdoutScreen } from "../screen/output.ts";
 import { withProgress } from "../screen/progress.ts";
 import { readPrompt } from "../args/prompt.ts";
 import { count, percent, plain, signed } from "../../report/figures.ts";
-import { detail, entry, heading, type Page } from "../screen/summary_layout.ts";
+import { detail, entry, heading, type Page, warningEntries } from "../screen/summary_layout.ts";
 import { promptWords, tokenName } from "../../report/words.ts";
 import type { SteerRequest } from "../commands/steer.ts";
 import { writeTable } from "../screen/write_table.ts";
@@ -57,7 +57,7 @@ export async function steerAndWrite(request: SteerRequest): Promise<void> {
       ...changedLines(result, explanations, saes.length > 1, screen),
       ...nextTokenLines(result, predictions, screen),
       ...metricLines(result, screen),
-      ...[...odd, ...warnings].map((text) => entry("Warning", printable(text).split(" "), screen, "yellow")),
+      ...warningEntries([...odd, ...warnings], screen),
     ];
     await printNote(lines.join("\n") + "\n\n");
   }

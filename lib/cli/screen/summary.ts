@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { inFlags } from "../args/flags.ts";
 import type { CheckSummary, HookCheck } from "../../attribution/trust/check.ts";
 import type { Prediction } from "../../attribution/run/predict.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
@@ -11,7 +12,7 @@ import { count, percent, plain, signed } from "../../report/figures.ts";
 import { printable } from "../../table/terminal.ts";
 import type { AttributeRequest } from "../commands/attribute.ts";
 import { excludedPositions } from "../files/exports.ts";
-import { detail, entry, heading, type Page } from "./summary_layout.ts";
+import { detail, entry, heading, type Page, warningEntries } from "./summary_layout.ts";
 import { accounts, perPosition, quickList, strongest } from "./summary_sae.ts";
 import { verifyLines } from "./summary_verification.ts";
 import {
@@ -61,7 +62,7 @@ export function attributionReport(input: ReportInput, page: Page): string {
     [
       entry("Method", methodWords(result), page),
       ...baselineMetric(result, page),
-      entry("Processing", processingWords(result, input.request).split(" "), page),
+      entry("Processing", inFlags(processingWords(result, input.request)).split(" "), page),
       ...excludedLines(result, page),
       ...saes.flatMap(([hook, sae]) => accounts(sae, saes.length > 1 ? printable(hook) : undefined, page)),
       ...trackedLines(result, page),
@@ -69,7 +70,7 @@ export function attributionReport(input: ReportInput, page: Page): string {
       ...verifyLines(input.verify, result.tokens, page),
       ...deviceLines(result, page),
       foot(input, page),
-      ...input.warnings.map((text) => entry("Warning", printable(text).split(" "), page, "yellow")),
+      ...warningEntries(input.warnings, page),
       ...saes.flatMap(([hook, sae]) => quickList(result.sae(hook), sae, metric.name)),
     ].join("\n"),
   ];

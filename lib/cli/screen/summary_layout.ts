@@ -5,7 +5,8 @@
  */
 import { styleText } from "node:util";
 import { signed } from "../../report/figures.ts";
-import { cutToWidth, displayWidth, drawBar } from "../../table/terminal.ts";
+import { cutToWidth, displayWidth, drawBar, printable } from "../../table/terminal.ts";
+import { inFlags } from "../args/flags.ts";
 
 /** Where the text beside a key begins. */
 const INDENT = 12;
@@ -38,6 +39,11 @@ export function entry(key: string, words: readonly string[], page: Page, style: 
   const lines = wrap(words, page.width - INDENT);
   const start = (i: number): string => i === 0 ? paint(style, key.padEnd(INDENT), page) : " ".repeat(INDENT);
   return lines.map((line, i) => start(i) + line.trimEnd()).join("\n");
+}
+
+/** What to look at, an entry each: the library's options are said as those of the command line. */
+export function warningEntries(warnings: readonly string[], page: Page): string[] {
+  return warnings.map((text) => entry("Warning", printable(inFlags(text)).split(" "), page, "yellow"));
 }
 
 /** Further lines of an entry, less prominent. */

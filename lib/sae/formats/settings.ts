@@ -58,10 +58,10 @@ export function makeConfig(settings: Settings, files: SaeFiles, options: LoadSae
   const hookIn = isTranscoder ? options.hookIn ?? settings.hook : options.hook ?? settings.hook;
   const hookOut = isTranscoder ? options.hook ?? settings.hookOut : undefined;
   if (hookIn === undefined && isTranscoder) {
-    throw new RangeError(`${files.location} does not say which hook the transcoder reads: give it (--hook-in HOOK)`);
+    throw new RangeError(`${files.location} does not say which hook the transcoder reads: give it (\`hookIn\` HOOK)`);
   }
   if (hookIn === undefined || (isTranscoder && hookOut === undefined)) {
-    throw new RangeError(`${files.location} does not say which hook it belongs to: give it (--sae PATH@HOOK)`);
+    throw new RangeError(`${files.location} does not say which hook it belongs to: give it (\`sae\` PATH@HOOK)`);
   }
   const json = {
     ...settings.own,
