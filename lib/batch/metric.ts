@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { makeMetric, type MetricChoice } from "../attribution/metric/make_metric.ts";
+import { makeMetric } from "../attribution/metric/make_metric.ts";
 import type { Metric, TokenRef } from "../attribution/metric/metrics.ts";
 import { METRIC_FIELDS } from "../request/fields.ts";
-import { chooseMetric } from "../request/metric.ts";
+import { readMetric, sidesReadBy } from "../request/metric.ts";
 import { inWords, RequestError, sayColumn } from "../request/request_error.ts";
-import type { MetricSettings } from "./settings.ts";
+import type { MetricValues } from "./settings.ts";
 
 /** The tokens that a prompt brings along. */
 export interface OwnTokens {
@@ -27,32 +27,31 @@ export interface OwnTokens {
  * ```ts
  * import { metricOf } from "./metric.ts";
  *
- * const run = { positive: [" golf"], negative: [" tennis"], positions: [-1] };
+ * const run = { posToken: [" golf"], negToken: [" tennis"] };
  * console.assert(metricOf(run, { negative: [" chess"] }).name === "logit_diff");
  * ```
  */
-export function metricOf(settings: MetricSettings, own: OwnTokens = {}): Metric {
-  const { positions, targetText: text, weighted } = settings;
-  if (text === undefined && weighted === undefined) return makeMetric(chosenBy(settings, own));
-  if (own.positive ?? own.negative) {
-    throw new RangeError("The prompt has tokens of its own, but the run's metric has none to choose: leave one out");
-  }
-  return text !== undefined
-    ? makeMetric({ kind: "target-text", positive: [], negative: [], positions, text })
-    : makeMetric({ kind: "weighted", positive: weighted!.tokens, negative: [], weights: weighted!.weights, positions });
-}
-
-/** What a prompt's tokens decide, where the run leaves it to them; those that the metric does not read are left alone. */
-function chosenBy({ kind: name, positive, negative, positions }: MetricSettings, own: OwnTokens): MetricChoice {
-  const reads = { positive: name !== "loss" && name !== "kl", negative: name === undefined || name === "logit-diff" };
+export function metricOf(run: MetricValues, own: OwnTokens = {}): Metric {
+  const reads = sidesReadBy(run.metric);
+  const values: MetricValues = {
+    ...run,
+    ...(reads.positive ? own.positive && { posToken: textsOf(own.positive), posId: idsOf(own.positive) } : NO_POSITIVE),
+    ...(reads.negative ? own.negative && { negToken: textsOf(own.negative), negId: idsOf(own.negative) } : NO_NEGATIVE),
+  };
   try {
-    return chooseMetric({
-      name,
-      positive: { tokens: reads.positive ? own.positive ?? positive : [], given: ["`posToken`"] },
-      negative: { tokens: reads.negative ? own.negative ?? negative : [], given: ["`negToken`"] },
-      positions: name === "loss" ? undefined : positions,
-    });
+    return makeMetric(readMetric(values));
   } catch (error) {
     throw error instanceof RequestError ? new RangeError(inWords(error.message, METRIC_FIELDS, sayColumn)) : error;
   }
+}
+
+/** What the metric does not read is left alone. */
+const [NO_POSITIVE, NO_NEGATIVE] = [{ posToken: [], posId: [] }, { negToken: [], negId: [] }];
+
+function textsOf(tokens: readonly TokenRef[]): string[] {
+  return tokens.filter((token) => typeof token === "string");
+}
+
+function idsOf(tokens: readonly TokenRef[]): number[] {
+  return tokens.filter((token) => typeof token === "number");
 }

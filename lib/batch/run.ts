@@ -58,7 +58,7 @@ async function beginRun(
     const write = (shard: number, lines: readonly Uint8Array[]): Promise<void> => store.write(inputName(shard), lines);
     const plan = await planInput(records, settings.shardSize, write, signal);
     if (plan.prompts === 0) throw new RangeError(`There are no prompts in ${input}`);
-    const manifest: Manifest = { schema_version: 2, settings, ...identity, input: plan };
+    const manifest: Manifest = { schema_version: 3, settings, ...identity, input: plan };
     await writeManifest(store, manifest);
     return { manifest, done: new Set() };
   } catch (error) {

@@ -3,13 +3,18 @@
  *
  * @module
  */
-import { quote } from "../quote.ts";
+import type { LongColumn } from "../attribution/result/long_table.ts";
 import { type InputRecord, toRecord } from "../batch/input/record.ts";
-import type { BatchSettings, SaeSettings } from "../batch/settings.ts";
-import { DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
+import { type BatchSettings, readDataSetRequest } from "../batch/settings.ts";
+import { DEFAULT_MODEL } from "../bundled.ts";
+import { quote } from "../quote.ts";
+import { REQUEST_FIELDS } from "../request/fields.ts";
+import { type FieldName, readJsonValues } from "../request/json.ts";
+import { refuseFields } from "../request/refused.ts";
+import { inWords, RequestError, sayProperty } from "../request/request_error.ts";
+import { defaultSaes, noSae, readSaes } from "../request/saes.ts";
 import { Fields } from "../weights/json/fields.ts";
 import { isRecord } from "../weights/json/json.ts";
-import { METRIC_NAMES } from "../attribution/metric/names.ts";
 
 /** A configuration that was read. */
 export interface CronConfig {
@@ -31,11 +36,14 @@ export interface CronConfig {
 const MOST_PROMPTS = 100_000;
 /** Rows of each prompt, unless the configuration says otherwise. */
 const DEFAULT_TOP = 100;
+/** By which runs are compared. */
+const COMPARED: readonly LongColumn[] = ["hook", "position", "feature", "attribution"];
 
 /**
  * Reads a configuration: `schedule` and `prompts` (objects as in a data set: `prompt` or `ids`, `id`, `pos_token`,
- * `neg_token`), and perhaps `name`, `model`, `revision`, `saes`, `metric`, `pos_token` and `neg_token` for prompts without their
- * own, `error_term`, `top` (rows of each prompt, 100), `results` (a directory) and `allow_hosts` (names of this server).
+ * `neg_token`), perhaps `name`, `results` (a directory) and `allow_hosts` (names of this server), and every property of a
+ * request that means something for several prompts, such as `model`, `saes`, `metric`, `method`, `chat` or `top` (rows of
+ * each prompt, 100). Of `columns`, those by which runs are compared are added.
  *
  * @throws {SyntaxError} naming the first thing that is wrong
  *
@@ -46,6 +54,7 @@ const DEFAULT_TOP = 100;
  * const { settings } = readConfig({
  *   schedule: "0 6 * * *",
  *   prompts: [{ prompt: " The capital of France is", pos_token: " Paris", neg_token: " Rome" }],
+ *   method: "relp",
  * });
  * console.assert(settings.model === "tiny-facts");
  * ```
@@ -99,38 +108,31 @@ function readPrompts(fields: Fields): InputRecord[] {
 }
 
 function readSettings(fields: Fields): BatchSettings {
-  const top = fields.integer("top", { min: 1 }) ?? DEFAULT_TOP;
-  const [positive, negative] = (["pos_token", "neg_token"] as const).map((key) => text(fields, key));
-  const model = text(fields, "model") ?? DEFAULT_MODEL;
-  return {
-    model,
-    revision: text(fields, "revision"),
-    saes: readSaes(fields, model),
-    metric: {
-      kind: fields.choice("metric", METRIC_NAMES),
-      positive: positive === undefined ? [] : [positive],
-      negative: negative === undefined ? [] : [negative],
-      positions: [-1],
-    },
-    method: "gradient",
-    includeErrorTerm: fields.flag("error_term") ?? true,
-    truncate: false,
-    processing: "sae",
-    processingFlags: {},
-    rows: { top, columns: ["hook", "position", "token", "feature", "activation", "attribution", "label"] },
-    format: "csv",
-    shardSize: 1,
-    device: "auto",
-    threads: 1,
-    weights: "streamed",
-  };
+  const isSome = (saes: unknown): saes is unknown => !Array.isArray(saes) || saes.length > 0;
+  fields.value("saes", isSome, "some, or leave it out");
+  const read = readJsonValues(fields, Object.keys(REQUEST_FIELDS) as FieldName[]);
+  const { values, order } = read;
+  const { model = DEFAULT_MODEL, top = DEFAULT_TOP, threads = 1, memoryLimit } = values;
+  const { weights = memoryLimit === undefined ? "streamed" : "auto" } = values;
+  try {
+    refuseFields(read, "schedule");
+    const saes = readSaes(order, defaultSaes(model));
+    if (saes.length === 0) throw noSae(model);
+    const request = readDataSetRequest({ ...values, model, top, threads, weights }, saes);
+    return { ...request, rows: { ...request.rows, columns: columnsOf(request) }, format: "csv", shardSize: 1 };
+  } catch (error) {
+    throw error instanceof RequestError ? wrong(inWords(error.message, REQUEST_FIELDS, sayProperty)) : error;
+  }
 }
 
-function readSaes(fields: Fields, model: string): SaeSettings[] {
-  const saes = fields.list("saes", isText, { what: "names, directories or URLs" });
-  if (saes?.length === 0) throw wrong("saes is empty: give some, or leave it out");
-  if (saes !== undefined) return saes.map((source) => ({ source }));
-  const bundled = findBundledModel(model);
-  if (bundled === undefined) throw wrong(`saes is missing: there is none that goes with ${model}`);
-  return [{ source: bundled.default_sae }];
+function columnsOf(
+  { rows, directEffect }: Pick<BatchSettings, "directEffect"> & { rows: Partial<BatchSettings["rows"]> },
+) {
+  const kind = rows.includeError ? ["kind"] as const : [];
+  const asked = rows.columns ?? [
+    ...["hook", ...kind, "position", "token", "feature", "activation", "attribution"] as const,
+    ...(directEffect ? ["direct_effect"] as const : []),
+    "label",
+  ];
+  return [...new Set([...asked, ...COMPARED, ...kind])];
 }

@@ -20,6 +20,8 @@
 import { readTextFile } from "../platform/read_text.ts";
 import { parseJson } from "../weights/json/json.ts";
 import { messageLine, quote } from "../quote.ts";
+import { REQUEST_FIELDS } from "../request/fields.ts";
+import { inWords, RequestError, sayProperty } from "../request/request_error.ts";
 import { bracketed, hostTest } from "../web/guard.ts";
 import { serveHttp } from "../web/node_http.ts";
 import { type CronConfig, readConfig } from "./config.ts";
@@ -120,7 +122,8 @@ async function main([path, ...options]: readonly string[]): Promise<void> {
 }
 
 function describeError(error: unknown): string {
-  return `error: ${messageLine(error)}`;
+  if (!(error instanceof RequestError)) return `error: ${messageLine(error)}`;
+  return `error: ${inWords(error.message, REQUEST_FIELDS, sayProperty)}`;
 }
 
 async function readJson(path: string): Promise<unknown> {

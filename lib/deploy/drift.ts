@@ -83,13 +83,13 @@ function askedOf({ token_ids, formula }: ScheduledPrompt): string {
   return JSON.stringify([token_ids, formula]);
 }
 
-/** Of these prompts, by prompt, hook, position and feature. */
+/** Of these prompts, by prompt, hook, kind, position and feature. */
 function attributions(
   { columns, rows }: Pick<ComparedRun, "columns" | "rows">,
   prompts: ReadonlySet<string>,
 ): Map<string, number> {
   const at = (name: string): number => columns.indexOf(name);
-  const keys = ["prompt_id", "hook", "position", "feature"].map(at);
+  const keys = ["prompt_id", "hook", "kind", "position", "feature"].filter((name) => columns.includes(name)).map(at);
   const value = at("attribution");
   const compared = rows.filter((row: readonly Cell[]) => prompts.has(String(row[keys[0]])));
   return new Map(compared.map((row) => [JSON.stringify(keys.map((i) => row[i])), Number(row[value])]));

@@ -7,8 +7,9 @@ import { longTable } from "../attribution/result/long_table.ts";
 import { attributeShard } from "../batch/shards/attribute_shard.ts";
 import { explainedBy } from "../batch/output/explained.ts";
 import { identify } from "../batch/shards/manifest.ts";
-import { openRun } from "../batch/open.ts";
+import { checkSettings } from "../batch/check_settings.ts";
 import { shownSettings } from "../batch/settings.ts";
+import { open } from "../request/open.ts";
 import type { Cell } from "../table/table.ts";
 import type { CronConfig } from "./config.ts";
 import { driftFrom, type ScheduledPrompt } from "./drift.ts";
@@ -39,8 +40,9 @@ export async function runScheduled(
   now: () => Date = () => new Date(),
 ): Promise<ScheduledRun> {
   const started = now();
-  await using opened = await openRun(settings);
+  await using opened = await open({ ...settings, manyPrompts: true });
   const { model, saes } = opened;
+  checkSettings(saes, settings);
   const { columns } = settings.rows;
   const prompts: ScheduledPrompt[] = [];
   const errors: { prompt_id: string; error: string }[] = [];
@@ -53,7 +55,7 @@ export async function runScheduled(
     }
     const { record, result } = outcome;
     prompts.push({ prompt_id, ...await explainedBy(record, result), metric: result.metric });
-    const table = await longTable(outcome.result, { ...settings.rows, columns });
+    const table = await longTable(result, settings.rows);
     for (const row of table.rows) rows.push([prompt_id, ...row]);
   }
   const run: ScheduledRun = {

@@ -62,7 +62,7 @@ export async function attributeRequest(
 }
 
 /** Prompts that a prompt is compared with are written as it is. */
-async function baselineInChat(
+export async function baselineInChat(
   model: Model,
   baseline: BaselineRequest,
   meanPrompts: readonly (string | readonly number[])[],

@@ -34,6 +34,14 @@ export interface MetricAsked {
 /** Metrics of nothing but the logits: no tokens to choose. */
 const WITHOUT_TOKENS: readonly MetricName[] = ["loss", "kl"];
 
+/** Which tokens a metric of this name reads; without a name, the tokens that are given decide. */
+export function sidesReadBy(name: MetricName | undefined): { readonly positive: boolean; readonly negative: boolean } {
+  return {
+    positive: name === undefined || !WITHOUT_TOKENS.includes(name),
+    negative: name === undefined || name === "logit-diff",
+  };
+}
+
 /**
  * The metric that fields ask for.
  *
@@ -120,7 +128,7 @@ function readWeight(name: "tokenWeight" | "idWeight", text: string): { token: To
  */
 export function chooseMetric({ name, positive, negative, positions }: MetricAsked): MetricRequest {
   const sides = { positive: positive.tokens, negative: negative.tokens, positions: positions ?? [-1] };
-  if (name !== undefined && WITHOUT_TOKENS.includes(name)) {
+  if (name !== undefined && !sidesReadBy(name).positive) {
     const [extra] = [positive, negative].flatMap(({ tokens, given }) => tokens.length > 0 ? given : []);
     if (extra !== undefined) throw new RequestError(`\`metric: "${name}"\` takes no tokens: leave out ${extra}`);
     if (name === "loss" && positions !== undefined) {

@@ -15,13 +15,13 @@ import {
   REQUEST_FIELDS,
   ROW_FIELDS,
 } from "./fields.ts";
-import type { FieldName } from "./json.ts";
-import { inWords, sayFlag } from "./request_error.ts";
+import type { FieldName, JsonValues } from "./json.ts";
+import { inWords, RequestError, sayFlag } from "./request_error.ts";
 
 /** Fields with the reason why they are not taken. */
 export type Refusals = Readonly<Partial<Record<FieldName, string>>>;
 
-/** The commands that run a request, and the requests of the local page's server. */
+/** The commands that run a request, schedules, and the requests of the local page's server. */
 export type FrontEnd =
   | "attribute"
   | "report"
@@ -29,13 +29,13 @@ export type FrontEnd =
   | "evaluate"
   | "batch"
   | "predict"
+  | "schedule"
   | "/api/attribute"
   | "/api/predict";
 
 /** Why a file that a request names is not opened. */
 export const NO_FILES = "a request cannot name files of the server's machine: leave it out";
 
-const ONE_PROMPT_ONLY = "prompts of a data set are compared with zero: run attribute for one prompt";
 const WHOLE_EFFECT = "the exact effect is the whole one, on every way to the metric: leave it out";
 
 const NOTHING_EXPLAINED: Refusals = {
@@ -77,8 +77,6 @@ export const REFUSED: Readonly<Record<FrontEnd, Refusals>> = {
   },
   batch: {
     tokenIds: "the prompts come from the input: give them there, in a column ids",
-    baseline: ONE_PROMPT_ONLY,
-    directEffect: ONE_PROMPT_ONLY,
     table: "rows, sums by feature and prompts are written all three, each in files of its own: leave it out",
   },
   predict: {
@@ -86,12 +84,37 @@ export const REFUSED: Readonly<Record<FrontEnd, Refusals>> = {
     hookIn: "the hook decides nothing about a prediction: leave it out",
     normScalingFactor: "the factor decides nothing about a prediction: leave it out",
   },
+  schedule: {
+    tokenIds: "every prompt has its own: give them there, as ids",
+    table: "runs are compared row by row: leave it out",
+    explanations: "runs are compared by their numbers, and labels are those that come with the SAE: leave it out",
+  },
   "/api/attribute": OF_THE_SERVER,
   "/api/predict": { ...NO_PREDICTION, ...OF_THE_SERVER },
 };
 
 function because(reason: string, fields: Readonly<Record<string, unknown>>): Refusals {
   return Object.fromEntries(Object.keys(fields).map((name) => [name, reason]));
+}
+
+/**
+ * Refuses fields that were given and are not taken.
+ *
+ * @throws {RequestError} naming the first, and why
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { refuseFields } from "./refused.ts";
+ *
+ * assert.throws(() => refuseFields({ values: { table: "features" }, order: [] }, "schedule"), /`table` is not taken here/);
+ * ```
+ */
+export function refuseFields({ values, order }: JsonValues, frontEnd: FrontEnd): void {
+  for (const name of [...Object.keys(values), ...order.map(([name]) => name)] as FieldName[]) {
+    const reason = REFUSED[frontEnd][name];
+    if (reason !== undefined) throw new RequestError(`\`${name}\` is not taken here: ${reason}`);
+  }
 }
 
 /**

@@ -93,19 +93,35 @@ export interface RunRequest extends ModelRequest, MethodRequest {
  * ```
  */
 export function readRunRequest(values: RequestValues, saes: readonly SaeRequest[]): RunRequest {
-  const { baseline = "zero", directEffect = false, includeErrorTerm = true } = values;
+  const request = readPlainRequest(values, saes);
   const metric = readMetric(values);
-  if (metric.kind === "kl" && includeErrorTerm) {
-    throw new RequestError('`metric: "kl"` is always 0 with the error term: add `includeErrorTerm: false`');
-  }
+  if (metric.kind === "kl") checkKl(request);
+  return { ...request, metric };
+}
+
+/**
+ * Refuses `kl` where it says nothing.
+ *
+ * @throws {RequestError} if it is always 0
+ */
+export function checkKl({ includeErrorTerm }: Pick<RunRequest, "includeErrorTerm">): void {
+  if (!includeErrorTerm) return;
+  throw new RequestError('`metric: "kl"` is always 0 with the error term: add `includeErrorTerm: false`');
+}
+
+/**
+ * The same without the metric.
+ *
+ * @throws {RequestError} if fields contradict each other or one is not understood
+ */
+export function readPlainRequest(values: RequestValues, saes: readonly SaeRequest[]): Omit<RunRequest, "metric"> {
   return {
     ...readModel(values),
     saes,
-    metric,
     ...readMethod(values),
-    baseline: readBaseline(baseline),
-    directEffect,
-    includeErrorTerm,
+    baseline: readBaseline(values.baseline ?? "zero"),
+    directEffect: values.directEffect ?? false,
+    includeErrorTerm: values.includeErrorTerm ?? true,
     rows: readRows(values),
   };
 }

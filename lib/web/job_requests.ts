@@ -6,7 +6,7 @@
 import { quote } from "../quote.ts";
 import { MODEL_FIELDS, REQUEST_FIELDS, type RequestValues, ROW_FIELDS } from "../request/fields.ts";
 import { type FieldName, type JsonLimits, readJsonValues } from "../request/json.ts";
-import { type FrontEnd, NO_FILES, REFUSED } from "../request/refused.ts";
+import { NO_FILES, refuseFields } from "../request/refused.ts";
 import { inWords, RequestError, sayProperty } from "../request/request_error.ts";
 import { readModel, readRunRequest } from "../request/request.ts";
 import { readSaes, type SaeRequest } from "../request/saes.ts";
@@ -129,19 +129,12 @@ function readRun(fields: Fields, kind: keyof typeof REQUEST_NAMES, defaults: Run
   const named = readJsonValues(fields, names.filter(isName), NAME_LIMITS);
   const read = readJsonValues(fields, names.filter((name) => !isName(name)), LIMITS);
   const given: RequestValues = { ...named.values, ...read.values };
-  refuse([...Object.keys(given), ...read.order.map(([name]) => name)] as FieldName[], `/api/${kind}`);
+  refuseFields({ values: given, order: read.order }, `/api/${kind}`);
   const values = { ...given, model: given.model ?? defaults.model };
   const isChosen = fields.value("saes", Array.isArray, "a list") !== undefined;
   const saes = readSaes(read.order, isChosen ? [] : defaults.saes(values.model));
   if (saes.length > MOST_SAES) throw new RequestError(`\`sae\` names ${saes.length}: give at most ${MOST_SAES}`);
   return { values, saes, prompt: readPrompt(fields, values.tokenIds) };
-}
-
-function refuse(given: readonly FieldName[], frontEnd: FrontEnd): void {
-  for (const name of given) {
-    const reason = REFUSED[frontEnd][name];
-    if (reason !== undefined) throw new RequestError(`\`${name}\` is not taken here: ${reason}`);
-  }
 }
 
 function readPrompt(fields: Fields, ids: readonly number[] | undefined): string | readonly number[] {

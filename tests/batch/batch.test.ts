@@ -283,6 +283,35 @@ Deno.test("what is wrong with a prompt is reported with its line; the others are
   });
 });
 
+Deno.test("a baseline and direct effects, as of single runs", async () => {
+  const [{ prompt, pos_token, neg_token }] = makePrompts(1);
+  const [baseline, longer] = [" Babe Ruth plays the sport of", " The capital of France is, as everybody knows, in"];
+  await inDirectory(async (directory) => {
+    const args = ["--baseline", `prompt:${baseline}`, "--direct-effect"];
+    const lines = toJsonLines([{ prompt, pos_token, neg_token }, { id: "longer", prompt: longer }]);
+    const { code, stderr } = await batch(directory, lines, "rows.csv", args);
+    assert.equal(code, 0, stderr);
+    await using model = await loadModel("tiny-facts", { threads: 1 });
+    await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+    const options = { saes: [sae], baseline: { prompt: baseline }, directEffect: true };
+    const result = await calculateFeatureAttribution(model, prompt, logitDiff(pos_token, neg_token), options);
+    const { columns, rows } = await longTable(result);
+    assert.equal(columns.at(-1), "direct_effect");
+    const want = toCsv({ columns: ["prompt_id", ...columns], rows: Array.from(rows, (row) => ["1", ...row]) });
+    assert.equal(await Deno.readTextFile(`${directory}/rows.csv`), want);
+    const { prompt_id, error } = JSON.parse(await Deno.readTextFile(`${directory}/rows.csv.run/errors.jsonl`));
+    assert.equal(prompt_id, "longer");
+    assert.match(error, /^The prompt has \d+ tokens, the baseline \d+: their positions are compared one by one/);
+    const other = await batch(directory, lines, "rows.csv", ["--baseline", "mean", "--direct-effect"]);
+    assert.match(other.stderr, /settings\.baseline/);
+    const transcoder = ["--direct-effect", "--sae", "tiny-facts/blocks.3.hook_resid_pre@blocks.3.hook_mlp_in"];
+    const nowhere = await batch(directory, lines, "none", transcoder);
+    assert.match(nowhere.stderr, /blocks\.3\.hook_mlp_in does not write into the residual stream/);
+    const beyond = await batch(directory, lines, "beyond", ["--features", "99999"]);
+    assert.deepEqual([beyond.code, /give --features from 0 to \d+/.test(beyond.stderr)], [2, true], beyond.stderr);
+  });
+});
+
 Deno.test("a run is not mixed with another", async () => {
   const prompts = makePrompts(4);
   await inDirectory(async (directory) => {
@@ -334,7 +363,7 @@ Deno.test("prompts from standard input", async () => {
 
 Deno.test("batch: its command line", () => {
   const request = parseRequest(["a.csv", "--output", "b/rows.parquet", "--pos-token", " golf", "--shard", "3/8"]);
-  assert.deepEqual([request.inputFormat, request.format, request.directory, request.file], [
+  assert.deepEqual([request.inputFormat, request.asked.format, request.directory, request.file], [
     "csv",
     "parquet",
     "b/rows.parquet.run",
@@ -344,9 +373,9 @@ Deno.test("batch: its command line", () => {
   assert.equal(parseRequest(["a.tsv", "--output", "b"]).inputFormat, "tsv");
   // Formats of inputs are no formats of tables: a directory.
   assert.equal(parseRequest(["a.csv", "--output", "b.tsv"]).file, undefined);
-  assert.deepEqual(request.metric, { positive: [" golf"], negative: [], positions: [-1] });
-  const weighted = parseRequest(["a.csv", "--output", "b", "--token-weight", " golf=2"]).metric.weighted;
-  assert.deepEqual(weighted, { tokens: [" golf"], weights: [2] });
+  assert.deepEqual(request.asked.metric, { posToken: [" golf"] });
+  const weighted = parseRequest(["a.csv", "--output", "b", "--token-weight", " golf=2"]).asked.metric;
+  assert.deepEqual(weighted, { tokenWeight: [" golf=2"] });
   const cases: [string[], RegExp][] = [
     [["--output", "b"], /^INPUT is missing/],
     [["a.csv"], /^--output is missing/],
@@ -360,7 +389,9 @@ Deno.test("batch: its command line", () => {
     [["a.csv", "--output", "b", "--queue", "redis://x", "--workers", "2"], /^--queue leaves the work to others/],
     [["a.csv", "--output", "b", "--metric", "loss", "--pos-token", "x"], /^--metric loss takes no tokens/],
     [["a.csv", "--output", "b", "--model", "m"], /^no SAE for m: give --sae/],
-    [["a.csv", "--output", "b", "--table", "features"], /--table/],
+    [["a.csv", "--output", "b", "--table", "features"], /^batch has no --table: rows, sums by feature and prompts/],
+    [["a.csv", "--output", "b", "--token-ids", "1"], /^batch has no --token-ids: the prompts come from the input/],
+    [["a.csv", "--output", "b", "--baseline", "mean:f"], /^--baseline is a mean over a file, which would run again/],
   ];
   for (const [args, pattern] of cases) {
     assert.throws(

@@ -189,11 +189,18 @@ Deno.test("a configuration that is wrong says where", () => {
     [{ ...CONFIG, prompts: [] }, /prompts is missing or empty/],
     [{ ...CONFIG, prompts: [GOLF, {}] }, /prompt 2: There is neither prompt nor ids/],
     [{ ...CONFIG, prompts: [GOLF, GOLF] }, /two prompts have the id "golf"/],
-    [{ ...CONFIG, model: "gpt2" }, /saes is missing: there is none that goes with gpt2/],
-    [{ ...CONFIG, saes: [1] }, /"saes" is \[1\]: give a list of names, directories or URLs/],
+    [
+      { ...CONFIG, model: "gpt2" },
+      /no SAE for gpt2: give "saes" with the name, directory or URL of one; saes gpt2 lists/,
+    ],
+    [{ ...CONFIG, saes: [1] }, /"saes" is \[1\]: give a list of SAEs, each a name or an object with source/],
     [{ ...CONFIG, metric: "logits" }, /"metric" is "logits": give one of logit-diff/],
     [{ ...CONFIG, top: 0 }, /"top" is 0: give a whole number from 1$/],
     [{ ...CONFIG, allow_hosts: ["http://a"] }, /"allow_hosts" is \["http:\/\/a"\]: give a list of names/],
+    [{ ...CONFIG, saes: [] }, /"saes" is \[\]: give /],
+    [{ ...CONFIG, steps: 3 }, /"steps" belongs to "method": "integrated-gradients": add that, or leave it out$/],
+    [{ ...CONFIG, baseline: "mean:f.txt" }, /"baseline" is a mean over a file/],
+    [{ ...CONFIG, metric: "kl", pos_token: " a" }, /"metric": "kl" takes no tokens: leave out "pos_token"$/],
     [{ ...CONFIG, error_term: "no" }, /"error_term" is "no": give true or false/],
   ];
   for (const [config, pattern] of cases) assert.throws(() => readConfig(config), pattern);

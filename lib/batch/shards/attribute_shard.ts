@@ -11,6 +11,7 @@ import type { Attribution } from "../../attribution/result/result.ts";
 import { runOptionsOf } from "../../attribution/run/run_options.ts";
 import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
+import { baselineInChat } from "../../request/attribute.ts";
 import { inChat } from "../../request/chat.ts";
 import { metricOf } from "../metric.ts";
 import type { InputRecord, PromptRecord } from "../input/record.ts";
@@ -38,7 +39,7 @@ export async function* attributeShard(
   records: readonly InputRecord[],
   settings: BatchSettings,
 ): AsyncGenerator<Outcome> {
-  const options = attributionOptions(saes, settings);
+  const options = await attributionOptions(model, saes, settings);
   let batch: Asked[] = [];
   let tokens = 0;
   for (const record of records) {
@@ -105,15 +106,20 @@ function messageOf(error: unknown): string {
 }
 
 /** The options of every prompt of a run. */
-export function attributionOptions(
+async function attributionOptions(
+  model: Model,
   saes: readonly Sae[],
-  settings: Omit<BatchSettings, "rows" | "metric" | "model" | "saes">,
-): AttributionOptions {
-  const { method, integration } = settings;
+  { method, integration, baseline, directEffect, chat, ...settings }: BatchSettings,
+): Promise<AttributionOptions> {
+  if (typeof baseline === "object" && "meanFile" in baseline) {
+    throw new TypeError("A mean over a file is of one prompt's run: readDataSetRequest refuses it");
+  }
   return {
     saes,
     method,
     integration,
+    baseline: await baselineInChat(model, baseline, [], chat),
+    directEffect,
     ...runOptionsOf(settings),
     diagnose: false,
   };

@@ -47,7 +47,7 @@ export interface Identity {
 /** `manifest.json`. */
 export interface Manifest extends Identity {
   /** Of this file. */
-  readonly schema_version: 2;
+  readonly schema_version: 3;
   /** What was asked for. */
   readonly settings: BatchSettings;
   /** What was read. */
@@ -98,7 +98,7 @@ export async function readManifest(store: Store): Promise<Manifest | undefined> 
     // reported below
   }
   if (
-    isRecord(value) && value.schema_version === 2 && isRecord(value.settings) &&
+    isRecord(value) && value.schema_version === 3 && isRecord(value.settings) &&
     ROW_FORMATS.includes(value.settings.format as RowFormat) && isInputPlan(value.input)
   ) {
     return value as unknown as Manifest;

@@ -134,7 +134,7 @@ async function* shardRows(
       continue;
     }
     const { result } = outcome;
-    const { rows } = await longTable(result, { ...settings.rows, columns });
+    const { rows } = await longTable(result, settings.rows);
     const marked = Array.from(rows, (row) => [id, ...row]);
     const metric = Number.isFinite(result.metric) ? result.metric : null;
     const asked = await explainedBy(outcome.record, result);

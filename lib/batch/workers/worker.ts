@@ -4,8 +4,8 @@
  * @module
  */
 import { firstDifference, identify } from "../shards/manifest.ts";
-import { openRun } from "../open.ts";
 import type { WorkerAnswer, WorkerStart } from "./runners.ts";
+import { open } from "../../request/open.ts";
 import { runShard, type ShardContext } from "../shards/shard.ts";
 import { directoryStore } from "../shards/store.ts";
 
@@ -31,7 +31,7 @@ scope.onmessage = ({ data }) => {
 async function answer(message: WorkerStart | { readonly shard: number }): Promise<WorkerAnswer> {
   if ("shard" in message) return { kind: "done", report: await runShard(context!, message.shard) };
   const { manifest, directory, verify } = message;
-  const { model, saes } = await openRun(message.settings ?? manifest.settings);
+  const { model, saes } = await open({ ...message.settings ?? manifest.settings, manyPrompts: true });
   if (verify) {
     const { schema_version: _, settings, input: __, ...before } = manifest;
     const difference = firstDifference(before, await identify(model, saes, settings));

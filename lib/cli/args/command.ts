@@ -57,6 +57,7 @@ export function defineCommand<S extends CommandSpec, Request extends object>(
   const said = (error: unknown): unknown => {
     if (!(error instanceof Error)) return error;
     const message = inFlags(error.message, spec.options);
+    if (error instanceof RequestError) return new UsageError(message);
     if (message !== error.message) error.message = message;
     return error;
   };
@@ -64,8 +65,7 @@ export function defineCommand<S extends CommandSpec, Request extends object>(
     try {
       return read(parsed, given);
     } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      throw new UsageError(inFlags(error.message, spec.options));
+      throw said(error);
     }
   };
   return {

@@ -5,34 +5,19 @@
  */
 import { basename } from "node:path";
 import type { InputFormat } from "../../batch/input/read.ts";
-import type { MetricSettings, RowFormat, RowSettings } from "../../batch/settings.ts";
+import { type AskedSettings, readDataSetRequest, ROW_FORMATS, type RowFormat } from "../../batch/settings.ts";
 import { type CommandSpec, type ParsedCommand, UsageError } from "../args/args.ts";
 import { quote } from "../../quote.ts";
-import {
-  CHAT_FIELDS,
-  ERROR_FIELDS,
-  EXCLUDE_FIELDS,
-  FLAG_FIELDS,
-  METHOD_FIELDS,
-  METRIC_FIELDS,
-  MODEL_FIELDS,
-  type RequestValues,
-  ROW_FIELDS,
-  RUN_FIELDS,
-  SAE_FIELDS,
-} from "../../request/fields.ts";
-import { readMetric } from "../../request/metric.ts";
-import { type MethodRequest, type ModelRequest, readMethod, readModel } from "../../request/request.ts";
-import { readRows } from "../../request/rows.ts";
-import { defaultSaes, noSae, readSaes, type SaeRequest } from "../../request/saes.ts";
+import { REQUEST_FIELDS } from "../../request/fields.ts";
+import { defaultSaes, noSae, readSaes } from "../../request/saes.ts";
 import { type Command, defineCommand } from "../args/command.ts";
 import { QUEUE_OPTION, readQueue } from "../args/queue.ts";
 import { DEVICE_OPTIONS } from "../args/run_request.ts";
 
 /** Everything that the command line asks for. */
-export interface BatchRequest extends ModelRequest, MethodRequest {
+export interface BatchRequest {
+  readonly asked: AskedSettings;
   readonly quiet: boolean;
-  readonly threads: number;
   /** Undefined: standard input. */
   readonly input: string | undefined;
   readonly inputFormat: InputFormat;
@@ -40,12 +25,6 @@ export interface BatchRequest extends ModelRequest, MethodRequest {
   readonly directory: string;
   /** One file for all rows too. */
   readonly file: string | undefined;
-  readonly format: RowFormat;
-  readonly saes: readonly SaeRequest[];
-  readonly metric: MetricSettings;
-  readonly includeErrorTerm: boolean;
-  readonly rows: RowSettings;
-  readonly shardSize: number;
   /** Of the shards, those with number `part` modulo `of`. */
   readonly share: { readonly part: number; readonly of: number };
   /** Undefined: as many as there are processors, at most 4. */
@@ -55,7 +34,6 @@ export interface BatchRequest extends ModelRequest, MethodRequest {
 }
 
 const INPUT_FORMATS: readonly InputFormat[] = ["csv", "tsv", "jsonl", "parquet", "txt"];
-const ROW_FORMATS: readonly RowFormat[] = ["csv", "jsonl", "parquet"];
 /** Formats by the endings of files. */
 const ENDINGS: Readonly<Record<string, InputFormat>> = {
   csv: "csv",
@@ -67,7 +45,8 @@ const ENDINGS: Readonly<Record<string, InputFormat>> = {
   txt: "txt",
 };
 
-const { table: _, ...LONG_ROW_FIELDS } = ROW_FIELDS;
+/** What is refused is not offered. */
+const { tokenIds: _, table: __, ...FIELDS } = REQUEST_FIELDS;
 
 const spec = {
   name: "batch",
@@ -102,18 +81,8 @@ const spec = {
       placeholder: "F",
       help: "how tables are written; by default from --output's ending, else csv",
     },
-    ...METRIC_FIELDS,
-    ...METHOD_FIELDS,
-    model: MODEL_FIELDS.model,
-    revision: MODEL_FIELDS.revision,
-    ...SAE_FIELDS,
-    ...CHAT_FIELDS,
-    ...RUN_FIELDS,
-    ...FLAG_FIELDS,
-    ...EXCLUDE_FIELDS,
-    ...ERROR_FIELDS,
-    ...LONG_ROW_FIELDS,
-    top: { ...ROW_FIELDS.top, help: "of each prompt, the K rows with the largest |attribution|" },
+    ...FIELDS,
+    top: { ...FIELDS.top, help: "of each prompt, the K rows with the largest |attribution|" },
     shardSize: {
       kind: "integer",
       placeholder: "N",
@@ -173,23 +142,16 @@ export async function run(args: readonly string[]): Promise<void> {
 function readRequest({ positionals: [input], values, order }: ParsedCommand<typeof spec>): BatchRequest {
   const saes = readSaes(order, defaultSaes(values.model));
   if (saes.length === 0) throw noSae(values.model);
-  const { table: _, ...rows } = readRows(values);
   if (values.queue !== undefined && (values.shard ?? values.workers) !== undefined) {
     throw new UsageError("--queue leaves the work to others: leave out --shard and --workers");
   }
+  const { format, ...places } = readOutput(values);
   return {
-    ...readModel(values),
-    ...readMethod(values),
+    asked: { ...readDataSetRequest(values, saes), format, shardSize: values.shardSize },
     quiet: values.quiet,
-    threads: values.threads,
     input: input === "-" ? undefined : input,
     inputFormat: readInputFormat(input, values.inputFormat),
-    ...readOutput(values),
-    saes,
-    metric: readMetricSettings(values),
-    includeErrorTerm: values.includeErrorTerm,
-    rows,
-    shardSize: values.shardSize,
+    ...places,
     share: readShare(values.shard),
     workers: values.workers,
     queue: values.queue === undefined ? undefined : readQueue(values.queue),
@@ -213,7 +175,7 @@ function readInputFormat(input: string, format: string | undefined): InputFormat
 
 function readOutput(
   { output, format }: { readonly output: string | undefined; readonly format: string | undefined },
-): Pick<BatchRequest, "directory" | "file" | "format"> {
+): Pick<BatchRequest, "directory" | "file"> & { readonly format: RowFormat } {
   if (output === undefined || output === "") {
     throw new UsageError("--output is missing: give a directory, or a file ending with .csv, .jsonl or .parquet");
   }
@@ -224,25 +186,6 @@ function readOutput(
     throw new UsageError(`--output ends with .${ending} and --format is ${format}: leave one of them out`);
   }
   return { directory: `${output}.run`, file: output, format: byEnding };
-}
-
-/** Tokens may come with the prompts, so that what is missing here is not wrong yet; what is too much is. */
-function readMetricSettings(values: RequestValues): MetricSettings {
-  const { metric: kind, posToken = [], posId = [], negToken = [], negId = [], tokenWeight = [], idWeight = [] } =
-    values;
-  const positive = [...posToken, ...posId];
-  const isOfItsOwn = tokenWeight.length + idWeight.length > 0 || values.targetText !== undefined || kind === "loss" ||
-    kind === "kl";
-  const isOfOneToken = kind !== undefined && kind !== "logit-diff" && positive.length > 0;
-  const read = isOfItsOwn || isOfOneToken ? readMetric(values) : undefined;
-  return {
-    ...(kind === undefined ? {} : { kind }),
-    positive: read?.weights === undefined ? positive : [],
-    negative: [...negToken, ...negId],
-    positions: values.metricPosition ?? [-1],
-    ...(read?.text === undefined ? {} : { targetText: read.text }),
-    ...(read?.weights === undefined ? {} : { weighted: { tokens: read.positive, weights: read.weights } }),
-  };
 }
 
 function readShare(text: string | undefined): { part: number; of: number } {

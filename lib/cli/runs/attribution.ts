@@ -9,7 +9,7 @@ import type { Model } from "../../model/model.ts";
 import { attributeRequest, type RunOptions, type ToAttribute } from "../../request/attribute.ts";
 import type { BaselineRequest } from "../../request/request.ts";
 import type { PromptRequest } from "../args/run_request.ts";
-import type { Opened } from "../open.ts";
+import type { Opened } from "../../request/open.ts";
 import { printNote } from "../screen/output.ts";
 import { readPromptFile } from "../files/prompt_file.ts";
 

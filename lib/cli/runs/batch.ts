@@ -7,11 +7,11 @@ import type { Explanations } from "../../attribution/result/long_table.ts";
 import { type Claim, claimDirectory } from "../../batch/shards/claim.ts";
 import { identify, type Manifest, readManifest } from "../../batch/shards/manifest.ts";
 import { type BatchSummary, doneShards, mergeShards } from "../../batch/output/merge.ts";
-import { openRun } from "../../batch/open.ts";
 import { type DeadShard, runPool } from "../../batch/workers/pool.ts";
 import { readRecords } from "../../batch/input/read.ts";
 import { pendingShards, type PreparedRun, prepareRun, sweepStore } from "../../batch/run.ts";
 import { threadRunner, workerRunner } from "../../batch/workers/runners.ts";
+import { checkSettings } from "../../batch/check_settings.ts";
 import { type BatchSettings, shownSettings } from "../../batch/settings.ts";
 import { directoryStore, type Store } from "../../batch/shards/store.ts";
 import { count } from "../../report/figures.ts";
@@ -19,7 +19,6 @@ import { printable } from "../../table/terminal.ts";
 import type { BatchRequest } from "../commands/batch.ts";
 import { batchProgress } from "../screen/batch_progress.ts";
 import {
-  checkSettings,
   checkShared,
   chooseWeights,
   numberOfWorkers,
@@ -29,6 +28,7 @@ import {
 } from "./batch_settings.ts";
 import { findExplanations } from "../files/explanations.ts";
 import { Interrupted, onInterrupt } from "../screen/interrupt.ts";
+import { open } from "../../request/open.ts";
 import { openShown } from "../open.ts";
 import { printNote, type Screen, stderrScreen } from "../screen/output.ts";
 import { withProgress } from "../screen/progress.ts";
@@ -95,9 +95,9 @@ async function begin(
 ): Promise<Begun> {
   // Nobody works for a queue yet, or is known to have stopped.
   if (claim.isAlone && request.queue === undefined) await sweepStore(store);
-  await using opened = await openShown({ ...request, weights: "streamed" }, screen);
+  await using opened = await openShown({ ...request.asked, weights: "streamed" }, screen);
   const settings = toSettings(request, opened, await chooseWeights(request, opened, store));
-  checkSettings(opened, settings);
+  checkSettings(opened.saes, settings);
   const shown = shownSettings(settings);
   if (request.queue !== undefined) checkShared(settings, shown);
   const { explanations, warnings } = await findExplanations(opened.saes, opened.requests);
@@ -134,7 +134,7 @@ async function work(
     if (request.queue === undefined) {
       const start = { manifest, settings, directory: request.directory, verify: false };
       const several = Math.min(numberOfWorkers(request), shards.length);
-      await using opened = several === 1 ? await openRun(settings) : undefined;
+      await using opened = several === 1 ? await open({ ...settings, manyPrompts: true }) : undefined;
       const runners = opened === undefined
         ? Array.from({ length: several }, () => workerRunner(start))
         : [threadRunner({ ...opened, manifest, store, signal })];

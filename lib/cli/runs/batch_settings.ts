@@ -11,9 +11,9 @@ import { findBundledModel, findBundledSae } from "../../bundled.ts";
 import { chooseBinding } from "../../model/stages/binding.ts";
 import type { WeightBinding } from "../../model/stages/stages.ts";
 import { availableMemory } from "../../platform/memory.ts";
+import type { Opened } from "../../request/open.ts";
 import { UsageError } from "../args/values.ts";
 import type { BatchRequest } from "../commands/batch.ts";
-import type { Opened } from "../open.ts";
 
 const MOST_DEFAULT_WORKERS = 4;
 
@@ -23,10 +23,10 @@ export async function chooseWeights(
   { model, saes }: Opened,
   store: Store,
 ): Promise<WeightBinding> {
-  const { weights, memoryLimit = availableMemory() / 2 } = request;
+  const { weights, memoryLimit = availableMemory() / 2 } = request.asked;
   if (weights !== "auto") return weights;
   const before = await readManifest(store);
-  if (before !== undefined) return before.settings.weights;
+  if (before !== undefined) return before.settings.weights === "resident" ? "resident" : "streamed";
   const saeBytes = saes.reduce((sum, { config: { dSae, dIn, dOut } }) => sum + 4 * dSae * (dIn + dOut), 0);
   const limit = memoryLimit / numberOfWorkers(request) - saeBytes;
   return chooseBinding("auto", model.architecture, model.runtime.device, limit);
@@ -38,58 +38,31 @@ export async function withAbsolutePlaces(request: BatchRequest): Promise<BatchRe
     if (isBundled || /^[a-z][a-z0-9+.-]+:\/\//i.test(name)) return name;
     return await Deno.stat(name).then(() => resolve(name), () => name);
   };
-  const { model, saes, directory } = request;
+  const { asked, directory } = request;
+  const { model, saes } = asked;
   return {
     ...request,
-    model: await place(model, findBundledModel(model) !== undefined),
-    saes: await Promise.all(saes.map(async (sae) => ({
-      ...sae,
-      source: await place(sae.source, findBundledSae(sae.source) !== undefined),
-    }))),
+    asked: {
+      ...asked,
+      model: await place(model, findBundledModel(model) !== undefined),
+      saes: await Promise.all(saes.map(async (sae) => ({
+        ...sae,
+        source: await place(sae.source, findBundledSae(sae.source) !== undefined),
+      }))),
+    },
     directory: resolve(directory),
   };
 }
 
-export function toSettings(request: BatchRequest, { saes, requests }: Opened, weights: WeightBinding): BatchSettings {
+/** What decides the result, of what a command line asks for. */
+export function toSettings({ asked }: BatchRequest, { saes }: Opened, weights: WeightBinding): BatchSettings {
   return {
-    model: request.model,
-    revision: request.revision,
-    saes: [...new Set(requests)].map(({ source, hook, hookIn, normScalingFactor }) => {
-      return { source, hook, hookIn, normScalingFactor };
-    }),
-    metric: request.metric,
-    method: request.method,
-    integration: request.integration,
-    includeErrorTerm: request.includeErrorTerm,
-    prependBos: request.prependBos,
-    truncate: request.truncate,
-    processing: request.processing,
-    processingFlags: request.processingFlags,
-    excludeSpecialTokens: request.excludeSpecialTokens,
-    chat: request.chat,
-    rows: { ...request.rows, columns: rowColumns(request.rows, saes.length) },
-    format: request.format,
-    shardSize: request.shardSize,
-    device: request.device,
-    threads: request.threads,
+    ...asked,
+    saes: asked.saes.map(({ explanations: _, ...sae }) => sae), // labels are put to features at the end
     weights,
+    memoryLimit: undefined,
+    rows: { ...asked.rows, columns: rowColumns(asked, saes.length) },
   };
-}
-
-/**
- * Refuses what would make every prompt fail.
- *
- * @throws {UsageError} if there is such a thing
- */
-export function checkSettings({ saes }: Opened, { rows: { features }, metric, includeErrorTerm }: BatchSettings): void {
-  const most = Math.max(...saes.map(({ config }) => config.dSae));
-  const beyond = features?.find((feature) => feature >= most);
-  if (beyond !== undefined) {
-    throw new UsageError(`there is no feature ${beyond}: the SAE has ${most}, give --features from 0 to ${most - 1}`);
-  }
-  if (metric.kind === "kl" && includeErrorTerm) {
-    throw new UsageError("--metric kl is always 0 with the error term: add --no-error-term");
-  }
 }
 
 /**
@@ -117,7 +90,7 @@ export function numberOfWorkers({ workers, queue }: BatchRequest): number {
  * @throws {UsageError} if the input or the labels are the output, or lie in the run's directory
  */
 export async function refuseOwnInput(
-  { input, saes, file, directory }: Pick<BatchRequest, "input" | "saes" | "file" | "directory">,
+  { input, asked: { saes }, file, directory }: Pick<BatchRequest, "input" | "asked" | "file" | "directory">,
 ): Promise<void> {
   const inside = await Deno.realPath(directory).catch(() => directory);
   for (const name of [input ?? "/dev/stdin", ...saes.flatMap(({ explanations = [] }) => explanations)]) {

@@ -8,7 +8,7 @@ import type { Attribution } from "../../attribution/result/result.ts";
 import { printable } from "../../table/terminal.ts";
 import { attributeRequest } from "../../request/attribute.ts";
 import type { PromptRequest } from "../args/run_request.ts";
-import type { Opened } from "../open.ts";
+import type { Opened } from "../../request/open.ts";
 import { signed } from "../../report/figures.ts";
 import { detail, entry, heading, type Page, warningEntries } from "../screen/summary_layout.ts";
 import { methodWords, metricWords, placeWords, promptWords, tokenName } from "../../report/words.ts";

@@ -1,0 +1,105 @@
+/**
+ * Opening what a request runs on.
+ *
+ * @module
+ */
+import { BUNDLED } from "../bundled.ts";
+import { loadModel, type Model } from "../model/model.ts";
+import { NotFound } from "../platform/errors.ts";
+import { fileSystem } from "../platform/files.ts";
+import { loadSaes } from "../sae/load.ts";
+import type { Sae } from "../sae/sae.ts";
+import { shownName } from "../weights/files/shown_name.ts";
+import type { DownloadProgress } from "../weights/hub/progress.ts";
+import type { ModelRequest } from "./request.ts";
+import { everyLayer, type SaeRequest } from "./saes.ts";
+
+/** A model and its SAEs, closed together. */
+export interface Opened extends AsyncDisposable {
+  readonly model: Model;
+  /** In the order of the request; of a cross-layer transcoder, all layers. */
+  readonly saes: readonly Sae[];
+  /** By SAE, what it was asked for by; several where one source has the layers of a cross-layer transcoder. */
+  readonly requests: readonly SaeRequest[];
+}
+
+/** What is opened. */
+export interface OpenRequest extends Pick<ModelRequest, "model" | "revision" | "device" | "threads"> {
+  readonly saes: readonly SaeRequest[];
+  /** Default `auto`. */
+  readonly weights?: ModelRequest["weights"];
+  /** Bytes. */
+  readonly memoryLimit?: number;
+  /** Weights may stay in memory: with `auto` those of the model, with `resident` those of the SAEs too. */
+  readonly manyPrompts?: boolean;
+  /** By prompt that will run, about how many tokens it has; 0 where that is not known. */
+  readonly tokens?: readonly number[];
+}
+
+/**
+ * Opens a model and SAEs; nothing stays open if one of them fails.
+ *
+ * @throws {NotFound} naming the bundled ones, if there is nothing of that name
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { open } from "./open.ts";
+ * import { readModel } from "./request.ts";
+ *
+ * const saes = [{ source: "tiny-facts/blocks.3.hook_resid_pre" }];
+ * await using opened = await open({ ...readModel({ model: "tiny-facts", threads: 1 }), saes });
+ * assert.equal(opened.saes[0].hookOut, "blocks.3.hook_resid_pre");
+ * ```
+ */
+export async function open(
+  { model: name, revision, device, threads, memoryLimit, weights: choice = "auto", ...request }: OpenRequest,
+  onProgress?: (progress: DownloadProgress) => void,
+): Promise<Opened> {
+  const { saes: asked, manyPrompts = false, tokens = [0] } = request;
+  const weights = choice === "auto" && !manyPrompts ? "streamed" : choice;
+  await using stack = new AsyncDisposableStack();
+  const opening = loadModel(name, { device, threads, weights, memoryLimit, revision, tokens, onProgress });
+  const model = stack.use(await withNames(name, Object.keys(BUNDLED), opening));
+  const saes: Sae[] = [];
+  const requests: SaeRequest[] = [];
+  const saeWeights = manyPrompts && choice === "resident" ? "resident" : "streamed";
+  for (const one of asked.flatMap((sae) => everyLayer(sae, model.architecture.config.nLayers))) {
+    const loaded = await openSaes(one, saeWeights);
+    saes.push(...loaded.map((sae) => stack.use(sae)));
+    requests.push(...loaded.map(() => one));
+    if (loaded.length > 1 && one.explanations !== undefined) {
+      throw new RangeError(
+        `${shownName(one.source)} is a cross-layer transcoder: \`explanations\` cannot say which layer it is about`,
+      );
+    }
+  }
+  const opened = stack.move();
+  return { model, saes, requests, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+function openSaes(
+  { source, hook, hookIn, normScalingFactor }: SaeRequest,
+  weights: "streamed" | "resident",
+): Promise<Sae[]> {
+  const bundled = Object.values(BUNDLED).flatMap(({ saes }) => Object.keys(saes));
+  return withNames(source, bundled, loadSaes(source, { hook, hookIn, normScalingFactor, weights }));
+}
+
+/** What is neither there nor a URL may be a misspelt name: the error then lists the bundled ones. */
+async function withNames<T>(source: string, bundled: readonly string[], opening: Promise<T>): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (!(error instanceof NotFound) || await exists(source)) throw error;
+    const names = bundled.join(", ");
+    throw new NotFound(`${error.message}: give a directory, a URL, or a bundled name (${names})`, {
+      cause: error,
+    });
+  }
+}
+
+async function exists(source: string): Promise<boolean> {
+  if (URL.canParse(source)) return true;
+  return await fileSystem.stat(source).then(() => true, () => false);
+}
