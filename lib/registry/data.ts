@@ -3,9 +3,22 @@
  *
  * @module
  */
+import { openSource } from "../weights/files/source.ts";
 
-/** What is said of a release that its SAEs share; names as in SAELens's directory. */
-export interface ReleaseFacts {
+const LISTS = new URL("../../models/registry/", import.meta.url);
+
+/** One SAE; names as in SAELens's directory. */
+export interface DirectorySae {
+  readonly id: string;
+  readonly path: string | number;
+  readonly neuronpedia?: string;
+  readonly l0?: number;
+  readonly variance_explained?: number;
+  readonly norm_scaling_factor?: number;
+}
+
+/** A release of SAEs. */
+export interface DirectoryRelease {
   readonly repo_id: string;
   readonly model: string;
   /** Which loader reads its files; null: SAELens's own format. */
@@ -13,25 +26,18 @@ export interface ReleaseFacts {
   /** Settings that go over those of its files. */
   readonly config_overrides?: Readonly<Record<string, unknown>>;
   readonly links?: Readonly<Record<string, string>>;
+  readonly saes: readonly DirectorySae[];
 }
 
-/** A release as `saes.json` has it: its SAEs are columns. */
-export interface PackedRelease extends ReleaseFacts {
-  readonly columns: Readonly<Record<string, string>>;
-  readonly integer_paths?: boolean;
-  /** Fields that no column takes, by row. */
-  readonly extra?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-}
-
-/** `saes.json`. */
+/** `saes.json.gz`. */
 export interface SaeData {
   /** Which version of SAELens it was made from. */
   readonly source: string;
   /** How many SAEs there are. */
   readonly saes: number;
-  /** Digest of the directory that the releases expand to. */
+  /** Digest of the directory. */
   readonly sha256: string;
-  readonly releases: Readonly<Record<string, PackedRelease>>;
+  readonly releases: Readonly<Record<string, DirectoryRelease>>;
 }
 
 /** A model in `models.json`. */
@@ -53,16 +59,21 @@ export interface ModelData {
 
 /** SAELens's public directory. */
 export function readSaeData(): Promise<SaeData> {
-  return readJson("saes.json");
+  return saeData ??= readPacked("saes.json.gz");
 }
+
+let saeData: Promise<SaeData> | undefined;
 
 /** TransformerLens's models, and those that SAEs are for. */
-export function readModelData(): Promise<ModelData> {
-  return readJson("models.json");
+export async function readModelData(): Promise<ModelData> {
+  // By a computed address: a literal one would make the data part of every program that imports this module.
+  const { href } = new URL("models.json", LISTS);
+  return (await import(href, { with: { type: "json" } })).default as ModelData;
 }
 
-/** By a computed address: a literal one would make the data part of every program that imports this module. */
-async function readJson<T>(file: string): Promise<T> {
-  const { href } = new URL(`../../models/registry/${file}`, import.meta.url);
-  return (await import(href, { with: { type: "json" } })).default as T;
+async function readPacked<T>(file: string): Promise<T> {
+  await using lists = openSource(LISTS);
+  const bytes = await lists.read(file, 0, await lists.size(file) ?? 0);
+  const text = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return await new Response(text).json() as T;
 }

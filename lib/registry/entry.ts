@@ -6,7 +6,7 @@
 import type { HubName } from "../weights/hub/names.ts";
 import { type Hooks, hooksOf } from "./hooks.ts";
 import { LOADERS } from "./loaders.ts";
-import type { DirectoryRelease, DirectorySae } from "./release.ts";
+import type { DirectoryRelease, DirectorySae } from "./data.ts";
 
 /** SAELens's own format: `cfg.json` and `sae_weights.safetensors`. */
 const DEFAULT_LOADER = "sae_lens";

@@ -10,7 +10,6 @@ import { nearestNames } from "../nearest_names.ts";
 import { readSaeData, type SaeData } from "./data.ts";
 import { hubEntry, modelOf, type SaeEntry, toEntry } from "./entry.ts";
 import { findModel, indexModels, wordTest } from "./models.ts";
-import { unpackRelease } from "./release.ts";
 
 export type { ListedSettings, SaeEntry } from "./entry.ts";
 export type { Hooks } from "./hooks.ts";
@@ -144,7 +143,7 @@ export async function countSaes(): Promise<ReadonlyMap<string, number>> {
   for (const [name, release] of Object.entries(releases)) {
     const model = modelOf(name, release);
     const official = index.find(model)?.name ?? model;
-    counts.set(official, (counts.get(official) ?? 0) + release.columns.id.split(" ").length);
+    counts.set(official, (counts.get(official) ?? 0) + release.saes.length);
   }
   return counts;
 }
@@ -162,8 +161,8 @@ async function modelTest(model: string): Promise<(name: string) => boolean> {
 }
 
 function entriesOf(data: SaeData, release: string): SaeEntry[] {
-  const unpacked = unpackRelease(data.releases[release]);
-  return unpacked.saes.map((sae) => toEntry(release, unpacked, sae));
+  const listed = data.releases[release];
+  return listed.saes.map((sae) => toEntry(release, listed, sae));
 }
 
 function allEntries(data: SaeData): SaeEntry[] {
