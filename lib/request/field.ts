@@ -53,8 +53,8 @@ export interface Field {
   max?: number;
   /** Its value names a file or directory that the command writes. */
   writes?: "file" | "directory";
-  /** Its value names a file that the command reads. */
-  reads?: boolean;
+  /** Its value names a file that the command reads; a pattern: where it fits, its first group does. */
+  reads?: true | RegExp;
   /** The option, if it is not the name in kebab case. */
   flag?: string;
   /** The property, if it is not the name in snake case. */

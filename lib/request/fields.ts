@@ -99,6 +99,7 @@ export const BASELINE_FIELDS = {
     kind: "string",
     placeholder: "B",
     default: "zero",
+    reads: /^mean:(.+)$/s,
     help: "what activations are compared with: zero, mean (over this prompt's positions after the first), mean:FILE " +
       "(over prompts, one per line), prompt:TEXT (of as many tokens), or ids:1,2,3",
   },
@@ -131,6 +132,7 @@ export const SAE_FIELDS = {
     kind: "string",
     multiple: true,
     placeholder: "S[@HOOK]",
+    reads: /^(.+?)(?:@[^@/\\]*)?$/s,
     json: "saes",
     help:
       "a bundled SAE (default: the bundled model's), or the directory, file or URL of one; @HOOK overrides its hook",

@@ -106,6 +106,11 @@ Deno.test("outputs: one file for two things, and a file that is read", () =>
         /^error: --output ".*prompts\.txt" is what is read too: give another file\n$/,
       ],
       [["attribute", PROMPT, "--explanations", prompts, "--summary", prompts], /is what is read too/],
+      [["attribute", PROMPT, "--baseline", `mean:${prompts}`, "--output", prompts], /is what is read too/],
+      [
+        ["attribute", PROMPT, "--sae", `${prompts}@blocks.3.hook_resid_pre`, "--output", prompts],
+        /is what is read too/,
+      ],
     ];
     for (const [args, message] of cases) {
       const { code, stderr } = await runCli(args);

@@ -60,8 +60,11 @@ function namedBy({ options }: CommandSpec, { values }: Parsed): Named[] {
 
 /** Files that the command line says are read. */
 function readBy({ options, positionals }: CommandSpec, { values, positionals: given }: Parsed): string[] {
-  const named = Object.entries(options).flatMap(([name, { reads }]) => reads ? [values[name] ?? []].flat() : []);
-  return [...given.filter((_, i) => positionals[i]?.reads), ...named].map(String);
+  const named = Object.entries(options).flatMap(([name, { reads }]) => {
+    const texts = reads === undefined ? [] : [values[name] ?? []].flat().map(String);
+    return reads instanceof RegExp ? texts.flatMap((text) => reads.exec(text)?.[1] ?? []) : texts;
+  });
+  return [...given.filter((_, i) => positionals[i]?.reads), ...named];
 }
 
 /** What the names of one file have in common; undefined for devices and pipes, which many may write to. */
