@@ -75,6 +75,13 @@ Deno.test("papers: links lead to files and headings that are there", async () =>
   assert.ok(links > 50, `${links} links are found`);
 });
 
+Deno.test("papers: files and folders that CONTRIBUTING.md names are there", async () => {
+  const named = (await read(`${ROOT}.github/CONTRIBUTING.md`)).matchAll(/`((?:lib|models|tests|\.ci)\/[^`\s]*)`/g);
+  const paths = [...named].map(([, path]) => path).filter((path) => !path.includes("NAME"));
+  for (const path of paths) await assert.doesNotReject(Deno.stat(ROOT + path), path);
+  assert.ok(paths.length > 30, `${paths.length} paths are found`);
+});
+
 Deno.test("papers: README.md is at most 200 lines, begins with the two commands, and links every page", async () => {
   const readme = await read(`${ROOT}README.md`);
   assert.ok(readme.split("\n").length - 1 <= 200);
