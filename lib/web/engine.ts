@@ -132,9 +132,9 @@ export class Engine implements AsyncDisposable {
     return this.#saes.use(JSON.stringify([asked, nLayers]), async () => {
       await using stack = new AsyncDisposableStack();
       const saes: Sae[] = [];
-      for (const { source, hook, hookIn, normScalingFactor } of everyLayer(asked, nLayers)) {
-        const { place, isPublic, onProgress } = this.#announce(source, tell);
-        const found = await loadSaes(place, { hook, hookIn, normScalingFactor, isPublic, onProgress });
+      const { place, isPublic, onProgress } = this.#announce(asked.source, tell);
+      for (const { source, hook, hookIn, normScalingFactor } of everyLayer({ ...asked, source: place }, nLayers)) {
+        const found = await loadSaes(source, { hook, hookIn, normScalingFactor, isPublic, onProgress });
         for (const sae of found) saes.push(stack.use(sae));
       }
       const opened = stack.move();

@@ -1,0 +1,137 @@
+/** Whatever one front end can be asked, all can; or one table says why not. And all answer the same. */
+import assert from "node:assert/strict";
+import { parseRequest as parseAblate } from "../../lib/cli/commands/ablate.ts";
+import { parseRequest as parseAttribute } from "../../lib/cli/commands/attribute.ts";
+import { parseRequest as parseBatch } from "../../lib/cli/commands/batch.ts";
+import { parseRequest as parseEvaluate } from "../../lib/cli/commands/evaluate.ts";
+import { parseRequest as parsePredict } from "../../lib/cli/commands/predict.ts";
+import { parseRequest as parseReport } from "../../lib/cli/commands/report.ts";
+import { type Asked, body, PROMPT } from "./asked.ts";
+import { requestArgs } from "../../lib/request/command.ts";
+import { type Field, flagOf, jsonNameOf } from "../../lib/request/field.ts";
+import { REQUEST_FIELDS } from "../../lib/request/fields.ts";
+import type { FieldName } from "../../lib/request/json.ts";
+import { type FrontEnd, REFUSED } from "../../lib/request/refused.ts";
+import { inWords, sayFlag, sayProperty } from "../../lib/request/request_error.ts";
+import { readAttribute, readPredict } from "../../lib/web/job_requests.ts";
+
+const SAE = "tiny-facts/blocks.3.hook_resid_pre";
+const DEFAULTS = { model: "tiny-facts", saes: () => [{ source: SAE }] };
+
+/** By field, a request that says it, and the same without it where that needs other fields. */
+const EXAMPLES: Readonly<Record<FieldName, readonly [given: Asked, without?: Asked]>> = {
+  posToken: [{ values: { posToken: [" golf"] } }],
+  negToken: [{ values: { posToken: [" golf"], negToken: [" tennis"] } }, { values: { posToken: [" golf"] } }],
+  posId: [{ values: { posId: [3] } }],
+  negId: [{ values: { posId: [3], negId: [4] } }, { values: { posId: [3] } }],
+  tokenWeight: [{ values: { tokenWeight: [" golf=0.5"] } }],
+  idWeight: [{ values: { idWeight: ["3=-2"] } }],
+  targetText: [{ values: { targetText: " golf" } }],
+  metric: [{ values: { metric: "loss" } }],
+  metricPosition: [{ values: { metricPosition: [-2] } }],
+  method: [{ values: { method: "relp" } }],
+  steps: [{ values: { method: "integrated-gradients", steps: 4 } }, { values: { method: "integrated-gradients" } }],
+  tolerance: [{ values: { method: "integrated-gradients", tolerance: 0.5 } }, {
+    values: { method: "integrated-gradients" },
+  }],
+  baseline: [{ values: { baseline: "mean" } }],
+  directEffect: [{ values: { directEffect: true } }],
+  tokenIds: [{ values: { tokenIds: [1, 2] } }],
+  model: [{ values: { model: "gpt2" }, saes: [{ source: "a" }] }, { saes: [{ source: "a" }] }],
+  revision: [{ values: { revision: "main" } }],
+  sae: [{ saes: [{ source: "tiny-facts/blocks.2.hook_resid_pre" }] }],
+  hookIn: [{ saes: [{ source: "a", hookIn: "blocks.1.hook_mlp_in" }] }, { saes: [{ source: "a" }] }],
+  normScalingFactor: [{ saes: [{ source: "a", normScalingFactor: 2 }] }, { saes: [{ source: "a" }] }],
+  explanations: [{ saes: [{ source: "a", explanations: ["labels.json"] }] }, { saes: [{ source: "a" }] }],
+  chat: [{ values: { chat: true } }],
+  system: [{ values: { chat: true, system: "Be brief." } }, { values: { chat: true } }],
+  assistantPrefix: [{ values: { chat: true, assistantPrefix: "I" } }, { values: { chat: true } }],
+  chatVariable: [{ values: { chat: true, chatVariable: ["deep=false"] } }, { values: { chat: true } }],
+  prependBos: [{ values: { prependBos: false } }],
+  truncate: [{ values: { truncate: true } }],
+  processing: [{ values: { processing: "none" } }],
+  foldLn: [{ values: { foldLn: false } }],
+  centerWritingWeights: [{ values: { centerWritingWeights: false } }],
+  centerUnembed: [{ values: { centerUnembed: false } }],
+  foldValueBiases: [{ values: { foldValueBiases: false } }],
+  excludeSpecialTokens: [{ values: { excludeSpecialTokens: false } }],
+  excludeTokenIds: [{ values: { excludeTokenIds: [5] } }],
+  includeErrorTerm: [{ values: { includeErrorTerm: false } }],
+  table: [{ values: { table: "features" } }],
+  positions: [{ values: { positions: "1:-1" } }],
+  features: [{ values: { features: [3] } }],
+  top: [{ values: { top: 7 } }],
+  includeError: [{ values: { includeError: true } }],
+  columns: [{ values: { columns: "feature,attribution" } }],
+  device: [{ values: { device: "wasm" } }],
+  threads: [{ values: { threads: 3 } }],
+  weights: [{ values: { weights: "resident" } }],
+  memoryLimit: [{ values: { memoryLimit: 2 } }],
+};
+
+const isOneOf = (name: string, names: Readonly<Record<string, unknown>>): boolean => Object.hasOwn(names, name);
+const isOfRows = (name: FieldName): boolean =>
+  ["table", "positions", "features", "top", "includeError", "columns"].includes(name);
+
+type Parse = (args: readonly string[], isTerminal?: boolean) => unknown;
+
+/** A command that reads a prompt as its argument, or something else. */
+function byArgs(parse: Parse, more: readonly string[] = [], first?: string): (asked: Asked) => unknown {
+  return ({ values = {}, saes }) => {
+    const prompt = first ?? (values.tokenIds === undefined ? PROMPT : undefined);
+    const { args: _, ...request } = parse([...requestArgs({ values, saes, prompt }), ...more], false) as {
+      args?: unknown;
+    };
+    return request;
+  };
+}
+
+/** The API; the fields as they were given are part of a job, and are no proof that they do something. */
+function byBody(read: typeof readAttribute | typeof readPredict): (asked: Asked) => unknown {
+  return (asked) => {
+    const isRows = Object.keys(asked.values ?? {}).some((name) => isOfRows(name as FieldName));
+    const rows = isRows && read === readAttribute ? { format: "csv" } : {};
+    const { values: _, ...job } = read({ ...body(asked), ...rows }, DEFAULTS);
+    return { ...job, format: undefined };
+  };
+}
+
+const READERS: Readonly<Record<FrontEnd, (asked: Asked) => unknown>> = {
+  attribute: byArgs(parseAttribute),
+  report: byArgs(parseReport),
+  ablate: byArgs(parseAblate),
+  evaluate: byArgs(parseEvaluate),
+  batch: byArgs(parseBatch, ["--output", "run"], "prompts.csv"),
+  predict: byArgs(parsePredict),
+  "/api/attribute": byBody(readAttribute),
+  "/api/predict": byBody(readPredict),
+};
+
+for (const [name, read] of Object.entries(READERS)) {
+  const refusals = REFUSED[name as FrontEnd];
+  Deno.test(`every field of a request is taken by ${name}, or refused with the table's reason`, async (t) => {
+    for (
+      const [field, [given, without = {}]] of Object.entries(EXAMPLES) as [FieldName, typeof EXAMPLES[FieldName]][]
+    ) {
+      await t.step(field, () => {
+        if (!isOneOf(field, refusals)) {
+          assert.notDeepEqual(JSON.stringify(read(given)), JSON.stringify(read(without)), "it changes nothing");
+          return;
+        }
+        const table: Field = REQUEST_FIELDS[field];
+        const isApi = name.startsWith("/");
+        const reason = inWords(refusals[field]!, REQUEST_FIELDS, isApi ? sayProperty : sayFlag);
+        const shown = isApi
+          ? `"${jsonNameOf(field, table)}" is not taken here: `
+          : `${name} has no --${table.negatable ? "no-" : ""}${flagOf(field, table)}: `;
+        assert.throws(() => read(given), (error: Error) => {
+          // Of several that are refused the first is named.
+          const first = Object.keys(given.values ?? {}).find((one) => isOneOf(one, refusals));
+          if (first !== undefined && first !== field) return / is not taken here: | has no --/.test(error.message);
+          assert.equal(error.message, shown + reason);
+          return true;
+        });
+      });
+    }
+  });
+}
