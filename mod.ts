@@ -58,6 +58,7 @@ export {
   loss,
   type Metric,
   type MetricContext,
+  type MetricGraph,
   type MetricOptions,
   prob,
   type ResolvedMetric,

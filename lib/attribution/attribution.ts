@@ -78,7 +78,7 @@ export async function calculateFeatureAttribution(
   checkAttributionOptions("calculateFeatureAttribution", options);
   checkTracked(options);
   const grads = await calculateAttributionGrads(model, prompt, metric, options);
-  return await attributionOf(model, metric, grads, options, started);
+  return await attributionOf(model, grads, options, started);
 }
 
 /**
@@ -137,13 +137,13 @@ async function attributionsOf(
 ): Promise<PromiseSettledResult<Attribution>[]> {
   const started = performance.now();
   const outcomes: PromiseSettledResult<Attribution>[] = [];
-  for (const [i, grads] of (await gradsOf(model, questions, options)).entries()) {
+  for (const grads of await gradsOf(model, questions, options)) {
     if (grads.status === "rejected") {
       outcomes.push(grads);
       continue;
     }
     const [outcome] = await Promise.allSettled([
-      attributionOf(model, questions[i].metric, grads.value, options, started),
+      attributionOf(model, grads.value, options, started),
     ]);
     outcomes.push(outcome);
   }
@@ -153,15 +153,14 @@ async function attributionsOf(
 /** From gradients to attributions. */
 async function attributionOf(
   model: Model,
-  { name: metricName }: Metric,
   grads: AttributionGrads,
   options: AttributionOptions,
   started: number,
 ): Promise<Attribution> {
   const { method = "gradient", trackHookPoints = [], includeErrorTerm = true } = options;
   const before = performance.now();
-  const compared = await runBaseline(model, options, grads, metricName);
-  const parts = { model, metricName, grads, includeErrorTerm };
+  const compared = await runBaseline(model, options, grads);
+  const parts = { model, grads, includeErrorTerm };
   const saes = await analyseSaes(parts, compared, options);
   const { diagnose = true, processingFlags } = options;
   const warnings = [
@@ -176,6 +175,7 @@ async function attributionOf(
   const now = performance.now();
   return await Attribution.create({
     ...parts,
+    metricName: grads.resolvedMetric.name,
     method,
     baseline: compared,
     saes,

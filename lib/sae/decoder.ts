@@ -51,7 +51,7 @@ export async function visitDecoderSlices(
  */
 export async function visitDecoderRows(
   { store, d }: Decoder,
-  { rows, offsets, features }: SparseActivations,
+  { rows, offsets, features }: Omit<SparseActivations, "values">,
   norms: Float32Array | undefined,
   visit: (decoderRow: Float32Array, entry: number, row: number) => void,
 ): Promise<void> {

@@ -56,6 +56,12 @@ export interface Sae extends AsyncDisposable {
   /** x̂ from activations, `[row, d_out]`; where there are several hooks to write, side by side `[row, hook · d_out]`. */
   decode(encoded: Encoded): Promise<Float32Array>;
   /**
+   * Rows of W_dec, `[feature, hook · d_out]`: what a feature writes where its activation and the scale are 1.
+   *
+   * @param norms by feature, what its row is divided by: an `Encoded`'s `decoderNorms`
+   */
+  decoderRows(features: readonly number[], norms?: Float32Array): Promise<Float32Array>;
+  /**
    * For each entry of the activations, the product of its decoder row with the gradient's row, times the scale.
    *
    * @param gradient `[row, d_out]`; where there are several hooks to write, side by side `[row, hook · d_out]`
@@ -225,6 +231,14 @@ export class TensorSae implements Sae {
       const bias = i - r * d < dOut ? normalized.bias[r * dOut + i - r * d] : 0; // of its own layer only
       return x * normalized.scale[r] + bias;
     });
+  }
+
+  async decoderRows(features: readonly number[], norms?: Float32Array): Promise<Float32Array> {
+    const { d } = this.#decoder;
+    const rows = new Float32Array(features.length * d);
+    const entries = { rows: 1, offsets: Uint32Array.of(0, features.length), features: Uint32Array.from(features) };
+    await visitDecoderRows(this.#decoder, entries, norms, (row, entry) => rows.set(row, entry * d));
+    return rows;
   }
 
   async activeGradients(

@@ -1,7 +1,7 @@
 /** Metrics of many copies at once, against one copy at a time. */
 import assert from "node:assert/strict";
 import { loadModel, logitDiff, logProb, loss, type Metric, weightedLogits } from "../../mod.ts";
-import { metricGradient, resolveMetric } from "../../lib/attribution/metric/value.ts";
+import { resolveMetric } from "../../lib/attribution/metric/value.ts";
 import { metricGradients, metricValues } from "../../lib/attribution/metric/value_of_copies.ts";
 import { relativeError, uniform } from "../graph/numbers.ts";
 import { DATA } from "./golden.ts";
@@ -31,13 +31,13 @@ for (const name of ["gpt2", "gemma2"]) { // gemma2 has a soft cap
       const all = { dims: [1, COPIES * rows, dModel], data: final };
       const resolved = await resolveMetric(model, metric, TOKENS, () => model.unembedding.logits(of(0)));
       const alone = [];
-      for (let i = 0; i < COPIES; i++) alone.push(await metricGradient(model, metric.name, resolved, of(i)));
-      const want = Float32Array.from(alone, ({ value }) => value);
+      for (let i = 0; i < COPIES; i++) alone.push(await metricGradients(model, resolved, of(i), 1));
+      const want = Float32Array.from(alone, ({ values: [value] }) => value);
       const gradients = Float32Array.from(alone.flatMap(({ gradient }) => [...gradient.data]));
       for (const bytes of [undefined, 2 * rows * dVocab * 4, 1]) {
-        const values = await metricValues(model, metric.name, resolved, all, COPIES, bytes);
+        const values = await metricValues(model, resolved, all, COPIES, bytes);
         assert.ok(relativeError(Float32Array.from(values), want) <= 1e-6, `${metric.name} ${bytes}`);
-        const found = await metricGradients(model, metric.name, resolved, all, COPIES, bytes);
+        const found = await metricGradients(model, resolved, all, COPIES, bytes);
         assert.deepEqual(found.values, values);
         assert.ok(relativeError(found.gradient.data, gradients) <= 2e-6, `${metric.name} ${bytes}: gradients`);
       }

@@ -219,7 +219,7 @@ Deno.test("frozen patterns: the derivative when every pattern is put back to wha
       },
     });
     const { final } = await model.chain.forward({ prompts: [PROMPT], processing, rows: [rows], replacements });
-    return await metricValue(model, metric.name, resolvedMetric, final);
+    return await metricValue(model, resolvedMetric, final);
   };
   const numeric = (await at(0.02) - await at(-0.02)) / 0.04;
   assert.ok(Math.abs(numeric - size) <= 2e-3 * size, `${numeric} by differences, not ${size}`);

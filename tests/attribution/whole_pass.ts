@@ -16,7 +16,7 @@ export async function effectFromPrompt(
   features: readonly FeatureAt[],
   downstream: DownstreamError = "recomputed",
 ): Promise<number> {
-  const { model, grads, includeErrorTerm, metricName } = result.parts;
+  const { model, grads, includeErrorTerm } = result.parts;
   const replacements = [...grads.saeRuns].flatMap(([name, run]): Replacement[] => {
     if (name === hook) return [without(run, features, includeErrorTerm)];
     if (includeErrorTerm && downstream === "recomputed") return [];
@@ -24,7 +24,7 @@ export async function effectFromPrompt(
   });
   const { tokens, processing, rows, resolvedMetric } = grads;
   const { final } = await model.chain.forward({ prompts: [tokens], processing, rows: [rows], replacements });
-  return result.metric - await metricValue(model, metricName, resolvedMetric, final);
+  return result.metric - await metricValue(model, resolvedMetric, final);
 }
 
 function without({ sae, encoded, saeIn, saeOut }: SaeRun, gone: readonly FeatureAt[], withError: boolean): Replacement {

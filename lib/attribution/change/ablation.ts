@@ -90,7 +90,8 @@ export async function ablateJointly(
   return await effectsOf(result.parts, hook, withoutGroups(run, groups), options);
 }
 
-async function* withoutEach(run: SaeRun, rows: readonly AttributionRow[]): AsyncGenerator<Float32Array> {
+/** By row, what putting its feature to 0 or to its baseline adds to what is written. */
+export async function* withoutEach(run: SaeRun, rows: readonly AttributionRow[]): AsyncGenerator<Float32Array> {
   for (let start = 0; start < rows.length; start += SINGLES) {
     const some = rows.slice(start, start + SINGLES);
     const changes = some.map(({ activation, baseline = 0, ...at }) => ({ ...at, by: baseline - activation }));

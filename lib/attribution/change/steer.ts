@@ -155,7 +155,7 @@ async function measure(
     return await model.unembedding.logits(final);
   };
   const resolved = await resolveMetric(model, metric, tokens, logits, withoutSaes);
-  const value = (final: FloatTensor): Promise<number> => metricValue(model, metric.name, resolved, final);
+  const value = (final: FloatTensor): Promise<number> => metricValue(model, resolved, final);
   return { name: metric.name, resolved, before: await value(before), after: await value(after) };
 }
 

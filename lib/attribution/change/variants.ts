@@ -41,7 +41,7 @@ export const VARIANT_OPTIONS: OptionKinds<VariantOptions> = { downstreamError: D
 export const EFFECT_OPTIONS: OptionKinds<EffectOptions> = { ...VARIANT_OPTIONS, metric: "any" };
 
 /** What of a run is needed to go on from its middle; an `Attribution`'s `parts` has it. */
-export type RunParts = Pick<AttributionParts, "model" | "metricName" | "grads" | "includeErrorTerm">;
+export type RunParts = Pick<AttributionParts, "model" | "grads" | "includeErrorTerm">;
 
 /** What of it the SAEs at other hooks need. */
 export type OtherSaes = Pick<RunParts, "model" | "includeErrorTerm"> & {
@@ -151,14 +151,14 @@ export async function effectsOf(
   parts: RunParts,
   hook: string,
   changes: Iterable<Float32Array> | AsyncIterable<Float32Array>,
-  { downstreamError = "recomputed", metric }: EffectOptions = {},
+  { downstreamError = "recomputed", metric }: { downstreamError?: Others; metric?: LogitsFunction } = {},
 ): Promise<number[]> {
-  const { model, grads, metricName } = parts;
+  const { model, grads } = parts;
   const resolved = metric ? resolvedFunction(metric) : grads.resolvedMetric;
   const effects: number[] = [];
   for await (const batch of inBatches(changes, Math.max(1, copiesAtOnce(model, grads.tokens.length) - 1))) {
     const state = await goOn(parts, hook, [...batch, new Float32Array(batch[0].length)], downstreamError);
-    const metrics = await metricValues(model, metricName, resolved, state.final, batch.length + 1);
+    const metrics = await metricValues(model, resolved, state.final, batch.length + 1);
     state.release();
     effects.push(...batch.map((_, i) => metrics[batch.length] - metrics[i]));
   }

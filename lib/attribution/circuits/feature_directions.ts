@@ -45,7 +45,7 @@ const ROUNDING = 1e-4;
  */
 export async function featureDirections(model: Model, sae: Sae, features: readonly number[]): Promise<Float32Array> {
   const { stage, local } = findHook(model.architecture, sae.hookOut);
-  const rows = await decoderRows(sae, features);
+  const rows = await sae.decoderRows(features);
   if (sae.hooksOut.every((hook) => IN_STREAM.test(hook))) return addedUp(rows, features.length, sae.config.dOut);
   const { nLayers } = model.architecture.config;
   const written = sae.hooksOut.length === 1 && Object.hasOwn(WRITTEN_BY, local) && stage >= 1 && stage <= nLayers
@@ -57,25 +57,6 @@ export async function featureDirections(model: Model, sae: Sae, features: readon
     `The SAE writes at ${sae.hookOut}, which is not added to the residual stream as it is: ` +
       "its features have no logits of their own",
   );
-}
-
-/** Rows of W_dec, `[feature, hook · d_out]`: what the SAE writes for a single feature that is 1. */
-function decoderRows(sae: Sae, features: readonly number[]): Promise<Float32Array> {
-  const n = features.length;
-  return sae.decode({
-    activations: {
-      rows: n,
-      offsets: Uint32Array.from({ length: n + 1 }, (_, i) => i),
-      features: Uint32Array.from(features),
-      values: new Float32Array(n).fill(1),
-    },
-    normalized: {
-      input: new Float32Array(),
-      factor: new Float32Array(n).fill(1),
-      scale: new Float32Array(n).fill(1),
-      bias: new Float32Array(n * sae.config.dOut),
-    },
-  });
 }
 
 /** What is written to several hooks side by side, `[feature, hook · d]`, all goes into the stream: `[feature, d]`. */

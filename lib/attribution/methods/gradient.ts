@@ -10,4 +10,9 @@ import type { Method } from "./method.ts";
  * It is not the effect of the ablation: where attention or a norm reacts to the feature, the two differ. Nor is it what
  * SAELens's `use_error_term` gives, which backpropagates through the SAE.
  */
-export const gradient: Method = { title: "activation × gradient", vjp: {} };
+export const gradient: Method = {
+  title: "activation × gradient",
+  vjp: {},
+  isDerivative: true,
+  summaryName: "gradient*activation",
+};

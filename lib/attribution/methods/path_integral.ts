@@ -86,7 +86,7 @@ class Path {
 
   /** The metric at some points, and the sum of its gradients there. */
   async gradients(at: readonly number[]): Promise<{ metrics: number[]; sum: Float64Array }> {
-    const { model, grads: { tokens, resolvedMetric }, metricName } = this.#parts;
+    const { model, grads: { tokens, resolvedMetric } } = this.#parts;
     const { sae } = this.#run;
     const metrics: number[] = [];
     const sum = new Float64Array(this.#change.length);
@@ -94,7 +94,7 @@ class Path {
     for (let start = 0; start < at.length; start += most) {
       const changes = at.slice(start, start + most).map((a) => this.#change.map((x) => (a - 1) * x));
       const state = await goOn(this.#parts, sae.hookOut, changes, "constant", true);
-      const found = await metricGradients(model, metricName, resolvedMetric, state.final, changes.length);
+      const found = await metricGradients(model, resolvedMetric, state.final, changes.length);
       const gradients = await model.chain.backward(state, found.gradient, sae.hooksOut);
       state.release();
       const written = sae.hooksOut.map((hook) => seenBy(sae, gradients.get(hook)!));

@@ -34,8 +34,8 @@ export interface MetricContext {
 /** A number from the logits `[row, d_vocab]` of a metric's rows, each minus its row's mean; it must not change them. */
 export type LogitsFunction = (logits: FloatTensor) => number;
 
-/** A metric whose tokens are known. */
-export interface ResolvedMetric {
+/** A metric's graph, and what it is about: its tokens are known. */
+export interface MetricGraph {
   /** For example `logits[-1, 13126] - logits[-1, 20790]`. */
   readonly formula: string;
   /** The tokens whose logits it reads; undefined: the whole vocabulary. */
@@ -44,8 +44,6 @@ export interface ResolvedMetric {
   readonly positive?: readonly number[];
   /** Those on the other side. */
   readonly negative?: readonly number[];
-  /** The texts that its tokens were given by. */
-  readonly answers?: readonly string[];
   /** Something that the user should know about how it was chosen. */
   readonly note?: string;
   /** Further inputs of its graph. */
@@ -54,6 +52,14 @@ export interface ResolvedMetric {
   readonly evaluate?: LogitsFunction;
   /** From logits `[row, column]` to a scalar. */
   build(logits: Value): Value;
+}
+
+/** A metric whose tokens are known. */
+export interface ResolvedMetric extends MetricGraph {
+  /** What outputs call it. */
+  readonly name: string;
+  /** The texts that its tokens were given by. */
+  readonly answers?: readonly string[];
 }
 
 /** A function of the logits. */
@@ -71,7 +77,7 @@ export interface Metric {
    */
   rows(tokens: number, appended: number): number[];
   /** Looks up its tokens. @throws {RangeError} if one is not a single token */
-  resolve(context: MetricContext): Promise<ResolvedMetric>;
+  resolve(context: MetricContext): Promise<MetricGraph>;
 }
 
 /** Where a metric reads. */
@@ -85,8 +91,8 @@ export type Position = NonNullable<MetricOptions["position"]>;
 
 /** A plain function as a metric, for where no gradient is taken. */
 export function functionMetric(evaluate: LogitsFunction, position: Position): Metric {
-  const name = evaluate.name || "function of the logits";
-  return { name, rows: atPositions(position), resolve: () => Promise.resolve(resolvedFunction(evaluate)) };
+  const resolved = resolvedFunction(evaluate);
+  return { name: resolved.name, rows: atPositions(position), resolve: () => Promise.resolve(resolved) };
 }
 
 /** The same, resolved. */
@@ -95,7 +101,7 @@ export function resolvedFunction(evaluate: LogitsFunction): ResolvedMetric {
   const build = (): never => {
     throw new TypeError(`The metric ${formula} is a plain function, which has no gradient: write it as a graphMetric`);
   };
-  return { formula, feeds: {}, evaluate, build };
+  return { name: formula, formula, feeds: {}, evaluate, build };
 }
 
 /**
@@ -157,7 +163,7 @@ export function showLogit(position: Position, ids: readonly number[]): string {
 }
 
 /** Σ weights · logits over the columns. */
-export function weightedSum(weights: readonly number[]): Pick<ResolvedMetric, "feeds" | "build"> {
+export function weightedSum(weights: readonly number[]): Pick<MetricGraph, "feeds" | "build"> {
   return {
     feeds: { weights: { dims: [1, weights.length], data: Float32Array.from(weights) } },
     build: (logits) => {
@@ -172,7 +178,7 @@ export function pickedAfter(
   token: number,
   rows: number,
   f: (x: Value) => Value,
-): Pick<ResolvedMetric, "feeds" | "build"> {
+): Pick<MetricGraph, "feeds" | "build"> {
   return pickedEach(new Array<number>(rows).fill(token), f, "sum");
 }
 
@@ -181,7 +187,7 @@ export function pickedEach(
   tokens: readonly number[],
   f: (logits: Value) => Value,
   how: "sum" | "negative mean",
-): Pick<ResolvedMetric, "feeds" | "build"> {
+): Pick<MetricGraph, "feeds" | "build"> {
   return {
     feeds: { picked: { dims: [tokens.length, 1], data: BigInt64Array.from(tokens, BigInt) } },
     build: (logits) => {

@@ -9,12 +9,12 @@ import type { Tensor } from "../../runtime/tensor.ts";
 import {
   atPositions,
   type Metric,
+  type MetricGraph,
   type MetricOptions,
   pickedAfter,
   pickedEach,
   type Position,
   positionOf,
-  type ResolvedMetric,
   showLogit,
   showSum,
   type TokenRef,
@@ -26,6 +26,7 @@ export type {
   LogitsFunction,
   Metric,
   MetricContext,
+  MetricGraph,
   MetricOptions,
   ResolvedMetric,
   TokenRef,
@@ -62,7 +63,7 @@ function resolvedDifference(
   positive: readonly number[],
   negative: readonly number[],
   note?: string,
-): ResolvedMetric {
+): MetricGraph {
   const both = positive.find((id) => negative.includes(id));
   if (both !== undefined) {
     throw new RangeError(`Token id ${both} is both positive and negative: its part of the metric would be 0`);

@@ -43,7 +43,7 @@ export async function resolveMetric(
     },
     tokenText: async (id) => (await model.describeTokens([id]))[0].text,
   });
-  return { ...resolved, answers: [...answers] };
+  return { ...resolved, name: metric.name, answers: [...answers] };
 }
 
 /** @throws {RangeError} if a text is not one token, or an id is not in the vocabulary */
@@ -59,37 +59,23 @@ async function tokenId(model: Model, token: TokenRef, byId: string): Promise<num
 /** The metric's value alone. */
 export async function metricValue(
   model: Model,
-  name: string,
   metric: ResolvedMetric,
   final: FloatTensor,
   logits?: LazyLogits,
 ): Promise<number> {
-  return await valueOf(model, name, metric, await logitsFor(model, metric, final, logits));
+  return await valueOf(model, metric, await logitsFor(model, metric, final, logits));
 }
 
 /** The metric's value alone, of logits `[row, column]`. @throws {TypeError} if a plain function gives no number */
 export async function valueOf(
   model: Model,
-  name: string,
   metric: ResolvedMetric,
   logits: FloatTensor,
 ): Promise<number> {
-  if (!metric.evaluate) return (await evaluateMetric(model, name, metric, logits)).value;
+  if (!metric.evaluate) return (await evaluateMetric(model, metric, logits)).value;
   const value: unknown = metric.evaluate(logits);
   if (typeof value === "number") return value;
   throw new TypeError(`The metric ${metric.formula} gave ${quote(value)}: return a number`);
-}
-
-/** The metric's value and its gradient at the final norm's output, `[1, row, d_model]`. */
-export async function metricGradient(
-  model: Model,
-  name: string,
-  metric: ResolvedMetric,
-  final: FloatTensor,
-  logits?: LazyLogits,
-): Promise<{ value: number; gradient: FloatTensor }> {
-  const { value, logitGradient, logits: read } = await run(model, name, metric, final, logits);
-  return { value, gradient: await gradientBelow(model, metric, logitGradient, read) };
 }
 
 /** The logits that a metric reads: all, or those of its few tokens. */
@@ -112,21 +98,9 @@ export function gradientBelow(
   return columns ? unembedding.gradientOf(logitGradient, columns, logits) : unembedding.gradient(logitGradient, logits);
 }
 
-async function run(
-  model: Model,
-  name: string,
-  metric: ResolvedMetric,
-  final: FloatTensor,
-  all?: LazyLogits,
-): Promise<{ value: number; logitGradient: FloatTensor; logits: FloatTensor }> {
-  const logits = await logitsFor(model, metric, final, all);
-  return { ...await evaluateMetric(model, name, metric, logits), logits };
-}
-
 /** The metric of logits `[row, column]`, and its gradient there. */
 export async function evaluateMetric(
   model: Model,
-  name: string,
   metric: ResolvedMetric,
   logits: FloatTensor,
 ): Promise<{ value: number; logitGradient: FloatTensor }> {
@@ -134,7 +108,7 @@ export async function evaluateMetric(
   const values = input("logits", [rows === 1 ? 1 : "row", width]);
   const metricValue = metric.build(values);
   const [gradientValue] = vjp([metricValue], [constant(1)], [values]);
-  if (!gradientValue) throw new TypeError(`The metric ${name} does not depend on the logits`);
+  if (!gradientValue) throw new TypeError(`The metric ${metric.name} does not depend on the logits`);
   const session = await model.runtime.session({ value: metricValue, gradient: gradientValue });
   const { value, gradient } = await session.run({ logits, ...metric.feeds });
   return { value: value.data[0] as number, logitGradient: gradient as FloatTensor };

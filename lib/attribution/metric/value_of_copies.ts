@@ -20,7 +20,6 @@ const LOGIT_BYTES = 64 * 2 ** 20;
  */
 export async function metricValues(
   model: Model,
-  name: string,
   metric: ResolvedMetric,
   final: FloatTensor,
   copies: number,
@@ -29,7 +28,7 @@ export async function metricValues(
   const values: number[] = [];
   for (const part of parts(model, metric, final, copies, logitBytes)) {
     const logits = await logitsFor(model, metric, part.final);
-    for (const one of split(logits, part.copies)) values.push(await valueOf(model, name, metric, one));
+    for (const one of split(logits, part.copies)) values.push(await valueOf(model, metric, one));
   }
   return values;
 }
@@ -37,7 +36,6 @@ export async function metricValues(
 /** The metric of every copy, and its gradients at the final norm's output, `[1, copy · row, d_model]`. */
 export async function metricGradients(
   model: Model,
-  name: string,
   metric: ResolvedMetric,
   final: FloatTensor,
   copies: number,
@@ -50,7 +48,7 @@ export async function metricGradients(
     const logits = await logitsFor(model, metric, part.final);
     const atLogits = { dims: logits.dims, data: new Float32Array(logits.data.length) };
     for (const [i, one] of split(logits, part.copies).entries()) {
-      const { value, logitGradient } = await evaluateMetric(model, name, metric, one);
+      const { value, logitGradient } = await evaluateMetric(model, metric, one);
       values.push(value);
       atLogits.data.set(logitGradient.data, i * one.data.length);
     }

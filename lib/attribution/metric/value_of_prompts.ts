@@ -10,8 +10,6 @@ import type { ResolvedMetric } from "./metrics.ts";
 
 /** A metric to read. */
 export interface MetricToRead {
-  /** Metrics of one name have one graph. */
-  readonly name: string;
   /** Undefined where it could not be resolved: its gradient is 0. */
   readonly metric: ResolvedMetric | undefined;
   /** The final norm's output at its rows, `[1, row, d_model]`. */
@@ -43,11 +41,11 @@ export async function readMetrics(
 ): Promise<MetricReading[]> {
   const readings: MetricReading[] = [];
   const whole = new Map<number, AtLogits>();
-  for (const [i, { name, metric, final }] of metrics.entries()) {
+  for (const [i, { metric, final }] of metrics.entries()) {
     readings[i] = { value: NaN, gradient: { dims: final.dims, data: new Float32Array(final.data.length) } };
     if (!metric) continue;
     const logits = await logitsFor(model, metric, final, () => logitsAt(i));
-    const { value, logitGradient } = await evaluateMetric(model, name, metric, logits);
+    const { value, logitGradient } = await evaluateMetric(model, metric, logits);
     if (metric.columns) readings[i] = { value, gradient: await gradientBelow(model, metric, logitGradient, logits) };
     else whole.set(i, { value, logits, logitGradient });
   }

@@ -5,6 +5,7 @@
  */
 import type { Processing } from "../../model/architecture.ts";
 import type { Sae } from "../../sae/sae.ts";
+import { findMethod } from "../methods/mod.ts";
 import type { ResolvedMetric } from "../metric/metrics.ts";
 import { processingFlags } from "../run/processing.ts";
 import type { Attribution } from "./result.ts";
@@ -31,8 +32,8 @@ import type { Attribution } from "./result.ts";
  * ```
  */
 export function emitPython(result: Attribution): string {
-  const { model, grads, saes, includeErrorTerm, metricName, method, baseline } = result.parts;
-  if (method !== "gradient") {
+  const { model, grads, saes, includeErrorTerm, method, baseline } = result.parts;
+  if (!findMethod(method).isDerivative) {
     throw new RangeError(`The method ${method} has no Python counterpart here: leave out \`emitPython\` or \`method\``);
   }
   if (baseline) {
@@ -93,7 +94,7 @@ ${decodeIsPart ? BESIDES : ""}${excluded.size > 0 ? PASSED : ""}    features[hoo
 hooks = [(source, keep) for hook, (_, source) in saes.items() if source != hook]
 logits = model.run_with_hooks(tokens, fwd_hooks=hooks + [(hook, splice) for hook in saes])[0]
 ${capped ? "" : "logits = logits - logits.mean(-1, keepdim=True)\n"}metric = ${
-    metricExpression(metricName, grads.resolvedMetric, grads.rows, grads.tokens)
+    metricExpression(grads.resolvedMetric, grads.rows, grads.tokens)
   }
 metric.backward()
 print("metric", metric.item(), file=sys.stderr)
@@ -154,8 +155,7 @@ function saeLine({ hookIn, hookOut, location, config: { normScalingFactor: k } }
 
 /** The metric on centred logits \`[position, d_vocab]\`. */
 function metricExpression(
-  name: string,
-  { columns, feeds, positive }: ResolvedMetric,
+  { name, columns, feeds, positive }: ResolvedMetric,
   rows: readonly number[],
   tokens: readonly number[],
 ): string {

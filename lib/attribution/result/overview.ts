@@ -10,7 +10,7 @@ const [TEXT, SAES, ROWS, WARNINGS] = [72, 8, 8, 3];
 
 /** What a result is about, and where the rest is found. */
 export function overview({ metric, tokens, warnings, parts }: ResultData): Readonly<Record<string, unknown>> {
-  const { metricName, method, grads: { resolvedMetric }, saes, trackHookPoints } = parts;
+  const { method, grads: { resolvedMetric }, saes, trackHookPoints } = parts;
   const hooks = [...saes.keys()];
   const rows = (hook: string, most: number): string[] =>
     saes.get(hook)!.rows.toSorted((a, b) => Math.abs(b.attribution) - Math.abs(a.attribution)).slice(0, most).map((
@@ -21,7 +21,7 @@ export function overview({ metric, tokens, warnings, parts }: ResultData): Reado
     );
   const [only] = hooks;
   return {
-    metric: `${metricName} = ${metric.toPrecision(6)}`,
+    metric: `${resolvedMetric.name} = ${metric.toPrecision(6)}`,
     formula: cut(resolvedMetric.formula),
     method,
     tokens: `${tokens.length}: ${cut(tokens.map((token) => token.text).join(""))}`,

@@ -14,7 +14,7 @@ import type { SaeAttribution } from "./sae_attribution.ts";
 export interface AttributionParts {
   /** The model. */
   readonly model: Model;
-  /** The metric's name. */
+  /** The metric's name, `grads.resolvedMetric.name`. */
   readonly metricName: string;
   /** How gradients were taken. */
   readonly method: MethodName;

@@ -6,6 +6,7 @@
 import { RUNTIME_VERSION } from "../../platform/environment.ts";
 import { peakMemory } from "../../platform/memory.ts";
 import { VERSION } from "../../version.ts";
+import { findMethod } from "../methods/mod.ts";
 import type { Integration } from "../methods/integrated_gradients.ts";
 import type { Prediction } from "../run/predict.ts";
 import { processingFlags } from "../run/processing.ts";
@@ -144,8 +145,8 @@ export interface DecompositionSummary {
 
 /** Figures of a run. */
 export function summarise(result: ResultData): Summary {
-  const { model, grads, saes, metricName, includeErrorTerm, method, timings } = result.parts;
-  const { formula, note } = grads.resolvedMetric;
+  const { model, grads, saes, includeErrorTerm, method, timings } = result.parts;
+  const { name, formula, note } = grads.resolvedMetric;
   return {
     schema_version: 1,
     model: {
@@ -156,9 +157,9 @@ export function summarise(result: ResultData): Summary {
       processing: processingFlags(grads.processing),
     },
     tokens: result.tokens.map(({ id, text, isSpecial }, position) => ({ position, id, text, is_special: isSpecial })),
-    metric: { name: metricName, formula, value: result.metric, ...(note === undefined ? {} : { note }) },
+    metric: { name, formula, value: result.metric, ...(note === undefined ? {} : { note }) },
     method: {
-      name: method === "gradient" ? "gradient*activation" : method,
+      name: findMethod(method).summaryName ?? method,
       error_term: includeErrorTerm,
       baseline: summariseBaseline(result),
     },

@@ -158,7 +158,7 @@ async function readQuestions(
   );
   const metrics = resolved.map((one) => one.status === "fulfilled" ? one.value : undefined);
   if (metrics.every((metric) => metric === undefined)) return { resolved };
-  const toRead = questions.map(({ metric: { name } }, i) => ({ name, metric: metrics[i], final: states[i].final }));
+  const toRead = metrics.map((metric, i) => ({ metric, final: states[i].final }));
   return { resolved, readings: await readMetrics(model, toRead, logitsAt) };
 }
 

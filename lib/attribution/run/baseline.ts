@@ -45,7 +45,6 @@ export async function runBaseline(
   model: Model,
   options: AttributionOptions,
   grads: AttributionGrads,
-  metricName: string,
 ): Promise<BaselineRun | undefined> {
   const { baseline = "zero" } = options;
   if (baseline === "zero" || grads.saeRuns.size === 0) return undefined;
@@ -56,7 +55,7 @@ export async function runBaseline(
   const tokens = grads.baselineTokens!;
   const { state, saeRuns } = await run(model, tokens, options, grads, excludedIn(grads));
   const saes = new Map([...saeRuns].map(([hook, other]) => [hook, onePrompt(grads.saeRuns.get(hook)!, other)]));
-  const metric = await metricValue(model, metricName, grads.resolvedMetric, state.final);
+  const metric = await metricValue(model, grads.resolvedMetric, state.final);
   return { name: "prompt", tokens, metric, saes };
 }
 

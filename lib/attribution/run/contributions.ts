@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Encoded } from "../../sae/sae.ts";
 import type { SparseActivations } from "../../sae/sparse.ts";
 import type { SaeRun } from "./apply.ts";
 
@@ -34,44 +33,44 @@ export function changesOf({ rows, offsets, features, values }: SparseActivations
 
 /** What each change alone adds to its position's row, `[change, d_out]`; of a cross-layer transcoder `[change, hook · d_out]`. */
 export function contributionRows(run: SaeRun, changes: readonly FeatureChange[]): Promise<Float32Array> {
-  const { scale } = run.encoded.normalized;
-  return decode(run, changes.map((change) => [change]), Float32Array.from(changes, ({ position }) => scale[position]));
+  return addUp(run, changes, changes.length, (i) => i);
 }
 
 /** What all changes together add, `[row, d_out]`; of a cross-layer transcoder `[row, hook · d_out]`. */
 export function contributionSum(run: SaeRun, changes: readonly FeatureChange[]): Promise<Float32Array> {
-  const { encoded: { activations: { rows }, normalized: { scale } } } = run;
-  const byRow: FeatureChange[][] = Array.from({ length: rows }, () => []);
-  for (const change of changes) byRow[change.position].push(change);
-  return decode(run, byRow, scale);
+  return addUp(run, changes, run.encoded.activations.rows, (i) => changes[i].position);
 }
 
-/** The decoder without its bias. */
-function decode(
-  { sae, encoded: { decoderNorms } }: SaeRun,
-  rows: readonly (readonly FeatureChange[])[],
-  scale: Float32Array,
+/** The most numbers of decoder rows in memory at once. */
+const DECODER_NUMBERS = 8 * 2 ** 20;
+
+/** Σ change · scale · W_dec over the changes of each row, features ascending. */
+async function addUp(
+  { sae, encoded: { decoderNorms, normalized: { scale } } }: SaeRun,
+  changes: readonly FeatureChange[],
+  rows: number,
+  rowOf: (change: number) => number,
 ): Promise<Float32Array> {
-  const all = rows.map((row) => row.toSorted((a, b) => a.feature - b.feature));
-  const offsets = new Uint32Array(rows.length + 1);
-  all.forEach((row, r) => offsets[r + 1] = offsets[r] + row.length);
-  const entries = all.flat();
-  const encoded: Encoded = {
-    activations: {
-      rows: rows.length,
-      offsets,
-      features: Uint32Array.from(entries, ({ feature }) => feature),
-      values: Float32Array.from(entries, ({ by }) => by),
-    },
-    normalized: {
-      input: new Float32Array(),
-      factor: new Float32Array(rows.length).fill(1),
-      scale,
-      bias: new Float32Array(rows.length * sae.config.dOut),
-    },
-    decoderNorms,
-  };
-  return sae.decode(encoded);
+  const d = sae.config.dOut * sae.hooksOut.length;
+  const sums = new Float64Array(rows * d);
+  const scales = new Float32Array(rows).fill(1);
+  const byFeature = Map.groupBy(changes.keys(), (i) => changes[i].feature);
+  const features = [...byFeature.keys()].sort((a, b) => a - b);
+  const most = Math.max(1, Math.floor(DECODER_NUMBERS / d));
+  for (let start = 0; start < features.length; start += most) {
+    const some = features.slice(start, start + most);
+    const written = await sae.decoderRows(some, decoderNorms);
+    for (const [at, feature] of some.entries()) {
+      const row = written.subarray(at * d, (at + 1) * d);
+      for (const i of byFeature.get(feature)!) {
+        const by = Math.fround(changes[i].by);
+        const first = rowOf(i) * d;
+        for (let j = 0; j < d; j++) sums[first + j] += by * row[j];
+        scales[rowOf(i)] = scale[changes[i].position];
+      }
+    }
+  }
+  return Float32Array.from(sums, (x, i) => x * scales[Math.floor(i / d)]);
 }
 
 /** The activation of any feature at any position of a run. */

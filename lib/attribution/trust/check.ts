@@ -3,11 +3,12 @@
  *
  * @module
  */
-import type { Replacement } from "../../model/stages/chain.ts";
 import type { Model } from "../../model/model.ts";
-import type { Sae } from "../../sae/sae.ts";
-import { apart, seenBy, withSeen } from "../run/apply.ts";
-import { metricValue } from "../metric/value.ts";
+import { withoutEach } from "../change/ablation.ts";
+import { cleanValue, effectsOf, runAt } from "../change/variants.ts";
+import { findMethod } from "../methods/mod.ts";
+import { sideBySide } from "../run/apply.ts";
+import { changesOf, contributionSum } from "../run/contributions.ts";
 import type { Attribution } from "../result/result.ts";
 import { type AttributionRow, type SaeAttribution, writtenByFeatures } from "../result/sae_attribution.ts";
 
@@ -72,8 +73,8 @@ const SMALLEST_METRIC = 0.05;
 
 /**
  * Checks a run: the gradient at every SAE against a central difference, the joint effect of its features against the
- * sum of their attributions; with a baseline also what patching the strongest features does. Costs five forward passes
- * per SAE, with a baseline sixteen, and reading the files once.
+ * sum of their attributions; with a baseline also what patching the strongest features does. What the other SAEs add
+ * stays what it was, as gradients see it. All runs go on from the SAE's hook; the SAEs must still be open.
  *
  * @example
  * ```ts
@@ -92,29 +93,9 @@ const SMALLEST_METRIC = 0.05;
  * ```
  */
 export async function checkAttribution(model: Model, result: Attribution): Promise<CheckSummary> {
-  const { saes, includeErrorTerm, method } = result.parts;
+  const { saes } = result.parts;
   const hooks: HookCheck[] = [];
-  for (const [hook, sae] of saes) {
-    const at = (value: () => Float32Array): Promise<number> => metricWith(model, result, hook, value, includeErrorTerm);
-    const { features, total } = sae.decomposition;
-    const inBaseline = await asInBaseline(sae, includeErrorTerm);
-    const { baseline } = sae;
-    hooks.push({
-      hook,
-      gradient_central_difference: method === "gradient"
-        ? await centralDifference(sae, result.metric, includeErrorTerm, at)
-        : null,
-      joint_ablation: { effect: result.metric - await at(() => inBaseline), sum_of_attributions: sum(features) },
-      ...(baseline
-        ? {
-          patching: {
-            whole_hook: { effect: result.metric - await at(() => baseline.saeIn), sum_of_attributions: sum(total) },
-            features: await patchFeatures(model, result, hook, strongest(sae.rows, PATCHED)),
-          },
-        }
-        : {}),
-    });
-  }
+  for (const hook of saes.keys()) hooks.push(await checkHook(model, result, hook));
   const notUsed = [
     [model.name, model.unused()] as const,
     ...[...saes.values()].map(({ run: { sae } }) => [sae.source, sae.unused ?? []] as const),
@@ -131,36 +112,66 @@ function under<T>(name: string, byFile: Readonly<Record<string, T>>): Record<str
   return Object.fromEntries(Object.entries(byFile).map(([file, value]) => [place(file), value]));
 }
 
+async function checkHook(model: Model, result: Attribution, hook: string): Promise<HookCheck> {
+  const { saes, includeErrorTerm, method } = result.parts;
+  const sae = saes.get(hook)!;
+  const { features, total } = sae.decomposition;
+  const value = cleanValue(sae.run, includeErrorTerm);
+  const effects = async (...changes: Float32Array[]): Promise<number[]> =>
+    await effectsOf(result.parts, hook, changes.map((change) => hereOnly(sae, change)), {
+      downstreamError: "constant",
+    });
+  const [joint] = await effects(await toBaseline(sae));
+  const { baseline } = sae;
+  const whole = baseline && (await effects(baseline.saeIn.map((x, i) => x - value[i])))[0];
+  return {
+    hook,
+    gradient_central_difference: findMethod(method).isDerivative
+      ? await centralDifference(sae.gradient, value, result.metric, effects)
+      : null,
+    joint_ablation: { effect: joint, sum_of_attributions: sum(features) },
+    ...(whole === undefined ? {} : {
+      patching: {
+        whole_hook: { effect: whole, sum_of_attributions: sum(total) },
+        features: await patchFeatures(model, result, hook, strongest(sae.rows, PATCHED)),
+      },
+    }),
+  };
+}
+
+/** A change at an SAE's own hook, and none at others that its features write. */
+function hereOnly({ run: { sae } }: SaeAttribution, change: Float32Array): Float32Array {
+  const none = sae.hooksOut.slice(1).map(() => new Float32Array(change.length));
+  return sideBySide([change, ...none], sae.config.dOut);
+}
+
 async function centralDifference(
-  { gradient, run }: SaeAttribution,
+  gradient: Float32Array,
+  value: Float32Array,
   metric: number,
-  includeErrorTerm: boolean,
-  metricAt: (value: () => Float32Array) => Promise<number>,
+  effects: (...changes: Float32Array[]) => Promise<number[]>,
 ): Promise<CentralDifference> {
-  const value = includeErrorTerm ? run.saeIn : run.saeOut;
   const analytic = norm(gradient);
   if (analytic === 0) return { analytic, numeric: 0, relative_error: 0 };
   const step = Math.min(
     LARGEST_STEP * norm(value),
     METRIC_STEP * Math.max(SMALLEST_METRIC, Math.abs(metric)) / analytic,
   );
-  const moved = (by: number): Promise<number> => metricAt(() => value.map((x, i) => x + by * gradient[i] / analytic));
-  const difference = async (h: number): Promise<number> => (await moved(h) - await moved(-h)) / (2 * h);
+  const steps = [step / 2, -step / 2, step, -step];
+  const [a, b, c, d] = await effects(...steps.map((by) => gradient.map((g) => by * g / analytic)));
+  const [half, whole] = [(b - a) / step, (d - c) / (2 * step)];
   // Richardson: the error of a central difference is c·h² + …; a metric that is far from linear needs it.
-  const numeric = (4 * await difference(step / 2) - await difference(step)) / 3;
+  const numeric = (4 * half - whole) / 3;
   return { analytic, numeric, relative_error: Math.abs(numeric - analytic) / analytic };
 }
 
-/** The hook's value with all features as in the baseline; bias and, with the error term, the error as they were. */
-async function asInBaseline({ run, baseline }: SaeAttribution, includeErrorTerm: boolean): Promise<Float32Array> {
-  const { saeIn, saeOut, encoded, sae } = run;
-  const { bias } = encoded.normalized;
-  const written = !baseline
-    ? bias
-    : sae.config.crossLayer !== undefined
-    ? bias.map((b, i) => b + writtenByFeatures(baseline, i)) // of other layers too
-    : await sae.decode({ ...encoded, activations: baseline.activations });
-  return includeErrorTerm ? written.map((x, i) => x + saeIn[i] - saeOut[i]) : written.slice();
+/** What putting all features that write at a hook to the baseline adds there; bias and error stay what they were. */
+async function toBaseline({ run, baseline, entries }: SaeAttribution): Promise<Float32Array> {
+  const { saeOut, encoded: { normalized: { bias } }, sae } = run;
+  if (sae.config.crossLayer !== undefined) { // features of other layers write here too
+    return saeOut.map((x, i) => writtenByFeatures(baseline, i) - (x - bias[i]));
+  }
+  return (await contributionSum(run, changesOf(entries))).map((x) => -x);
 }
 
 function strongest(rows: readonly AttributionRow[], most: number): AttributionRow[] {
@@ -169,7 +180,7 @@ function strongest(rows: readonly AttributionRow[], most: number): AttributionRo
 
 /**
  * Exact patching: for each row, metric − metric with that feature's activation as in the baseline (0 without one) and
- * everything else at the hook as it was. One forward pass per row; the SAE must still be open.
+ * everything else at the hook as it was. What the other SAEs add stays what it was; the SAE must still be open.
  *
  * @param rows of the result, at this hook
  *
@@ -200,77 +211,14 @@ export async function patchFeatures(
   hook: string,
   rows: readonly AttributionRow[],
 ): Promise<PatchedFeature[]> {
-  const { saes, includeErrorTerm } = result.parts;
-  const { run: { encoded, saeIn, saeOut, sae } } = saes.get(hook)!;
-  const value = includeErrorTerm ? saeIn : saeOut;
-  const d = sae.config.dOut;
-  const patched: PatchedFeature[] = [];
-  for (const { position, feature, activation, baseline = 0, attribution } of rows) {
-    const change = await sae.decode({
-      ...encoded,
-      activations: {
-        rows: 1,
-        offsets: new Uint32Array([0, 1]),
-        features: new Uint32Array([feature]),
-        values: new Float32Array([activation - baseline]),
-      },
-      normalized: {
-        ...encoded.normalized,
-        scale: encoded.normalized.scale.subarray(position, position + 1),
-        bias: new Float32Array(d),
-      },
-    });
-    const without = (part: Float32Array, from: Float32Array): Float32Array => {
-      const changed = from.slice();
-      part.forEach((x, i) => changed[position * d + i] -= x);
-      return changed;
-    };
-    const [own, ...above] = apart(change, sae.hooksOut.length, d);
-    const later = new Map(above.map((part, i) => [sae.hooksOut[i + 1], (x: Float32Array) => without(part, x)]));
-    const metric = await metricWith(model, result, hook, () => without(own, value), includeErrorTerm, later);
-    patched.push({ position, feature, attribution, effect: result.metric - metric });
-  }
-  return patched;
+  const parts = { ...result.parts, model };
+  const changes = withoutEach(runAt(parts, hook), rows);
+  const effects = await effectsOf(parts, hook, changes, { downstreamError: "constant" });
+  return rows.map(({ position, feature, attribution }, i) => ({ position, feature, attribution, effect: effects[i] }));
 }
 
 function sum(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0);
-}
-
-/**
- * The metric with what one SAE sees of its hook replaced. What the other SAEs add to the stream stays what it was, as
- * the gradient sees it.
- *
- * @param later changes at later hooks, which features of a cross-layer transcoder write too
- */
-async function metricWith(
-  model: Model,
-  result: Attribution,
-  hook: string,
-  value: () => Float32Array,
-  includeErrorTerm: boolean,
-  later: ReadonlyMap<string, (seen: Float32Array) => Float32Array> = new Map(),
-): Promise<number> {
-  const { saes, grads, metricName } = result.parts;
-  const replacements = [...saes].flatMap(([name, { run }]): Replacement[] => {
-    if (name === hook) return [replaceSeen(name, run.sae, value)];
-    const change = later.get(name) ?? ((x: Float32Array) => x);
-    if (includeErrorTerm) return later.has(name) ? [replaceSeen(name, run.sae, change)] : [];
-    return [replaceSeen(name, run.sae, (before) => change(before.map((x, i) => x + run.saeOut[i] - run.saeIn[i])))];
-  });
-  const { tokens, processing, rows, resolvedMetric } = grads;
-  const state = await model.chain.forward({ prompts: [tokens], processing, rows: [rows], replacements });
-  return await metricValue(model, metricName, resolvedMetric, state.final);
-}
-
-function replaceSeen(hook: string, sae: Sae, value: (seen: Float32Array) => Float32Array): Replacement {
-  return {
-    hook,
-    replace: (values) => {
-      const whole = values.get(hook)!;
-      return Promise.resolve(withSeen(sae, whole, value(seenBy(sae, whole))));
-    },
-  };
 }
 
 function norm(x: Float32Array): number {
