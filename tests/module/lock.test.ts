@@ -100,13 +100,29 @@ Deno.test("deno.lock holds the packages that the sources name, all with a versio
   for (const [name, { integrity }] of Object.entries(npm)) assert.match(integrity, CHECKSUM, name);
 });
 
-Deno.test("onnxruntime-node, which npm installs for the tests, is the README's, and its packages have checksums", () => {
+Deno.test("onnxruntime-node, which npm installs for the tests, is the guide's, and its packages have checksums", () => {
   const { packages } = JSON.parse(Deno.readTextFileSync(`${ROOT}.ci/onnxruntime-node/package-lock.json`));
   const { "": asked, ...installed } = packages as Record<string, { version: string; integrity?: string }>;
   const { version } = installed["node_modules/onnxruntime-node"];
   assert.deepEqual(asked, { dependencies: { "onnxruntime-node": version } });
-  assert.ok(Deno.readTextFileSync(`${ROOT}README.md`).includes(`npm install onnxruntime-node@${version}`));
+  const guide = Deno.readTextFileSync(`${ROOT}.github/guide/speed-and-devices.md`);
+  assert.ok(guide.includes(`npm install onnxruntime-node@${version}`));
   for (const [name, { integrity }] of Object.entries(installed)) assert.match(integrity ?? "", CHECKSUM, name);
+});
+
+Deno.test("what mod.ts is bundled with for browsers has deno.lock's versions and checksums", () => {
+  const { packages } = JSON.parse(Deno.readTextFileSync(`${ROOT}.ci/browser/package-lock.json`));
+  const { "": _, ...installed } = packages as Record<string, { version: string; integrity?: string }>;
+  const { npm } = readLock(ROOT);
+  let same = 0;
+  for (const [path, { version, integrity }] of Object.entries(installed)) {
+    assert.match(integrity ?? "", CHECKSUM, path);
+    const locked = npm[`${path.replace("node_modules/", "")}@${version}`];
+    if (locked === undefined) continue; // esbuild
+    assert.equal(integrity, locked.integrity, path);
+    same++;
+  }
+  assert.equal(same, 2);
 });
 
 Deno.test("a package that is not as deno.lock has it is refused, and a first command asks for one only", async () => {
