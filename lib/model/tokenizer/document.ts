@@ -3,11 +3,14 @@
  *
  * @module
  */
-import { excerpt, quote } from "../../quote.ts";
+import { quote } from "../../quote.ts";
+import { parseJson } from "../../weights/json/json.ts";
 import { Irregular, JsonScanner } from "./vocabulary/json_scanner.ts";
 import { isObject } from "./part.ts";
 import { ScoredVocabulary } from "./vocabulary/scored_vocabulary.ts";
 import { Merges, TextVocabulary } from "./vocabulary/vocabulary.ts";
+
+const ADVICE = "download it again from where the model comes from";
 
 /** What `tokenizer.json` says. */
 export interface TokenizerDocument {
@@ -25,7 +28,8 @@ export function readDocument(text: string): TokenizerDocument {
     return scan(text);
   } catch (error) {
     if (!(error instanceof Irregular || error instanceof SyntaxError)) throw error;
-    throw malformed("tokenizer.json", jsonFault(text) ?? error.message);
+    parse(text, "tokenizer.json"); // says where it is no JSON
+    throw malformed("tokenizer.json", error.message);
   }
 }
 
@@ -54,30 +58,29 @@ function scanEntries(scanner: JsonScanner, scanValue: (key: string) => object | 
   scanner.object(() => {
     const key = scanner.text();
     if (Object.hasOwn(found, key) || key === "__proto__") throw new Irregular(`it has ${quote(key)} twice`);
-    found[key] = scanValue(key) ?? JSON.parse(scanner.skip());
+    found[key] = scanValue(key) ?? parseJson(scanner.skip(), "tokenizer.json");
   });
   return found;
 }
 
 /** A JSON object of a small file. */
 export function parseObject(text: string, file: string): Record<string, unknown> {
-  const fault = jsonFault(text);
-  if (fault !== undefined) throw malformed(file, fault);
-  const value: unknown = JSON.parse(text);
+  const value = parse(text, file);
   if (!isObject(value)) throw malformed(file, "it is not a JSON object");
   return value;
 }
 
-function jsonFault(text: string): string | undefined {
+/** JSON whose nesting and number of values are bounded. */
+function parse(text: string, file: string): unknown {
   try {
-    JSON.parse(text);
-    return undefined;
+    return parseJson(text, file);
   } catch (error) {
-    return `it is not JSON (${excerpt(error instanceof Error ? error.message : String(error))})`;
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new SyntaxError(`${error.message}: ${ADVICE}`, { cause: error });
   }
 }
 
 /** What is thrown about a file that is damaged. */
 export function malformed(file: string, what: string): SyntaxError {
-  return new SyntaxError(`Cannot read ${file}: ${what}: download it again from where the model comes from`);
+  return new SyntaxError(`Cannot read ${file}: ${what}: ${ADVICE}`);
 }

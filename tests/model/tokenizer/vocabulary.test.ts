@@ -78,6 +78,9 @@ Deno.test("vocabulary: what is no tokenizer.json is one clear line", () => {
     ['{"model":{"vocab":{"a":0},"merges":[]}} x', /it is not JSON/],
     ['{"model":{"vocab":{"a":0 "b":1},"merges":[]}}', /it is not JSON/],
     ['{"model":{"vocab":{"a\n":0},"merges":[]}}', /it is not JSON/],
+    ["[".repeat(200), /it is nested more than 100 deep: download it again/],
+    [`{"model":${"[".repeat(101)}${"]".repeat(101)}}`, /it is nested more than 100 deep/],
+    [`{"added_tokens":[${"0,".repeat(4_000_000)}0]}`, /it has more than 4000000 values/],
   ];
   for (const [text, message] of broken) {
     assert.throws(() => readDocument(text), (error: unknown) => {
