@@ -110,7 +110,7 @@ export type {
 } from "./lib/attribution/methods/integrated_gradients.ts";
 export type { FeatureAt } from "./lib/attribution/run/contributions.ts";
 export type { DownstreamError } from "./lib/attribution/change/downstream_error.ts";
-export type { EffectOptions, VariantOptions } from "./lib/attribution/change/variants.ts";
+export type { EffectOptions, VariantOptions } from "./lib/attribution/change/rerun.ts";
 export type { Intervention, SteeredActivation } from "./lib/attribution/change/interventions.ts";
 export {
   steer,
@@ -125,7 +125,7 @@ export {
   verifyAttribution,
   type VerifyOptions,
   type VerifySummary,
-} from "./lib/attribution/trust/verification.ts";
+} from "./lib/attribution/trust/verify.ts";
 export {
   type Explanations,
   LONG_COLUMNS,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makeMetric } from "../attribution/metric/make_metric.ts";
+import { chosenMetric } from "../attribution/metric/chosen_metric.ts";
 import type { Metric, TokenRef } from "../attribution/metric/metrics.ts";
 import { METRIC_FIELDS } from "../request/fields.ts";
 import { readMetric, sidesReadBy } from "../request/metric.ts";
@@ -39,7 +39,7 @@ export function metricOf(run: MetricValues, own: OwnTokens = {}): Metric {
     ...(reads.negative ? own.negative && { negToken: textsOf(own.negative), negId: idsOf(own.negative) } : NO_NEGATIVE),
   };
   try {
-    return makeMetric(readMetric(values));
+    return chosenMetric(readMetric(values));
   } catch (error) {
     throw error instanceof RequestError ? new RangeError(inWords(error.message, METRIC_FIELDS, sayColumn)) : error;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import { calculateFeatureAttribution } from "../attribution/attribution.ts";
-import { makeMetric } from "../attribution/metric/make_metric.ts";
+import { chosenMetric } from "../attribution/metric/chosen_metric.ts";
 import { checkPositions, type Positions } from "../attribution/result/positions.ts";
 import { type Explanations, longTable } from "../attribution/result/long_table.ts";
 import type { Attribution } from "../attribution/result/result.ts";
@@ -45,7 +45,7 @@ export async function attributeRequest(
   { positions, ...more }: RunOptions,
 ): Promise<Attribution> {
   const prompt = await inChat(model, given, request.chat);
-  const metric = makeMetric(request.metric);
+  const metric = chosenMetric(request.metric);
   const options = { saes, ...runOptionsOf(request) };
   if (positions !== undefined) {
     const { tokens } = await tokenizeQuestion(model, { prompt, metric }, { ...options, diagnose: false });

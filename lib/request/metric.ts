@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { MetricChoice } from "../attribution/metric/make_metric.ts";
+import type { MetricChoice } from "../attribution/metric/chosen_metric.ts";
 import type { MetricName } from "../attribution/metric/names.ts";
 import type { TokenRef } from "../attribution/metric/metrics.ts";
 import { quote } from "../quote.ts";

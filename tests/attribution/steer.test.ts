@@ -11,7 +11,7 @@ import {
   steeredPredictions,
   type SteerOptions,
 } from "../../mod.ts";
-import { type SaeRun, seenBy, withSeen } from "../../lib/attribution/run/apply.ts";
+import { replaceHead, type SaeRun, selectHead } from "../../lib/attribution/run/apply.ts";
 import { calculateAttributionGrads } from "../../lib/attribution/run/attribution_grads.ts";
 import type { Replacement } from "../../lib/model/stages/chain.ts";
 import { openSource } from "../../lib/weights/files/source.ts";
@@ -150,8 +150,8 @@ function scaled(
     reads: [sae.hookIn],
     async replace(values) {
       const whole = values.get(sae.hookOut)!;
-      const now = seenBy(sae, whole);
-      const encoded = await sae.encode(model.runtime, seenBy(sae, values.get(sae.hookIn)!));
+      const now = selectHead(sae, whole);
+      const encoded = await sae.encode(model.runtime, selectHead(sae, values.get(sae.hookIn)!));
       const { offsets, features, values: acts } = encoded.activations;
       const plain = await sae.decode(encoded);
       const entry = offsets[at.position] +
@@ -159,7 +159,7 @@ function scaled(
       assert.equal(features[entry], at.feature);
       acts[entry] = change(acts[entry]);
       const changed = await sae.decode(encoded);
-      return withSeen(sae, whole, changed.map((x, i) => x + (withError ? now[i] - plain[i] : 0)));
+      return replaceHead(sae, whole, changed.map((x, i) => x + (withError ? now[i] - plain[i] : 0)));
     },
   };
 }

@@ -2,18 +2,18 @@
  * Exact ablation a second way: from the prompt, one feature and one pass at a time, the hook's value decoded anew without
  * the feature. Shares with the batched way the blocks' graphs and the SAE's encoder and decoder only.
  */
-import { type SaeRun, seenBy, withSeen } from "../../lib/attribution/run/apply.ts";
-import type { FeatureAt } from "../../lib/attribution/run/contributions.ts";
+import { replaceHead, type SaeRun, selectHead } from "../../lib/attribution/run/apply.ts";
+import type { AblatedFeature } from "../../lib/attribution/change/ablation.ts";
 import { metricValue } from "../../lib/attribution/metric/value.ts";
 import type { DownstreamError } from "../../lib/attribution/change/downstream_error.ts";
 import type { Replacement } from "../../lib/model/stages/chain.ts";
 import type { Attribution, Encoded } from "../../mod.ts";
 
-/** metric − metric(without the features at one hook). */
+/** metric − metric(without the features at one hook, or with them as in their baselines). */
 export async function effectFromPrompt(
   result: Attribution,
   hook: string,
-  features: readonly FeatureAt[],
+  features: readonly AblatedFeature[],
   downstream: DownstreamError = "recomputed",
 ): Promise<number> {
   const { model, grads, includeErrorTerm } = result.parts;
@@ -27,23 +27,43 @@ export async function effectFromPrompt(
   return result.metric - await metricValue(model, resolvedMetric, final);
 }
 
-function without({ sae, encoded, saeIn, saeOut }: SaeRun, gone: readonly FeatureAt[], withError: boolean): Replacement {
+function without(
+  { sae, encoded, saeIn, saeOut }: SaeRun,
+  gone: readonly AblatedFeature[],
+  withError: boolean,
+): Replacement {
   return {
     hook: sae.hookOut,
     async replace(values) {
-      const decoded = await sae.decode(zeroed(encoded, gone));
-      return withSeen(sae, values.get(sae.hookOut)!, decoded.map((x, i) => x + (withError ? saeIn[i] - saeOut[i] : 0)));
+      const decoded = await sae.decode(changed(encoded, gone));
+      return replaceHead(
+        sae,
+        values.get(sae.hookOut)!,
+        decoded.map((x, i) => x + (withError ? saeIn[i] - saeOut[i] : 0)),
+      );
     },
   };
 }
 
-function zeroed(encoded: Encoded, gone: readonly FeatureAt[]): Encoded {
-  const { offsets, features, values } = encoded.activations;
-  const kept = values.slice();
-  for (const { position, feature } of gone) {
-    for (let i = offsets[position]; i < offsets[position + 1]; i++) if (features[i] === feature) kept[i] = 0;
-  }
-  return { ...encoded, activations: { ...encoded.activations, values: kept } };
+/** The activations with some set to 0, or to their baselines. */
+function changed(encoded: Encoded, features: readonly AblatedFeature[]): Encoded {
+  const { rows, offsets, features: active, values } = encoded.activations;
+  const byRow = Array.from({ length: rows }, (_, row) => {
+    const entries = new Map<number, number>();
+    for (let i = offsets[row]; i < offsets[row + 1]; i++) entries.set(active[i], values[i]);
+    for (const { position, feature, baseline = 0 } of features) if (position === row) entries.set(feature, baseline);
+    return [...entries].sort(([a], [b]) => a - b);
+  });
+  const all = byRow.flat();
+  const starts = new Uint32Array(rows + 1);
+  byRow.forEach((row, r) => starts[r + 1] = starts[r] + row.length);
+  const activations = {
+    rows,
+    offsets: starts,
+    features: Uint32Array.from(all, ([feature]) => feature),
+    values: Float32Array.from(all, ([, value]) => value),
+  };
+  return { ...encoded, activations };
 }
 
 /** Another SAE on what comes in; with the error term, its error is that of the run. */
@@ -54,13 +74,13 @@ function again({ parts: { model } }: Attribution, run: SaeRun, withError: boolea
     reads: [sae.hookIn],
     async replace(values) {
       const whole = values.get(sae.hookOut)!;
-      const now = seenBy(sae, whole);
-      const decoded = await sae.decode(await sae.encode(model.runtime, seenBy(sae, values.get(sae.hookIn)!)));
+      const now = selectHead(sae, whole);
+      const decoded = await sae.decode(await sae.encode(model.runtime, selectHead(sae, values.get(sae.hookIn)!)));
       const d = sae.config.dOut;
       const value = decoded.map((x, i) =>
         excluded.has(Math.floor(i / d)) ? now[i] : x + (withError ? saeIn[i] - saeOut[i] : 0)
       );
-      return withSeen(sae, whole, value);
+      return replaceHead(sae, whole, value);
     },
   };
 }

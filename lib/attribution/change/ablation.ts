@@ -15,7 +15,7 @@ import {
 } from "../run/contributions.ts";
 import type { Attribution } from "../result/result.ts";
 import type { AttributionRow } from "../result/sae_attribution.ts";
-import { EFFECT_OPTIONS, type EffectOptions, effectsOf, runAt } from "./variants.ts";
+import { EFFECT_OPTIONS, type EffectOptions, effectsOf, runAt } from "./rerun.ts";
 
 /** An attribution beside the truth. */
 export interface AblationRow extends AttributionRow {
@@ -65,7 +65,7 @@ export async function ablateFeatures(
   options: EffectOptions = {},
 ): Promise<AblationRow[]> {
   checkOptions("ablateFeatures", options, EFFECT_OPTIONS);
-  const effects = await effectsOf(result.parts, hook, withoutEach(runAt(result.parts, hook), rows), options);
+  const effects = await effectsOf(result.parts, hook, singleAblations(runAt(result.parts, hook), rows), options);
   return rows.map((row, i) => ({ ...row, effect: effects[i] }));
 }
 
@@ -87,11 +87,11 @@ export async function ablateJointly(
   checkOptions("ablateJointly", options, EFFECT_OPTIONS);
   const run = runAt(result.parts, hook);
   for (const group of groups) for (const at of group) checkFeature(run, at);
-  return await effectsOf(result.parts, hook, withoutGroups(run, groups), options);
+  return await effectsOf(result.parts, hook, groupAblations(run, groups), options);
 }
 
 /** By row, what putting its feature to 0 or to its baseline adds to what is written. */
-export async function* withoutEach(run: SaeRun, rows: readonly AttributionRow[]): AsyncGenerator<Float32Array> {
+export async function* singleAblations(run: SaeRun, rows: readonly AttributionRow[]): AsyncGenerator<Float32Array> {
   for (let start = 0; start < rows.length; start += SINGLES) {
     const some = rows.slice(start, start + SINGLES);
     const changes = some.map(({ activation, baseline = 0, ...at }) => ({ ...at, by: baseline - activation }));
@@ -105,7 +105,7 @@ export async function* withoutEach(run: SaeRun, rows: readonly AttributionRow[])
   }
 }
 
-async function* withoutGroups(
+async function* groupAblations(
   run: SaeRun,
   groups: readonly (readonly AblatedFeature[])[],
 ): AsyncGenerator<Float32Array> {

@@ -7,7 +7,7 @@ import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { ForwardState, Replacement } from "../../model/stages/chain.ts";
 import type { Model } from "../../model/model.ts";
 import type { Encoded } from "../../sae/sae.ts";
-import { apart, type SaeRun, seenBy, withSeen } from "../run/apply.ts";
+import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/apply.ts";
 import { type RunWithSaes } from "../run/run_prompts.ts";
 import { activationsOf, checkFeature, contributionSum } from "../run/contributions.ts";
 import {
@@ -16,10 +16,10 @@ import {
   comesAfter,
   otherReplacements,
   type OtherSaes,
-  passThrough,
   refuseCrossLayer,
+  restoreExcluded,
   type VariantOptions,
-} from "./variants.ts";
+} from "./rerun.ts";
 
 /** A feature that is given another activation. */
 export interface Intervention {
@@ -130,7 +130,7 @@ export async function withChanges(
     changing(start, lowest, saeRuns.get(hook)!, async (run, value) => {
       const { list, written } = await change(run, planned.get(hook)!);
       made.set(hook, list);
-      const [own, ...later] = apart(written, run.sae.hooksOut.length, run.sae.config.dOut);
+      const [own, ...later] = splitHooks(written, run.sae.hooksOut.length, run.sae.config.dOut);
       later.forEach((part, i) => {
         const name = run.sae.hooksOut[i + 1];
         above.set(name, above.get(name)?.map((x, j) => x + part[j]) ?? part);
@@ -160,17 +160,21 @@ function changing(
     reads: isNew ? [sae.hookIn] : [],
     async replace(values) {
       const whole = values.get(sae.hookOut)!;
-      const encoded = isNew ? await sae.encode(model.runtime, seenBy(sae, values.get(sae.hookIn)!)) : run.encoded;
-      const value = sae.hookOut === lowest
-        ? cleanValue(run, includeErrorTerm)
-        : await comingIn(run, encoded, seenBy(sae, whole), includeErrorTerm, downstreamError === "frozen");
-      return withSeen(sae, whole, await changed({ ...run, encoded }, value));
+      const encoded = isNew ? await sae.encode(model.runtime, selectHead(sae, values.get(sae.hookIn)!)) : run.encoded;
+      const value = sae.hookOut === lowest ? cleanValue(run, includeErrorTerm) : await valueWithoutChanges(
+        run,
+        encoded,
+        selectHead(sae, whole),
+        includeErrorTerm,
+        downstreamError === "frozen",
+      );
+      return replaceHead(sae, whole, await changed({ ...run, encoded }, value));
     },
   };
 }
 
 /** What an SAE further up would let through if none of its own features were changed. */
-async function comingIn(
+async function valueWithoutChanges(
   run: SaeRun,
   encoded: Encoded,
   now: Float32Array,
@@ -180,7 +184,7 @@ async function comingIn(
   if (includeErrorTerm && !isFrozen) return now;
   const { sae, saeIn, saeOut } = run;
   const value = (await sae.decode(encoded)).map((x, i) => x + (includeErrorTerm ? saeIn[i] - saeOut[i] : 0));
-  passThrough(value, now, run);
+  restoreExcluded(value, now, run);
   return value;
 }
 

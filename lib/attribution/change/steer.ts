@@ -20,7 +20,7 @@ import {
 import { predictionOf, predictionsAt } from "../run/predict.ts";
 import { preparePrompt } from "../run/prompt.ts";
 import { SAE_RUN_OPTIONS, type SaeRunOptions } from "../run/run_options.ts";
-import { VARIANT_OPTIONS, type VariantOptions } from "./variants.ts";
+import { VARIANT_OPTIONS, type VariantOptions } from "./rerun.ts";
 
 /** Options of {@linkcode steer}. */
 export interface SteerOptions extends VariantOptions, SaeRunOptions {
@@ -48,7 +48,7 @@ export interface Steered {
   readonly position: number;
   /** Logits there without the interventions, `[1, d_vocab]`, minus their mean. */
   readonly before: FloatTensor;
-  /** The same with them. */
+  /** Logits there with the interventions. */
   readonly after: FloatTensor;
   /** The metric, if one was asked for. */
   readonly metric?: {

@@ -96,7 +96,7 @@ const MLP_OUT = /^blocks\.(\d+)\.hook_mlp_out$/;
  * As in circuit-tracer, the first position has no features and no errors, whatever token stands there, and of an
  * instruction-tuned Gemma 3 the first four; `excludeSpecialTokens` chooses others.
  *
- * @throws {RangeError} on a bad prompt, or an SAE that is no transcoder from a block to its `hook_mlp_out`
+ * @throws {RangeError} on a bad prompt, or an SAE that is not a transcoder from a block to its `hook_mlp_out`
  *
  * @example
  * ```ts
@@ -203,7 +203,7 @@ function firstPositions({ name, architecture: { family } }: Model, saes: readonl
 interface Columns {
   /** Nodes before the logits. */
   readonly n: number;
-  /** By node of the run; −1 for those that are no nodes of the graph. */
+  /** By node of the run; −1 for those that are not nodes of the graph. */
   readonly at: Int32Array;
   readonly features: readonly GraphFeature[];
 }
@@ -262,17 +262,17 @@ function withoutUnseen(
   if (seen.length === nFeatures) return { ...graph, features, sums };
   const renumbered = new Map(seen.map((old, i) => [old, i]));
   const place = (node: number): number => renumbered.get(node) ?? node - nFeatures + seen.length;
-  const kept = new Map<number, Float32Array>();
+  const shortRows = new Map<number, Float32Array>();
   for (const [node, row] of rows) {
     const short = new Float32Array(row.length - nFeatures + seen.length);
     seen.forEach((old, i) => short[i] = row[old]);
     short.set(row.subarray(nFeatures), seen.length);
-    kept.set(place(node), short);
+    shortRows.set(place(node), short);
   }
   return {
     ...graph,
     nFeatures: seen.length,
-    rows: kept,
+    rows: shortRows,
     features: seen.map((i) => features[i]),
     sums: new Map([...sums].map(([node, sum]) => [place(node), sum])),
   };

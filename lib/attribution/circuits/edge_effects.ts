@@ -3,7 +3,7 @@
  * pass through no other SAE, with attention patterns and norm scales as they were. Then the network between is linear
  * (but for MLPs without a transcoder, which their gradient stands for), and an effect is vector · gradient.
  *
- * Method: Marks et al. 2024 (arXiv 2403.19647) with the frozen scales of Ameisen et al. 2025 (Circuit Tracing). It is no
+ * Method: Marks et al. 2024 (arXiv 2403.19647) with the frozen scales of Ameisen et al. 2025 (Circuit Tracing). It is not a
  * total effect: what reaches the number through another SAE's features is theirs.
  *
  * @module
@@ -17,7 +17,7 @@ import { stageGraph } from "../../model/stages/stage_sessions.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import { inputGradient } from "../../sae/normalization.ts";
 import type { Sae } from "../../sae/sae.ts";
-import { apart, type SaeRun, seenBy, withSeen } from "../run/apply.ts";
+import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/apply.ts";
 import { runWithSaes } from "../run/run_prompts.ts";
 import { gradientsFrom, residPre } from "./edge_gradients.ts";
 import { laterSource, saeSource, type Source, type SourceNode, wholeSource } from "./edge_sources.ts";
@@ -118,7 +118,7 @@ export async function runDirect(model: Model, request: DirectRequest): Promise<D
   for (const hook of unexplained) add(wholeSource(hook, "error", state));
   for (const run of saeRuns.values()) {
     const { hooksOut, config } = run.sae;
-    const [written, ...later] = apart(await run.sae.contributions(run.encoded), hooksOut.length, config.dOut);
+    const [written, ...later] = splitHooks(await run.sae.contributions(run.encoded), hooksOut.length, config.dOut);
     const own = add(saeSource(run, written));
     later.forEach((part, i) => {
       sources.push(laterSource(own, part, hooksOut[i + 1], saeRuns.get(hooksOut[i + 1])?.sae));
@@ -164,7 +164,7 @@ export async function featureTargets(
  * Direct effects of all nodes on targets.
  *
  * @param hook where all targets read
- * @param owner the SAE that reads there, whose own output is no cause of what it reads
+ * @param owner the SAE that reads there, whose own output is not a cause of what it reads
  * @returns for each target, a weight for each of the run's nodes
  */
 export async function directEffects(
@@ -205,7 +205,7 @@ function seedOf(
   const data = new Float32Array(targets.length * length);
   targets.forEach(({ position, gradient }, copy) => {
     const row = { dims: [1, 1, ...rest], data: new Float32Array(size) };
-    data.set(owner ? withSeen(owner, row, gradient).data : gradient, (copy * n + position) * size);
+    data.set(owner ? replaceHead(owner, row, gradient).data : gradient, (copy * n + position) * size);
   });
   return { dims: [targets.length, n, ...rest], data };
 }
@@ -220,7 +220,7 @@ async function multiply(
 ): Promise<void> {
   const n = offsets.length - 1;
   const copies = weights.length;
-  const g = sae ? seenBy(sae, gradient) : gradient.data;
+  const g = sae ? selectHead(sae, gradient) : gradient.data;
   const session = await runtime.session({
     effects: matMul(input("gradient", ["copy", d]), swapLast(input("written", ["node", d]))),
   });
@@ -238,7 +238,7 @@ async function multiply(
     }
     const biasAt = nodes.slice(start, end).findIndex(({ kind }) => kind === "bias");
     if (!skip || biasAt < 0) continue;
-    // What goes past the features is no constant: it has its own causes, on whose account it has been taken.
+    // What goes past the features is not a constant: it has causes of its own, to which it has been attributed.
     const x = state.values.get(sae!.hookIn)!.data;
     const { dIn } = sae!.config;
     const bias = indices[start + biasAt];

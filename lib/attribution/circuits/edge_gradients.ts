@@ -9,7 +9,7 @@ import type { Model } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { findArchitecture } from "../../sae/architectures/mod.ts";
-import { type SaeRun, seenBy } from "../run/apply.ts";
+import { type SaeRun, selectHead } from "../run/apply.ts";
 
 /** What gradients go back over. */
 export interface BackwardRun {
@@ -71,7 +71,7 @@ export async function gradientsFrom(
     const stage = stageOf(sae.hookOut);
     const cut = residPre(model, sae.hookOut)!;
     const found = await go(seeds, [...rest.filter((name) => stageOf(name) >= stage && name !== cut), cut], cut);
-    const past = (await sae.skipGradient(model.runtime, seenBy(sae, found.get(sae.hookOut)!)))!;
+    const past = (await sae.skipGradient(model.runtime, selectHead(sae, found.get(sae.hookOut)!)))!;
     skips.set(sae.hookOut, past);
     const { dims: [, ...dims] } = state.values.get(sae.hookIn)!;
     const atInput = { dims: [seed.dims[0], ...dims], data: past };

@@ -50,23 +50,23 @@ export class DownstreamSums {
   #targets = 0;
   #ce = { clean: 0, sae: 0, ablated: 0 };
 
-  /** Adds a prompt's tokens at `kept` positions, a bounded number of rows of logits at a time. */
+  /** Adds a prompt's tokens at some positions, a bounded number of rows of logits at a time. */
   async add(
     unembedding: Unembedding,
     { clean, withSae, ablated }: ThreeRuns,
     tokens: readonly number[],
-    kept: readonly number[],
+    positions: readonly number[],
     dVocab: number,
   ): Promise<void> {
     const step = Math.max(1, Math.floor(LOGITS_BYTES / 4 / dVocab / 3));
-    for (let start = 0; start < kept.length; start += step) {
-      const positions = kept.slice(start, start + step);
-      const logits = await unembedding.logits(stack([clean, withSae, ablated].map((x) => gatherRows(x, [positions]))));
+    for (let start = 0; start < positions.length; start += step) {
+      const some = positions.slice(start, start + step);
+      const logits = await unembedding.logits(stack([clean, withSae, ablated].map((x) => gatherRows(x, [some]))));
       const row = (run: number, i: number): Float32Array => {
-        const r = run * positions.length + i;
+        const r = run * some.length + i;
         return logits.data.subarray(r * dVocab, (r + 1) * dVocab);
       };
-      positions.forEach((position, i) => this.#addToken(row(0, i), row(1, i), row(2, i), tokens[position + 1]));
+      some.forEach((position, i) => this.#addToken(row(0, i), row(1, i), row(2, i), tokens[position + 1]));
     }
   }
 

@@ -35,10 +35,10 @@ export class FeatureSums {
     this.#activePrompts = new Float64Array(dSae);
   }
 
-  /** Adds a prompt's tokens at `kept` positions. */
-  add({ offsets, features, values }: SparseActivations, kept: readonly number[]): void {
+  /** Adds a prompt's tokens at some positions. */
+  add({ offsets, features, values }: SparseActivations, positions: readonly number[]): void {
     const inPrompt = new Set<number>();
-    for (const row of kept) {
+    for (const row of positions) {
       this.#tokens++;
       this.#active += offsets[row + 1] - offsets[row];
       for (let i = offsets[row]; i < offsets[row + 1]; i++) {

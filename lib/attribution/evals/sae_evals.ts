@@ -8,7 +8,7 @@ import type { Processing } from "../../model/architecture.ts";
 import type { Model } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
-import { type SaeRun, withSeen } from "../run/apply.ts";
+import { replaceHead, type SaeRun } from "../run/apply.ts";
 import { runWithSaes } from "../run/run_prompts.ts";
 import { type ProcessingChoice, processingFlags, resolveProcessing } from "../run/processing.ts";
 import { type PreparedPrompt, preparePrompt } from "../run/prompt.ts";
@@ -161,8 +161,8 @@ async function addPrompt(
 ): Promise<number> {
   const { tokens, excluded } = prepared;
   const rows = [...tokens.keys()];
-  const kept = rows.filter((position) => !excluded.has(position));
-  if (kept.length === 0) return 0;
+  const counted = rows.filter((position) => !excluded.has(position));
+  if (counted.length === 0) return 0;
   const { state, saeRuns } = await runWithSaes(model, {
     ...prepared,
     saes: [sae],
@@ -172,14 +172,14 @@ async function addPrompt(
     rows,
   });
   const run = saeRuns.get(sae.hookOut)!;
-  reconstruction.add(run.saeIn, run.saeOut, kept);
-  features.add(run.encoded.activations, kept);
+  reconstruction.add(run.saeIn, run.saeOut, counted);
+  features.add(run.encoded.activations, counted);
   const final = (seen: Float32Array): Promise<FloatTensor> => finalWith(model, run, seen, prepared);
   const withSae = await final(run.saeOut);
   const ablated = await final(new Float32Array(run.saeOut.length));
   const { dVocab } = model.architecture.config;
-  await downstream.add(model.unembedding, { clean: state.final, withSae, ablated }, tokens, kept, dVocab);
-  return kept.length;
+  await downstream.add(model.unembedding, { clean: state.final, withSae, ablated }, tokens, counted, dVocab);
+  return counted.length;
 }
 
 /** The final norm's output, `[1, position, d_model]`, with another value where the SAE writes. */
@@ -195,7 +195,7 @@ async function finalWith(
     rows: [[...tokens.keys()]],
     replacements: [{
       hook: sae.hookOut,
-      replace: (values) => Promise.resolve(withSeen(sae, values.get(sae.hookOut)!, seen)),
+      replace: (values) => Promise.resolve(replaceHead(sae, values.get(sae.hookOut)!, seen)),
     }],
   });
   return final;

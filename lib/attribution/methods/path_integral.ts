@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { apart, type SaeRun, seenBy, sideBySide } from "../run/apply.ts";
+import { joinHooks, type SaeRun, selectHead, splitHooks } from "../run/apply.ts";
 import { contributionSum, type FeatureChange } from "../run/contributions.ts";
 import { metricGradients } from "../metric/value_of_copies.ts";
-import { copiesAtOnce, goOn, type RunParts } from "../change/variants.ts";
+import { copiesAtOnce, rerunFrom, type RunParts } from "../change/rerun.ts";
 import type { IntegratedGradient, Integration, IntegrationOptions } from "./integrated_gradients.ts";
 
 /** The first number of steps that is tried. */
@@ -43,7 +43,7 @@ export async function integrate(
     const sum = writtenGradient.reduce((total, g, i) => total + g * change[i], 0);
     const converged = Math.abs(sum - difference) <= floor;
     if (converged || options.steps !== undefined || 2 * steps > mostSteps) {
-      const [gradient] = apart(writtenGradient, run.sae.hooksOut.length, run.sae.config.dOut);
+      const [gradient] = splitHooks(writtenGradient, run.sae.hooksOut.length, run.sae.config.dOut);
       return { gradient, writtenGradient, integration: { rule, steps, metricAtBaseline, difference, sum, converged } };
     }
   }
@@ -93,12 +93,12 @@ class Path {
     const most = Math.max(1, copiesAtOnce(model, tokens.length) >> 1); // going back takes memory too
     for (let start = 0; start < at.length; start += most) {
       const changes = at.slice(start, start + most).map((a) => this.#change.map((x) => (a - 1) * x));
-      const state = await goOn(this.#parts, sae.hookOut, changes, "constant", true);
+      const state = await rerunFrom(this.#parts, sae.hookOut, changes, "constant", true);
       const found = await metricGradients(model, resolvedMetric, state.final, changes.length);
       const gradients = await model.chain.backward(state, found.gradient, sae.hooksOut);
       state.release();
-      const written = sae.hooksOut.map((hook) => seenBy(sae, gradients.get(hook)!));
-      sideBySide(written, sae.config.dOut).forEach((g, i) => sum[i % sum.length] += g);
+      const written = sae.hooksOut.map((hook) => selectHead(sae, gradients.get(hook)!));
+      joinHooks(written, sae.config.dOut).forEach((g, i) => sum[i % sum.length] += g);
       metrics.push(...found.values);
     }
     return { metrics, sum };

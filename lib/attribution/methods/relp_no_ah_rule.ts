@@ -9,7 +9,7 @@ import { relp } from "./relp.ts";
  * their code has it as an option, but its default, with which they compare it with patching, is
  * `LRP_rules = ['LN-rule', 'Identity-rule', 'Half-rule']` (github.com/FarnoushRJ/RelP).
  *
- * It is neither a derivative of the metric nor a relevance: a pattern is no linear function of what flows, so nothing is
+ * It is neither a derivative of the metric nor a relevance: a pattern is not a linear function of what flows, so nothing is
  * conserved.
  */
 export const relpNoAhRule: Method = {

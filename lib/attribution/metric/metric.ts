@@ -95,7 +95,7 @@ export function functionMetric(evaluate: LogitsFunction, position: Position): Me
   return { name: resolved.name, rows: atPositions(position), resolve: () => Promise.resolve(resolved) };
 }
 
-/** The same, resolved. */
+/** A plain function as a resolved metric. */
 export function resolvedFunction(evaluate: LogitsFunction): ResolvedMetric {
   const formula = evaluate.name || "function of the logits";
   const build = (): never => {
@@ -118,7 +118,9 @@ export function checkMetric(of: string, metric: Metric): void {
     );
   }
   if (typeof metric?.resolve === "function" && typeof metric.rows === "function") return;
-  throw new TypeError(`The metric of ${of} is none: give one such as logitDiff(" golf", " tennis") or graphMetric(…)`);
+  throw new TypeError(
+    `The metric of ${of} is not a metric: give one such as logitDiff(" golf", " tennis") or graphMetric(…)`,
+  );
 }
 
 /** Where a metric reads. @throws {TypeError} if it has other options */

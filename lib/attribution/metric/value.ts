@@ -72,7 +72,7 @@ export async function valueOf(
   metric: ResolvedMetric,
   logits: FloatTensor,
 ): Promise<number> {
-  if (!metric.evaluate) return (await evaluateMetric(model, metric, logits)).value;
+  if (!metric.evaluate) return (await valueAndGradient(model, metric, logits)).value;
   const value: unknown = metric.evaluate(logits);
   if (typeof value === "number") return value;
   throw new TypeError(`The metric ${metric.formula} gave ${quote(value)}: return a number`);
@@ -99,7 +99,7 @@ export function gradientBelow(
 }
 
 /** The metric of logits `[row, column]`, and its gradient there. */
-export async function evaluateMetric(
+export async function valueAndGradient(
   model: Model,
   metric: ResolvedMetric,
   logits: FloatTensor,

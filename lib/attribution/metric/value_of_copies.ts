@@ -5,7 +5,7 @@
  */
 import type { Model } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
-import { evaluateMetric, gradientBelow, logitsFor, valueOf } from "./value.ts";
+import { gradientBelow, logitsFor, valueAndGradient, valueOf } from "./value.ts";
 import type { ResolvedMetric } from "./metrics.ts";
 
 /** The most bytes of logits in memory at once. */
@@ -48,7 +48,7 @@ export async function metricGradients(
     const logits = await logitsFor(model, metric, part.final);
     const atLogits = { dims: logits.dims, data: new Float32Array(logits.data.length) };
     for (const [i, one] of split(logits, part.copies).entries()) {
-      const { value, logitGradient } = await evaluateMetric(model, metric, one);
+      const { value, logitGradient } = await valueAndGradient(model, metric, one);
       values.push(value);
       atLogits.data.set(logitGradient.data, i * one.data.length);
     }

@@ -5,7 +5,7 @@
  */
 import type { Model } from "../../model/model.ts";
 import { type FloatTensor, joined } from "../../runtime/tensor.ts";
-import { evaluateMetric, gradientBelow, logitsFor } from "./value.ts";
+import { gradientBelow, logitsFor, valueAndGradient } from "./value.ts";
 import type { ResolvedMetric } from "./metrics.ts";
 
 /** A metric to read. */
@@ -45,7 +45,7 @@ export async function readMetrics(
     readings[i] = { value: NaN, gradient: { dims: final.dims, data: new Float32Array(final.data.length) } };
     if (!metric) continue;
     const logits = await logitsFor(model, metric, final, () => logitsAt(i));
-    const { value, logitGradient } = await evaluateMetric(model, metric, logits);
+    const { value, logitGradient } = await valueAndGradient(model, metric, logits);
     if (metric.columns) readings[i] = { value, gradient: await gradientBelow(model, metric, logitGradient, logits) };
     else whole.set(i, { value, logits, logitGradient });
   }

@@ -55,7 +55,6 @@ export interface LongTableOptions {
   readonly explanations?: Explanations;
 }
 
-/** Their names. */
 const LONG_TABLE_OPTIONS: OptionKinds<LongTableOptions> = {
   positions: "any",
   features: "list",

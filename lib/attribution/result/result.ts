@@ -23,7 +23,7 @@ export class Attribution {
   readonly metric: number;
   /** The tokens of the run. */
   readonly tokens: readonly Token[];
-  /** The tokens of the prompt that it is compared with; none where the baseline is no prompt. */
+  /** The tokens of the prompt that it is compared with; none where the baseline is not a prompt. */
   readonly baselineTokens: readonly Token[];
   /** The model's top predictions after {@linkcode predictionsPosition}, without SAEs' effect if the error term is on. */
   readonly predictions: readonly Prediction[];

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { type SaeRun, seenBy, sideBySide } from "./apply.ts";
+import { joinHooks, type SaeRun, selectHead } from "./apply.ts";
 import type { AttributionOptions } from "./attribution_options.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
 import type { BaselineRun, SaeBaseline } from "./baseline.ts";
 import type { IntegratedGradient, IntegrationOptions } from "../methods/integrated_gradients.ts";
 import { findMethod } from "../methods/mod.ts";
 import { analyseSae, entriesOf, type SaeAttribution, type SaeGradients } from "../result/sae_attribution.ts";
-import type { RunParts } from "../change/variants.ts";
+import type { RunParts } from "../change/rerun.ts";
 
 /** By the hook that an SAE writes, its attributions. */
 export async function analyseSaes(
@@ -44,11 +44,11 @@ async function integrateAlong(
 
 /** The gradients at the hooks that an SAE's features write. */
 function gradientsAt({ sae }: SaeRun, { gradients, directGradient }: AttributionGrads): SaeGradients {
-  const everywhere = (written: readonly Float32Array[]): Float32Array => sideBySide(written, sae.config.dOut);
+  const everywhere = (written: readonly Float32Array[]): Float32Array => joinHooks(written, sae.config.dOut);
   const direct = directGradient?.data as Float32Array | undefined;
   return {
-    gradient: seenBy(sae, gradients.get(sae.hookOut)!),
-    writtenGradient: everywhere(sae.hooksOut.map((hook) => seenBy(sae, gradients.get(hook)!))),
+    gradient: selectHead(sae, gradients.get(sae.hookOut)!),
+    writtenGradient: everywhere(sae.hooksOut.map((hook) => selectHead(sae, gradients.get(hook)!))),
     directGradient: direct,
     writtenDirectGradient: direct && everywhere(sae.hooksOut.map(() => direct)), // one stream
   };

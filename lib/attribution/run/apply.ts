@@ -89,7 +89,7 @@ function hookSize(name: string, { shape: [, position, ...rest] }: Value, head?: 
 }
 
 /** What an SAE sees of a hook's value: all of it, heads flattened, or its one head. */
-export function seenBy({ config: { hookHeadIndex: head } }: Sae, { dims, data }: FloatTensor): Float32Array {
+export function selectHead({ config: { hookHeadIndex: head } }: Sae, { dims, data }: FloatTensor): Float32Array {
   if (head === undefined) return data;
   const [nHeads, dHead] = dims.slice(-2);
   const seen = new Float32Array(data.length / nHeads);
@@ -101,7 +101,7 @@ export function seenBy({ config: { hookHeadIndex: head } }: Sae, { dims, data }:
 }
 
 /** A hook's value with another value of what the SAE sees of it. */
-export function withSeen(
+export function replaceHead(
   { config: { hookHeadIndex: head } }: Sae,
   { dims, data }: FloatTensor,
   seen: Float32Array,
@@ -116,7 +116,7 @@ export function withSeen(
 }
 
 /** Rows of several parts side by side, `[row, count · d]`, as that many matrices `[row, d]`. */
-export function apart(data: Float32Array, count: number, d: number): Float32Array[] {
+export function splitHooks(data: Float32Array, count: number, d: number): Float32Array[] {
   if (count === 1) return [data];
   const rows = data.length / count / d;
   return Array.from({ length: count }, (_, part) => {
@@ -130,7 +130,7 @@ export function apart(data: Float32Array, count: number, d: number): Float32Arra
 }
 
 /** Matrices `[row, d]` side by side, `[row, count · d]`. */
-export function sideBySide(parts: readonly Float32Array[], d: number): Float32Array {
+export function joinHooks(parts: readonly Float32Array[], d: number): Float32Array {
   if (parts.length === 1) return parts[0];
   const data = new Float32Array(parts.length * parts[0].length);
   parts.forEach((matrix, part) => {

@@ -54,7 +54,7 @@ export async function runBaseline(
   }
   const tokens = grads.baselineTokens!;
   const { state, saeRuns } = await run(model, tokens, options, grads, excludedIn(grads));
-  const saes = new Map([...saeRuns].map(([hook, other]) => [hook, onePrompt(grads.saeRuns.get(hook)!, other)]));
+  const saes = new Map([...saeRuns].map(([hook, other]) => [hook, promptBaseline(grads.saeRuns.get(hook)!, other)]));
   const metric = await metricValue(model, grads.resolvedMetric, state.final);
   return { name: "prompt", tokens, metric, saes };
 }
@@ -79,16 +79,19 @@ async function run(
   return ran;
 }
 
-function onePrompt(clean: SaeRun, { encoded, saeIn, saeOut }: SaeRun): SaeBaseline {
+function promptBaseline(clean: SaeRun, { encoded, saeIn, saeOut }: SaeRun): SaeBaseline {
   const { activations: { rows, offsets, values }, normalized: { scale, bias } } = encoded;
   const scaled = new Float32Array(values.length);
   for (let r = 0; r < rows; r++) for (let i = offsets[r]; i < offsets[r + 1]; i++) scaled[i] = values[i] * scale[r];
   const baseline = { activations: encoded.activations, scaled, bias, saeIn, error: difference(saeIn, saeOut) };
-  return asInRun(baseline, clean);
+  return restoreExcluded(baseline, clean);
 }
 
-/** The same with the run's own values where the SAE is left out. */
-function asInRun(baseline: SaeBaseline, { saeIn: x, encoded: { normalized }, excluded, sae }: SaeRun): SaeBaseline {
+/** A baseline that is the run itself where the SAE is left out. */
+function restoreExcluded(
+  baseline: SaeBaseline,
+  { saeIn: x, encoded: { normalized }, excluded, sae }: SaeRun,
+): SaeBaseline {
   const d = sae.config.dOut;
   const [saeIn, error, bias] = [baseline.saeIn, baseline.error, baseline.bias].map((values) => values.slice());
   for (const r of excluded) {
@@ -129,18 +132,21 @@ async function meanBaseline(
   runs: Iterable<SaeRuns> | AsyncIterable<SaeRuns>,
 ): Promise<BaselineRun> {
   const sums = new Map<string, Sums>();
-  for await (const one of runs) for (const [hook, saeRun] of one) sums.set(hook, addUp(saeRun, sums.get(hook)));
+  for await (const one of runs) for (const [hook, saeRun] of one) sums.set(hook, accumulate(saeRun, sums.get(hook)));
   const [first] = sums.values();
   if (first === undefined || first.positions === 0) {
     throw new RangeError(
       "A mean leaves out the first position and those of excluded tokens, and there is no other: give longer prompts",
     );
   }
-  const saes = new Map([...saeRuns].map(([hook, clean]) => [hook, everywhere(sums.get(hook)!, clean)]));
+  const saes = new Map([...saeRuns].map(([hook, clean]) => [hook, meansOf(sums.get(hook)!, clean)]));
   return { name, positions: first.positions, saes };
 }
 
-function addUp({ encoded, saeIn, saeOut, excluded, sae: { config: { dOut: d } } }: SaeRun, sums = noSums(d)): Sums {
+function accumulate(
+  { encoded, saeIn, saeOut, excluded, sae: { config: { dOut: d } } }: SaeRun,
+  sums = zeroSums(d),
+): Sums {
   const { activations: { rows, offsets, features, values }, normalized: { scale, bias } } = encoded;
   for (let r = 1; r < rows; r++) {
     if (excluded.has(r)) continue;
@@ -158,13 +164,13 @@ function addUp({ encoded, saeIn, saeOut, excluded, sae: { config: { dOut: d } } 
   return sums;
 }
 
-function noSums(d: number): Sums {
+function zeroSums(d: number): Sums {
   const zeros = (): Float64Array => new Float64Array(d);
   return { positions: 0, activations: new Map(), bias: zeros(), saeIn: zeros(), error: zeros() };
 }
 
 /** The means at every position of a run. */
-function everywhere({ positions, activations, bias, saeIn, error }: Sums, clean: SaeRun): SaeBaseline {
+function meansOf({ positions, activations, bias, saeIn, error }: Sums, clean: SaeRun): SaeBaseline {
   const { rows } = clean.encoded.activations;
   const sorted = [...activations].filter(([, { value }]) => Math.fround(value / positions) !== 0)
     .sort(([a], [b]) => a - b);
@@ -177,9 +183,8 @@ function everywhere({ positions, activations, bias, saeIn, error }: Sums, clean:
     values: repeat(sorted.map(([, { value }]) => value)),
   };
   const scaled = repeat(sorted.map(([, { scaled }]) => scaled));
-  const kept = withoutRows(means, clean.excluded);
-  return asInRun({
-    activations: kept,
+  return restoreExcluded({
+    activations: withoutRows(means, clean.excluded),
     scaled: withoutRows({ ...means, values: scaled }, clean.excluded).values,
     bias: repeat([...bias]),
     saeIn: repeat([...saeIn]),

@@ -8,7 +8,7 @@ import { excerpt, quote } from "../../quote.ts";
 
 /** How many times better the other spelling of an answer must rank. */
 const FAR = 10;
-/** White space that is no end of a line: chat templates end with one. */
+/** White space other than line ends: chat templates end with one. */
 const SPACE_AT_END = /[^\S\r\n]$/;
 
 /**

@@ -17,7 +17,7 @@ export interface Question {
   readonly metric: Metric;
 }
 
-/** The same as tokens. */
+/** A question whose prompt is tokens. */
 export interface TokenizedQuestion extends PreparedPrompt {
   readonly metric: Metric;
   /** Positions whose logits the metric reads. */

@@ -11,7 +11,7 @@ import { firstNonFinite, type FloatTensor } from "../../runtime/tensor.ts";
 import { encodePrompts } from "../../sae/encode_prompts.ts";
 import type { Encoded, Sae } from "../../sae/sae.ts";
 import { withoutRows } from "../../sae/sparse.ts";
-import { apart, checkSaes, type SaeRun, seenBy, withSeen } from "./apply.ts";
+import { checkSaes, replaceHead, type SaeRun, selectHead, splitHooks } from "./apply.ts";
 
 /** A forward pass with SAEs. */
 export interface RunWithSaes {
@@ -51,7 +51,7 @@ export interface RunSettings {
   readonly trackModelHooks: readonly string[];
   /** Gradients will be asked for at the SAEs' and the tracked hooks. */
   readonly withGradients: boolean;
-  /** And at these. */
+  /** Further hooks at which gradients will be asked for. */
   readonly gradientsFrom?: readonly string[];
 }
 
@@ -64,7 +64,7 @@ export async function runWithSaes(model: Model, request: RunRequest): Promise<Ru
   return { state, saeRuns };
 }
 
-/** The same for several prompts in one pass: to each prompt what it would be alone, but for rounding. */
+/** Runs the model with SAEs on several prompts in one pass: each as it would be alone, but for rounding. */
 export async function runPromptsWithSaes(
   model: Model,
   prompts: readonly RunPrompt[],
@@ -79,7 +79,7 @@ export async function runPromptsWithSaes(
     async replace(values) {
       const runs = await recorder.record(sae, values);
       const value = values.get(sae.hookOut)!;
-      return withSeen(sae, value, padded(seenBy(sae, value), prompts, runs.map(({ saeOut }) => saeOut)));
+      return replaceHead(sae, value, padded(selectHead(sae, value), prompts, runs.map(({ saeOut }) => saeOut)));
     },
   }));
   const hooks = [...saes.map(({ hookOut }) => hookOut), ...trackModelHooks];
@@ -113,7 +113,7 @@ class Recorder {
   /** One SAE on all prompts. */
   async record(sae: Sae, values: ReadonlyMap<string, FloatTensor>): Promise<SaeRun[]> {
     const [read, written] = [sae.hookIn, sae.hookOut].map((hook) =>
-      unpadded(seenBy(sae, values.get(hook)!), this.#prompts)
+      unpadded(selectHead(sae, values.get(hook)!), this.#prompts)
     );
     const encoded = await encodePrompts(sae, this.#model.runtime, read);
     const runs: SaeRun[] = [];
@@ -124,8 +124,8 @@ class Recorder {
   async #recordOne(sae: Sae, prompt: number, saeIn: Float32Array, everywhere: Encoded): Promise<SaeRun> {
     const { excluded = new Set() } = this.#prompts[prompt];
     const later = this.#later[prompt];
-    const encoded = excluded.size === 0 ? everywhere : passThrough(everywhere, saeIn, excluded);
-    const [own, ...above] = apart(await sae.decode(encoded), sae.hooksOut.length, sae.config.dOut);
+    const encoded = excluded.size === 0 ? everywhere : withoutExcluded(everywhere, saeIn, excluded);
+    const [own, ...above] = splitHooks(await sae.decode(encoded), sae.hooksOut.length, sae.config.dOut);
     const fromBelow = later.get(sae.hookOut);
     const saeOut = fromBelow === undefined ? own : own.map((x, i) => x + fromBelow[i]);
     above.forEach((part, i) => {
@@ -159,8 +159,8 @@ function padded(
   return all;
 }
 
-/** The same with nothing left of some rows but their input: f = 0, x̂ = x, and no gradient reaches the features. */
-function passThrough(encoded: Encoded, x: Float32Array, rows: ReadonlySet<number>): Encoded {
+/** An encoding of which some rows pass through: f = 0, x̂ = x, and no gradient reaches the features. */
+function withoutExcluded(encoded: Encoded, x: Float32Array, rows: ReadonlySet<number>): Encoded {
   const { activations, normalized } = encoded;
   const d = x.length / activations.rows;
   const [scale, bias] = [normalized.scale.slice(), normalized.bias.slice()];

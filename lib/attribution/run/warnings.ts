@@ -11,7 +11,7 @@ import { showProcessing } from "./processing.ts";
 import { type Fit, measureFit } from "../result/fit.ts";
 import type { SaeAttribution } from "../result/sae_attribution.ts";
 
-/** A form of the model that explains no more than so much more is no better. */
+/** Another form of the model counts as better only where it explains more by at least this share. */
 const BETTER_FIT = 0.05;
 
 const explained = (fit: Fit): number => fit.explainedVarianceWithoutFirst ?? fit.explainedVarianceOverall;

@@ -4,10 +4,10 @@
  * @module
  */
 import type { Model } from "../../model/model.ts";
-import { withoutEach } from "../change/ablation.ts";
-import { cleanValue, effectsOf, runAt } from "../change/variants.ts";
+import { singleAblations } from "../change/ablation.ts";
+import { cleanValue, effectsOf, runAt } from "../change/rerun.ts";
 import { findMethod } from "../methods/mod.ts";
-import { sideBySide } from "../run/apply.ts";
+import { joinHooks } from "../run/apply.ts";
 import { changesOf, contributionSum } from "../run/contributions.ts";
 import type { Attribution } from "../result/result.ts";
 import { type AttributionRow, type SaeAttribution, writtenByFeatures } from "../result/sae_attribution.ts";
@@ -18,7 +18,7 @@ export interface HookCheck {
   readonly hook: string;
   /**
    * Along g: |g| against (metric(x + εu) − metric(x − εu)) / 2ε, u = g / |g|, extrapolated from ε and ε/2. null for methods
-   * other than `gradient`, whose g is no derivative.
+   * other than `gradient`, whose g is not a derivative.
    */
   readonly gradient_central_difference: CentralDifference | null;
   /** metric − metric with all features at this hook as in the baseline (bias and error kept), beside Σ attribution. */
@@ -142,7 +142,7 @@ async function checkHook(model: Model, result: Attribution, hook: string): Promi
 /** A change at an SAE's own hook, and none at others that its features write. */
 function hereOnly({ run: { sae } }: SaeAttribution, change: Float32Array): Float32Array {
   const none = sae.hooksOut.slice(1).map(() => new Float32Array(change.length));
-  return sideBySide([change, ...none], sae.config.dOut);
+  return joinHooks([change, ...none], sae.config.dOut);
 }
 
 async function centralDifference(
@@ -212,7 +212,7 @@ export async function patchFeatures(
   rows: readonly AttributionRow[],
 ): Promise<PatchedFeature[]> {
   const parts = { ...result.parts, model };
-  const changes = withoutEach(runAt(parts, hook), rows);
+  const changes = singleAblations(runAt(parts, hook), rows);
   const effects = await effectsOf(parts, hook, changes, { downstreamError: "constant" });
   return rows.map(({ position, feature, attribution }, i) => ({ position, feature, attribution, effect: effects[i] }));
 }

@@ -9,7 +9,7 @@ import type { SaeRun } from "../run/apply.ts";
 import { contributionSum, type FeatureChange } from "../run/contributions.ts";
 import type { Attribution } from "../result/result.ts";
 import type { SaeAttribution } from "../result/sae_attribution.ts";
-import { EFFECT_OPTIONS, type EffectOptions, effectsOf } from "../change/variants.ts";
+import { EFFECT_OPTIONS, type EffectOptions, effectsOf } from "../change/rerun.ts";
 
 /** What takes the place of an activation: 0, or the feature's mean over the prompt's positions. */
 export type Ablation = "zero" | "mean";
@@ -36,7 +36,7 @@ export interface FaithfulnessPoint {
   readonly k: number;
   /** The metric then. */
   readonly metric: number;
-  /** (metric − metric with nothing kept) / (metric with all − metric with nothing kept); null where that is no number. */
+  /** (metric − metric with nothing kept) / (metric with all − metric with nothing kept); null where that is not a number. */
   readonly faithfulness: number | null;
 }
 

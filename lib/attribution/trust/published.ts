@@ -16,7 +16,7 @@ import type { AttributionRow } from "../result/sae_attribution.ts";
 export type FigureGroup = "tokens" | "next tokens" | "metric" | "attributions" | "features at a position";
 
 /** One figure, as published and as computed here. */
-export interface FigureCheck {
+export interface FigureComparison {
   readonly group: FigureGroup;
   /** What it says. */
   readonly figure: string;
@@ -37,7 +37,7 @@ export interface FigureCheck {
  * import { loadModel } from "../../model/model.ts";
  * import { loadSae } from "../../sae/load.ts";
  * import { parseFigures } from "./figures.ts";
- * import { verifyFigures } from "./published.ts";
+ * import { compareFigures } from "./published.ts";
  *
  * const [name, prompt] = ["tiny-facts", " Tiger Woods plays the sport of"];
  * const sae = `${name}/blocks.3.hook_resid_pre`;
@@ -45,11 +45,11 @@ export interface FigureCheck {
  * const figures = parseFigures({ model: name, sae, prompt, ...answers, metric: 2.853 }, "figures.json");
  * await using model = await loadModel(figures.model, { threads: 1 });
  * await using opened = await loadSae(figures.sae);
- * const [check] = await verifyFigures(model, opened, figures);
+ * const [check] = await compareFigures(model, opened, figures);
  * console.assert(check.agrees);
  * ```
  */
-export async function verifyFigures(model: Model, sae: Sae, published: PublishedFigures): Promise<FigureCheck[]> {
+export async function compareFigures(model: Model, sae: Sae, published: PublishedFigures): Promise<FigureComparison[]> {
   const { prompt, prependBos, processing, includeErrorTerm, posToken, negToken, nextTokens } = published;
   const options = { saes: [sae], prependBos, processing };
   const test = await testPrompt(model, prompt, { ...options, topK: Math.max(1, nextTokens.length) });
@@ -69,7 +69,7 @@ export async function verifyFigures(model: Model, sae: Sae, published: Published
   ];
 }
 
-function tokenChecks({ tokens }: PublishedFigures, result: Attribution): FigureCheck[] {
+function tokenChecks({ tokens }: PublishedFigures, result: Attribution): FigureComparison[] {
   if (tokens.length === 0) return [];
   const count = same("tokens", "number of tokens", tokens.length, result.tokens.length);
   return [
@@ -81,7 +81,7 @@ function tokenChecks({ tokens }: PublishedFigures, result: Attribution): FigureC
 function nextTokenChecks(
   { nextTokens, tolerances }: PublishedFigures,
   predictions: readonly { readonly token: string; readonly logit: number; readonly probability: number }[],
-): FigureCheck[] {
+): FigureComparison[] {
   return nextTokens.flatMap(({ token, logit, probability }, rank) => {
     const got = predictions[rank];
     const group = "next tokens";
@@ -95,14 +95,14 @@ function nextTokenChecks(
   });
 }
 
-function metricChecks({ metric, tolerances }: PublishedFigures, result: Attribution): FigureCheck[] {
+function metricChecks({ metric, tolerances }: PublishedFigures, result: Attribution): FigureComparison[] {
   return metric === undefined ? [] : [close("metric", "metric", metric, result.metric, tolerances.metric)];
 }
 
 function attributionChecks(
   { attributions, tolerances }: PublishedFigures,
   rows: readonly AttributionRow[],
-): FigureCheck[] {
+): FigureComparison[] {
   const byFeature = [...rows].sort((a, b) => a.feature - b.feature || a.position - b.position);
   const group = "attributions";
   return attributions.flatMap(({ position, feature, attribution, rank, row }) => {
@@ -122,7 +122,7 @@ function attributionChecks(
 function topChecks(
   { topAtPosition, tolerances }: PublishedFigures,
   rows: readonly AttributionRow[],
-): FigureCheck[] {
+): FigureComparison[] {
   if (!topAtPosition) return [];
   const { position, features } = topAtPosition;
   const there = rows.filter((row) => row.position === position);
@@ -144,7 +144,7 @@ function same(
   figure: string,
   published: string | number,
   computed: string | number,
-): FigureCheck {
+): FigureComparison {
   return { group, figure, published, computed, tolerance: null, agrees: published === computed };
 }
 
@@ -154,7 +154,7 @@ function close(
   published: number,
   computed: number,
   tolerance: number,
-): FigureCheck {
+): FigureComparison {
   const allowed = tolerance + rounding(published);
   return { group, figure, published, computed, tolerance: allowed, agrees: Math.abs(computed - published) <= allowed };
 }

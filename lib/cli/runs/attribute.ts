@@ -4,7 +4,7 @@
  * @module
  */
 import type { CheckSummary } from "../../attribution/trust/check.ts";
-import type { VerifySummary } from "../../attribution/trust/verification.ts";
+import type { VerifySummary } from "../../attribution/trust/verify.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
 import type { Model } from "../../model/model.ts";
 import type { ToAttribute } from "../../request/attribute.ts";
@@ -70,7 +70,7 @@ async function runChecks(model: Model, result: Attribution, { check, verify }: A
   const checking = async (): Promise<CheckSummary> =>
     (await import("../../attribution/trust/check.ts")).checkAttribution(model, result);
   const verifying = async (): Promise<VerifySummary> =>
-    (await import("../../attribution/trust/verification.ts")).verifyAttribution(result, verify);
+    (await import("../../attribution/trust/verify.ts")).verifyAttribution(result, verify);
   return { check: check ? await checking() : undefined, verify: verify && await verifying() };
 }
 

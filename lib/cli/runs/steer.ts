@@ -14,7 +14,7 @@ import type { Table } from "../../table/table.ts";
 import { printable } from "../../table/terminal.ts";
 import { inChat } from "../../request/chat.ts";
 import { findExplanations } from "../files/explanations.ts";
-import { makeMetric } from "../../attribution/metric/make_metric.ts";
+import { chosenMetric } from "../../attribution/metric/chosen_metric.ts";
 import { openShown } from "../open.ts";
 import { printNote, stderrScreen, stdoutScreen } from "../screen/output.ts";
 import { withProgress } from "../screen/progress.ts";
@@ -45,7 +45,7 @@ export async function steerAndWrite(request: SteerRequest): Promise<void> {
     () =>
       steer(model, asked, interventions, {
         ...runOptionsOf(request),
-        ...{ saes, position, downstreamError, metric: metric && makeMetric(metric) },
+        ...{ saes, position, downstreamError, metric: metric && chosenMetric(metric) },
       }),
   );
   const predictions = await steeredPredictions(model, result, Math.max(top, TOKENS_SHOWN));

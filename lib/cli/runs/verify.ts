@@ -6,7 +6,7 @@
 import { parseJson } from "../../weights/json/json.ts";
 import { quote } from "../../quote.ts";
 import { parseFigures, type PublishedFigures } from "../../attribution/trust/figures.ts";
-import { type FigureCheck, verifyFigures } from "../../attribution/trust/published.ts";
+import { compareFigures, type FigureComparison } from "../../attribution/trust/published.ts";
 import type { Table } from "../../table/table.ts";
 import { readTextFile } from "../../platform/read_text.ts";
 import { printable } from "../../table/terminal.ts";
@@ -34,7 +34,7 @@ export async function verify(request: VerifyRequest): Promise<void> {
   const named = { model: figures.model, revision: undefined, truncate: false, saes: [{ source: figures.sae }] };
   await using opened = await openShown({ ...run, ...named }, screen);
   const { model, saes: [sae] } = opened;
-  const checks = await withProgress(screen, "verifying", () => verifyFigures(model, sae, figures));
+  const checks = await withProgress(screen, "verifying", () => compareFigures(model, sae, figures));
   if (checks.length === 0) throw new RangeError(`${figures.title} has no figures: give next_tokens or attributions`);
   await writeTable(figureTable(checks), destination, stdoutScreen(), "");
   if (!quiet) {
@@ -60,7 +60,7 @@ async function readFigures(file: string | undefined): Promise<PublishedFigures> 
 }
 
 /** A row per figure. */
-function figureTable(checks: readonly FigureCheck[]): Table {
+function figureTable(checks: readonly FigureComparison[]): Table {
   return {
     columns: ["figure", "published", "computed", "tolerance", "agrees"],
     rows: checks.map(({ figure, published, computed, tolerance, agrees }) => [
@@ -75,7 +75,7 @@ function figureTable(checks: readonly FigureCheck[]): Table {
 
 function report(
   { title, source, prompt }: PublishedFigures,
-  checks: readonly FigureCheck[],
+  checks: readonly FigureComparison[],
   resolved: readonly string[],
   page: Page,
 ): string {

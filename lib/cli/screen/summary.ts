@@ -7,7 +7,7 @@ import { inFlags } from "../args/flags.ts";
 import type { CheckSummary, HookCheck } from "../../attribution/trust/check.ts";
 import type { Prediction } from "../../attribution/run/predict.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
-import type { VerifySummary } from "../../attribution/trust/verification.ts";
+import type { VerifySummary } from "../../attribution/trust/verify.ts";
 import { count, percent, plain, signed } from "../../report/figures.ts";
 import { printable } from "../../table/terminal.ts";
 import type { AttributeRequest } from "../commands/attribute.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { HookVerification, VerifySummary } from "../../attribution/trust/verification.ts";
+import type { HookVerification, VerifySummary } from "../../attribution/trust/verify.ts";
 import type { Token } from "../../model/model.ts";
 import { printable } from "../../table/terminal.ts";
 import { count, plain, signed } from "../../report/figures.ts";

@@ -9,7 +9,7 @@ import type { Attribution } from "../result/result.ts";
 import type { AttributionRow } from "../result/sae_attribution.ts";
 import { pearson, slope, spearman } from "./statistics.ts";
 import type { DownstreamError } from "../change/downstream_error.ts";
-import { VARIANT_OPTIONS, type VariantOptions } from "../change/variants.ts";
+import { VARIANT_OPTIONS, type VariantOptions } from "../change/rerun.ts";
 
 /** Options of {@linkcode verifyAttribution}. */
 export interface VerifyOptions extends VariantOptions {
@@ -86,7 +86,7 @@ const NOISE = 1e-5;
  * import { loadSae } from "../../sae/load.ts";
  * import { calculateFeatureAttribution } from "../attribution.ts";
  * import { logitDiff } from "../metric/metrics.ts";
- * import { verifyAttribution } from "./verification.ts";
+ * import { verifyAttribution } from "./verify.ts";
  *
  * await using model = await loadModel("tiny-facts", { threads: 1 });
  * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");

@@ -1,5 +1,5 @@
 /**
- * What if an SAE had written something else? Copies of the run that go on from its hook, many at once.
+ * What if an SAE had written something else? Copies of the prompt run again from its hook, many at once.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { findHook } from "../../model/hooks.ts";
 import type { Model } from "../../model/model.ts";
 import { stageGraph } from "../../model/stages/stage_sessions.ts";
 import { joined } from "../../runtime/tensor.ts";
-import { apart, type SaeRun, seenBy, withSeen } from "../run/apply.ts";
+import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/apply.ts";
 import type { AttributionGrads } from "../run/attribution_grads.ts";
 import type { DownstreamError } from "./downstream_error.ts";
 import { metricValues } from "../metric/value_of_copies.ts";
@@ -35,15 +35,13 @@ export interface EffectOptions extends VariantOptions {
   readonly metric?: LogitsFunction;
 }
 
-/** Their names. */
 export const VARIANT_OPTIONS: OptionKinds<VariantOptions> = { downstreamError: DOWNSTREAM_ERRORS };
-/** Their names. */
 export const EFFECT_OPTIONS: OptionKinds<EffectOptions> = { ...VARIANT_OPTIONS, metric: "any" };
 
-/** What of a run is needed to go on from its middle; an `Attribution`'s `parts` has it. */
+/** The part of a result that is needed to run again from a hook: an `Attribution`'s `parts` has it. */
 export type RunParts = Pick<AttributionParts, "model" | "grads" | "includeErrorTerm">;
 
-/** What of it the SAEs at other hooks need. */
+/** The part of a run that replacements at other SAEs read. */
 export type OtherSaes = Pick<RunParts, "model" | "includeErrorTerm"> & {
   readonly grads: Pick<AttributionGrads, "saeRuns">;
 };
@@ -79,14 +77,14 @@ export function runAt({ grads: { saeRuns } }: RunParts, hook: string): SaeRun {
 }
 
 /**
- * Goes on from an SAE's hook with copies of the prompt.
+ * Runs copies of the prompt again from an SAE's hook upwards.
  *
  * @param changes by copy, what is added to what the SAE's features write, `[row, d_out]`; of a cross-layer transcoder at
  * all hooks that they write, side by side `[row, hook · d_out]`
  * @returns the pass; release it
  * @throws {RangeError} if a cross-layer transcoder would have to encode again
  */
-export function goOn(
+export function rerunFrom(
   parts: RunParts,
   hook: string,
   changes: readonly Float32Array[],
@@ -99,9 +97,9 @@ export function goOn(
   const copies = changes.length;
   const isEncodedAgain = others !== "constant" && (others === "frozen" || !includeErrorTerm);
   if (isEncodedAgain) refuseCrossLayer(saeRuns);
-  const split = changes.map((change) => apart(change, sae.hooksOut.length, sae.config.dOut));
+  const split = changes.map((change) => splitHooks(change, sae.hooksOut.length, sae.config.dOut));
   const added = new Map(sae.hooksOut.map((name, i) => [name, () => joined(split.map((one) => one[i]))]));
-  const start = asItWas(run, copies, includeErrorTerm);
+  const start = cleanReplacement(run, copies, includeErrorTerm);
   return model.chain.rerun(state, copies, {
     replacements: adding([start, ...otherReplacements(parts, hook, copies, others)], saeRuns, added),
     gradientsFrom: withGradient ? sae.hooksOut : [],
@@ -118,7 +116,7 @@ export function refuseCrossLayer(saeRuns: ReadonlyMap<string, SaeRun>): void {
   );
 }
 
-/** The same with something added to what they put in, or to what comes in where there is none. */
+/** Replacements that also add something to what they put in, or to what comes in at a hook that has none. */
 export function adding(
   replacements: readonly Replacement[],
   saeRuns: ReadonlyMap<string, SaeRun>,
@@ -134,7 +132,7 @@ export function adding(
       async replace(values) {
         const whole = before ? await before.replace(values) : values.get(hook)!;
         const more = what();
-        return withSeen(sae, whole, seenBy(sae, whole).map((x, i) => x + more[i]));
+        return replaceHead(sae, whole, selectHead(sae, whole).map((x, i) => x + more[i]));
       },
     });
   }
@@ -145,7 +143,7 @@ export function adding(
  * metric − metric(with a change at the hook), for each change. Every batch has a copy of the run as it was, so that both
  * metrics come from the same kernels.
  *
- * @param changes as in {@linkcode goOn}
+ * @param changes as in {@linkcode rerunFrom}
  */
 export async function effectsOf(
   parts: RunParts,
@@ -157,7 +155,7 @@ export async function effectsOf(
   const resolved = metric ? resolvedFunction(metric) : grads.resolvedMetric;
   const effects: number[] = [];
   for await (const batch of inBatches(changes, Math.max(1, copiesAtOnce(model, grads.tokens.length) - 1))) {
-    const state = await goOn(parts, hook, [...batch, new Float32Array(batch[0].length)], downstreamError);
+    const state = await rerunFrom(parts, hook, [...batch, new Float32Array(batch[0].length)], downstreamError);
     const metrics = await metricValues(model, resolved, state.final, batch.length + 1);
     state.release();
     effects.push(...batch.map((_, i) => metrics[batch.length] - metrics[i]));
@@ -187,10 +185,14 @@ export function otherReplacements(
   return [...saeRuns].flatMap(([name, run]): Replacement[] => {
     const { stage } = findHook(model.architecture, name);
     if (name === hook || stage < start) return [];
-    if (!comesAfter(model, name, hook)) return includeErrorTerm ? [] : [asItWas(run, copies, includeErrorTerm)];
+    if (!comesAfter(model, name, hook)) {
+      return includeErrorTerm ? [] : [cleanReplacement(run, copies, includeErrorTerm)];
+    }
     if (includeErrorTerm && others !== "frozen") return [];
     return [
-      others === "constant" ? addedAsBefore(run, copies) : encodedAgain(model, run, hook, copies, includeErrorTerm),
+      others === "constant"
+        ? constantReplacement(run, copies)
+        : reencodedReplacement(model, run, hook, copies, includeErrorTerm),
     ];
   });
 }
@@ -205,29 +207,29 @@ export function comesAfter({ architecture }: Model, hook: string, other: string)
 }
 
 /** What the rest of the model saw, whatever comes in. */
-function asItWas(run: SaeRun, copies: number, includeErrorTerm: boolean): Replacement {
+function cleanReplacement(run: SaeRun, copies: number, includeErrorTerm: boolean): Replacement {
   const { sae } = run;
   const value = cleanValue(run, includeErrorTerm);
   return {
     hook: sae.hookOut,
-    replace: (values) => Promise.resolve(withSeen(sae, values.get(sae.hookOut)!, repeated(value, copies))),
+    replace: (values) => Promise.resolve(replaceHead(sae, values.get(sae.hookOut)!, repeated(value, copies))),
   };
 }
 
 /** What comes in and what the SAE added to it in the run, x̂ − x. */
-function addedAsBefore({ sae, saeIn, saeOut }: SaeRun, copies: number): Replacement {
+function constantReplacement({ sae, saeIn, saeOut }: SaeRun, copies: number): Replacement {
   const added = repeated(saeOut.map((x, i) => x - saeIn[i]), copies);
   return {
     hook: sae.hookOut,
     replace(values) {
       const whole = values.get(sae.hookOut)!;
-      return Promise.resolve(withSeen(sae, whole, seenBy(sae, whole).map((x, i) => x + added[i])));
+      return Promise.resolve(replaceHead(sae, whole, selectHead(sae, whole).map((x, i) => x + added[i])));
     },
   };
 }
 
 /** The SAE on what comes in now; with the error term, its error is that of the run. */
-function encodedAgain(
+function reencodedReplacement(
   model: Model,
   run: SaeRun,
   hook: string,
@@ -243,19 +245,19 @@ function encodedAgain(
     reads: readsChange ? [sae.hookIn] : [],
     async replace(values) {
       const whole = values.get(sae.hookOut)!;
-      const now = seenBy(sae, whole);
+      const now = selectHead(sae, whole);
       const reconstruction = readsChange
-        ? await sae.decode(await sae.encode(model.runtime, seenBy(sae, values.get(sae.hookIn)!)))
+        ? await sae.decode(await sae.encode(model.runtime, selectHead(sae, values.get(sae.hookIn)!)))
         : repeated(saeOut, copies);
       const value = reconstruction.map((x, i) => x + error[i]);
-      passThrough(value, now, run);
-      return withSeen(sae, whole, value);
+      restoreExcluded(value, now, run);
+      return replaceHead(sae, whole, value);
     },
   };
 }
 
 /** At positions where the SAE is left out, what comes in goes on. */
-export function passThrough(
+export function restoreExcluded(
   value: Float32Array,
   now: Float32Array,
   { excluded, saeIn, sae: { config: { dOut } } }: Pick<SaeRun, "excluded" | "saeIn" | "sae">,

@@ -37,13 +37,13 @@ export interface MetricChoice {
  *
  * @example
  * ```ts
- * import { makeMetric } from "./make_metric.ts";
+ * import { chosenMetric } from "./chosen_metric.ts";
  *
- * const metric = makeMetric({ kind: "logit-diff", positive: [" golf"], negative: [" tennis"], positions: [-1] });
+ * const metric = chosenMetric({ kind: "logit-diff", positive: [" golf"], negative: [" tennis"], positions: [-1] });
  * console.assert(metric.name === "logit_diff");
  * ```
  */
-export function makeMetric({ kind, positive, negative, positions, weights, text }: MetricChoice): Metric {
+export function chosenMetric({ kind, positive, negative, positions, weights, text }: MetricChoice): Metric {
   const at = { position: positions.length === 1 ? positions[0] : positions };
   switch (kind) {
     case "top-two":
