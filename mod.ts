@@ -227,7 +227,7 @@ export type { Differences, SparseActivations } from "./lib/sae/sparse.ts";
 export type { OpenOptions } from "./lib/registry/open.ts";
 export type { DownloadProgress } from "./lib/weights/hub/hub.ts";
 export type { FileSource } from "./lib/weights/files/source.ts";
-export type { FloatMemory } from "./lib/weights/tensors/float_memory.ts";
+export type { FloatMemory } from "./lib/weights/tensors/floats.ts";
 export type { ByteRange } from "./lib/weights/files/ranges.ts";
 export type { Dtype, TensorInfo, TensorStore } from "./lib/weights/tensors/tensors.ts";
 export type {

@@ -11,7 +11,7 @@ import { RequestError } from "../request/request_error.ts";
 import { REFUSED } from "../request/refused.ts";
 import type { RowsRequest } from "../request/rows.ts";
 import type { SaeRequest } from "../request/saes.ts";
-import { shownName } from "../weights/files/shown_name.ts";
+import { shownName } from "../weights/files/places.ts";
 
 /** The formats of tables. */
 export const ROW_FORMATS = ["csv", "jsonl", "parquet"] as const;

@@ -4,8 +4,7 @@
  * @module
  */
 import { quote } from "../quote.ts";
-import { likelySpellings } from "./tokenizer/token_spellings.ts";
-import { byteNotation, escapeParts, tokenBytes } from "./tokenizer/token_bytes.ts";
+import { byteNotation, escapeParts, likelySpellings, tokenBytes } from "./tokenizer/token_bytes.ts";
 import { mergedConfig } from "./tokenizer/other_tokens.ts";
 import { Pipeline } from "./tokenizer/pipeline.ts";
 import {

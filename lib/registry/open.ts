@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { cachedName } from "../weights/hub/cache/cached_name.ts";
+import { cachedName } from "../weights/hub/cache/cached_repos.ts";
 import { type DownloadProgress, openHub } from "../weights/hub/hub.ts";
 import { readHubSettings } from "../weights/hub/settings.ts";
 import type { FileSource } from "../weights/files/file_source.ts";

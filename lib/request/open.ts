@@ -9,7 +9,7 @@ import { NotFound } from "../platform/errors.ts";
 import { fileSystem } from "../platform/files.ts";
 import { loadSaes } from "../sae/load.ts";
 import type { Sae } from "../sae/sae.ts";
-import { shownName } from "../weights/files/shown_name.ts";
+import { shownName } from "../weights/files/places.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import type { ModelRequest } from "./request.ts";
 import { everyLayer, type SaeRequest } from "./saes.ts";

@@ -7,8 +7,7 @@ import { isAbsence } from "../platform/errors.ts";
 import { fileSystem } from "../platform/files.ts";
 import { findBundledModel } from "../bundled.ts";
 import { quote } from "../quote.ts";
-import { looksLikePath, looksLikePlace } from "../weights/files/place.ts";
-import { shownName } from "../weights/files/shown_name.ts";
+import { looksLikePath, looksLikePlace, shownName } from "../weights/files/places.ts";
 import type { FieldValue } from "./field.ts";
 import { RequestError } from "./request_error.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { FloatType, Graph } from "../graph/value.ts";
-import type { FloatMemory } from "../weights/tensors/float_memory.ts";
+import type { FloatMemory } from "../weights/tensors/floats.ts";
 import type { DeviceTensor, Tensor } from "./tensor.ts";
 
 /**

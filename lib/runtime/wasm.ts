@@ -5,7 +5,7 @@
  */
 import { graphInputs, graphKey } from "../graph/graph.ts";
 import type { Graph, Value } from "../graph/value.ts";
-import type { FloatMemory } from "../weights/tensors/float_memory.ts";
+import type { FloatMemory } from "../weights/tensors/floats.ts";
 import { VERSION } from "../version.ts";
 import { Engine, openEngine } from "./kernels/engine.ts";
 import { lower } from "./kernels/lower.ts";

@@ -4,13 +4,12 @@
  * @module
  */
 import { quote } from "../quote.ts";
-import { isRecord } from "../weights/json/json.ts";
-import { ReadSettings } from "../weights/json/read_settings.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import { FORM_FLAGS, type Normalization, NORMALIZATIONS, type SaeConfig, type SaeOverrides } from "./config.ts";
 import { boolean, choice, type Json, keptFeatures, record, size, text } from "./config_json.ts";
-import { hookOfModule } from "./module_hooks.ts";
 import { upgrade, UPGRADED } from "./upgrade.ts";
+import { isRecord } from "../weights/json/json.ts";
+import { ReadSettings } from "../weights/json/read_settings.ts";
 
 /** Settings that version 6 keeps under `metadata`. */
 const METADATA_KEYS = ["model_name", "hook_name", "hook_name_out", "dataset_path", "model_from_pretrained_kwargs"];
@@ -184,4 +183,16 @@ function checkFactor(value: number | undefined, normalization: Normalization): n
 
 function isFactor(value: unknown): boolean {
   return typeof value === "number" && value > 0 && Number.isFinite(value);
+}
+
+/** A block of any family: `transformer.h.1`, `model.layers.12`, `gpt_neox.layers.3`, `model.language_model.layers.4`. */
+const BLOCK = /^(?:(?:transformer|model|gpt_neox|language_model)\.)*(?:h|layers)\.(\d{1,6})$/;
+
+/**
+ * TransformerLens's name for what a module writes. A block's output is the residual stream after it, in every family;
+ * what a module inside a block is depends on the family, so that other names stay as they are.
+ */
+export function hookOfModule(name: string): string {
+  const layer = BLOCK.exec(name)?.[1];
+  return layer === undefined ? name : `blocks.${Number(layer)}.hook_resid_post`;
 }

@@ -7,8 +7,7 @@
 import { DEFAULT_MODEL, findBundledModel, findBundledSae } from "../bundled.ts";
 import { quote } from "../quote.ts";
 import { defaultSaes, parseSae } from "../request/saes.ts";
-import { looksLikePlace } from "../weights/files/place.ts";
-import { shownName } from "../weights/files/shown_name.ts";
+import { looksLikePlace, shownName } from "../weights/files/places.ts";
 import { ApiError } from "./api_error.ts";
 import type { RunDefaults } from "./job_requests.ts";
 import type { Job } from "./jobs.ts";

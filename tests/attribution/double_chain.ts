@@ -3,8 +3,8 @@
  * runs, for what must hold to more digits than float32 has. Biases are inputs here that have gradients.
  */
 import { graphInputs, input, type Value, vjp, type VjpOptions } from "../../lib/graph/mod.ts";
-import { renamedStore } from "../../lib/model/weights/renamed_store.ts";
-import { additiveMask, rotaryTables } from "../../lib/model/stages/rows.ts";
+import { renamedStore } from "../../lib/model/weights/open_weights.ts";
+import { additiveMask, rotaryTables } from "../../lib/model/stages/feeds.ts";
 import { createRuntime, type Runtime } from "../../lib/runtime/runtime.ts";
 import type { Tensor } from "../../lib/runtime/tensor.ts";
 import { openSource } from "../../lib/weights/files/source.ts";

@@ -5,7 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { type Graph, graphInputs, input, vjp } from "../../lib/graph/mod.ts";
-import { additiveMask } from "../../lib/model/stages/rows.ts";
+import { additiveMask } from "../../lib/model/stages/feeds.ts";
 import type { FloatTensor } from "../../lib/runtime/tensor.ts";
 import { type Device, loadModel, type Model } from "../../mod.ts";
 import { compileJax, hideSharedMemory } from "./jax_js.ts";

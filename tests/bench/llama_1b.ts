@@ -5,7 +5,7 @@
 import { type Graph, input, matMul, swapLast } from "../../lib/graph/mod.ts";
 import { type Architecture, loadModel } from "../../mod.ts";
 import { readLayer, type Weights } from "../../lib/model/weights/layer_weights.ts";
-import { renamedStore } from "../../lib/model/weights/renamed_store.ts";
+import { renamedStore } from "../../lib/model/weights/open_weights.ts";
 import { createRuntime } from "../../lib/runtime/runtime.ts";
 import type { Tensor } from "../../lib/runtime/tensor.ts";
 import { openSource } from "../../lib/weights/files/source.ts";

@@ -4,7 +4,7 @@ import type { CircuitTracerGraph } from "../../mod.ts";
 import { UsageError } from "../../lib/cli/args/args.ts";
 import { parseRequest as parseEdges } from "../../lib/cli/commands/edges.ts";
 import { parseRequest as parseGraph } from "../../lib/cli/commands/graph.ts";
-import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
+import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import { inDirectory, MODEL, PROMPT, runCli, SAES } from "./run_cli.ts";
 
 const GRAPHS = fromFileUrl(new URL("../data/graphs/", import.meta.url));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, resolve } from "node:path";
-import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
+import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import { type FakeFile, withHub } from "../weights/hub/fake_hub.ts";
 import { cliCommand, inDirectory, MODEL, PROMPT, runCli } from "./run_cli.ts";
 

@@ -1,4 +1,4 @@
-import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
+import { fromFileUrl } from "../../lib/weights/files/places.ts";
 
 /** What the tests of the command line share. */
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { UsageError } from "../../lib/cli/args/args.ts";
 import { parseRequest } from "../../lib/cli/commands/saes.ts";
 import { saeRows } from "../../lib/cli/runs/saes.ts";
-import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
+import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import { inDirectory, type Outcome, runCli } from "./run_cli.ts";
 
 const ROOT = new URL("../../", import.meta.url);

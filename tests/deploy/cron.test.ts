@@ -10,7 +10,7 @@ import { runScheduled } from "../../lib/deploy/scheduled_run.ts";
 import { answer } from "../../lib/deploy/serve.ts";
 import { loadModel } from "../../lib/model/model.ts";
 import { loadSae } from "../../lib/sae/load.ts";
-import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
+import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import { inDirectory } from "../cli/run_cli.ts";
 import { sendRaw } from "../web/ask.ts";
 import { madeUpPrompt, madeUpRun } from "./runs.ts";

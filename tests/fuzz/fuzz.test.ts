@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { Outcome } from "./run.ts";
 import { readLines } from "../../lib/batch/input/lines.ts";
-import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
+import { fromFileUrl } from "../../lib/weights/files/places.ts";
 
 const ROUNDS = Number(Deno.env.get("FUZZ_ROUNDS") ?? 100);
 const MOST_MS = 5000;

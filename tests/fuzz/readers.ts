@@ -16,7 +16,7 @@ import { openTorchFile } from "../../lib/weights/formats/pickle_tensors.ts";
 import type { FileSource } from "../../lib/weights/files/file_source.ts";
 import { decodeText } from "../../lib/weights/files/text.ts";
 import { openSafetensors } from "../../lib/weights/tensors/tensors.ts";
-import { isFloatDtype } from "../../lib/weights/tensors/widen.ts";
+import { isFloatDtype } from "../../lib/weights/tensors/floats.ts";
 import { openZip } from "../../lib/weights/formats/zip_source.ts";
 import { openArchitecture } from "../../models/mod.ts";
 

@@ -1,7 +1,7 @@
 /** Every family's block, differentiated, against central differences in float64, at its input and at every hook. */
 import assert from "node:assert/strict";
 import { addDeltas, graphInputs, reachable, type Role } from "../../lib/graph/mod.ts";
-import { additiveMask } from "../../lib/model/stages/rows.ts";
+import { additiveMask } from "../../lib/model/stages/feeds.ts";
 import { createRuntime } from "../../lib/runtime/runtime.ts";
 import { type Architecture, NO_PROCESSING, type Processing, type StageGraph } from "../../models/family.ts";
 import { openArchitecture } from "../../models/mod.ts";

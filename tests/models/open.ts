@@ -1,5 +1,5 @@
 import { Chain } from "../../lib/model/stages/chain.ts";
-import { renamedStore } from "../../lib/model/weights/renamed_store.ts";
+import { renamedStore } from "../../lib/model/weights/open_weights.ts";
 import { Unembedding } from "../../lib/model/stages/unembedding.ts";
 import { createRuntime, type RuntimeOptions } from "../../lib/runtime/runtime.ts";
 import { openSource } from "../../lib/weights/files/source.ts";

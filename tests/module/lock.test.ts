@@ -1,7 +1,7 @@
 /** deno.lock has every package that anything here loads, all of them are held to it, and nothing that is run writes it. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
+import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import { inDirectory, PROMPT } from "../cli/run_cli.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, resolve } from "node:path";
 import { COMMANDS } from "../../cli.ts";
-import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
+import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import { cliCommand } from "../cli/run_cli.ts";
 
 /** The papers: README.md, what lies in .github, and the READMEs of folders. */

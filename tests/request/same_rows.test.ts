@@ -4,7 +4,7 @@ import { requestArgs } from "../../lib/request/command.ts";
 import { type FrontEnd, REFUSED } from "../../lib/request/refused.ts";
 import type { SaeRequest } from "../../lib/request/saes.ts";
 import { type PageServer, servePage } from "../../lib/web/serve.ts";
-import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
+import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import { runCli } from "../cli/run_cli.ts";
 import { type Asked, body, PROMPT } from "./asked.ts";
 

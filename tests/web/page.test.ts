@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { axeViolations, browserTest, overflows, type PageOptions, type TestBrowser } from "../browser/browser.ts";
-import { fromFileUrl } from "../../lib/weights/files/file_url.ts";
+import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import type { ServeOptions } from "../../lib/web/serve.ts";
 import { PROMPT, startServer } from "./ask.ts";
 

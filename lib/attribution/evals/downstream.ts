@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { gatherRows } from "../../model/stages/rows.ts";
+import { gatherRows } from "../../model/stages/feeds.ts";
 import type { Unembedding } from "../../model/stages/unembedding.ts";
 import { type FloatTensor, joined } from "../../runtime/tensor.ts";
 

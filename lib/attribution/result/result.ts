@@ -14,7 +14,7 @@ import type { Fit } from "./fit.ts";
 import type { AttributionParts } from "./parts.ts";
 import type { AttributionRow, Decomposition, SaeAttribution } from "./sae_attribution.ts";
 import { summarise, type Summary } from "./summary.ts";
-import { MASKED } from "../../model/stages/rows.ts";
+import { MASKED } from "../../model/stages/feeds.ts";
 import { fitWarning } from "../run/warnings.ts";
 
 /** The attribution of a metric, by hook. Dense matrices are made when they are asked for. */

@@ -5,7 +5,7 @@
  */
 import type { Table } from "../../table/table.ts";
 import { printable } from "../../table/terminal.ts";
-import { cachedName } from "../../weights/hub/cache/cached_name.ts";
+import { cachedName } from "../../weights/hub/cache/cached_repos.ts";
 import { chooseFiles } from "../../weights/hub/choose_files.ts";
 import { type DownloadProgress, formatHubName, type HubName, openHub } from "../../weights/hub/hub.ts";
 import { checkHubPath, checkRevision } from "../../weights/hub/names.ts";

@@ -7,7 +7,7 @@ import { inFlags } from "../args/flags.ts";
 import { attributionHtml } from "../../report/html.ts";
 import { processingWords } from "../../report/words.ts";
 import { commandLine } from "../../request/command.ts";
-import { shownName } from "../../weights/files/shown_name.ts";
+import { shownName } from "../../weights/files/places.ts";
 import { writeFileAtomic } from "../../table/write_file.ts";
 import { readMeanPrompts, runAttribution } from "./attribution.ts";
 import { findExplanations } from "../files/explanations.ts";

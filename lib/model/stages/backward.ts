@@ -6,7 +6,7 @@
 import { type FloatTensor, toHost } from "../../runtime/tensor.ts";
 import { findHook, type HookPoint } from "../hooks.ts";
 import type { BackwardOptions, GradientSeeds, Pass, Stream } from "./pass.ts";
-import { scatterRows, tile } from "./rows.ts";
+import { scatterRows, tile } from "./feeds.ts";
 import { deltaName, GRADIENT, INPUT_GRADIENT, seedName } from "./stage_sessions.ts";
 import { release, runWith, type Stages } from "./stages.ts";
 

@@ -3,11 +3,10 @@
  *
  * @module
  */
-import type { Architecture } from "../../../models/family.ts";
-import type { FloatTensor } from "../../runtime/tensor.ts";
-import type { TensorStore } from "../../weights/tensors/tensors.ts";
 import type { Feeds, Pass } from "./pass.ts";
-import { additiveMask, rotaryTables, selectionMatrix, stack, tile } from "./rows.ts";
+import { type FloatTensor, joined } from "../../runtime/tensor.ts";
+import type { TensorStore } from "../../weights/tensors/tensors.ts";
+import type { Architecture, MaskSpec, RotarySpec } from "../../../models/family.ts";
 
 /** The token that stands where a shorter prompt has ended; nothing that is asked for sees it. */
 const PADDING = 0;
@@ -63,4 +62,98 @@ export function positionalFeeds(architecture: Architecture, pass: Pass, selected
   if (selected) feeds.rows = stack(rows.map((queries) => selectionMatrix(queries, n)));
   pass.positional.set(selected, feeds);
   return feeds;
+}
+
+/** What is added to the scores where a query must not look; finite, so that no NaN can arise. */
+export const MASKED = -1e30;
+
+/** A causal additive mask `[1, 1, query, key]`, for all queries or for some rows. */
+export function additiveMask(n: number, { window }: MaskSpec, rows?: readonly number[]): FloatTensor {
+  const queries = rows ?? Array.from({ length: n }, (_, i) => i);
+  const data = new Float32Array(queries.length * n);
+  queries.forEach((query, i) => {
+    data.fill(MASKED, i * n + query + 1, (i + 1) * n);
+    if (window !== undefined && query >= window) data.fill(MASKED, i * n, i * n + query - window + 1);
+  });
+  return { dims: [1, 1, queries.length, n], data };
+}
+
+/**
+ * Tables of rotary positions, `[1, position, dim]`: cos and sin of position · frequency, the frequencies twice over.
+ * Frequencies and angles are float32, as they were when these models were trained.
+ */
+export function rotaryTables(n: number, spec: RotarySpec): { cos: FloatTensor; sin: FloatTensor } {
+  const { dim } = spec;
+  const frequencies = rotaryFrequencies(spec);
+  const dims = [1, n, dim];
+  const [cos, sin] = [new Float32Array(n * dim), new Float32Array(n * dim)];
+  for (let position = 0; position < n; position++) {
+    for (let i = 0; i < dim; i++) {
+      const angle = Math.fround(position * frequencies[i % (dim / 2)]);
+      cos[position * dim + i] = Math.cos(angle);
+      sin[position * dim + i] = Math.sin(angle);
+    }
+  }
+  return { cos: { dims, data: cos }, sin: { dims, data: sin } };
+}
+
+/** Radians per position, half as many as dimensions. */
+function rotaryFrequencies({ base, dim, scaling }: RotarySpec): Float32Array {
+  const plain = Float32Array.from({ length: dim / 2 }, (_, i) => 1 / Math.fround(base ** Math.fround(2 * i / dim)));
+  if (!scaling) return plain;
+  const { factor } = scaling;
+  if (scaling.type === "linear") return plain.map((frequency) => frequency / factor);
+  const { lowFreqFactor: low, highFreqFactor: high, originalContext } = scaling;
+  return plain.map((frequency) => {
+    const turns = originalContext * frequency / (2 * Math.PI); // within the context of the pretraining
+    if (turns > high) return frequency;
+    if (turns < low) return frequency / factor;
+    const smooth = (turns - low) / (high - low);
+    return (1 - smooth) * frequency / factor + smooth * frequency;
+  });
+}
+
+/** The matrix `[1, row, position]` whose product with the stream is the stream at some rows. */
+export function selectionMatrix(rows: readonly number[], n: number): FloatTensor {
+  const data = new Float32Array(rows.length * n);
+  rows.forEach((row, i) => data[i * n + row] = 1);
+  return { dims: [1, rows.length, n], data };
+}
+
+/** `[batch, position, d]` at some positions of each prompt, one prompt after another: `[1, row, d]`. */
+export function gatherRows({ dims, data }: FloatTensor, rows: readonly (readonly number[])[]): FloatTensor {
+  const [, n, d] = dims;
+  const flat = rows.flatMap((ofPrompt, b) => ofPrompt.map((row) => (b * n + row) * d));
+  const out = new Float32Array(flat.length * d);
+  flat.forEach((from, i) => out.set(data.subarray(from, from + d), i * d));
+  return { dims: [1, flat.length, d], data: out };
+}
+
+/** The opposite of {@linkcode gatherRows}: zeros elsewhere. */
+export function scatterRows(
+  { dims, data }: FloatTensor,
+  rows: readonly (readonly number[])[],
+  n: number,
+): FloatTensor {
+  const d = dims[dims.length - 1];
+  const out = new Float32Array(rows.length * n * d);
+  let at = 0;
+  rows.forEach((ofPrompt, b) => {
+    for (const row of ofPrompt) out.set(data.subarray(at * d, ++at * d), (b * n + row) * d);
+  });
+  return { dims: [rows.length, n, d], data: out };
+}
+
+/** Tensors `[1, …]` one after another: `[batch, …]`. */
+export function stack(parts: readonly FloatTensor[]): FloatTensor {
+  const [{ dims: [, ...rest] }] = parts;
+  return { dims: [parts.length, ...rest], data: joined(parts.map(({ data }) => data)) };
+}
+
+/** A batch repeated: `[copies · batch, …]`. */
+export function tile({ dims: [batch, ...rest], data }: FloatTensor, copies: number): FloatTensor {
+  if (copies === 1) return { dims: [batch, ...rest], data };
+  const out = new Float32Array(copies * data.length);
+  for (let i = 0; i < copies; i++) out.set(data, i * data.length);
+  return { dims: [copies * batch, ...rest], data: out };
 }

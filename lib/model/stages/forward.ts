@@ -6,7 +6,7 @@
 import { type FloatTensor, isOnDevice, toHost } from "../../runtime/tensor.ts";
 import { findHook, type HookPoint } from "../hooks.ts";
 import type { Feeds, ForwardState, Pass, Stream } from "./pass.ts";
-import { gatherRows, tile } from "./rows.ts";
+import { gatherRows, tile } from "./feeds.ts";
 import { deltaName, OUTPUT } from "./stage_sessions.ts";
 import { release, runWith, type Stages } from "./stages.ts";
 

@@ -13,12 +13,11 @@ import {
   type Tensor,
   toHost,
 } from "../../runtime/tensor.ts";
-import type { FloatMemory } from "../../weights/tensors/float_memory.ts";
+import type { FloatMemory } from "../../weights/tensors/floats.ts";
 import type { TensorStore } from "../../weights/tensors/tensors.ts";
-import { embeddingFeeds, positionalFeeds } from "./feeds.ts";
+import { embeddingFeeds, positionalFeeds, tile } from "./feeds.ts";
 import { LayerWeights, readLayer, type Weights } from "../weights/layer_weights.ts";
 import type { Feeds, Pass, Stream } from "./pass.ts";
-import { tile } from "./rows.ts";
 import { type StageKey, StageSessions } from "./stage_sessions.ts";
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 import type { WeightRef } from "../../../models/family.ts";
-import { type FloatMemory, OWN_MEMORY } from "../../weights/tensors/float_memory.ts";
+import { type FloatMemory, OWN_MEMORY } from "../../weights/tensors/floats.ts";
 import type { Tensor } from "../../runtime/tensor.ts";
 import type { TensorStore } from "../../weights/tensors/tensors.ts";
 

@@ -4,13 +4,12 @@
  * @module
  */
 import { NotFound } from "../../platform/errors.ts";
-import type { Architecture, WeightRef } from "../../../models/family.ts";
 import { quote } from "../../quote.ts";
-import { isPlainName } from "../../weights/files/paths.ts";
 import type { FileSource } from "../../weights/files/file_source.ts";
-import { FLOAT_BYTES, isFloatDtype } from "../../weights/tensors/widen.ts";
+import { isPlainName } from "../../weights/files/places.ts";
+import { FLOAT_BYTES, isFloatDtype } from "../../weights/tensors/floats.ts";
 import { openSafetensors, type SafetensorsOptions, type TensorStore } from "../../weights/tensors/tensors.ts";
-import { renamedStore } from "./renamed_store.ts";
+import type { Architecture, WeightRef } from "../../../models/family.ts";
 
 /**
  * Opens them: headers are read and checked, no numbers yet. Tensors that are not used are named: like transformers, which
@@ -99,4 +98,32 @@ function* neededWeights(architecture: Architecture, store: TensorStore): Generat
   for (let layer = 0; layer < config.nLayers; layer++) yield* Object.values(architecture.blockWeights(layer));
   yield* Object.values(architecture.finalWeights());
   yield unembedding.find((ref) => store.tensors.has(ref.name)) ?? unembedding[0];
+}
+
+/**
+ * A view of a store in which names need no prefix: the first of the family's under which the final norm exists. Names
+ * that exist as they are, such as `lm_head.weight`, stay. Where embedding and unembedding are one tensor and the file
+ * has it only as the unembedding, it stands for both.
+ */
+export function renamedStore(store: TensorStore, architecture: Architecture): TensorStore {
+  const { weightPrefixes, embedding: { tokens }, unembedding } = architecture;
+  const [probe] = Object.values(architecture.finalWeights());
+  const prefix = weightPrefixes.find((p) => store.tensors.has(p + probe.name)) ?? "";
+  const stored = new Map([...store.tensors.keys()].map((name) => [name, name]));
+  for (const name of store.tensors.keys()) {
+    if (name.startsWith(prefix)) stored.set(name.slice(prefix.length), name);
+  }
+  const head = unembedding.find(({ name }) => stored.has(name));
+  const isTied = unembedding.some(({ name }) => name === tokens.name);
+  if (isTied && head && !stored.has(tokens.name)) stored.set(tokens.name, stored.get(head.name)!);
+  const full = (name: string): string => stored.get(name) ?? name;
+  return {
+    source: store.source,
+    tensors: new Map([...stored].map(([name, full]) => [name, store.tensors.get(full)!])),
+    readMany: (names, into) => store.readMany(names.map(full), into),
+    read: (name, into) => store.read(full(name), into),
+    readRowRange: (name, start, end, into) => store.readRowRange(full(name), start, end, into),
+    readColumnRange: (name, start, end, into) => store.readColumnRange(full(name), start, end, into),
+    readRows: (name, rows, into) => store.readRows(full(name), rows, into),
+  };
 }

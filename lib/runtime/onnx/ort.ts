@@ -8,7 +8,7 @@ import { outputName, toOnnx } from "./encode.ts";
 import { graphInputs, graphKey } from "../../graph/graph.ts";
 import type { FloatType, Graph } from "../../graph/value.ts";
 import { makeGate } from "../../concurrency.ts";
-import { OWN_MEMORY } from "../../weights/tensors/float_memory.ts";
+import { OWN_MEMORY } from "../../weights/tensors/floats.ts";
 import { type Constants, type Inputs, type Runtime, type Session, SLICE_BYTES } from "../runtime.ts";
 import type { DeviceTensor, FloatTensor, Tensor, TensorData } from "../tensor.ts";
 

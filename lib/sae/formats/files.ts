@@ -3,15 +3,14 @@
  *
  * @module
  */
+import { readTextIfThere } from "../../weights/files/source.ts";
 import { excerpt, quote } from "../../quote.ts";
-import { parseJsonObject } from "../../weights/json/json.ts";
-import { readSafetensorsHeader } from "../../weights/formats/safetensors.ts";
-import { readTextIfThere } from "../../weights/files/read_text.ts";
-import type { FileSource } from "../../weights/files/file_source.ts";
-import { ReadSettings } from "../../weights/json/read_settings.ts";
-import { ReadTensors } from "./read_tensors.ts";
-import type { Stored } from "../../weights/tensors/stored.ts";
 import { scalarsIn } from "./yaml.ts";
+import type { FileSource } from "../../weights/files/file_source.ts";
+import { readSafetensorsHeader } from "../../weights/formats/safetensors.ts";
+import { parseJsonObject } from "../../weights/json/json.ts";
+import { ReadSettings } from "../../weights/json/read_settings.ts";
+import type { Stored } from "../../weights/tensors/stored.ts";
 
 /** The tensors of one file by name. */
 export type StoredTensors = ReadonlyMap<string, Stored>;
@@ -168,4 +167,37 @@ export function need(tensors: StoredTensors, name: string, rank: number): Stored
     throw new TypeError(`The SAE's tensor "${name}" has shape ${quote(tensor.shape)}: ${rank} dimensions are expected`);
   }
   return tensor;
+}
+
+/** The tensors of one file; those that were got are used. */
+export class ReadTensors extends Map<string, Stored> {
+  /** What the file has beside tensors. */
+  readonly others: readonly string[];
+  readonly #used = new Set<string>();
+
+  constructor(tensors: readonly Stored[], others: readonly string[]) {
+    super();
+    for (const tensor of tensors) this.set(tensor.name, tensor);
+    this.others = others;
+  }
+
+  override get(name: string): Stored | undefined {
+    this.#used.add(name);
+    return super.get(name);
+  }
+
+  /** Nothing has been used. */
+  forget(): void {
+    this.#used.clear();
+  }
+
+  /** Whether one of its tensors is used. */
+  isUsed(): boolean {
+    return [...this.#used].some((name) => this.has(name));
+  }
+
+  /** Names of the tensors that are not; none where the file is not used at all. */
+  unused(): string[] {
+    return this.isUsed() ? [...this.keys()].filter((name) => !this.#used.has(name)) : [];
+  }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { writeFileAtomic } from "../../table/write_file.ts";
-import { fromFileUrl } from "../../weights/files/file_url.ts";
+import { fromFileUrl } from "../../weights/files/places.ts";
 import { ANSWER_SCHEMAS } from "./answers.ts";
 import { REQUEST_SCHEMAS } from "./requests.ts";
 import { list, named, object, type Schema, TEXT } from "./schema.ts";

@@ -2,7 +2,7 @@ import { BadResource, isAbsence, NotCapable, NotFound, PermissionDenied } from "
 import { fileSystem, FROM_START, type OpenFile } from "../../platform/files.ts";
 import { fileError } from "../../platform/file_error.ts";
 import { settleAll } from "../../concurrency.ts";
-import { checkPath } from "./paths.ts";
+import { checkPath } from "./places.ts";
 import {
   type Block,
   type ByteRange,

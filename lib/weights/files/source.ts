@@ -1,8 +1,8 @@
-import { fromFileUrl } from "./file_url.ts";
+import { NotFound } from "../../platform/errors.ts";
+import { fromFileUrl, shownName } from "./places.ts";
 import type { FileSource } from "./file_source.ts";
 import { openHttpSource } from "../http/http.ts";
 import { openLocalSource } from "./local.ts";
-import { shownName } from "./shown_name.ts";
 
 export type { FileSource } from "./file_source.ts";
 
@@ -28,4 +28,30 @@ export function openSource(location: string | URL): FileSource {
     throw new RangeError(`Cannot open ${shownName(text)}: give a local directory, a file: URL or an http(s) URL`);
   }
   return openLocalSource(text);
+}
+
+/**
+ * A text file of at most `maxBytes`, `undefined` where there is none. The file is asked for and not its size: a source
+ * that is not told the size has to download a file to know it, and would do so without this limit.
+ *
+ * @example
+ * ```ts
+ * import { openSource } from "./source.ts";
+ *
+ * await using source = openSource(".");
+ * console.log(await readTextIfThere(source, "no-such-file.json", 1024)); // undefined
+ * ```
+ */
+export async function readTextIfThere(
+  source: FileSource,
+  path: string,
+  maxBytes: number,
+): Promise<string | undefined> {
+  try {
+    return await source.readText(path, maxBytes);
+  } catch (error) {
+    // What is not there may be more than the file: only the source can tell.
+    if (error instanceof NotFound && await source.size(path) === undefined) return undefined;
+    throw error;
+  }
 }

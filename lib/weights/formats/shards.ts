@@ -1,6 +1,6 @@
 import { quote } from "../../quote.ts";
 import { isRecord, parseUniqueObject } from "../json/json.ts";
-import { isPlainName } from "../files/paths.ts";
+import { isPlainName } from "../files/places.ts";
 import type { FileSource } from "../files/file_source.ts";
 
 const MAX_SHARDS = 1000;

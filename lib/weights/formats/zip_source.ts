@@ -1,7 +1,7 @@
 import { NotFound } from "../../platform/errors.ts";
 import { quote } from "../../quote.ts";
 import { crc32 } from "./crc32.ts";
-import { checkPath } from "../files/paths.ts";
+import { checkPath } from "../files/places.ts";
 import { type ByteRange, checkParts, checkRange, destinationFor } from "../files/ranges.ts";
 import type { FileSource } from "../files/file_source.ts";
 import { checkWholeSize, decodeText, MAX_TEXT_BYTES } from "../files/text.ts";

@@ -1,6 +1,6 @@
 import { BadResource, ConnectionReset, Http, NotCapable, UnexpectedEof } from "../../platform/errors.ts";
 import type { Watch } from "./watch.ts";
-import { shownName } from "../files/shown_name.ts";
+import { shownName } from "../files/places.ts";
 import { withoutSecrets } from "../../quote.ts";
 
 const MAX_RETRY_AFTER = 10_000;

@@ -2,9 +2,8 @@ import { NotFound } from "../../platform/errors.ts";
 import { makeGate, settleAll } from "../../concurrency.ts";
 import { noRanges } from "./answers.ts";
 import { type HttpOptions, HttpRequests } from "./requests.ts";
-import { checkPath } from "../files/paths.ts";
+import { checkPath, shownName } from "../files/places.ts";
 import { type ByteRange, checkParts, checkRange, destinationFor, joinParts, scatterBlock } from "../files/ranges.ts";
-import { shownName } from "../files/shown_name.ts";
 import type { FileSource } from "../files/file_source.ts";
 import { checkWholeSize, decodeText, MAX_TEXT_BYTES } from "../files/text.ts";
 

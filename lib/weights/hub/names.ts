@@ -1,6 +1,6 @@
 import { OS } from "../../platform/environment.ts";
 import { quote } from "../../quote.ts";
-import { checkPath } from "../files/paths.ts";
+import { checkPath } from "../files/places.ts";
 
 /** A place on the hub: a repository, and what of it is meant. */
 export interface HubName {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type FloatMemory, OWN_MEMORY } from "./float_memory.ts";
+import { type FloatMemory, OWN_MEMORY } from "./floats.ts";
 
 /**
  * Visits slices [start, end) of 0 … count in order. Two buffers take turns; the one being filled is never the one that

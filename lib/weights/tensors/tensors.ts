@@ -3,11 +3,10 @@ import { quote } from "../../quote.ts";
 import { makeGate, settleAll } from "../../concurrency.ts";
 import { nearestNames } from "../../nearest_names.ts";
 import type { ByteRange } from "../files/ranges.ts";
-import { readFloats } from "./read_floats.ts";
+import { FLOAT_BYTES, type FloatDtype, isFloatDtype, readFloats } from "./floats.ts";
 import { countElements, readSafetensorsHeader, type TensorInfo } from "../formats/safetensors.ts";
 import { readShardIndex } from "../formats/shards.ts";
 import type { FileSource } from "../files/file_source.ts";
-import { FLOAT_BYTES, type FloatDtype, isFloatDtype } from "./widen.ts";
 
 export type { Dtype, TensorInfo } from "../formats/safetensors.ts";
 

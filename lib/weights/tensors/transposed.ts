@@ -1,6 +1,5 @@
 import { type ByteRange, STAGING_BYTES } from "../files/ranges.ts";
-import { readFloats } from "./read_floats.ts";
-import { FLOAT_BYTES, type FloatDtype } from "./widen.ts";
+import { FLOAT_BYTES, type FloatDtype, readFloats } from "./floats.ts";
 import type { Stored, Wanted } from "./stored.ts";
 
 /** Reading and dropping this many bytes costs about as much as one more read. */

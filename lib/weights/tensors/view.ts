@@ -6,10 +6,9 @@
 import { excerpt } from "../../quote.ts";
 import type { ByteRange } from "../files/ranges.ts";
 import type { Stored, Wanted } from "./stored.ts";
-import { readFloats } from "./read_floats.ts";
+import { FLOAT_BYTES, type FloatDtype, isFloatDtype, readFloats } from "./floats.ts";
 import type { FileSource } from "../files/file_source.ts";
 import type { TensorInfo, TensorStore } from "./tensors.ts";
-import { FLOAT_BYTES, type FloatDtype, isFloatDtype } from "./widen.ts";
 import { readTransposed } from "./transposed.ts";
 
 /** A tensor under SAELens's name: one of the file, or a vector of one number. */

@@ -4,7 +4,7 @@ import { decompress } from "../../../lib/batch/input/parquet/decompress.ts";
 import { readRecords } from "../../../lib/batch/input/read.ts";
 import { readTable } from "../../../lib/batch/input/read_parquet.ts";
 import { type Fields, toRecord } from "../../../lib/batch/input/record.ts";
-import { fromFileUrl } from "../../../lib/weights/files/file_url.ts";
+import { fromFileUrl } from "../../../lib/weights/files/places.ts";
 
 const DATA = new URL("../../data/batch/", import.meta.url);
 /** Rows as pyarrow has them, by file. */

@@ -6,7 +6,7 @@ import {
   type Replacement,
 } from "../../../lib/model/stages/chain.ts";
 import { loadModel } from "../../../lib/model/model.ts";
-import { renamedStore } from "../../../lib/model/weights/renamed_store.ts";
+import { renamedStore } from "../../../lib/model/weights/open_weights.ts";
 import { createRuntime } from "../../../lib/runtime/runtime.ts";
 import type { FloatTensor } from "../../../lib/runtime/tensor.ts";
 import { openSource } from "../../../lib/weights/files/source.ts";

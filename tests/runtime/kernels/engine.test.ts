@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { add, exp, input, matMul, mul, sub } from "../../../lib/graph/mod.ts";
 import { openEngine } from "../../../lib/runtime/kernels/engine.ts";
 import { createRuntime, type Runtime } from "../../../lib/runtime/runtime.ts";
-import type { FloatMemory } from "../../../lib/weights/tensors/float_memory.ts";
+import type { FloatMemory } from "../../../lib/weights/tensors/floats.ts";
 import type { FloatTensor } from "../../../lib/runtime/tensor.ts";
 import { uniform } from "../../graph/numbers.ts";
 import { runGraph } from "./run_graph.ts";

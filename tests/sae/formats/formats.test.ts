@@ -129,7 +129,7 @@ Deno.test("what nobody says is asked for by the option's name", async () => {
       return `${directory}/${to}`;
     };
     const npz = await copy(`${CASES["gemma_scope-res"].path}/params.npz`, "a.npz");
-    await assert.rejects(loadSae(npz), /does not say which hook it belongs to.*--sae PATH@HOOK/);
+    await assert.rejects(loadSae(npz), /does not say which hook it belongs to.*`sae` PATH@HOOK/);
     await assert.rejects(
       loadSae(npz, { hook: "blocks.0.hook_mlp_out", hookIn: "" }).then((sae) => {
         void sae.close();
@@ -139,8 +139,8 @@ Deno.test("what nobody says is asked for by the option's name", async () => {
     await using sae = await loadSae(npz, { hook: "blocks.2.hook_resid_post" });
     assert.equal(sae.hookOut, "blocks.2.hook_resid_post");
     const transcoder = await copy(CASES.mwhanna_transcoder.path, "transcoder.safetensors");
-    await assert.rejects(loadSae(transcoder), /which hook the transcoder reads.*--hook-in/);
-    await assert.rejects(loadSae(transcoder, { hookIn: "blocks.1.mlp.hook_in" }), /--sae PATH@HOOK/);
+    await assert.rejects(loadSae(transcoder), /which hook the transcoder reads.*`hookIn` HOOK/);
+    await assert.rejects(loadSae(transcoder, { hookIn: "blocks.1.mlp.hook_in" }), /`sae` PATH@HOOK/);
     await assert.rejects(loadSae(await copy(CASES.qwen_scope.path, "layer0.sae.pt")), /give k to loadSae/);
     await assert.rejects(loadSae(directory), /is it the directory of an SAE/);
   } finally {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { fromFileUrl } from "../../../lib/weights/files/file_url.ts";
-import { checkPath } from "../../../lib/weights/files/paths.ts";
+import { checkPath, fromFileUrl } from "../../../lib/weights/files/places.ts";
 import { batchParts, joinParts, STAGING_BYTES } from "../../../lib/weights/files/ranges.ts";
 import { openSource } from "../../../lib/weights/files/source.ts";
 import { makeRandom, withDirectory } from "../fixtures.ts";

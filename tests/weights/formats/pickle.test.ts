@@ -1,9 +1,8 @@
 /** torch files as torch writes them (tests/data/formats/make.py), and pickles that would run something if they could. */
 import assert from "node:assert/strict";
 import { openTorchFile } from "../../../lib/weights/formats/pickle_tensors.ts";
-import { readFloats } from "../../../lib/weights/tensors/read_floats.ts";
+import { isFloatDtype, readFloats } from "../../../lib/weights/tensors/floats.ts";
 import { openSource } from "../../../lib/weights/files/source.ts";
-import { isFloatDtype } from "../../../lib/weights/tensors/widen.ts";
 import { concat, makeRandom, memorySource } from "../fixtures.ts";
 import { zipOf } from "./pickle_fixtures.ts";
 

@@ -1,7 +1,7 @@
+import { readTextIfThere } from "../../../lib/weights/files/source.ts";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { PARTIAL_ENDING } from "../../../lib/weights/hub/cache/layout.ts";
-import { readTextIfThere } from "../../../lib/weights/files/read_text.ts";
 import type { DownloadProgress, HubSource } from "../../../lib/weights/hub/hub.ts";
 import { openSafetensors } from "../../../lib/weights/tensors/tensors.ts";
 import { encode, f32 } from "../fixtures.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Stored } from "../../../lib/weights/tensors/stored.ts";
 import { filled, flattened, same, transposed, viewStore } from "../../../lib/weights/tensors/view.ts";
 import type { FileSource } from "../../../lib/weights/files/file_source.ts";
-import { FLOAT_BYTES, type FloatDtype } from "../../../lib/weights/tensors/widen.ts";
+import { FLOAT_BYTES, type FloatDtype } from "../../../lib/weights/tensors/floats.ts";
 import { makeRandom, memorySource } from "../fixtures.ts";
 
 /** A matrix of small whole numbers, exact in every dtype, as a file has it. */

@@ -2,7 +2,9 @@ import { type DirectoryEntry, fileSystem } from "../../../platform/files.ts";
 import { join } from "../../../platform/path.ts";
 import { removeIfThere, statIfThere } from "./disk.ts";
 import { folderRepo, repoFolder, type RepoLayout, repoLayout } from "./layout.ts";
-import { checkRepo } from "../names.ts";
+import { Snapshots } from "./snapshots.ts";
+import { checkRepo, isCommit } from "../names.ts";
+import { listLocal } from "../requests/listing.ts";
 import type { HubSettings } from "../settings.ts";
 
 /** What the caches have of one repository. */
@@ -109,4 +111,37 @@ async function namesIn(directory: string): Promise<string[]> {
 async function entriesOf(directory: string): Promise<DirectoryEntry[]> {
   if (!(await statIfThere(directory))?.isDirectory) return [];
   return await Array.fromAsync(fileSystem.readDir(directory));
+}
+
+/**
+ * Of several names of one repository, which the cache has a directory each for, the one whose directory has the model:
+ * `gpt2` was downloaded as `openai-community/gpt2`, or the other way round. The first where that decides nothing.
+ *
+ * @example
+ * ```ts
+ * const settings = { cacheDirectory: "/no/cache", symlinks: true };
+ * console.log(await cachedName(["gpt2", "openai-community/gpt2"], "main", settings)); // "gpt2"
+ * ```
+ */
+export async function cachedName(
+  repos: readonly [string, ...string[]],
+  revision: string,
+  settings: Pick<HubSettings, "cacheDirectory" | "symlinks">,
+): Promise<string> {
+  const filled = await Promise.all(repos.map((repo) => filling(repo, revision, settings)));
+  return repos[filled.indexOf(Math.max(...filled))];
+}
+
+/** 0: nothing of use; 1: a configuration; 2: weights too. */
+async function filling(
+  repo: string,
+  revision: string,
+  { cacheDirectory, symlinks }: Pick<HubSettings, "cacheDirectory" | "symlinks">,
+): Promise<number> {
+  const snapshots = new Snapshots(cacheDirectory, repo, symlinks);
+  const commit = isCommit(revision) ? revision : await snapshots.readRef(revision);
+  if (commit === undefined || !await snapshots.hasCommit(commit)) return 0;
+  const names = (await listLocal(snapshots.directory(commit))).map(({ path }) => path);
+  if (!names.includes("config.json")) return 0;
+  return names.some((name) => name.endsWith(".safetensors")) ? 2 : 1;
 }

@@ -8,9 +8,8 @@ import { findHashError } from "../cache/content_hash.ts";
 import { makeDirectory, openToWrite, removeIfThere, writing } from "../cache/disk.ts";
 import { PARTIAL_ENDING } from "../cache/layout.ts";
 import type { DownloadTrack, ProgressMeter } from "../progress.ts";
-import { RangeFile } from "./range_file.ts";
+import { missingSpans, RangeFile, type Span } from "./range_file.ts";
 import type { HubRequests } from "../requests/requests.ts";
-import { missingSpans, type Span } from "./spans.ts";
 import type { Try } from "../../http/retry.ts";
 
 /** Downloading and keeping this many bytes costs less than one more request. */

@@ -1,6 +1,6 @@
 import { quote } from "../../../quote.ts";
 import { badRange, changed, changedEtag, collect, contentRange, shownUrl, TransientError } from "../../http/answers.ts";
-import { shownName } from "../../files/shown_name.ts";
+import { shownName } from "../../files/places.ts";
 import type { Watch } from "../../http/watch.ts";
 import { parseJson } from "../../json/json.ts";
 import {

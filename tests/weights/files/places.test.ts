@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { messageLine, withoutSecrets } from "../../../lib/quote.ts";
 import { openHttpSource } from "../../../lib/weights/http/http.ts";
 import { readToken } from "../../../lib/weights/hub/settings.ts";
-import { shownName } from "../../../lib/weights/files/shown_name.ts";
+import { shownName } from "../../../lib/weights/files/places.ts";
 import { openSource } from "../../../lib/weights/files/source.ts";
 import { withServer } from "../fixtures.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { bytesToFill, type FloatDtype, isFloatDtype, widenInPlace } from "../../../lib/weights/tensors/widen.ts";
+import { bytesToFill, type FloatDtype, isFloatDtype, widenInPlace } from "../../../lib/weights/tensors/floats.ts";
 
 const PATTERNS = Uint16Array.from({ length: 65_536 }, (_, i) => i);
 
