@@ -11,13 +11,8 @@ import { RequestError } from "../request/request_error.ts";
 import { REFUSED } from "../request/refused.ts";
 import type { RowsRequest } from "../request/rows.ts";
 import type { SaeRequest } from "../request/saes.ts";
+import type { DataFormat } from "../table/formats.ts";
 import { shownName } from "../weights/files/places.ts";
-
-/** The formats of tables. */
-export const ROW_FORMATS = ["csv", "jsonl", "parquet"] as const;
-
-/** One of {@linkcode ROW_FORMATS}. */
-export type RowFormat = typeof ROW_FORMATS[number];
 
 /** The fields of a metric that a run was given; the others may come with its prompts. */
 export type MetricValues = Pick<RequestValues, keyof typeof METRIC_FIELDS>;
@@ -35,7 +30,7 @@ export interface DataSetRequest extends Omit<RunRequest, "metric" | "rows"> {
 /** What decides what comes out, as far as it is known before anything is opened. */
 export interface AskedSettings extends DataSetRequest {
   /** How tables are written. */
-  readonly format: RowFormat;
+  readonly format: DataFormat;
   /** Prompts of a shard. */
   readonly shardSize: number;
 }

@@ -5,6 +5,7 @@
  */
 import { stringify } from "../deps/csv.ts";
 import { type Cell, checkedRows, CHUNK_LENGTH, formatNumber, type Table } from "./table.ts";
+import { textChunks, type TextFormat } from "./text_format.ts";
 
 /**
  * A cell as the writer takes it: null stays null, so that it is written as nothing and the empty text as `""`.
@@ -20,36 +21,31 @@ function csvLines(rows: (string | null)[][]): string {
   return stringify(rows, { record_delimiter: "\n", quoted_empty: false, quoted_match: /^$|^\s|\s$|[\r\n]/ });
 }
 
-/**
- * The text of {@linkcode toCsv} in chunks of about 64 KB, for writing without one giant string.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { csvChunks } from "./csv.ts";
- *
- * const rows = Array.from({ length: 100_000 }, (_, i) => [i]);
- * assert.ok([...csvChunks({ columns: ["feature"], rows })].length > 5);
- * ```
- */
-export function* csvChunks(table: Table): Generator<string> {
-  let batch: (string | null)[][] = [[...table.columns]];
-  let length = 0;
-  // A row that is nothing but one empty cell would be a blank line, which readers skip.
-  const lonely = table.columns.length === 1;
-  for (const row of checkedRows(table)) {
-    const cells = row.map(csvCell);
-    if (lonely) cells[0] ??= "";
-    batch.push(cells);
-    for (const cell of cells) length += (cell?.length ?? 0) + 1;
-    if (length >= CHUNK_LENGTH) {
-      yield csvLines(batch);
-      batch = [];
-      length = 0;
+/** The format: a header, then a line for each row. */
+export const CSV: TextFormat = {
+  frame(columns) {
+    const header = csvLines([[...columns]]);
+    return { open: header, between: "", close: "", empty: header };
+  },
+  *pieces(table) {
+    let batch: (string | null)[][] = [];
+    let length = 0;
+    // A row that is nothing but one empty cell would be a blank line, which readers skip.
+    const lonely = table.columns.length === 1;
+    for (const row of checkedRows(table)) {
+      const cells = row.map(csvCell);
+      if (lonely) cells[0] ??= "";
+      batch.push(cells);
+      for (const cell of cells) length += (cell?.length ?? 0) + 1;
+      if (length >= CHUNK_LENGTH) {
+        yield csvLines(batch);
+        batch = [];
+        length = 0;
+      }
     }
-  }
-  if (batch.length > 0) yield csvLines(batch);
-}
+    if (batch.length > 0) yield csvLines(batch);
+  },
+};
 
 /**
  * The table as CSV with a header. Numbers as {@linkcode formatNumber} prints them; an absent value is an empty cell,
@@ -67,5 +63,5 @@ export function* csvChunks(table: Table): Generator<string> {
  * ```
  */
 export function toCsv(table: Table): string {
-  return [...csvChunks(table)].join("");
+  return [...textChunks(CSV, table)].join("");
 }

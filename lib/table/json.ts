@@ -4,6 +4,7 @@
  * @module
  */
 import { type Cell, checkedRows, formatNumber, joinToChunks, type Table } from "./table.ts";
+import { textChunks, type TextFormat } from "./text_format.ts";
 
 /** As JSON.stringify, with the control characters escaped that it leaves and that a terminal may obey. */
 function jsonText(text: string): string {
@@ -21,48 +22,21 @@ function* records(table: Table): Generator<string> {
   for (const row of checkedRows(table)) yield `{${row.map((cell, i) => keys[i] + jsonCell(cell)).join(",")}}`;
 }
 
-function* arrayLines(table: Table): Generator<string> {
-  let separator = "[\n";
-  for (const record of records(table)) {
-    yield separator + record;
-    separator = ",\n";
-  }
-  yield separator === "[\n" ? "[]\n" : "\n]\n";
-}
-
 function* lines(table: Table): Generator<string> {
   for (const record of records(table)) yield `${record}\n`;
 }
 
-/**
- * The text of {@linkcode toJson} in chunks of about 64 KB.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { jsonChunks } from "./json.ts";
- *
- * assert.deepEqual([...jsonChunks({ columns: ["feature"], rows: [[1]] })], ['[\n{"feature":1}\n]\n']);
- * ```
- */
-export function jsonChunks(table: Table): Iterable<string> {
-  return joinToChunks(arrayLines(table));
-}
+/** An array with one record a line. */
+export const JSON_ARRAY: TextFormat = {
+  frame: () => ({ open: "[\n", between: ",\n", close: "\n]\n", empty: "[]\n" }),
+  pieces: (table) => joinToChunks(records(table), ",\n"),
+};
 
-/**
- * The text of {@linkcode toJsonLines} in chunks of about 64 KB.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { jsonLinesChunks } from "./json.ts";
- *
- * assert.deepEqual([...jsonLinesChunks({ columns: ["feature"], rows: [] })], []);
- * ```
- */
-export function jsonLinesChunks(table: Table): Iterable<string> {
-  return joinToChunks(lines(table));
-}
+/** One record a line, and nothing else. */
+export const JSON_LINES: TextFormat = {
+  frame: () => ({ open: "", between: "", close: "", empty: "" }),
+  pieces: (table) => joinToChunks(lines(table)),
+};
 
 /**
  * The table as a JSON array of records, one a line, which one `pandas.read_json` loads (`dtype={"token": "str"}`
@@ -78,7 +52,7 @@ export function jsonLinesChunks(table: Table): Iterable<string> {
  * ```
  */
 export function toJson(table: Table): string {
-  return [...jsonChunks(table)].join("");
+  return [...textChunks(JSON_ARRAY, table)].join("");
 }
 
 /**
@@ -93,5 +67,5 @@ export function toJson(table: Table): string {
  * ```
  */
 export function toJsonLines(table: Table): string {
-  return [...jsonLinesChunks(table)].join("");
+  return [...textChunks(JSON_LINES, table)].join("");
 }

@@ -37,6 +37,14 @@ export interface Table {
   readonly rows: Iterable<readonly Cell[]>;
 }
 
+/** Takes rows and gives bytes. */
+export interface RowEncoder {
+  /** The bytes of further rows, as far as they are ready; with the first ones comes what stands before them. */
+  rows(rows: readonly (readonly Cell[])[]): Uint8Array[];
+  /** What is left. */
+  end(): Uint8Array[];
+}
+
 /**
  * The table's rows, each checked to have as many cells as there are columns. Every writer reads through it.
  *
@@ -101,10 +109,10 @@ export const CHUNK_LENGTH = 65_536;
  * assert.deepEqual([...joinToChunks(["a\n", "b\n"])], ["a\nb\n"]);
  * ```
  */
-export function* joinToChunks(lines: Iterable<string>): Generator<string> {
+export function* joinToChunks(lines: Iterable<string>, between: string = ""): Generator<string> {
   let chunk = "";
   for (const line of lines) {
-    chunk += line;
+    chunk += chunk === "" ? line : between + line;
     if (chunk.length >= CHUNK_LENGTH) {
       yield chunk;
       chunk = "";

@@ -3,18 +3,13 @@
  *
  * @module
  */
+import { MEDIA_TYPES } from "../table/formats.ts";
 import { ApiError, errorBody } from "./api_error.ts";
 import type { AttributeJob, Job, JobEvent } from "./jobs.ts";
 import type { JobQueue, Submission } from "./queue.ts";
 
 type Asked = Pick<Submission<Job, JobEvent>, "job" | "client" | "signal">;
 type Queue = JobQueue<Job, JobEvent>;
-
-const ROW_TYPES: Readonly<Record<Exclude<AttributeJob["format"], "report">, string>> = {
-  csv: "text/csv; charset=utf-8",
-  json: "application/json",
-  jsonl: "application/x-ndjson",
-};
 
 /**
  * The answer alone.
@@ -30,7 +25,7 @@ export async function jobResponse(queue: Queue, asked: Asked): Promise<Response>
       return Response.json(event.report);
     case "rows": {
       const { format } = asked.job as AttributeJob;
-      const type = format === "report" ? "application/json" : ROW_TYPES[format];
+      const type = format === "report" ? "application/json" : MEDIA_TYPES[format];
       return new Response(event.text, { headers: { "content-type": type } });
     }
     default:

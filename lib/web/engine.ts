@@ -14,8 +14,8 @@ import { inChat } from "../request/chat.ts";
 import { everyLayer, type SaeRequest } from "../request/saes.ts";
 import { loadSaes } from "../sae/load.ts";
 import type { Sae } from "../sae/sae.ts";
-import { toCsv } from "../table/csv.ts";
-import { toJson, toJsonLines } from "../table/json.ts";
+import { textFormat } from "../table/formats.ts";
+import { textChunks } from "../table/text_format.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import { attributeCommand } from "./command.ts";
 import { propertyWords } from "./job_requests.ts";
@@ -103,7 +103,10 @@ export class Engine implements AsyncDisposable {
       positions: rows.positions,
       diagnose: format === "report",
     });
-    if (format !== "report") return { type: "rows", text: WRITERS[format](await requestedTable(result, rows)) };
+    if (format !== "report") {
+      const chunks = textChunks(await textFormat(format), await requestedTable(result, rows));
+      return { type: "rows", text: [...chunks].join("") };
+    }
     const command = attributeCommand(job, await speller(opened.model, result));
     const bare = await reportData(result, { command, cards: 0, words: propertyWords });
     if (cards === 0) return { type: "report", report: bare };
@@ -213,5 +216,3 @@ async function speller(model: Model, { parts }: Attribution): Promise<(id: numbe
   const byId = new Map(texts);
   return (id) => byId.get(id);
 }
-
-const WRITERS = { csv: toCsv, json: toJson, jsonl: toJsonLines } as const;

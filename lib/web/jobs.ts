@@ -6,6 +6,7 @@
 import type { RequestValues } from "../request/fields.ts";
 import type { ModelRequest, RunRequest } from "../request/request.ts";
 import type { SaeRequest } from "../request/saes.ts";
+import { TEXT_FORMATS } from "../table/formats.ts";
 import type { Device } from "../runtime/runtime.ts";
 
 /** How the worker runs. */
@@ -39,7 +40,7 @@ export interface PredictJob extends ModelRequest, RunJob {
 }
 
 /** How an attribution is answered: with everything that a page shows, or with the command line's rows. */
-export const RESULT_FORMATS = ["report", "csv", "json", "jsonl"] as const;
+export const RESULT_FORMATS = ["report", ...TEXT_FORMATS] as const;
 
 /** Feature attribution. Where the model runs is the worker's own. */
 export interface AttributeJob extends RunRequest, RunJob {

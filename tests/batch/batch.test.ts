@@ -1,5 +1,6 @@
 /** The command `batch`: what it writes, against single runs and against sums made from its rows. */
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import { calculateFeatureAttribution } from "../../lib/attribution/attribution.ts";
 import { longTable } from "../../lib/attribution/result/long_table.ts";
 import { testPrompt } from "../../lib/attribution/run/predict.ts";
@@ -194,7 +195,7 @@ Deno.test("the same from Workers, from shares of the shards, and again", async (
   });
 });
 
-Deno.test("JSON lines and Parquet have the numbers of CSV", async () => {
+Deno.test("JSON, JSON lines and Parquet have the numbers of CSV", async () => {
   const prompts = toJsonLines(makePrompts(5));
   await inDirectory(async (directory) => {
     const args = [
@@ -204,12 +205,15 @@ Deno.test("JSON lines and Parquet have the numbers of CSV", async () => {
       "token,kind,position,feature,attribution,is_special",
       "--include-error",
     ];
-    for (const format of ["csv", "jsonl", "parquet"]) {
+    for (const format of ["csv", "json", "jsonl", "parquet"]) {
       const { code, stderr } = await batch(directory, prompts, `rows.${format}`, args);
       assert.equal(code, 0, stderr);
     }
     const text = await Deno.readTextFile(`${directory}/rows.jsonl`);
     const json = text.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+    assert.deepEqual(JSON.parse(await Deno.readTextFile(`${directory}/rows.json`)), json);
+    const [part] = JSON.parse(await Deno.readTextFile(`${directory}/rows.json.run/rows/part-000001.json`));
+    assert.ok(json.some((row) => isDeepStrictEqual(row, part)));
     const csv = readCsv(`${directory}/rows.csv`);
     const parquet = await readParquet(`${directory}/rows.parquet`);
     assert.deepEqual(json.map((row) => mapped(row, (x) => x === null ? "" : String(x))), csv);

@@ -104,10 +104,10 @@ Deno.test("evals: a table for people", async () => {
 
 Deno.test("evals: its command line", () => {
   const request = parseRequest(["-"]);
-  assert.deepEqual([request.prompts, request.batchSize, request.format], [STDIN, 16, "json"]);
+  assert.deepEqual([request.prompts, request.batchSize, request.destination.format], [STDIN, 16, "json"]);
   assert.deepEqual([request.excludeSpecialTokens, request.processing], [undefined, "sae"]);
-  assert.equal(parseRequest(["a", "--output", "b.TXT"]).format, "table");
-  assert.equal(parseRequest(["a", "--output", "b"]).format, "json");
+  assert.equal(parseRequest(["a", "--output", "b.TXT"]).destination.format, "table");
+  assert.equal(parseRequest(["a", "--output", "b"]).destination.format, "json");
   const cases: [string[], RegExp][] = [
     [[], /^FILE is missing/],
     [[""], /^FILE is empty/],
@@ -115,7 +115,7 @@ Deno.test("evals: its command line", () => {
     [["a", "--model", "m"], /^no SAE for m: give --sae/],
     [["a", "--batch-size", "0"], /^--batch-size is "0": give a whole number, at least 1$/],
     [["a", "--format", "csv"], /^--format is "csv": choose json or table$/],
-    [["a", "--output", "b.csv"], /^--output ends with "\.csv": say how with --format json or table$/],
+    [["a", "--output", "b.csv"], /^--output ends with "\.csv": say how with --format json, table$/],
     [["a", "--output", ""], /^--output is empty/],
   ];
   for (const [args, message] of cases) assert.throws(() => parseRequest(args), { name: UsageError.name, message });

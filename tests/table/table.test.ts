@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { csvChunks, toCsv } from "../../lib/table/csv.ts";
-import { jsonChunks, jsonLinesChunks, toJson, toJsonLines } from "../../lib/table/json.ts";
+import { CSV, toCsv } from "../../lib/table/csv.ts";
+import { JSON_ARRAY, JSON_LINES, toJson, toJsonLines } from "../../lib/table/json.ts";
 import { type Cell, formatNumber, type Table } from "../../lib/table/table.ts";
+import { joinFiles, textChunks, textEncoder } from "../../lib/table/text_format.ts";
 
 const table = (columns: string[], ...rows: Cell[][]): Table => ({ columns, rows });
 
@@ -90,8 +91,8 @@ Deno.test("chunks: a large table streams in pieces that join to the whole", () =
     for (made = 0; made < 20_000; made++) yield [made % 7, made, made / 3, " golf"];
   }
   const columns = ["position", "feature", "attribution", "token"];
-  for (const write of [csvChunks, jsonChunks, jsonLinesChunks]) {
-    const chunks = write({ columns, rows: rows() })[Symbol.iterator]();
+  for (const format of [CSV, JSON_ARRAY, JSON_LINES]) {
+    const chunks = textChunks(format, { columns, rows: rows() })[Symbol.iterator]();
     const first: string = chunks.next().value;
     assert.ok(made < 10_000, `${made} rows were made before the first chunk`);
     const all = [first];
@@ -99,7 +100,7 @@ Deno.test("chunks: a large table streams in pieces that join to the whole", () =
     assert.ok(all.length > 5);
     assert.ok(all.every((chunk) => chunk.length < 100_000));
   }
-  assert.equal([...csvChunks({ columns, rows: rows() })].join(""), toCsv({ columns, rows: rows() }));
+  assert.equal([...textChunks(CSV, { columns, rows: rows() })].join(""), toCsv({ columns, rows: rows() }));
   assert.equal(toCsv({ columns, rows: rows() }).split("\n").length, 20_002);
   assert.equal(JSON.parse(toJson({ columns, rows: rows() })).length, 20_000);
 });
@@ -111,5 +112,27 @@ Deno.test("writers: a table that does not fit together is refused", () => {
       message: "Cannot write the table: row 1 has 1 cells for 2 columns, give one each",
     });
     assert.throws(() => write(table(["a", "b", "a"])), { name: "RangeError", message: /column "a" is there twice/ });
+  }
+});
+
+Deno.test("files of rows written apart, some empty, join to the file of all", async () => {
+  const columns = ["token", "x"];
+  const rows = Array.from({ length: 7 }, (_, i): Cell[] => [`ü${i}`, i / 3]);
+  for (const format of [CSV, JSON_ARRAY, JSON_LINES]) {
+    for (const sizes of [[], [0], [0, 0], [3, 0, 4], [0, 7], [1, 1, 5]]) {
+      let at = 0;
+      const files = sizes.map((size) => {
+        const encoder = textEncoder(format, columns);
+        const part = rows.slice(at, at += size);
+        const bytes = [...part.flatMap((row) => encoder.rows([row])), ...encoder.end()];
+        return new Uint8Array(bytes.flatMap((chunk) => [...chunk]));
+      });
+      const parts = (async function* () {
+        yield* files;
+      })();
+      let text = "";
+      for await (const bytes of joinFiles(format, columns, parts)) text += new TextDecoder().decode(bytes);
+      assert.equal(text, [...textChunks(format, { columns, rows: rows.slice(0, at) })].join(""));
+    }
   }
 });

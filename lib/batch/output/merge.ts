@@ -7,12 +7,12 @@ import { basename } from "node:path";
 import type { Explanations } from "../../attribution/result/long_table.ts";
 import { writeFileAtomic } from "../../table/write_file.ts";
 import { Aggregate } from "./aggregate.ts";
-import { headerBytes, rowEncoder } from "./encode.ts";
+import { type DataFormat, rowEncoder, textFormat } from "../../table/formats.ts";
+import { joinFiles } from "../../table/text_format.ts";
 import { EXPLAINED_COLUMNS, explainedCells, questionOf } from "./explained.ts";
 import { TextSet } from "../input/ids.ts";
 import { doneName, doneShard, ERRORS, FOLDERS, rowsName, type Share, SUMMARY } from "../shards/layout.ts";
 import type { Manifest } from "../shards/manifest.ts";
-import type { RowFormat } from "../settings.ts";
 import { type DoneShard, readDone } from "../shards/shard.ts";
 import { type Store, textOf } from "../shards/store.ts";
 
@@ -183,26 +183,34 @@ async function* errorLines(
 /** What `read_parquet.ts` exports. */
 type ParquetModule = typeof import("../input/read_parquet.ts");
 
-/** The parts one after another, with one header. */
+/** The rows of all shards in one file. */
 async function* allRows(
   store: Store,
-  format: RowFormat,
+  format: DataFormat,
   columns: readonly string[],
   shards: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const parquet = format === "parquet"
-    ? {
-      ...await import(new URL("../input/read_parquet.ts", import.meta.url).href) as ParquetModule,
-      encoder: await rowEncoder(format, columns),
-    }
-    : undefined;
+  const files = shardFiles(store, format, shards, signal);
+  if (format !== "parquet") return yield* joinFiles(await textFormat(format), columns, files);
+  const { readTable } = await import(
+    new URL("../input/read_parquet.ts", import.meta.url).href
+  ) as ParquetModule;
+  const encoder = await rowEncoder(format, columns);
+  for await (const bytes of files) for await (const rows of readTable(bytes, columns)) yield* encoder.rows(rows);
+  yield* encoder.end();
+}
+
+async function* shardFiles(
+  store: Store,
+  format: DataFormat,
+  shards: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
   for (let shard = 0; shard < shards; shard++) {
     signal?.throwIfAborted();
     const bytes = await store.read(rowsName(shard, format));
     if (bytes === undefined) throw new Deno.errors.NotFound(`${store.location} has no ${rowsName(shard, format)}`);
-    if (format !== "parquet") yield shard === 0 ? bytes : bytes.subarray(headerBytes(format, columns));
-    else for await (const rows of parquet!.readTable(bytes, columns)) yield* parquet!.encoder.rows(rows);
+    yield bytes;
   }
-  if (parquet !== undefined) yield* parquet.encoder.end();
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RowFormat } from "../settings.ts";
+import type { DataFormat } from "../../table/formats.ts";
 
 /** What decides the result; there once the input has been read to its end. */
 export const MANIFEST = "manifest.json";
@@ -41,7 +41,7 @@ export function isInputName(name: string): boolean {
 }
 
 /** The rows of a shard. */
-export function rowsName(shard: number, format: RowFormat): string {
+export function rowsName(shard: number, format: DataFormat): string {
   return `${FOLDERS.rows}/part-${numbered(shard)}.${format}`;
 }
 

@@ -10,7 +10,8 @@ import { VERSION } from "../../version.ts";
 import { isRecord } from "../../weights/json/json.ts";
 import { MANIFEST } from "./layout.ts";
 import { type InputPlan, isInputPlan } from "./plan.ts";
-import { type BatchSettings, ROW_FORMATS, type RowFormat } from "../settings.ts";
+import { DATA_FORMATS } from "../../table/formats.ts";
+import type { BatchSettings } from "../settings.ts";
 import { type Store, textOf } from "./store.ts";
 
 /** SHA-256 by file; null where a file is not local. */
@@ -97,9 +98,10 @@ export async function readManifest(store: Store): Promise<Manifest | undefined> 
   } catch {
     // reported below
   }
+  const isFormat = (name: unknown): boolean => DATA_FORMATS.some((format) => format === name);
   if (
     isRecord(value) && value.schema_version === 3 && isRecord(value.settings) &&
-    ROW_FORMATS.includes(value.settings.format as RowFormat) && isInputPlan(value.input)
+    isFormat(value.settings.format) && isInputPlan(value.input)
   ) {
     return value as unknown as Manifest;
   }

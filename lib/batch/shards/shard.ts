@@ -10,7 +10,7 @@ import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { Aggregate, type PartialTotals } from "../output/aggregate.ts";
 import { attributeShard } from "./attribute_shard.ts";
-import { rowEncoder } from "../output/encode.ts";
+import { rowEncoder } from "../../table/formats.ts";
 import { type Explained, explainedBy } from "../output/explained.ts";
 import { doneName, rowsName } from "./layout.ts";
 import { readShard } from "./plan.ts";

@@ -4,25 +4,12 @@
  * @module
  */
 import type { Fields } from "../../request/fields.ts";
+import { endingOf, formatByEnding, TABLE_FORMATS, type TableFormat } from "../../table/formats.ts";
 import { quote, UsageError } from "./values.ts";
-
-/** The formats. */
-export type Format = "csv" | "json" | "jsonl" | "table";
-
-const FORMATS: readonly Format[] = ["csv", "json", "jsonl", "table"];
-
-/** By the ending of `--output`. */
-const ENDINGS: Readonly<Record<string, Format>> = {
-  csv: "csv",
-  json: "json",
-  jsonl: "jsonl",
-  ndjson: "jsonl",
-  txt: "table",
-};
 
 /** Where and how rows are written. */
 export interface Destination {
-  readonly format: Format;
+  readonly format: TableFormat;
   /** The user chose the format, by name or by the file's ending. */
   readonly isChosen: boolean;
   /** A file; undefined: standard output. */
@@ -33,7 +20,7 @@ export interface Destination {
 export const FORMAT_OPTIONS = {
   format: {
     kind: "string",
-    choices: FORMATS,
+    choices: TABLE_FORMATS,
     placeholder: "F",
     help: "how rows are written; by default from --output's ending, else table on a terminal and csv otherwise",
   },
@@ -45,10 +32,17 @@ export const FORMAT_OPTIONS = {
   },
 } as const satisfies Fields;
 
+/** Values of the options. */
+interface Asked {
+  readonly format: string | undefined;
+  readonly output: string | undefined;
+}
+
 /**
  * The format from `--format`, else from the ending of `--output`, else from what standard output is.
  *
- * @throws {UsageError} if the ending says nothing
+ * @param formats the command's, that for programs first
+ * @throws {UsageError} if the ending says nothing, or the format is not for a terminal
  *
  * @example
  * ```ts
@@ -59,17 +53,21 @@ export const FORMAT_OPTIONS = {
  * ```
  */
 export function readDestination(
-  { format, output: file }: { readonly format: string | undefined; readonly output: string | undefined },
+  { format, output: file }: Asked,
   isTerminal: boolean,
+  formats: readonly TableFormat[] = TABLE_FORMATS,
 ): Destination {
+  const [usual] = formats;
   if (file === "") throw new UsageError("--output is empty: give the name of a file");
-  if (format !== undefined) return { format: format as Format, isChosen: true, file };
-  if (file === undefined) return { format: isTerminal ? "table" : "csv", isChosen: false, file };
-  const [, ending] = /[^/\\]\.([^./\\]+)$/.exec(file) ?? [];
-  if (ending === undefined) return { format: "csv", isChosen: false, file };
-  const known = ending.toLowerCase();
-  if (!Object.hasOwn(ENDINGS, known)) {
-    throw new UsageError(`--output ends with ${quote(`.${ending}`)}: say how with --format ${FORMATS.join(", ")}`);
+  if (format !== undefined) {
+    if (format === "parquet" && file === undefined && isTerminal) {
+      throw new UsageError("--format parquet is not for a terminal: give --output FILE");
+    }
+    return { format: format as TableFormat, isChosen: true, file };
   }
-  return { format: ENDINGS[known], isChosen: true, file };
+  if (file === undefined) return { format: isTerminal ? "table" : usual, isChosen: false, file };
+  const [ending, known] = [endingOf(file), formatByEnding(file)];
+  if (ending === undefined) return { format: usual, isChosen: false, file };
+  if (known !== undefined && formats.includes(known)) return { format: known, isChosen: true, file };
+  throw new UsageError(`--output ends with ${quote(`.${ending}`)}: say how with --format ${formats.join(", ")}`);
 }

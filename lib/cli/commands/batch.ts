@@ -5,7 +5,8 @@
  */
 import { basename } from "node:path";
 import type { InputFormat } from "../../batch/input/read.ts";
-import { type AskedSettings, readDataSetRequest, ROW_FORMATS, type RowFormat } from "../../batch/settings.ts";
+import { type AskedSettings, readDataSetRequest } from "../../batch/settings.ts";
+import { DATA_FORMATS, type DataFormat, endingOf, formatByEnding } from "../../table/formats.ts";
 import { type CommandSpec, type ParsedCommand, UsageError } from "../args/args.ts";
 import { quote } from "../../quote.ts";
 import { REQUEST_FIELDS } from "../../request/fields.ts";
@@ -66,8 +67,8 @@ const spec = {
       kind: "string",
       placeholder: "DIR|FILE",
       help:
-        "a directory for all files of the run; or a file (.csv, .jsonl, .parquet) for all rows, beside which FILE.run " +
-        "has the others",
+        `a directory for all files of the run; or a file (.${DATA_FORMATS.join(", .")}) for all rows, beside which ` +
+        "FILE.run has the others",
     },
     inputFormat: {
       kind: "string",
@@ -77,7 +78,7 @@ const spec = {
     },
     format: {
       kind: "string",
-      choices: ROW_FORMATS,
+      choices: DATA_FORMATS,
       placeholder: "F",
       help: "how tables are written; by default from --output's ending, else csv",
     },
@@ -158,30 +159,26 @@ function readRequest({ positionals: [input], values, order }: ParsedCommand<type
   };
 }
 
-function endingOf(path: string): string {
-  return /[^/\\]\.([^./\\]+)$/.exec(path)?.[1].toLowerCase() ?? "";
-}
-
 function readInputFormat(input: string, format: string | undefined): InputFormat {
   if (input === "") throw new UsageError('INPUT is empty: give the name of a file, or "-" for standard input');
   if (format === "parquet" && input === "-") {
     throw new UsageError("Parquet cannot be read from standard input, its index is at the end: give a file");
   }
   if (format !== undefined) return format as InputFormat;
-  const ending = endingOf(input);
+  const ending = endingOf(input) ?? "";
   if (input !== "-" && Object.hasOwn(ENDINGS, ending)) return ENDINGS[ending];
   throw new UsageError(`how is ${quote(input)} written? Say it with --input-format ${INPUT_FORMATS.join(", ")}`);
 }
 
 function readOutput(
   { output, format }: { readonly output: string | undefined; readonly format: string | undefined },
-): Pick<BatchRequest, "directory" | "file"> & { readonly format: RowFormat } {
+): Pick<BatchRequest, "directory" | "file"> & { readonly format: DataFormat } {
   if (output === undefined || output === "") {
-    throw new UsageError("--output is missing: give a directory, or a file ending with .csv, .jsonl or .parquet");
+    throw new UsageError(`--output is missing: give a directory, or a file ending with .${DATA_FORMATS.join(", .")}`);
   }
-  const ending = endingOf(output);
-  const byEnding = ROW_FORMATS.find((format) => Object.hasOwn(ENDINGS, ending) && ENDINGS[ending] === format);
-  if (byEnding === undefined) return { directory: output, file: undefined, format: (format ?? "csv") as RowFormat };
+  const [ending, known] = [endingOf(output), formatByEnding(output)];
+  const byEnding = DATA_FORMATS.find((format) => format === known);
+  if (byEnding === undefined) return { directory: output, file: undefined, format: (format ?? "csv") as DataFormat };
   if (format !== undefined && format !== byEnding) {
     throw new UsageError(`--output ends with .${ending} and --format is ${format}: leave one of them out`);
   }

@@ -5,7 +5,9 @@
  */
 import { type CommandSpec, type ParsedCommand } from "../args/args.ts";
 import { type Command, defineCommand, type Given } from "../args/command.ts";
-import { quote, UsageError } from "../args/values.ts";
+import { type Destination, readDestination } from "../args/format.ts";
+import { UsageError } from "../args/values.ts";
+import type { TableFormat } from "../../table/formats.ts";
 import {
   CHAT_FIELDS,
   EXCLUDE_FIELDS,
@@ -19,9 +21,6 @@ import { defaultSaes, noSae, readSaes, type SaeRequest } from "../../request/sae
 import { DEVICE_OPTIONS } from "../args/run_request.ts";
 import { STDIN } from "../args/prompt.ts";
 
-/** The formats: all figures for programs, or the most telling ones for people. */
-export type EvalsFormat = "json" | "table";
-
 /** Everything that the command line asks for. */
 export interface EvalsRequest extends ModelRequest {
   readonly quiet: boolean;
@@ -31,15 +30,11 @@ export interface EvalsRequest extends ModelRequest {
   /** Undefined: all special tokens. */
   readonly excludeSpecialTokens: boolean | readonly number[] | undefined;
   readonly batchSize: number;
-  readonly format: EvalsFormat;
-  /** Undefined: standard output. */
-  readonly output: string | undefined;
+  readonly destination: Destination;
 }
 
-const FORMATS: readonly EvalsFormat[] = ["json", "table"];
-/** By the ending of `--output`. */
-const ENDINGS: Readonly<Record<string, EvalsFormat>> = { json: "json", txt: "table" };
-
+/** All figures for programs, or the most telling ones for people. */
+const FORMATS: readonly TableFormat[] = ["json", "table"];
 const spec = {
   name: "evals",
   summary: "Evaluate sparse autoencoders (SAEs) on prompts: reconstruction, sparsity and what their output\n" +
@@ -117,21 +112,6 @@ function readRequest(
     prompts: file === "-" ? STDIN : file,
     saes,
     batchSize: values.batchSize,
-    format: readFormat(values, isTerminal),
-    output: values.output,
+    destination: readDestination(values, isTerminal, FORMATS),
   };
-}
-
-function readFormat(
-  { format, output }: { readonly format: string | undefined; readonly output: string | undefined },
-  isTerminal: boolean,
-): EvalsFormat {
-  if (output === "") throw new UsageError("--output is empty: give the name of a file");
-  if (format !== undefined) return format as EvalsFormat;
-  if (output === undefined) return isTerminal ? "table" : "json";
-  const [, ending] = /[^/\\]\.([^./\\]+)$/.exec(output) ?? [];
-  if (ending === undefined) return "json";
-  const known = ending.toLowerCase();
-  if (Object.hasOwn(ENDINGS, known)) return ENDINGS[known];
-  throw new UsageError(`--output ends with ${quote(`.${ending}`)}: say how with --format ${FORMATS.join(" or ")}`);
 }

@@ -83,11 +83,9 @@ async function atLine<T>(name: string, line: number, work: () => Promise<T>): Pr
   }
 }
 
-async function write(evaluated: readonly Evaluated[], { format, output: file }: EvalsRequest): Promise<void> {
-  if (format === "table") {
-    const destination = { format, isChosen: true, file };
-    return await writeTable(evalsTable(evaluated), destination, stdoutScreen(), "");
-  }
+async function write(evaluated: readonly Evaluated[], { destination }: EvalsRequest): Promise<void> {
+  const { format, file } = destination;
+  if (format === "table") return await writeTable(evalsTable(evaluated), destination, stdoutScreen(), "");
   const chunks = evalsJson(evaluated);
   if (file === undefined) return await printData(chunks);
   const { writeFileAtomic } = await import("../../table/write_file.ts");

@@ -44,7 +44,7 @@ function terminalWidth(): number {
  *
  * @throws {Deno.errors.BrokenPipe} once its reader has gone (`| head`): cli.ts ends quietly then
  */
-export function printData(chunks: Iterable<string>): Promise<void> {
+export function printData(chunks: Iterable<string | Uint8Array>): Promise<void> {
   return writeAll(Deno.stdout, chunks);
 }
 
@@ -55,11 +55,11 @@ export function printNote(text: string): Promise<void> {
 
 async function writeAll(
   stream: { write(bytes: Uint8Array): Promise<number> },
-  chunks: Iterable<string>,
+  chunks: Iterable<string | Uint8Array>,
 ): Promise<void> {
   const encoder = new TextEncoder();
   for (const chunk of chunks) {
-    let rest = encoder.encode(chunk);
+    let rest = typeof chunk === "string" ? encoder.encode(chunk) : chunk;
     while (rest.length > 0) rest = rest.subarray(await stream.write(rest));
   }
 }
