@@ -10,7 +10,7 @@ import { type Asked, body, PROMPT } from "./asked.ts";
 import { readConfig } from "../../lib/deploy/config.ts";
 import { requestArgs } from "../../lib/request/command.ts";
 import { type Field, flagOf, jsonNameOf } from "../../lib/request/field.ts";
-import { REQUEST_FIELDS } from "../../lib/request/fields.ts";
+import { REQUEST_FIELDS, ROW_FIELDS } from "../../lib/request/fields.ts";
 import type { FieldName } from "../../lib/request/json.ts";
 import { type FrontEnd, REFUSED } from "../../lib/request/refused.ts";
 import { inWords, sayFlag, sayProperty } from "../../lib/request/request_error.ts";
@@ -71,8 +71,7 @@ const EXAMPLES: Readonly<Record<FieldName, readonly [given: Asked, without?: Ask
 };
 
 const isOneOf = (name: string, names: Readonly<Record<string, unknown>>): boolean => Object.hasOwn(names, name);
-const isOfRows = (name: FieldName): boolean =>
-  ["table", "positions", "features", "top", "includeError", "columns"].includes(name);
+const isOfRows = (name: string): boolean => isOneOf(name, ROW_FIELDS);
 
 type Parse = (args: readonly string[], isTerminal?: boolean) => unknown;
 
@@ -90,7 +89,7 @@ function byArgs(parse: Parse, more: readonly string[] = [], first?: string): (as
 /** The API; the fields as they were given are part of a job, and are no proof that they do something. */
 function byBody(read: typeof readAttribute | typeof readPredict): (asked: Asked) => unknown {
   return (asked) => {
-    const isRows = Object.keys(asked.values ?? {}).some((name) => isOfRows(name as FieldName));
+    const isRows = Object.keys(asked.values ?? {}).some((name) => isOfRows(name));
     const rows = isRows && read === readAttribute ? { format: "csv" } : {};
     const { values: _, ...job } = read({ ...body(asked), ...rows }, DEFAULTS);
     return { ...job, format: undefined };
