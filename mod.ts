@@ -60,6 +60,7 @@ export {
   type MetricContext,
   type MetricGraph,
   type MetricOptions,
+  type MetricWords,
   prob,
   type ResolvedMetric,
   targetText,

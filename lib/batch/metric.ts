@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { chosenMetric } from "../attribution/metric/chosen_metric.ts";
+import { chosenMetric } from "../attribution/metric/metrics.ts";
 import type { Metric, TokenRef } from "../attribution/metric/metrics.ts";
 import { METRIC_FIELDS } from "../request/fields.ts";
 import { readMetric, sidesReadBy } from "../request/metric.ts";

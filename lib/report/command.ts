@@ -3,22 +3,13 @@
  *
  * @module
  */
-import type { MetricName } from "../attribution/metric/names.ts";
+import { METRIC_NAMES, NAMED_METRICS } from "../attribution/metric/names.ts";
 import type { AttributionParts } from "../attribution/result/parts.ts";
 import type { Attribution } from "../attribution/result/result.ts";
 import { commandLine, requestArgs } from "../request/command.ts";
 import type { RequestValues } from "../request/fields.ts";
 import type { SaeRequest } from "../request/saes.ts";
 import type { Sae } from "../sae/sae.ts";
-
-/** The names under which a request asks for metrics that token ids decide. */
-const METRICS: Readonly<Record<string, MetricName>> = {
-  logit_diff: "logit-diff",
-  logit: "logit",
-  logprob: "logprob",
-  prob: "prob",
-  loss: "loss",
-};
 
 /**
  * The `report` command that makes the same run, worked out from its result: with token ids, and with everything said
@@ -28,12 +19,13 @@ export function commandOf({ parts, tokens, hooks }: Attribution): string | null 
   const baseline = baselineOf(parts);
   const { model, metricName, method, grads: { resolvedMetric, rows, processing }, includeErrorTerm, saes } = parts;
   const { positive = [], negative = [] } = resolvedMetric;
-  if (!Object.hasOwn(METRICS, metricName) || hooks.length === 0 || baseline === null) return null;
+  const metric = METRIC_NAMES.find((name) => NAMED_METRICS[name].outputName === metricName);
+  if (metric === undefined || hooks.length === 0 || baseline === null) return null;
   const [{ run: { excluded }, integration, directEffect }] = saes.values();
   const excludedIds = [...new Set([...excluded].map((position) => tokens[position].id))];
   const values: RequestValues = {
     tokenIds: tokens.map(({ id }) => id),
-    metric: METRICS[metricName],
+    metric,
     posId: positive,
     negId: negative,
     metricPosition: metricName === "loss" ? undefined : rows,

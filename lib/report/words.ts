@@ -5,6 +5,7 @@
  */
 import type { Processing } from "../model/architecture.ts";
 import { type ProcessingChoice, showProcessing } from "../attribution/run/processing.ts";
+import type { MetricWords } from "../attribution/metric/metric.ts";
 import type { Attribution } from "../attribution/result/result.ts";
 import type { Fit } from "../attribution/result/fit.ts";
 import type { SaeAttribution } from "../attribution/result/sae_attribution.ts";
@@ -67,58 +68,11 @@ export function methodTitle(method: MethodName, hasBaseline = false): string {
   return hasBaseline ? title.replace("activation", "(activation − baseline)") : title;
 }
 
-/** A metric and its two directions. */
-export interface MetricWords {
-  readonly name: string;
-  /** What a positive attribution speaks for, such as `for ·golf`. */
-  readonly positive: string;
-  /** What a negative one speaks for. */
-  readonly negative: string;
-}
-
 /** What the metric is; `names` are its tokens' names by id. */
 export function metricWords({ parts }: Attribution, names: ReadonlyMap<number, string>): MetricWords {
-  const { metricName, grads: { resolvedMetric: { positive = [], negative = [] } } } = parts;
-  const name = (id: number): string => names.get(id) ?? `#${id}`;
-  const [pos, neg] = [positive, negative].map((ids) => ids.map(name).join(", "));
-  const forOne = { positive: `for ${pos}`, negative: "against it" };
-  const logit = (ids: readonly number[], shown: string): string => `${ids.length > 1 ? "mean " : ""}logit of ${shown}`;
-  switch (metricName) {
-    case "logit_diff":
-      return {
-        name: `${logit(positive, pos)} - ${logit(negative, neg)}`,
-        positive: `for ${pos}`,
-        negative: `for ${neg}`,
-      };
-    case "logit":
-      return { name: `logit of ${pos} above the vocabulary's mean`, ...forOne };
-    case "logprob":
-      return { name: `log-probability of ${pos}`, ...forOne };
-    case "prob":
-      return { name: `probability of ${pos}`, ...forOne };
-    case "target_logprob": {
-      const text = positive.map(name).join(" ");
-      return {
-        name: `log-probability of the continuation ${text}`,
-        positive: `for ${text}`,
-        negative: "against it",
-      };
-    }
-    case "kl_to_clean":
-      return {
-        name: "divergence (KL, in nats) from the predictions without SAEs",
-        positive: "for a larger divergence",
-        negative: "for a smaller one",
-      };
-    case "loss":
-      return {
-        name: "mean next-token loss in nats",
-        positive: "for a higher loss",
-        negative: "for a lower one",
-      };
-    default:
-      return { name: metricName, positive: "for a higher metric", negative: "for a lower one" };
-  }
+  const { name, words } = parts.grads.resolvedMetric;
+  return words?.((id) => names.get(id) ?? `#${id}`) ??
+    { name, positive: "for a higher metric", negative: "for a lower one" };
 }
 
 /** The two directions in one go: `for ·golf (+) and for ·tennis (-)`. */

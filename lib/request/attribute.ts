@@ -4,7 +4,7 @@
  * @module
  */
 import { calculateFeatureAttribution } from "../attribution/attribution.ts";
-import { chosenMetric } from "../attribution/metric/chosen_metric.ts";
+import { chosenMetric } from "../attribution/metric/metrics.ts";
 import { checkPositions, type Positions } from "../attribution/result/positions.ts";
 import { type Explanations, longTable } from "../attribution/result/long_table.ts";
 import type { Attribution } from "../attribution/result/result.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { MetricChoice } from "../attribution/metric/chosen_metric.ts";
-import type { MetricName } from "../attribution/metric/names.ts";
+import type { MetricChoice } from "../attribution/metric/metrics.ts";
+import { METRIC_NAMES, type MetricName, NAMED_METRICS } from "../attribution/metric/names.ts";
 import type { TokenRef } from "../attribution/metric/metrics.ts";
 import { quote } from "../quote.ts";
 import type { RequestValues } from "./fields.ts";
@@ -32,13 +32,13 @@ export interface MetricAsked {
 }
 
 /** Metrics of nothing but the logits: no tokens to choose. */
-const WITHOUT_TOKENS: readonly MetricName[] = ["loss", "kl"];
+const WITHOUT_TOKENS: readonly MetricName[] = METRIC_NAMES.filter((name) => NAMED_METRICS[name].tokens === 0);
 
 /** Which tokens a metric of this name reads; without a name, the tokens that are given decide. */
 export function sidesReadBy(name: MetricName | undefined): { readonly positive: boolean; readonly negative: boolean } {
   return {
     positive: name === undefined || !WITHOUT_TOKENS.includes(name),
-    negative: name === undefined || name === "logit-diff",
+    negative: name === undefined || NAMED_METRICS[name].tokens === 2,
   };
 }
 

@@ -93,7 +93,10 @@ Deno.test("what is no metric at all, and a function that gives no number", async
   for (const wrong of [undefined, null, "logit_diff", {}, logitDiff]) {
     await assert.rejects(
       calculateFeatureAttribution(model, PROMPT, wrong as unknown as Metric, { saes: [sae] }),
-      { name: "TypeError", message: /^The metric of an attribution is (none: give one such as|a plain function)/ },
+      {
+        name: "TypeError",
+        message: /^The metric of an attribution is (not a metric: give one such as|a plain function)/,
+      },
     );
   }
   const result = await calculateFeatureAttribution(model, PROMPT, metric, { saes: [sae] });

@@ -24,7 +24,7 @@ import {
   topTwoLogitDiff,
   weightedLogits,
 } from "../../mod.ts";
-import { topIndices } from "../../lib/attribution/metric/metrics.ts";
+import { topIndices } from "../../lib/attribution/metric/metric_parts.ts";
 import { DATA } from "./golden.ts";
 
 const model = await loadModel(new URL("models/gpt2/", DATA), { threads: 1 });

@@ -10,13 +10,8 @@ import type { Sae } from "../../sae/sae.ts";
 import { type RunRequest, runWithSaes } from "../run/run_prompts.ts";
 import { metricValue, resolveMetric } from "../metric/value.ts";
 import { inPrompt, type Intervention, plan, type SteeredActivation, withChanges } from "./interventions.ts";
-import {
-  checkMetric,
-  functionMetric,
-  type LogitsFunction,
-  type Metric,
-  type ResolvedMetric,
-} from "../metric/metric.ts";
+import { checkMetric, type LogitsFunction, type Metric, type ResolvedMetric } from "../metric/metric.ts";
+import { functionMetric } from "../metric/metric_parts.ts";
 import { predictionOf, predictionsAt } from "../run/predict.ts";
 import { preparePrompt } from "../run/prompt.ts";
 import { SAE_RUN_OPTIONS, type SaeRunOptions } from "../run/run_options.ts";

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { checkOptions, type OptionKinds } from "../../options.ts";
-import { gatherElements, input, mul, neg, reduceMean, reduceSum, type Value } from "../../graph/mod.ts";
+import type { Value } from "../../graph/mod.ts";
 import type { FloatTensor, Tensor } from "../../runtime/tensor.ts";
 
 /** A token by its text (a single token, leading space included) or its id. */
@@ -34,6 +33,16 @@ export interface MetricContext {
 /** A number from the logits `[row, d_vocab]` of a metric's rows, each minus its row's mean; it must not change them. */
 export type LogitsFunction = (logits: FloatTensor) => number;
 
+/** A metric in words. */
+export interface MetricWords {
+  /** What it is. */
+  readonly name: string;
+  /** What a positive attribution speaks for. */
+  readonly positive: string;
+  /** What a negative one speaks for. */
+  readonly negative: string;
+}
+
 /** A metric's graph, and what it is about: its tokens are known. */
 export interface MetricGraph {
   /** For example `logits[-1, 13126] - logits[-1, 20790]`. */
@@ -46,6 +55,10 @@ export interface MetricGraph {
   readonly negative?: readonly number[];
   /** Something that the user should know about how it was chosen. */
   readonly note?: string;
+  /** What a report calls it; default: its name. `nameOf` gives a token's name. */
+  readonly words?: (nameOf: (id: number) => string) => MetricWords;
+  /** The same in PyTorch, from an expression for the logits `[row, d_vocab]`; without it there is no Python script. */
+  readonly python?: (logits: string) => string;
   /** Further inputs of its graph. */
   readonly feeds: Readonly<Record<string, Tensor>>;
   /** In the graph's place, where no gradient is taken: a plain function of the logits. */
@@ -89,12 +102,6 @@ export interface MetricOptions {
 /** One position, or several that are added up. */
 export type Position = NonNullable<MetricOptions["position"]>;
 
-/** A plain function as a metric, for where no gradient is taken. */
-export function functionMetric(evaluate: LogitsFunction, position: Position): Metric {
-  const resolved = resolvedFunction(evaluate);
-  return { name: resolved.name, rows: atPositions(position), resolve: () => Promise.resolve(resolved) };
-}
-
 /** A plain function as a resolved metric. */
 export function resolvedFunction(evaluate: LogitsFunction): ResolvedMetric {
   const formula = evaluate.name || "function of the logits";
@@ -121,80 +128,4 @@ export function checkMetric(of: string, metric: Metric): void {
   throw new TypeError(
     `The metric of ${of} is not a metric: give one such as logitDiff(" golf", " tennis") or graphMetric(…)`,
   );
-}
-
-/** Where a metric reads. @throws {TypeError} if it has other options */
-export function positionOf(of: string, options: MetricOptions): Position {
-  checkOptions(of, options, METRIC_OPTIONS);
-  return options.position ?? -1;
-}
-
-const METRIC_OPTIONS: OptionKinds<MetricOptions> = { position: "any" };
-
-/** The rows that positions stand for, ascending. @throws {RangeError} if there is no such position */
-export function atPositions(position: Position): (tokens: number) => number[] {
-  return (tokens) => {
-    const rows = [position].flat().map((at) => {
-      const row = at < 0 ? tokens + at : at;
-      if (!Number.isInteger(row) || row < 0 || row >= tokens) {
-        throw new RangeError(`The metric's position ${at} is not in a prompt of ${tokens} tokens`);
-      }
-      return row;
-    });
-    if (rows.length === 0 || new Set(rows).size < rows.length) {
-      throw new RangeError(`The metric's positions [${[position].flat().join(", ")}] are empty or name one twice`);
-    }
-    return rows.sort((a, b) => a - b);
-  };
-}
-
-/** The formula of what is added up over positions, as NumPy would write it. */
-export function showSum(position: Position, formula: (logits: string, axis: string) => string): string {
-  if (typeof position === "number") return formula(`logits[${position}`, "");
-  return position.length === 1
-    ? formula(`logits[${position[0]}`, "")
-    : `sum(${formula(`logits[[${position.join(", ")}]`, ", 1")})`;
-}
-
-/** `logits[-1, id]`, of several ids the mean. */
-export function showLogit(position: Position, ids: readonly number[]): string {
-  return showSum(position, (at, axis) => {
-    if (ids.length === 1) return `${at}, ${ids[0]}]`;
-    return axis === "" ? `mean(${at}, [${ids.join(", ")}]])` : `mean(${at}][:, [${ids.join(", ")}]]${axis})`;
-  });
-}
-
-/** Σ weights · logits over the columns. */
-export function weightedSum(weights: readonly number[]): Pick<MetricGraph, "feeds" | "build"> {
-  return {
-    feeds: { weights: { dims: [1, weights.length], data: Float32Array.from(weights) } },
-    build: (logits) => {
-      const columns = logits.shape[1];
-      return reduceSum(mul(logits, input("weights", [1, columns])), [0, 1], false);
-    },
-  };
-}
-
-/** One element of each row after a function of the whole row, added up. */
-export function pickedAfter(
-  token: number,
-  rows: number,
-  f: (x: Value) => Value,
-): Pick<MetricGraph, "feeds" | "build"> {
-  return pickedEach(new Array<number>(rows).fill(token), f, "sum");
-}
-
-/** For each row its own token's element. */
-export function pickedEach(
-  tokens: readonly number[],
-  f: (logits: Value) => Value,
-  how: "sum" | "negative mean",
-): Pick<MetricGraph, "feeds" | "build"> {
-  return {
-    feeds: { picked: { dims: [tokens.length, 1], data: BigInt64Array.from(tokens, BigInt) } },
-    build: (logits) => {
-      const elements = gatherElements(f(logits), input("picked", [logits.shape[0], 1], "int64"));
-      return how === "sum" ? reduceSum(elements, [0, 1], false) : neg(reduceMean(elements, [0, 1], false));
-    },
-  };
 }

@@ -3,31 +3,32 @@
  *
  * @module
  */
-import { checkOptions, type OptionKinds } from "../../options.ts";
 import { input, logSoftmax, mul, reduceSum, softmax, sub, type Value } from "../../graph/mod.ts";
-import type { Tensor } from "../../runtime/tensor.ts";
+import type { Metric, MetricGraph, MetricOptions, MetricWords, Position, TokenRef, TokenSet } from "./metric.ts";
 import {
   atPositions,
-  type Metric,
-  type MetricGraph,
-  type MetricOptions,
-  pickedAfter,
+  forOrAgainst,
+  ofOneToken,
   pickedEach,
-  type Position,
   positionOf,
+  pythonPicked,
+  pythonSum,
   showLogit,
+  showPicked,
   showSum,
-  type TokenRef,
-  type TokenSet,
+  topIndices,
   weightedSum,
-} from "./metric.ts";
+} from "./metric_parts.ts";
+import type { MetricName } from "./names.ts";
 
+export { type GraphMetric, graphMetric } from "./graph_metric.ts";
 export type {
   LogitsFunction,
   Metric,
   MetricContext,
   MetricGraph,
   MetricOptions,
+  MetricWords,
   ResolvedMetric,
   TokenRef,
   TokenSet,
@@ -71,13 +72,23 @@ function resolvedDifference(
   if (positive.length === 0 || negative.length === 0) {
     throw new RangeError("A logit difference needs tokens on both sides");
   }
+  const columns = [...positive, ...negative];
+  const weights = [...positive.map(() => 1 / positive.length), ...negative.map(() => -1 / negative.length)];
   return {
     formula: `${showLogit(position, positive)} - ${showLogit(position, negative)}`,
-    columns: [...positive, ...negative],
+    columns,
     positive,
     negative,
     note,
-    ...weightedSum([...positive.map(() => 1 / positive.length), ...negative.map(() => -1 / negative.length)]),
+    words: (nameOf) => {
+      const [pos, neg] = [positive, negative].map((ids) => ids.map(nameOf).join(", "));
+      const logitOf = (ids: readonly number[], names: string): string =>
+        `${ids.length > 1 ? "mean " : ""}logit of ${names}`;
+      const name = `${logitOf(positive, pos)} - ${logitOf(negative, neg)}`;
+      return { name, positive: `for ${pos}`, negative: `for ${neg}` };
+    },
+    python: pythonSum(columns, weights),
+    ...weightedSum(weights),
   };
 }
 
@@ -97,50 +108,37 @@ export function topTwoLogitDiff(options: { readonly position?: number } = {}): M
   };
 }
 
-/** A metric of one token's logit, after a function of the whole row. */
-function ofOneToken(
-  name: string,
-  token: TokenRef,
-  position: Position,
-  f: (logits: Value) => Value,
-  formula: (id: number) => string,
-): Metric {
-  const rows = atPositions(position);
-  return {
-    name,
-    rows,
-    async resolve(context) {
-      const id = await context.tokenId(token);
-      return { formula: formula(id), positive: [id], ...pickedAfter(id, rows(context.tokens.length).length, f) };
-    },
-  };
-}
-
-/** `f(logits[-1])[id]` as a formula. */
-function showPicked(position: Position, f: string, id: number): string {
-  return showSum(position, (at, axis) => `${f}(${at}]${axis})[${axis === "" ? "" : ":, "}${id}]`);
-}
-
 /**
  * Logit of one token minus the mean over the vocabulary, whose gradient is part of the metric's: all logits together may be
  * anything, so that only differences mean something. (TransformerLens centres the unembedding only in its own processing.)
  */
 export function logit(token: TokenRef, options: MetricOptions = {}): Metric {
   const position = positionOf("logit", options);
-  const formula = (id: number): string => showSum(position, (at, axis) => `${at}, ${id}] - mean(${at}]${axis})`);
-  return ofOneToken("logit", token, position, (logits) => logits, formula);
+  return ofOneToken("logit", token, position, (logits) => logits, {
+    formula: (id) => showSum(position, (at, axis) => `${at}, ${id}] - mean(${at}]${axis})`),
+    words: (name) => `logit of ${name} above the vocabulary's mean`,
+    python: "",
+  });
 }
 
 /** Natural logarithm of one token's probability. */
 export function logProb(token: TokenRef, options: MetricOptions = {}): Metric {
   const position = positionOf("logProb", options);
-  return ofOneToken("logprob", token, position, logSoftmax, (id) => showPicked(position, "log_softmax", id));
+  return ofOneToken("logprob", token, position, logSoftmax, {
+    formula: (id) => showPicked(position, "log_softmax", id),
+    words: (name) => `log-probability of ${name}`,
+    python: ".log_softmax(-1)",
+  });
 }
 
 /** One token's probability. */
 export function prob(token: TokenRef, options: MetricOptions = {}): Metric {
   const position = positionOf("prob", options);
-  return ofOneToken("prob", token, position, softmax, (id) => showPicked(position, "softmax", id));
+  return ofOneToken("prob", token, position, softmax, {
+    formula: (id) => showPicked(position, "softmax", id),
+    words: (name) => `probability of ${name}`,
+    python: ".softmax(-1)",
+  });
 }
 
 /**
@@ -169,10 +167,13 @@ export function weightedLogits(
         positive: ids.filter((_, i) => weights[i] > 0),
         negative: ids.filter((_, i) => weights[i] < 0),
       };
-      if (weights.reduce((a, b) => a + b, 0) === 0) return { ...named, columns: ids, ...weightedSum(weights) };
+      if (weights.reduce((a, b) => a + b, 0) === 0) {
+        return { ...named, columns: ids, python: pythonSum(ids, weights), ...weightedSum(weights) };
+      }
       const all = new Array<number>(context.dVocab).fill(0);
       ids.forEach((id, i) => all[id] += weights[i]);
-      return { ...named, ...weightedSum(all) };
+      const used = [...new Set(ids)].sort((a, b) => a - b).filter((id) => Math.fround(all[id]) !== 0);
+      return { ...named, python: pythonSum(used, used.map((id) => all[id])), ...weightedSum(all) };
     },
   };
 }
@@ -188,6 +189,13 @@ export function loss(): Metric {
     resolve: ({ tokens }) =>
       Promise.resolve({
         formula: "-mean(log_softmax(logits[i])[tokens[i + 1]], i = 0 .. n - 2)",
+        words: (): MetricWords => ({
+          name: "mean next-token loss in nats",
+          positive: "for a higher loss",
+          negative: "for a lower one",
+        }),
+        python: (logits: string): string =>
+          `-${pythonPicked(tokens.slice(1), ".log_softmax(-1)")(logits)} / ${tokens.length - 1}`,
         ...pickedEach(tokens.slice(1), logSoftmax, "negative mean"),
       }),
   };
@@ -211,7 +219,13 @@ export function targetText(text: string): Metric {
     async resolve(context) {
       const ids = context.tokens.slice(-(await context.encode(text)).length);
       const formula = ids.map((id, i) => `log_softmax(logits[${context.tokens.length - ids.length - 1 + i}])[${id}]`);
-      return { formula: formula.join(" + "), positive: ids, ...pickedEach(ids, logSoftmax, "sum") };
+      return {
+        formula: formula.join(" + "),
+        positive: ids,
+        words: forOrAgainst((token) => `log-probability of the continuation ${token}`, ids),
+        python: pythonPicked(ids, ".log_softmax(-1)"),
+        ...pickedEach(ids, logSoftmax, "sum"),
+      };
     },
   };
 }
@@ -240,6 +254,11 @@ export function klToClean(options: MetricOptions = {}): Metric {
       }
       return {
         formula: showSum(position, (at) => `KL(softmax(clean ${at}]) || softmax(${at}]))`),
+        words: () => ({
+          name: "divergence (KL, in nats) from the predictions without SAEs",
+          positive: "for a larger divergence",
+          negative: "for a smaller one",
+        }),
         feeds: { p: { dims, data: p }, logP: { dims, data: logP } },
         build: (logits) => {
           const clean = (name: string): Value => input(name, logits.shape);
@@ -250,74 +269,47 @@ export function klToClean(options: MetricOptions = {}): Metric {
   };
 }
 
-/** Names of the metrics above, by which reports and Python scripts know them. */
-const TAKEN: readonly string[] = [
-  "logit_diff",
-  "logit",
-  "logprob",
-  "prob",
-  "weighted_logits",
-  "loss",
-  "target_logprob",
-  "kl_to_clean",
-];
-
-/** A metric of one's own, for {@linkcode graphMetric}. */
-export interface GraphMetric extends MetricOptions {
-  /** What outputs call it: not the name of a metric that is here already, whose words and Python would be taken for it. */
-  readonly name: string;
-  /** For reports; default: the name. */
-  readonly formula?: string;
-  /** Further inputs of the graph. */
-  readonly feeds?: Readonly<Record<string, Tensor>>;
-  /** From centred logits `[row, d_vocab]` to a scalar (shape `[]`), written with this module's ops. */
-  build(logits: Value): Value;
+/** A metric as asked for: tokens by text or id. */
+export interface MetricChoice {
+  /** `top-two`: the model's first prediction against its second; `target-text`: a continuation; `weighted`: Σ weights · logits. */
+  readonly kind: MetricName | "top-two" | "target-text" | "weighted";
+  /** Of `weighted`, all its tokens. */
+  readonly positive: readonly TokenRef[];
+  readonly negative: readonly TokenRef[];
+  /** One or several, from the end when negative. */
+  readonly positions: readonly number[];
+  /** Of `weighted`, one for each positive token; they may be below 0. */
+  readonly weights?: readonly number[];
+  /** The continuation of `target-text`. */
+  readonly text?: string;
 }
 
-const GRAPH_METRIC: OptionKinds<GraphMetric> = {
-  position: "any",
-  name: "any",
-  formula: "any",
-  feeds: "any",
-  build: "any",
+type Make = (choice: MetricChoice, at: MetricOptions) => Metric;
+
+const MAKE: Readonly<Record<MetricChoice["kind"], Make>> = {
+  "logit-diff": ({ positive, negative }, at) => logitDiff(positive, negative, at),
+  logit: ({ positive: [token] }, at) => logit(token, at),
+  logprob: ({ positive: [token] }, at) => logProb(token, at),
+  prob: ({ positive: [token] }, at) => prob(token, at),
+  loss: () => loss(),
+  kl: (_, at) => klToClean(at),
+  "top-two": ({ positions: [position] }) => topTwoLogitDiff({ position }),
+  "target-text": ({ text }) => targetText(text!),
+  weighted: ({ positive, weights }, at) => weightedLogits(positive, weights!, at),
 };
 
 /**
- * Any function of the logits, written as a small graph and differentiated like the rest. (Where no gradient is taken, in
- * `steer`, `ablateFeatures`, `ablateJointly` and `evaluateFaithfulness`, a plain function of the logits does.)
+ * The metric that was asked for. Whoever reads the choice has checked which tokens its kind takes.
  *
- * @throws {RangeError} if its name is taken
- *
- * @example The entropy of the next token, −Σ p log p
+ * @example
  * ```ts
- * import { logSoftmax, mul, neg, reduceSum, softmax } from "../../graph/mod.ts";
- * import { graphMetric } from "./metrics.ts";
+ * import { chosenMetric } from "./metrics.ts";
  *
- * const entropy = graphMetric({
- *   name: "entropy",
- *   build: (logits) => neg(reduceSum(mul(softmax(logits), logSoftmax(logits)), [0, 1], false)),
- * });
- * console.assert(entropy.name === "entropy");
+ * const metric = chosenMetric({ kind: "logit-diff", positive: [" golf"], negative: [" tennis"], positions: [-1] });
+ * console.assert(metric.name === "logit_diff");
  * ```
  */
-export function graphMetric(metric: GraphMetric): Metric {
-  checkOptions("graphMetric", metric, GRAPH_METRIC);
-  const { name, formula = name, feeds = {}, build, position = -1 } = metric;
-  if (TAKEN.includes(name)) {
-    throw new RangeError(`A graphMetric cannot be named ${name}, as a metric of this module is: choose another name`);
-  }
-  return { name, rows: atPositions(position), resolve: () => Promise.resolve({ formula, feeds, build }) };
-}
-
-/** The indices of the largest values, largest first (ties: the lower index). */
-export function topIndices(values: ArrayLike<number>, count: number): number[] {
-  const top: number[] = [];
-  for (let i = 0; i < values.length; i++) {
-    if (top.length === count && !(values[i] > values[top[count - 1]])) continue;
-    let at = top.length;
-    while (at > 0 && values[i] > values[top[at - 1]]) at--;
-    top.splice(at, 0, i);
-    if (top.length > count) top.pop();
-  }
-  return top;
+export function chosenMetric(choice: MetricChoice): Metric {
+  const { positions } = choice;
+  return MAKE[choice.kind](choice, { position: positions.length === 1 ? positions[0] : positions });
 }

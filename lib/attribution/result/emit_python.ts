@@ -94,7 +94,7 @@ ${decodeIsPart ? BESIDES : ""}${excluded.size > 0 ? PASSED : ""}    features[hoo
 hooks = [(source, keep) for hook, (_, source) in saes.items() if source != hook]
 logits = model.run_with_hooks(tokens, fwd_hooks=hooks + [(hook, splice) for hook in saes])[0]
 ${capped ? "" : "logits = logits - logits.mean(-1, keepdim=True)\n"}metric = ${
-    metricExpression(grads.resolvedMetric, grads.rows, grads.tokens)
+    metricExpression(grads.resolvedMetric, grads.rows)
   }
 metric.backward()
 print("metric", metric.item(), file=sys.stderr)
@@ -153,34 +153,8 @@ function saeLine({ hookIn, hookOut, location, config: { normScalingFactor: k } }
   return `    ${JSON.stringify(hookOut)}: (${folded}, ${JSON.stringify(hookIn)}),`;
 }
 
-/** The metric on centred logits \`[position, d_vocab]\`. */
-function metricExpression(
-  { name, columns, feeds, positive }: ResolvedMetric,
-  rows: readonly number[],
-  tokens: readonly number[],
-): string {
-  const at = `logits[[${rows.join(", ")}]]`;
-  const each = (f: string, ids: readonly number[]): string => `${f}[range(${rows.length}), [${ids.join(", ")}]].sum()`;
-  const one = (f: string): string => each(f, rows.map(() => positive![0]));
-  switch (name) {
-    case "logit_diff":
-    case "weighted_logits": {
-      const all = [...feeds.weights.data].map((weight, i): [number, number] => [columns?.[i] ?? i, Number(weight)]);
-      const used = columns ? all : all.filter(([, weight]) => weight !== 0); // of the whole vocabulary
-      const [ids, weights] = [used.map(([id]) => id), used.map(([, weight]) => weight)];
-      return `(${at}[:, [${ids.join(", ")}]] * torch.tensor([${weights.join(", ")}])).sum()`;
-    }
-    case "logit":
-      return one(at);
-    case "logprob":
-      return one(`${at}.log_softmax(-1)`);
-    case "prob":
-      return one(`${at}.softmax(-1)`);
-    case "target_logprob":
-      return each(`${at}.log_softmax(-1)`, positive!);
-    case "loss":
-      return `-${each(`${at}.log_softmax(-1)`, tokens.slice(1))} / ${rows.length}`;
-    default:
-      throw new RangeError(`The metric ${name} has no Python counterpart: choose another, or leave out \`emitPython\``);
-  }
+/** The metric of centred logits `[position, d_vocab]`. */
+function metricExpression({ name, python }: ResolvedMetric, rows: readonly number[]): string {
+  if (python) return python(`logits[[${rows.join(", ")}]]`);
+  throw new RangeError(`The metric ${name} has no Python counterpart: choose another, or leave out \`emitPython\``);
 }

@@ -14,7 +14,7 @@ import type { Table } from "../../table/table.ts";
 import { printable } from "../../table/terminal.ts";
 import { inChat } from "../../request/chat.ts";
 import { findExplanations } from "../files/explanations.ts";
-import { chosenMetric } from "../../attribution/metric/chosen_metric.ts";
+import { chosenMetric } from "../../attribution/metric/metrics.ts";
 import { openShown } from "../open.ts";
 import { printNote, stderrScreen, stdoutScreen } from "../screen/output.ts";
 import { withProgress } from "../screen/progress.ts";
