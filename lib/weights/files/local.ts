@@ -57,7 +57,7 @@ class LocalSource implements FileSource {
       const info = await fileSystem.stat(this.#join(path));
       return info.isFile ? info.size : undefined;
     } catch (error) {
-      if (isAbsence(error) && directoryExists(this.location)) return undefined;
+      if (isAbsence(error) && faultOf(this.location) === undefined) return undefined;
       throw explain(error, this.location, path);
     }
   }
@@ -225,11 +225,12 @@ class LocalFile {
   }
 }
 
-function directoryExists(directory: string): boolean {
+/** What is wrong with a directory in which a file was not found; undefined where nothing is. */
+function faultOf(directory: string): string | undefined {
   try {
-    return fileSystem.statSync(directory).isDirectory;
+    return fileSystem.statSync(directory).isDirectory ? undefined : "it is a file, not a directory";
   } catch (error) {
-    return !isAbsence(error);
+    return isAbsence(error) ? "no such directory" : undefined;
   }
 }
 
@@ -247,8 +248,7 @@ function explain(error: unknown, directory: string, path: string): unknown {
     return new PermissionDenied(message, { cause: error });
   }
   if (!isAbsence(error)) return fileError("read", full, error);
-  const what = directoryExists(directory)
-    ? `Cannot read ${full}: no such file`
-    : `Cannot read ${directory}: no such directory`;
-  return new NotFound(what, { cause: error });
+  const fault = faultOf(directory);
+  const what = fault === undefined ? `${full}: no such file` : `${directory}: ${fault}`;
+  return new NotFound(`Cannot read ${what}`, { cause: error });
 }

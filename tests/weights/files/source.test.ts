@@ -142,10 +142,15 @@ Deno.test("missing files and directories say so", async () => {
     await using source = openSource(directory);
     await assert.rejects(source.read("b.txt", 0, 1), { name: "NotFound", message: /b\.txt: no such file/ });
     await assert.rejects(source.readText("b.txt"), Deno.errors.NotFound);
-    for (const gone of [`${directory}/none`, `${directory}/a.txt`]) {
-      await using missing = openSource(gone);
-      await assert.rejects(missing.size("a.txt"), { name: "NotFound", message: /: no such directory/ });
-      await assert.rejects(missing.read("a.txt", 0, 1), { name: "NotFound", message: /: no such directory/ });
+    for (
+      const [gone, message] of [
+        ["none", /none: no such directory$/],
+        ["a.txt", /a\.txt: it is a file, not a directory$/],
+      ] as const
+    ) {
+      await using missing = openSource(`${directory}/${gone}`);
+      await assert.rejects(missing.size("a.txt"), { name: "NotFound", message });
+      await assert.rejects(missing.read("a.txt", 0, 1), { name: "NotFound", message });
     }
   });
 });
