@@ -10,7 +10,7 @@ import { printData, printNote } from "./lib/cli/screen/output.ts";
 import { plainMessage } from "./lib/platform/plain_message.ts";
 import { messageLine, withoutSecrets } from "./lib/quote.ts";
 import { VERSION } from "./lib/version.ts";
-import { nearestNames } from "./lib/nearest_names.ts";
+import { meantName } from "./lib/nearest_names.ts";
 
 /** What `lib/cli/commands/<command>.ts` exports. */
 interface CommandModule {
@@ -61,8 +61,9 @@ async function run([name, ...args]: readonly string[]): Promise<void> {
   }
   if (!Object.hasOwn(COMMANDS, name)) {
     if (name.startsWith("-")) throw new UsageError(`${quote(name)} comes before a command: write the command first`);
-    const [nearest] = nearestNames(name, Object.keys(COMMANDS), 1);
-    throw new UsageError(`unknown command ${quote(name)}: the nearest is ${nearest}, --help lists all`);
+    const meant = meantName(name, Object.keys(COMMANDS));
+    const nearest = meant === undefined ? "" : `the nearest is ${meant}, `;
+    throw new UsageError(`unknown command ${quote(name)}: ${nearest}--help lists all`);
   }
   const command = await import(new URL(`./lib/cli/commands/${name}.ts`, import.meta.url).href) as CommandModule;
   await command.run(args);

@@ -22,6 +22,23 @@ export function nearestNames(name: string, candidates: Iterable<string>, count: 
   );
 }
 
+/**
+ * The nearest name as {@linkcode nearestNames} finds it, where about half of it is the same or there is no other: what is
+ * further away was not meant.
+ *
+ * @example
+ * ```ts
+ * console.log(meantName("sea", ["saes", "metric"]), meantName("title", ["saes", "metric"])); // "saes" undefined
+ * ```
+ */
+export function meantName(name: string, candidates: Iterable<string>): string | undefined {
+  const names = [...candidates];
+  const [nearest] = nearestNames(name, names, 1);
+  if (names.length < 2 || partOf(name, nearest) < 2) return nearest;
+  const distance = editDistance(name.slice(0, MAX_LENGTH).toLowerCase(), nearest.toLowerCase());
+  return 2 * distance <= nearest.length + 1 ? nearest : undefined; // letters that changed places are two changes
+}
+
 /** 0 for the beginning of a name, 1 for another part of it, 2 for neither; single letters say nothing. */
 function partOf(name: string, candidate: string): number {
   if (name.length < 2) return 2;

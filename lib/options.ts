@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { nearestNames } from "./nearest_names.ts";
+import { meantName } from "./nearest_names.ts";
 import { quote } from "./quote.ts";
 
 /** What an option may be: one of some texts (or no text at all), options of its own, or as {@linkcode KINDS} says. */
@@ -59,8 +59,10 @@ export function checkOptions<Options extends object>(
   }
   for (const [name, value] of Object.entries(options)) {
     if (!Object.hasOwn(kinds, name)) {
-      const [nearest] = nearestNames(name, Object.keys(kinds), 1);
-      throw new TypeError(`${of} has no option "${name.slice(0, 80)}": the nearest is "${nearest}"`);
+      const names = Object.keys(kinds);
+      const meant = meantName(name, names);
+      const advice = meant === undefined ? `there are ${names.join(", ")}` : `the nearest is "${meant}"`;
+      throw new TypeError(`${of} has no option "${name.slice(0, 80)}": ${advice}`);
     }
     if (value !== undefined) checkValue(of, name, value, kinds[name as keyof Options]);
   }

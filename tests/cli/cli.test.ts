@@ -39,6 +39,7 @@ Deno.test("cli: help, version, and what is no command", async (t) => {
       [[], /^error: no command: write predict or attribute, or --help\n$/],
       [["atribute"], /^error: unknown command "atribute": the nearest is attribute, --help lists all\n$/],
       [["__proto__"], /^error: unknown command/],
+      [["zzzz"], /^error: unknown command "zzzz": --help lists all\n$/],
       [["attr"], /^error: unknown command "attr": the nearest is attribute/],
       [["help", "atribute"], /^error: unknown command "atribute": the nearest is attribute/],
       [["--quiet", "predict"], /^error: "--quiet" comes before a command/],

@@ -184,6 +184,7 @@ Deno.test("a configuration that is wrong says where", () => {
   const cases: [unknown, RegExp][] = [
     [[], /it is \[\]: give an object/],
     [{ ...CONFIG, promps: [] }, /Unknown field "promps": the nearest is "prompts"/],
+    [{ ...CONFIG, zzzz: [] }, /Unknown field "zzzz": there are .*schedule, .*prompts/],
     [{ prompts: [GOLF] }, /schedule is missing/],
     [{ ...CONFIG, schedule: "hourly" }, /schedule is "hourly": give five fields/],
     [{ ...CONFIG, prompts: [] }, /prompts is missing or empty/],

@@ -170,3 +170,9 @@ Deno.test("options that are no object, and SAEs that are no list", async () => {
     message: /^The options of logit are a number: give an object/,
   });
 });
+
+Deno.test("a name that is like none lists them all", () =>
+  assert.rejects(async () => await api.loadModel("tiny-facts", { temperature: 1 } as never), {
+    name: "TypeError",
+    message: /^loadModel has no option "temperature": there are .*device, .*threads/,
+  }));

@@ -8,7 +8,7 @@ import { parseArgs } from "../../deps/args.ts";
 import { type Field, type FieldValue, flagOf } from "../../request/field.ts";
 import { whyNoOption } from "../../request/refused.ts";
 import type { CommandSpec, ParsedCommand } from "./spec.ts";
-import { nearestNames } from "../../nearest_names.ts";
+import { meantName } from "../../nearest_names.ts";
 import { convert, quote, UsageError } from "./values.ts";
 
 export type * from "./spec.ts";
@@ -121,8 +121,9 @@ function find(spec: CommandSpec, flag: string): { name: string; option: Field; n
     const known = flagOf(name, option);
     return option.negatable === true ? [known, `no-${known}`] : [known];
   });
-  const [nearest] = nearestNames(flag.slice(2), [...flags, "help"], 1);
-  throw new UsageError(`unknown option ${quote(flag)}: the nearest is --${nearest}, ${spec.name} --help lists all`);
+  const meant = meantName(flag.slice(2), [...flags, "help"]);
+  const nearest = meant === undefined ? "" : `the nearest is --${meant}, `;
+  throw new UsageError(`unknown option ${quote(flag)}: ${nearest}${spec.name} --help lists all`);
 }
 
 /** Splits joined arguments into what has a name and what has none. */

@@ -5,7 +5,7 @@
  */
 import { quote } from "../../quote.ts";
 import { isRecord } from "./json.ts";
-import { nearestNames } from "../../nearest_names.ts";
+import { meantName } from "../../nearest_names.ts";
 
 /** Makes the error for something wrong: one line that ends with what to do. */
 export type Fail = (message: string) => Error;
@@ -116,8 +116,11 @@ export class Fields {
   end(): void {
     const other = Object.keys(this.#record).find((name) => !this.#known.has(name));
     if (other === undefined) return;
-    const [nearest] = nearestNames(other, [...this.#known], 1);
-    throw this.#fail(`Unknown field ${quote(this.#path + other)}: the nearest is "${this.#path}${nearest}"`);
+    const meant = meantName(other, this.#known);
+    const advice = meant === undefined
+      ? `there are ${[...this.#known].join(", ")}`
+      : `the nearest is "${this.#path}${meant}"`;
+    throw this.#fail(`Unknown field ${quote(this.#path + other)}: ${advice}`);
   }
 
   /** One object of a list, which passed a test before. */
