@@ -11,6 +11,9 @@ import { readPrompt, STDIN } from "../args/prompt.ts";
 /** All are held. */
 const MOST_LINES = 2 ** 20;
 
+/** What is a table by its name is not a prompt a line. */
+const TABLE = /\.(csv|tsv|parquet|xlsx?)$/i;
+
 /** One line of the file. */
 export interface FilePrompt {
   /** From 1. */
@@ -21,9 +24,13 @@ export interface FilePrompt {
 /**
  * The prompts of a file, one a line: text, or a JSON array of token ids.
  *
- * @throws {RangeError | SyntaxError} if there is none, or a line is no prompt; the message names file and line
+ * @throws {RangeError | SyntaxError} if there is none, it is a table, or a line is no prompt; the message names file and
+ * line
  */
 export async function readPromptFile(file: string | typeof STDIN): Promise<FilePrompt[]> {
+  if (file !== STDIN && TABLE.test(file)) {
+    throw new RangeError(`${file} is a table by its ending, which batch reads: give a text file with one prompt a line`);
+  }
   const text = file === STDIN ? String(await readPrompt(file)) : await readTextFile(file, "prompts from");
   return readLines(file === STDIN ? "standard input" : file, text);
 }
