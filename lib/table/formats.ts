@@ -60,7 +60,11 @@ export function formatByEnding(path: string): TableFormat | undefined {
 }
 
 type CsvModule = typeof import("./csv.ts");
-type ParquetModule = typeof import("./parquet.ts");
+/** What `parquet.ts` exports, whose package a command that writes no Parquet does not name. */
+interface ParquetModule {
+  parquetChunks(table: Table): Iterable<Uint8Array>;
+  parquetEncoder(columns: readonly string[]): RowEncoder;
+}
 
 const TEXTS: Readonly<Record<TextFormatName, () => Promise<TextFormat>>> = {
   // By a computed address: a command's own import does not wait until CSV's package has been looked up.

@@ -137,6 +137,13 @@ Deno.test("evals: prompts that cannot be used", async () => {
   }
   await inDirectory(async (directory) => {
     const reject = (file: string, message: RegExp): Promise<void> => assert.rejects(run([file, ...QUIET]), { message });
+    const table = `${directory}/prompts.csv`;
+    await Deno.writeTextFile(table, "prompt\n a\n");
+    const isTable =
+      /^.*prompts\.csv is a table by its ending, which batch reads: give a text file with one prompt a line$/;
+    await reject(table, isTable);
+    const baseline = await runCli(["attribute", " a", ...ON_MODEL, "--baseline", `mean:${table}`]);
+    assert.match(baseline.stderr, /^error: .*prompts\.csv is a table/);
     await Deno.writeFile(`${directory}/latin1`, Uint8Array.of(0x67, 0xe9, 0x0a));
     await reject(
       `${directory}/latin1`,

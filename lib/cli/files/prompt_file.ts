@@ -29,7 +29,9 @@ export interface FilePrompt {
  */
 export async function readPromptFile(file: string | typeof STDIN): Promise<FilePrompt[]> {
   if (file !== STDIN && TABLE.test(file)) {
-    throw new RangeError(`${file} is a table by its ending, which batch reads: give a text file with one prompt a line`);
+    throw new RangeError(
+      `${file} is a table by its ending, which batch reads: give a text file with one prompt a line`,
+    );
   }
   const text = file === STDIN ? String(await readPrompt(file)) : await readTextFile(file, "prompts from");
   return readLines(file === STDIN ? "standard input" : file, text);
