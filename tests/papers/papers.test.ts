@@ -109,6 +109,13 @@ Deno.test("papers: every command that is shown is understood, and every command 
 const withoutFigures = (text: string): string =>
   text.replaceAll(/[\d.]+(?:e-\d+)?/g, "0").replaceAll(/[ │\u2580-\u259f]+/g, " ");
 
+Deno.test("papers: the next-token table is what the second command says on a terminal", async () => {
+  const [shown] = blocksOf(await read(`${ROOT}README.md`), "text");
+  const { args } = (await commandsShown()).find(({ args: [name] }) => name === "predict")!;
+  const { stdout } = await cliCommand([...args, "--format", "table"]).output();
+  assert.equal(withoutFigures(shown), withoutFigures(new TextDecoder().decode(stdout)));
+});
+
 Deno.test("papers: the summary and the rows are what the first command says", async () => {
   const readme = await read(`${ROOT}README.md`);
   const [first] = await commandsShown();
