@@ -1,7 +1,7 @@
 import { BadResource, isAbsence, NotCapable, NotFound, PermissionDenied } from "../../platform/errors.ts";
 import { fileSystem, FROM_START, type OpenFile } from "../../platform/files.ts";
 import { fileError } from "../../platform/file_error.ts";
-import { settleAll } from "../../concurrency.ts";
+import { makeGate, settleAll } from "../../concurrency.ts";
 import { checkPath } from "./places.ts";
 import {
   type Block,
@@ -153,8 +153,7 @@ class LocalFile {
   readonly size: number;
   #path: string;
   #idle: OpenFile[] = [];
-  #handles = 0;
-  #waiting: (() => void)[] = [];
+  readonly #gate = makeGate(MAX_HANDLES);
   #pending = new Set<Promise<void>>();
   #sync: OpenFile | undefined;
   #closed = false;
@@ -169,7 +168,7 @@ class LocalFile {
   }
 
   read(offset: number, into: Uint8Array): Promise<void> {
-    const reading = this.#readNow(offset, into);
+    const reading = this.#gate(() => this.#readNow(offset, into));
     this.#pending.add(reading);
     const done = (): boolean => this.#pending.delete(reading);
     reading.then(done, done);
@@ -177,10 +176,7 @@ class LocalFile {
   }
 
   async #readNow(offset: number, into: Uint8Array): Promise<void> {
-    while (this.#idle.length === 0 && this.#handles >= MAX_HANDLES) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    const handle = this.#idle.pop() ?? this.#openHandle();
+    const handle = this.#idle.pop() ?? fileSystem.openSync(this.#path);
     try {
       handle.seekSync(offset, FROM_START);
       for (let done = 0; done < into.length;) {
@@ -190,7 +186,6 @@ class LocalFile {
       }
     } finally {
       this.#idle.push(handle);
-      this.#waiting.shift()?.();
     }
   }
 
@@ -210,12 +205,6 @@ class LocalFile {
     this.#sync?.close();
     await Promise.allSettled(this.#pending);
     for (const handle of this.#idle) handle.close();
-  }
-
-  #openHandle(): OpenFile {
-    const handle = fileSystem.openSync(this.#path);
-    this.#handles++;
-    return handle;
   }
 
   #endedEarly(at: number, wanted: number): RangeError {
