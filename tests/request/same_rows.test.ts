@@ -6,7 +6,7 @@ import type { SaeRequest } from "../../lib/request/saes.ts";
 import { type PageServer, servePage } from "../../lib/web/serve.ts";
 import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import { runCli } from "../cli/run_cli.ts";
-import { type Asked, body, PROMPT } from "./asked.ts";
+import { type Asked, body, makeChatModel, PROMPT } from "./asked.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 const SAE = "tiny-facts/blocks.3.hook_resid_pre";
@@ -103,22 +103,6 @@ const REQUESTS: Readonly<Record<string, Asked>> = {
   },
 };
 
-/** A chat template that reads a variable, for the bundled model. */
-const TEMPLATE = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}" +
-  "{% if shout %}!{% endif %}{% if add_generation_prompt %}assistant:{% endif %}";
-
-/** The bundled model with a chat template. */
-async function makeModel(directory: string): Promise<string> {
-  const from = `${ROOT}models/bundled/tiny-facts`;
-  for await (const { name } of Deno.readDir(from)) await Deno.copyFile(`${from}/${name}`, `${directory}/${name}`);
-  const config = JSON.parse(await Deno.readTextFile(`${directory}/tokenizer_config.json`));
-  await Deno.writeTextFile(
-    `${directory}/tokenizer_config.json`,
-    JSON.stringify({ ...config, chat_template: TEMPLATE }),
-  );
-  return directory;
-}
-
 /** Rows by the command `attribute`. */
 async function byCommand({ values, saes, prompt = PROMPT }: Asked): Promise<string> {
   const args = requestArgs({ values: values!, saes, prompt: values!.tokenIds === undefined ? prompt : undefined });
@@ -174,7 +158,7 @@ async function assertSameRows(asked: Asked, server: PageServer): Promise<void> {
 
 Deno.test("a request gives the same rows by attribute, batch and the API", async (t) => {
   await inDirectory(async (directory) => {
-    const model = await makeModel(directory);
+    const model = await makeChatModel(directory);
     const offered = { model, saes: [SAE], hub: false };
     await using server = await servePage({ worker: { device: "auto", threads: 1 }, offered });
     for (const [name, { values, saes = [{ source: SAE }], ...rest }] of Object.entries(REQUESTS)) {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { axeViolations, browserTest, overflows, type PageOptions, type TestBrowser } from "../browser/browser.ts";
 import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import type { ServeOptions } from "../../lib/web/serve.ts";
-import { PROMPT, startServer } from "./ask.ts";
+import { makeChatModel } from "../request/asked.ts";
+import { PROMPT, SAE, startServer } from "./ask.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 
@@ -22,6 +23,11 @@ async function openPage(browser: TestBrowser, options: PageOptions = {}, serve: 
     /** Waits for a run that has ended, whose title is this. */
     async done(title: string): Promise<void> {
       await page.getByRole("heading", { level: 1, name: title, exact: true }).waitFor();
+      await page.locator("#status", { hasText: /^Done/ }).waitFor();
+    },
+    /** Waits for the answer to what was chosen last. */
+    async answered(): Promise<void> {
+      await page.locator("main:not([data-stale])").waitFor();
       await page.locator("#status", { hasText: /^Done/ }).waitFor();
     },
     /** What was requested from elsewhere. */
@@ -298,5 +304,91 @@ browserTest("a model and an SAE of one's own, named when the server is started",
   const csv = await download(opened, "Download CSV");
   const { command } = JSON.parse(await download(opened, "Download JSON"));
   assert.equal(csv, await runShown(command, csv.split("\n", 1)[0]));
+  await checkPage(opened);
+});
+
+/** The files are those of the command that the page shows, which says all of these. */
+async function checkFiles(opened: Opened, ...flags: readonly string[]): Promise<string> {
+  const csv = await download(opened, "Download CSV");
+  const { command } = JSON.parse(await download(opened, "Download JSON"));
+  for (const flag of flags) assert.ok(command.includes(flag), `${flag} is not in ${command}`);
+  const [header] = csv.split("\n", 1);
+  assert.ok(csv.split("\n").length > 5, csv);
+  assert.equal(csv, await runShown(command, header));
+  return header;
+}
+
+for (const [width, options] of [["on a desk", {}], ["at phone width", { width: 360, height: 740 }]] as const) {
+  browserTest(`method, baseline, direct effect and a continuation ${width}`, async (browser) => {
+    await using opened = await openPage(browser, options);
+    const { page } = opened;
+    await opened.done("Why ·golf and not ·tennis?");
+    assert.equal(await page.getByLabel("Method: activations times").isVisible(), false);
+    await page.getByText("More settings").click();
+    assert.equal(await page.getByLabel("Prompt to compare with").isVisible(), false);
+    await page.getByLabel("Method: activations times").selectOption("relp");
+    await opened.answered();
+    await checkFiles(opened, "--method relp");
+    await page.getByLabel("Baseline: activations compared with").selectOption("prompt");
+    await page.getByText("Type the prompt to compare with.").waitFor();
+    await page.getByLabel("Prompt to compare with").fill(" Babe Ruth plays the sport of it");
+    await page.getByRole("alert").filter({ hasText: /tokens, the baseline/ }).waitFor();
+    await page.getByLabel("Prompt to compare with").fill(" Babe Ruth plays the sport of");
+    await opened.answered();
+    await page.getByLabel("Direct effect").selectOption("yes");
+    await opened.answered();
+    const header = await checkFiles(opened, "--method relp", "--baseline 'prompt: Babe Ruth", "--direct-effect");
+    assert.match(header, /baseline,gradient,attribution,direct_effect/);
+    await page.getByLabel("What is explained").selectOption("target-text");
+    await page.getByText("Type the continuation to explain.").waitFor();
+    await page.getByLabel("Continuation").fill(" golf.");
+    await opened.answered();
+    await checkFiles(opened, "--target-text ' golf.'");
+    await checkPage(opened);
+    await page.reload();
+    await opened.answered();
+    assert.equal(await page.getByLabel("Continuation").inputValue(), " golf.");
+    assert.equal(await page.getByLabel("Method: activations times").inputValue(), "relp");
+    await page.getByLabel("What is explained").selectOption("kl");
+    await opened.answered();
+    await checkFiles(opened, "--metric kl", "--no-error-term");
+    assert.equal(await page.getByLabel("Continuation").isVisible(), false);
+    await checkPage(opened);
+  });
+}
+
+browserTest("a chat, with a system message and the beginning of the answer", async (browser) => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const offered = { model: await makeChatModel(directory), saes: [], hub: false };
+    const hash = `#${new URLSearchParams({ prompt: "Which sport?", sae: SAE, pos: " golf", neg: " tennis" })}`;
+    await using opened = await openPage(browser, {}, { offered }, hash);
+    const { page } = opened;
+    await opened.answered();
+    await page.getByText("More settings").click();
+    await page.getByLabel("The prompt is").selectOption("yes");
+    await page.getByLabel("System message").fill("Be brief.");
+    await page.getByLabel("Beginning of the answer").fill(" It is");
+    await page.getByRole("button", { name: "Explain" }).click();
+    await opened.answered();
+    await page.getByRole("heading", { name: "Next token after ·is" }).waitFor();
+    const tokens = await page.locator("#tokens button").allTextContents();
+    assert.ok(tokens.join("").includes("Be·brief."), tokens.join("|"));
+    await checkFiles(opened, "--chat", "--system 'Be brief.'", "--assistant-prefix ' It is'");
+    assert.match(page.url(), /chat=yes&system=Be\+brief\.&assistant-prefix=\+It\+is/);
+    await checkPage(opened);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+browserTest("a cross-layer transcoder is one name and several SAEs", async (browser) => {
+  const data = `${ROOT}tests/data`;
+  const offered = { model: `${data}/models/gpt2`, saes: [`${data}/cross_layer/clt-relu`], hub: false };
+  await using opened = await openPage(browser, {}, { offered }, "#prompt=+Tiger+Woods+plays&pos=+golf&neg=+tennis");
+  await opened.answered();
+  assert.equal(await opened.page.locator("#saes li").count(), 1);
+  const header = await checkFiles(opened, "clt-relu");
+  assert.match(header, /^hook,/);
   await checkPage(opened);
 });

@@ -1,5 +1,6 @@
 /** The tokens and the next-token table, from which position and answers are chosen. */
 import { h, renderPredictions, renderTokens, showToken } from "../../report/client/mod.js";
+import { WITHOUT_ANSWERS } from "./state.js";
 
 const find = (id) => document.getElementById(id);
 
@@ -13,7 +14,7 @@ addEventListener("click", (event) => isAdding = event.shiftKey, { capture: true 
  * @returns `{ positive, negative, isImplied }`
  */
 export function answersOf({ positive, negative, metric }, prediction) {
-  if (metric === "loss") return { positive: [], negative: [], isImplied: false };
+  if (WITHOUT_ANSWERS.includes(metric)) return { positive: [], negative: [], isImplied: false };
   const isAlone = metric !== "";
   if (positive.length + negative.length > 0) {
     return { positive, negative: isAlone ? [] : negative, isImplied: false };
@@ -103,7 +104,8 @@ function showPicked(data, { metric }, { positive, negative, isImplied }, choose)
         onclick: take(token),
       }, "×"),
     );
-  const note = metric === "loss" ? "The loss needs no answers." : isImplied ? "the model’s own first choices" : "";
+  const needsNone = WITHOUT_ANSWERS.includes(metric);
+  const note = needsNone ? "What is explained needs no answers." : isImplied ? "the model’s own first choices" : "";
   find("picked-answers").replaceChildren(
     ...positive.map(chip("positive", "+")),
     ...negative.map(chip("negative", "−")),

@@ -1,7 +1,7 @@
 /** The question's controls: prompt, model, SAEs, settings. */
 import { h } from "../../report/client/mod.js";
 import { getJson } from "./api.js";
-import { KEYS } from "./state.js";
+import { isSet, isShown, SETTINGS } from "./state.js";
 
 const find = (id) => document.getElementById(id);
 
@@ -31,21 +31,30 @@ export function connectQuestion(onChange) {
     top.value = String(count);
     onChange({ top: count });
   });
-  for (const [key, id] of Object.entries(KEYS)) {
-    find(id).addEventListener("change", ({ target }) => onChange({ [key]: target.value }));
+  for (const [key, { id }] of Object.entries(SETTINGS)) {
+    find(id).addEventListener("input", ({ target }) => onChange({ [key]: target.value }));
   }
   const show = (state) => {
     if (prompt.value !== state.prompt) prompt.value = state.prompt;
     grow(prompt);
     model.value = state.model;
     top.value = String(state.top);
-    for (const [key, id] of Object.entries(KEYS)) find(id).value = state[key];
-    if (Object.keys(KEYS).some((key) => state[key] !== "")) find("more").open = true;
+    showSettings(state);
     showSaes(state.saes, onChange);
   };
   offerNames(model, find("models"), (text) => `/api/models?${new URLSearchParams({ search: text, limit: OFFERED })}`);
   connectAddedSae(onChange);
   return { show };
+}
+
+/** Settings that are not as usual are not hidden away. */
+function showSettings(state) {
+  for (const [key, { id }] of Object.entries(SETTINGS)) {
+    const control = find(id);
+    if (control.value !== state[key]) control.value = state[key]; // else the cursor would jump
+    for (const part of [control, ...control.labels]) part.hidden = !isShown(state, key);
+  }
+  if (Object.keys(SETTINGS).some((key) => isSet(state, key))) find("more").open = true;
 }
 
 /** The text area is as high as its text. */

@@ -1,6 +1,6 @@
 /** The local page: what the user chooses becomes a request, its answer becomes the view. */
 import {
-  DOWNLOAD_COLUMNS,
+  downloadColumns,
   downloadText,
   h,
   questionOf,
@@ -12,7 +12,16 @@ import { answersOf, connectOther, showPrediction, withAnswer } from "./answers.j
 import { getJson, runJob } from "./api.js";
 import { connectQuestion, firstSae } from "./ask.js";
 import { forgetAll, readHistory, remember } from "./history.js";
-import { attributeBody, NOTHING, predictBody, readState, writeState } from "./state.js";
+import {
+  attributeBody,
+  missingText,
+  NOTHING,
+  predictBody,
+  readState,
+  SETTINGS,
+  WITHOUT_ANSWERS,
+  writeState,
+} from "./state.js";
 import { complain, eventWords, say } from "./status.js";
 
 /** A model that answers in this time answers while one types; others wait for the button. */
@@ -87,7 +96,10 @@ function isLive() {
 }
 
 /** After a change of these, what was looked at in the old result means nothing. */
-const OTHER_TOKENS = ["prompt", "model", "saes", "bos", "truncate"];
+const CHAT = ["chat", "system", "assistantPrefix"];
+const OTHER_TOKENS = ["prompt", "model", "saes", "bos", "truncate", ...CHAT];
+/** What one types is not run at every letter. */
+const TYPED = ["prompt", ...Object.keys(SETTINGS).filter((key) => SETTINGS[key].choices === undefined)];
 
 /** The user chose something. */
 function change(part) {
@@ -95,6 +107,7 @@ function change(part) {
   const isOtherResult = OTHER_TOKENS.some((key) => key in part);
   const view = isOtherResult ? NOTHING.view : { ...state.view, feature: null };
   state = { ...state, ...part, view };
+  if (CHAT.some((key) => key in part)) state.position = null; // the template moves all tokens
   writeAddressSoon();
   question.show(state);
   if (isOtherModel) {
@@ -106,7 +119,7 @@ function change(part) {
   find("result").dataset.stale = "yes"; // what is shown answers another question
   clearTimeout(timer);
   running.abort();
-  if (isLive()) timer = setTimeout(run, "prompt" in part ? TYPING_MS : 0);
+  if (isLive()) timer = setTimeout(run, TYPED.some((key) => key in part) ? TYPING_MS : 0);
   else say("Press Explain to run this.");
 }
 
@@ -171,7 +184,11 @@ async function runAll(asked, signal) {
   showPrediction(prediction, state, known, change);
   const answers = answersOf(asked, prediction);
   if (asked.saes.length === 0) return say("Add an SAE to explain the prediction.");
-  if (asked.metric !== "loss" && answers.positive.length === 0) return say("Choose with + the answer to explain.");
+  const missing = missingText(asked);
+  if (missing !== undefined) return say(missing);
+  if (!WITHOUT_ANSWERS.includes(asked.metric) && answers.positive.length === 0) {
+    return say("Choose with + the answer to explain.");
+  }
   let isShown = false;
   const onReport = (event) => {
     onEvent(event);
@@ -193,7 +210,7 @@ let shown;
 function showReport(report, asked, answers) {
   shown = report;
   for (const sae of report.saes) sae.noLogits ??= "Still being computed …";
-  if (!answers.isImplied) keepAnswers(report.metric, report.predictions);
+  if (!answers.isImplied && !WITHOUT_ANSWERS.includes(asked.metric)) keepAnswers(report.metric, report.predictions);
   const { sae, position, feature } = state.view;
   const at = report.saes[sae] === undefined ? 0 : sae;
   renderResult(find("view"), report, {
@@ -218,7 +235,8 @@ function showReport(report, asked, answers) {
   document.title = `${questionOf(report)} sae-attribution`;
   const idsOf = (tokens) => tokens.map(({ id }) => id);
   const { positiveTokens, negativeTokens } = report.metric;
-  const chosen = { positive: idsOf(positiveTokens), negative: idsOf(negativeTokens) };
+  const needsNone = WITHOUT_ANSWERS.includes(asked.metric);
+  const chosen = needsNone ? {} : { positive: idsOf(positiveTokens), negative: idsOf(negativeTokens) };
   const hash = writeState({ ...asked, ...chosen, view: NOTHING.view });
   remember({ hash, title: questionOf(report), note: asked.prompt });
   showHistory();
@@ -228,8 +246,7 @@ function showReport(report, asked, answers) {
 async function downloadAll(button, asked, answers) {
   button.disabled = true;
   try {
-    const columns = [...(asked.saes.length > 1 ? ["hook"] : []), ...DOWNLOAD_COLUMNS];
-    const body = { ...attributeBody(asked, answers), format: "csv", columns };
+    const body = { ...attributeBody(asked, answers), format: "csv", columns: downloadColumns(shown) };
     const { text } = await runJob("/api/attribute", body, { signal: new AbortController().signal, onEvent: () => {} });
     downloadText("attribution.csv", "text/csv", text);
   } catch (error) {

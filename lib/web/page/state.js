@@ -2,6 +2,39 @@
  * What the user chose, and how it stands in the page's address (after the #, so that it is sent nowhere).
  */
 
+/** The methods, as the API names them. */
+export const METHODS = ["frozen-pattern", "relp", "relp-no-ah-rule", "integrated-gradients"];
+
+/**
+ * Settings, each with a control of that `id`, which is its key in the address too. `""`: as usual. A setting takes one of
+ * its `choices`, or any text; `of` says which choice of another setting it belongs to. `property` of the API is what it
+ * becomes, where `json` says the choices' values; of those `isOfRun` the prediction too.
+ */
+export const SETTINGS = {
+  chat: { id: "chat", choices: ["yes"], property: "chat", json: { yes: true }, isOfRun: true },
+  system: { id: "system", of: ["chat", "yes"], property: "system", isOfRun: true },
+  assistantPrefix: { id: "assistant-prefix", of: ["chat", "yes"], property: "assistant_prefix", isOfRun: true },
+  metric: { id: "metric", choices: ["logprob", "prob", "target-text", "loss", "kl"] },
+  targetText: { id: "target-text", of: ["metric", "target-text"] },
+  method: { id: "method", choices: METHODS, property: "method" },
+  baseline: { id: "baseline", choices: ["mean", "prompt"] },
+  baselinePrompt: { id: "baseline-prompt", of: ["baseline", "prompt"] },
+  directEffect: { id: "direct-effect", choices: ["yes"], property: "direct_effect", json: { yes: true } },
+  bos: { id: "bos", choices: ["yes", "no"], property: "prepend_bos", json: { yes: true, no: false }, isOfRun: true },
+  processing: { id: "processing", choices: ["default", "none"], property: "processing", isOfRun: true },
+  special: {
+    id: "special",
+    choices: ["yes", "no"],
+    property: "exclude_special_tokens",
+    json: { yes: false, no: true },
+  },
+  truncate: { id: "truncate", choices: ["yes"], property: "truncate", json: { yes: true }, isOfRun: true },
+  errorTerm: { id: "error-term", choices: ["no"], property: "error_term", json: { no: false } },
+};
+
+/** Metrics that need no answers. */
+export const WITHOUT_ANSWERS = ["loss", "kl", "target-text"];
+
 /** Nothing chosen yet; the model and the SAEs are the server's. */
 export const NOTHING = {
   prompt: "",
@@ -15,39 +48,9 @@ export const NOTHING = {
   positive: [],
   negative: [],
   top: 10,
-  /** "", "logprob", "prob", "loss" */
-  metric: "",
-  /** "", "yes", "no" */
-  bos: "",
-  /** "", "default", "none" */
-  processing: "",
-  /** "", "yes", "no" */
-  special: "",
-  /** "", "no" */
-  errorTerm: "",
-  /** "", "yes" */
-  truncate: "",
+  ...Object.fromEntries(Object.keys(SETTINGS).map((key) => [key, ""])),
   /** What is looked at in the result. */
   view: { sae: 0, position: null, feature: null },
-};
-
-const CHOICES = {
-  metric: ["logprob", "prob", "loss"],
-  bos: ["yes", "no"],
-  processing: ["default", "none"],
-  special: ["yes", "no"],
-  errorTerm: ["no"],
-  truncate: ["yes"],
-};
-
-/** Choices of a single value: their keys in the address, which are the ids of their controls too. */
-export const KEYS = {
-  metric: "metric",
-  bos: "bos",
-  processing: "processing",
-  special: "special",
-  errorTerm: "error-term",
-  truncate: "truncate",
 };
 
 /** The state in an address's hash; what is not understood is left out. */
@@ -61,9 +64,9 @@ export function readState(hash) {
     ...query.getAll(side).filter((text) => text !== ""),
     ...query.getAll(`${side}-id`).filter((text) => /^\d{1,9}$/.test(text)).map(Number),
   ];
-  const choices = Object.entries(KEYS).map(([key, name]) => {
-    const value = query.get(name) ?? "";
-    return [key, CHOICES[key].includes(value) ? value : ""];
+  const settings = Object.entries(SETTINGS).map(([key, { id, choices }]) => {
+    const value = query.get(id) ?? "";
+    return [key, choices === undefined || choices.includes(value) ? value : ""];
   });
   return {
     prompt: query.get("prompt") ?? "",
@@ -73,7 +76,7 @@ export function readState(hash) {
     positive: tokens("pos"),
     negative: tokens("neg"),
     top: Math.min(100, Math.max(1, whole("top") ?? NOTHING.top)),
-    ...Object.fromEntries(choices),
+    ...Object.fromEntries(settings),
     view: { sae: whole("view-sae") ?? 0, position: whole("view-position"), feature: whole("view-feature") },
   };
 }
@@ -89,7 +92,7 @@ export function writeState(state) {
     for (const token of tokens) query.append(typeof token === "number" ? `${side}-id` : side, token);
   }
   if (state.top !== NOTHING.top) query.set("top", state.top);
-  for (const [key, name] of Object.entries(KEYS)) if (state[key] !== "") query.set(name, state[key]);
+  for (const [key, { id }] of Object.entries(SETTINGS)) if (isSet(state, key)) query.set(id, state[key]);
   const { sae, position, feature } = state.view;
   if (sae > 0) query.set("view-sae", sae);
   if (position !== null) query.set("view-position", position);
@@ -97,15 +100,35 @@ export function writeState(state) {
   return `#${query}`;
 }
 
+/** Whether a setting is not as usual, and the choice that it belongs to is made. */
+export function isSet(state, key) {
+  return state[key] !== "" && isShown(state, key);
+}
+
+/** Whether a setting has something to belong to. */
+export function isShown(state, key) {
+  const { of: [other, choice] = [] } = SETTINGS[key];
+  return other === undefined || state[other] === choice;
+}
+
+/** The properties of settings. */
+function properties(state, isWanted) {
+  const wanted = Object.entries(SETTINGS).filter(([key, setting]) =>
+    setting.property !== undefined && isWanted(setting) && isSet(state, key)
+  );
+  return Object.fromEntries(
+    wanted.map(([key, { property, json }]) => [property, json === undefined ? state[key] : json[state[key]]]),
+  );
+}
+
 /** The part of a request that says on what it runs. */
-export function runFields({ prompt, model, saes, bos, processing, truncate }) {
+export function runFields(state) {
+  const { prompt, model, saes } = state;
   return {
     prompt,
     ...(model === "" ? {} : { model }),
     ...(saes.length === 0 ? {} : { saes }),
-    ...(bos === "" ? {} : { prepend_bos: bos === "yes" }),
-    ...(processing === "" ? {} : { processing }),
-    ...(truncate === "" ? {} : { truncate: true }),
+    ...properties(state, ({ isOfRun }) => isOfRun),
   };
 }
 
@@ -114,19 +137,26 @@ export function predictBody(state) {
   return { ...runFields(state), top: state.top, ...(state.position === null ? {} : { position: state.position }) };
 }
 
+/** What is still to be typed before there is something to explain; undefined: nothing. */
+export function missingText({ metric, targetText, baseline, baselinePrompt }) {
+  if (metric === "target-text" && targetText === "") return "Type the continuation to explain.";
+  if (baseline === "prompt" && baselinePrompt === "") return "Type the prompt to compare with.";
+}
+
 /** The body of an attribution to some answers. */
 export function attributeBody(state, { positive, negative }) {
-  const { metric: name, position, special, errorTerm } = state;
+  const { metric: name, targetText, baseline, baselinePrompt, position } = state;
   const metric = {
     ...(name === "" ? {} : { name }),
-    positive,
-    negative,
-    ...(name === "loss" || position === null ? {} : { position }),
+    ...(name === "target-text" ? { text: targetText } : {}),
+    ...(WITHOUT_ANSWERS.includes(name) ? {} : { positive, negative }),
+    ...(name === "loss" || name === "target-text" || position === null ? {} : { position }),
   };
   return {
     ...runFields(state),
     metric,
-    ...(special === "" ? {} : { exclude_special_tokens: special === "no" }),
-    ...(errorTerm === "" ? {} : { error_term: false }),
+    ...(baseline === "" ? {} : { baseline: baseline === "prompt" ? `prompt:${baselinePrompt}` : baseline }),
+    ...(name === "kl" ? { error_term: false } : {}), // there is no divergence with it
+    ...properties(state, ({ isOfRun }) => !isOfRun),
   };
 }
