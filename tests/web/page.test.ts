@@ -325,7 +325,10 @@ for (const [width, options] of [["on a desk", {}], ["at phone width", { width: 3
     await opened.done("Why ·golf and not ·tennis?");
     assert.equal(await page.getByLabel("Method: activations times").isVisible(), false);
     await page.getByText("More settings").click();
-    assert.equal(await page.getByLabel("Prompt to compare with").isVisible(), false);
+    for (const label of ["Continuation", "Prompt to compare with", "System message", "Beginning of the answer"]) {
+      assert.equal(await page.getByLabel(label).isVisible(), false, label);
+      assert.equal(await page.locator("label", { hasText: label }).isVisible(), false, `the label ${label}`);
+    }
     await page.getByLabel("Method: activations times").selectOption("relp");
     await opened.answered();
     await checkFiles(opened, "--method relp");
