@@ -3,7 +3,7 @@ import { type Field, jsonNameOf } from "../../lib/request/field.ts";
 import { REQUEST_FIELDS, type RequestValues } from "../../lib/request/fields.ts";
 import type { FieldName } from "../../lib/request/json.ts";
 import type { SaeRequest } from "../../lib/request/saes.ts";
-import { fromFileUrl } from "../../lib/platform/path.ts";
+import { fromFileUrl } from "../../lib/weights/files/places.ts";
 
 /** What is asked about where a request does not say. */
 export const PROMPT = " Tiger Woods plays the sport of";
