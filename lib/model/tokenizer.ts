@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { quote } from "../quote.ts";
+import { excerpt, quote } from "../quote.ts";
 import { byteNotation, escapeParts, likelySpellings, tokenBytes } from "./tokenizer/token_bytes.ts";
 import { mergedConfig } from "./tokenizer/other_tokens.ts";
 import { Pipeline } from "./tokenizer/pipeline.ts";
@@ -200,7 +200,7 @@ function checkText(text: string): void {
 function notOneToken(text: string, pieces: string[], other: string | undefined, hint: string | undefined): string {
   const byId = hint === undefined ? "its id" : hint;
   const more = pieces.length > MAX_LISTED_PIECES ? ", …" : "";
-  const listed = pieces.slice(0, MAX_LISTED_PIECES).map(quote).join(", ") + more;
+  const listed = pieces.slice(0, MAX_LISTED_PIECES).map((piece) => `"${excerpt(piece)}"`).join(", ") + more; // \xC2 as it is
   const suggestion = other === undefined ? "" : ` (${quote(other)} is a single token)`;
   if (pieces.length === 0) {
     return `${quote(text)} is no token: give a text that is one token, or give ${byId}${suggestion}`;

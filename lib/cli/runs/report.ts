@@ -13,6 +13,7 @@ import { readMeanPrompts, runAttribution } from "./attribution.ts";
 import { findExplanations } from "../files/explanations.ts";
 import { openShown } from "../open.ts";
 import { printData, printNote, stderrScreen } from "../screen/output.ts";
+import { warningEntries } from "../screen/summary_layout.ts";
 import { withProgress } from "../screen/progress.ts";
 import { readPrompt } from "../args/prompt.ts";
 import type { ReportRequest } from "../commands/report.ts";
@@ -27,12 +28,12 @@ export async function report(request: ReportRequest): Promise<void> {
   const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
   await using opened = await openShown(request, screen);
   const found = await findExplanations(opened.saes, opened.requests);
-  const html = await withProgress(screen, "attributing", async () => {
+  const { html, warnings } = await withProgress(screen, "attributing", async () => {
     const result = await runAttribution(opened, { prompt, meanPrompts }, request, {
       topPredictions: PREDICTIONS,
       diagnose: true,
     });
-    return await attributionHtml(result, {
+    const html = await attributionHtml(result, {
       explanations: found.explanations,
       predictions: PREDICTIONS,
       cards: request.cards,
@@ -41,7 +42,9 @@ export async function report(request: ReportRequest): Promise<void> {
       warnings: found.warnings,
       words: (message) => inFlags(message),
     });
+    return { html, warnings: [...result.warnings, ...found.warnings] };
   });
+  if (!request.quiet && warnings.length > 0) await printNote(warningEntries(warnings, screen).join("\n") + "\n");
   if (request.output === undefined) return await printData([html]);
   await writeFileAtomic(request.output, [html]);
   if (!request.quiet) {

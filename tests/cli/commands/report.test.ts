@@ -57,6 +57,13 @@ Deno.test("report: from standard input, with explanations; nothing half-written"
       assert.ok(data.command.startsWith(`deno run -A cli.ts report '${PROMPT}' --model `));
       assert.ok(data.command.endsWith(String.raw`/it'\''s a report.html'`));
     });
+    await t.step("warnings are on standard error too, unless that is to be quiet", async () => {
+      const args = ["report", `${PROMPT} `, ...on];
+      const [said, quiet] = await Promise.all([runCli(args), runCli([...args, "--quiet"])]);
+      assert.match(said.stderr, /^Warning +The prompt ends with a space/m);
+      assert.match(said.stdout, /"warnings":\[[^\]]*"The prompt ends with a space/);
+      assert.deepEqual([quiet.code, quiet.stderr], [0, ""]);
+    });
     await t.step("a failure leaves no file", async () => {
       const file = `${directory}/none/report.html`;
       const failed = await runCli(["report", PROMPT, ...on, "--output", file]);

@@ -97,6 +97,7 @@ Deno.test("tokenizer: a token as tables and vocabularies write it gets the hint 
     });
   }
   assert.throws(() => gpt2.singleToken("·golfing"), { message: /or give its id$/ });
+  assert.throws(() => gpt2.singleToken("·golf"), { message: /tokens \(.*"\\xC2/ }, "parts of characters as everywhere");
 });
 
 Deno.test("tokenizer: a text that only unk stands for is no token", () => {
