@@ -21,7 +21,7 @@ import { inWords, RequestError, sayFlag } from "./request_error.ts";
 /** Fields with the reason why they are not taken. */
 export type Refusals = Readonly<Partial<Record<FieldName, string>>>;
 
-/** The commands that run a request, schedules, and the requests of the local page's server. */
+/** The commands that run a request, schedules, files of figures, and the requests of the local page's server. */
 export type FrontEnd =
   | "attribute"
   | "report"
@@ -30,6 +30,7 @@ export type FrontEnd =
   | "batch"
   | "predict"
   | "schedule"
+  | "verify"
   | "/api/attribute"
   | "/api/predict";
 
@@ -88,6 +89,12 @@ export const REFUSED: Readonly<Record<FrontEnd, Refusals>> = {
     tokenIds: "every prompt has its own: give them there, as ids",
     table: "runs are compared row by row: leave it out",
     explanations: "runs are compared by their numbers, and labels are those that come with the SAE: leave it out",
+  },
+  verify: {
+    ...because("the figures say which rows: leave it out", ROW_FIELDS),
+    ...because("where figures are computed again is not part of them: leave it out", DEVICE_FIELDS),
+    directEffect: "no figure is about it: leave it out",
+    explanations: "no figure is about them: leave them out",
   },
   "/api/attribute": OF_THE_SERVER,
   "/api/predict": { ...NO_PREDICTION, ...OF_THE_SERVER },

@@ -2,14 +2,10 @@
 import assert from "node:assert/strict";
 import { parseRequest } from "../../lib/cli/commands/batch.ts";
 import { readConfig } from "../../lib/deploy/config.ts";
-import type { Results } from "../../lib/deploy/results.ts";
-import { runScheduled } from "../../lib/deploy/scheduled_run.ts";
-import { parse } from "../../lib/deps/csv_parse.ts";
 import { type Field, flagOf, jsonNameOf } from "../../lib/request/field.ts";
 import { REQUEST_FIELDS } from "../../lib/request/fields.ts";
 import type { FieldName } from "../../lib/request/json.ts";
 import { REFUSED } from "../../lib/request/refused.ts";
-import { runCli } from "../cli/run_cli.ts";
 
 const PROMPT = " Tiger Woods plays the sport of";
 const SAE = "tiny-facts/blocks.3.hook_resid_pre";
@@ -125,58 +121,6 @@ Deno.test("every field of a request is read in a schedule as on the command line
       const columns = settings.rows.columns;
       assert.deepEqual(settings, { ...asked, rows: { ...asked.rows, columns } }, name);
       assert.deepEqual(columns.slice(0, asked.rows.columns!.length), asked.rows.columns, name);
-    }
-  }
-});
-
-Deno.test("what a schedule asks for comes out as from a single run", async () => {
-  const cases: [Record<string, unknown>, string[]][] = [
-    [{ method: "relp", pos_token: " golf", neg_token: " tennis", positions: "2:" }, [
-      ...["--method", "relp", "--pos-token", " golf", "--neg-token", " tennis", "--positions", "2:"],
-    ]],
-    [{ baseline: "prompt: Roger Federer plays the sport of", metric: "logprob", pos_token: " golf" }, [
-      ...["--baseline", "prompt: Roger Federer plays the sport of", "--metric", "logprob", "--pos-token", " golf"],
-    ]],
-    [{ token_weight: [" golf=2", " tennis=-0.5"], include_error: true, direct_effect: true }, [
-      ...["--token-weight", " golf=2", "--token-weight", " tennis=-0.5", "--include-error", "--direct-effect"],
-    ]],
-    [{ metric: "kl", error_term: false, exclude_special_tokens: true, processing: "default" }, [
-      ...["--metric", "kl", "--no-error-term", "--exclude-special-tokens", "--processing", "default"],
-    ]],
-    [{ target_text: " golf and tennis", features: [189, 20, 3], prepend_bos: false }, [
-      ...["--target-text", " golf and tennis", "--features", "189,20,3", "--no-prepend-bos"],
-    ]],
-  ];
-  const results: Results = {
-    place: "",
-    latest: () => Promise.resolve(undefined),
-    add: () => Promise.resolve(),
-  };
-  for (const [json, args] of cases) {
-    const config = readConfig({ schedule: "0 6 * * *", prompts: [{ prompt: PROMPT }], top: 50, ...json });
-    const { columns, rows, errors } = await runScheduled(config, results);
-    assert.deepEqual(errors, []);
-    const wanted = [
-      "--columns",
-      columns.slice(1).join(),
-      "--top",
-      "50",
-      "--threads",
-      "1",
-      "--format",
-      "csv",
-      "--quiet",
-    ];
-    const { code, stdout, stderr } = await runCli(["attribute", PROMPT, ...args, ...wanted]);
-    assert.equal(code, 0, stderr);
-    const alone = parse(stdout, { columns: true }) as unknown as Record<string, string>[];
-    assert.ok(rows.length > 0 && rows.length === alone.length, `${rows.length} ${alone.length}`);
-    for (const [i, row] of rows.entries()) {
-      for (const [j, name] of columns.slice(1).entries()) {
-        const [cell, want] = [row[j + 1], alone[i][name]];
-        if (typeof cell === "number") assert.equal(Number(cell.toPrecision(9)), Number(want), `${name} of row ${i}`);
-        else assert.equal(String(cell ?? ""), want, `${name} of row ${i}`);
-      }
     }
   }
 });

@@ -1,12 +1,12 @@
 /** What is read from outside, each with whole files to begin from. */
 import { gzipSync } from "node:zlib";
-import { parseFigures } from "../../lib/attribution/trust/figures.ts";
 import { type InputFormat, readRecords } from "../../lib/batch/input/read.ts";
 import { readFeatureTexts } from "../../lib/cli/files/feature_texts.ts";
 import { readPromptFile } from "../../lib/cli/files/prompt_file.ts";
 import { readConfig } from "../../lib/deploy/config.ts";
 import { openWeights } from "../../lib/model/weights/open_weights.ts";
 import { readTokenizer } from "../../lib/model/tokenizer/read_tokenizer.ts";
+import { parseFigures } from "../../lib/request/figures.ts";
 import { openSaes, SaeFiles } from "../../lib/sae/formats/mod.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
 import { readAttribute, readPredict } from "../../lib/web/job_requests.ts";

@@ -9,6 +9,7 @@ import { parseRequest as parseReport } from "../../lib/cli/commands/report.ts";
 import { type Asked, body, PROMPT } from "./asked.ts";
 import { readConfig } from "../../lib/deploy/config.ts";
 import { requestArgs } from "../../lib/request/command.ts";
+import { parseFigures } from "../../lib/request/figures.ts";
 import { type Field, flagOf, jsonNameOf } from "../../lib/request/field.ts";
 import { REQUEST_FIELDS, ROW_FIELDS } from "../../lib/request/fields.ts";
 import type { FieldName } from "../../lib/request/json.ts";
@@ -55,7 +56,7 @@ const EXAMPLES: Readonly<Record<FieldName, readonly [given: Asked, without?: Ask
   centerWritingWeights: [{ values: { centerWritingWeights: false } }],
   centerUnembed: [{ values: { centerUnembed: false } }],
   foldValueBiases: [{ values: { foldValueBiases: false } }],
-  excludeSpecialTokens: [{ values: { excludeSpecialTokens: false } }],
+  excludeSpecialTokens: [{ values: { excludeSpecialTokens: false } }, { values: { excludeSpecialTokens: true } }],
   excludeTokenIds: [{ values: { excludeTokenIds: [5] } }],
   includeErrorTerm: [{ values: { includeErrorTerm: false } }],
   table: [{ values: { table: "features" } }],
@@ -107,6 +108,10 @@ const READERS: Readonly<Record<FrontEnd, (asked: Asked) => unknown>> = {
     const { prompt, ...properties } = body(asked);
     return readConfig({ schedule: "0 6 * * *", prompts: [{ prompt: prompt ?? PROMPT }], ...properties });
   },
+  verify: (asked) => {
+    const { metric, ...properties } = body(asked);
+    return parseFigures({ model: "tiny-facts", ...properties, metric_name: metric }, "figures.json");
+  },
   "/api/attribute": byBody(readAttribute),
   "/api/predict": byBody(readPredict),
 };
@@ -123,7 +128,7 @@ for (const [name, read] of Object.entries(READERS)) {
           return;
         }
         const table: Field = REQUEST_FIELDS[field];
-        const isJson = name.startsWith("/") || name === "schedule";
+        const isJson = name.startsWith("/") || name === "schedule" || name === "verify";
         const reason = inWords(refusals[field]!, REQUEST_FIELDS, isJson ? sayProperty : sayFlag);
         const shown = isJson
           ? `"${jsonNameOf(field, table)}" is not taken here: `

@@ -1,8 +1,11 @@
 /** A request gives the same rows whoever is asked. */
 import assert from "node:assert/strict";
+import { readConfig } from "../../lib/deploy/config.ts";
+import { runScheduled } from "../../lib/deploy/scheduled_run.ts";
 import { requestArgs } from "../../lib/request/command.ts";
 import { type FrontEnd, REFUSED } from "../../lib/request/refused.ts";
 import type { SaeRequest } from "../../lib/request/saes.ts";
+import { toCsv } from "../../lib/table/csv.ts";
 import { type PageServer, servePage } from "../../lib/web/serve.ts";
 import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import { runCli } from "../cli/run_cli.ts";
@@ -123,6 +126,18 @@ async function byBatch({ values, saes, prompt = PROMPT }: Asked, directory: stri
   return lines.map((line, i) => `${line.replace(i === 0 ? /^prompt_id,/ : /^p,/, "")}\n`).join("");
 }
 
+/** Rows of a schedule, of whose columns some are asked for. */
+async function bySchedule(asked: Asked, header: string): Promise<string> {
+  const { prompt, ...properties } = body(asked);
+  const config = readConfig({ schedule: "0 6 * * *", prompts: [{ prompt }], top: 100_000, ...properties });
+  const nowhere = { place: "", latest: () => Promise.resolve(undefined), add: () => Promise.resolve() };
+  const { columns, rows, errors } = await runScheduled(config, nowhere);
+  assert.deepEqual(errors, []);
+  const names = header.split(",");
+  const cells = rows.map((row) => names.map((name) => row[columns.indexOf(name)]));
+  return toCsv({ columns: names, rows: cells });
+}
+
 /** Rows by the API. */
 async function byApi(asked: Asked, { port }: PageServer): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}/api/attribute`, {
@@ -147,16 +162,17 @@ async function inDirectory(test: (directory: string) => Promise<void>): Promise<
   }
 }
 
-/** The rows of all front ends that take the request; a further one, such as a schedule, has its place here. */
+/** The rows of all front ends that take the request; a further one has its place here. */
 async function assertSameRows(asked: Asked, server: PageServer): Promise<void> {
   const rows = await byCommand(asked);
   assert.ok(rows.split("\n").length > 3, `there are no rows to compare: ${rows}`);
   assert.equal(await byApi(asked, server), rows, "the API");
+  if (isTakenBy("schedule", asked)) assert.equal(await bySchedule(asked, rows.split("\n")[0]), rows, "a schedule");
   if (!isTakenBy("batch", asked)) return;
   await inDirectory(async (directory) => assert.equal(await byBatch(asked, directory), rows, "batch"));
 }
 
-Deno.test("a request gives the same rows by attribute, batch and the API", async (t) => {
+Deno.test("a request gives the same rows by attribute, batch, a schedule and the API", async (t) => {
   await inDirectory(async (directory) => {
     const model = await makeChatModel(directory);
     const offered = { model, saes: [SAE], hub: false };

@@ -3,9 +3,7 @@
  *
  * @module
  */
-import { Fields } from "../../weights/json/fields.ts";
-import { PROCESSING_CHOICES, type ProcessingChoice } from "../run/processing.ts";
-import type { TokenRef } from "../metric/metrics.ts";
+import type { Fields } from "../../weights/json/fields.ts";
 
 /** A next token as published. */
 export interface PublishedToken {
@@ -16,12 +14,14 @@ export interface PublishedToken {
 
 /** A row of the long table as published. */
 export interface PublishedAttribution {
+  /** Where the SAE writes; default: the first SAE's. */
+  readonly hook?: string;
   readonly position: number;
   readonly feature: number;
   readonly attribution: number;
-  /** Its place among all rows, the largest attribution being 0. */
+  /** Its place among all rows of its hook, the largest attribution being 0. */
   readonly rank?: number;
-  /** Its place among all rows by feature, then by position. */
+  /** Its place among those rows by feature, then by position. */
   readonly row?: number;
 }
 
@@ -35,23 +35,11 @@ export interface Tolerances {
   readonly row: number;
 }
 
-/** Figures, and the run that they are of. What was not published is left out. */
+/** Figures of a run. What was not published is left out. */
 export interface PublishedFigures {
   readonly title: string;
   /** Who computed them, where they are printed. */
   readonly source: string;
-  /** A name, directory or URL. */
-  readonly model: string;
-  /** A name, directory or URL. */
-  readonly sae: string;
-  /** The form of the model. */
-  readonly processing: ProcessingChoice;
-  readonly prompt: string;
-  readonly prependBos: boolean | undefined;
-  readonly includeErrorTerm: boolean;
-  /** The metric is the difference of their logits at the last position. */
-  readonly posToken: TokenRef;
-  readonly negToken: TokenRef;
   readonly tolerances: Tolerances;
   readonly metric: number | undefined;
   /** The prompt's tokens as text. */
@@ -60,7 +48,9 @@ export interface PublishedFigures {
   readonly nextTokens: readonly PublishedToken[];
   readonly attributions: readonly PublishedAttribution[];
   /** The features with the largest sums at one position, largest first. */
-  readonly topAtPosition: { readonly position: number; readonly features: readonly (readonly number[])[] } | undefined;
+  readonly topAtPosition:
+    | { readonly hook?: string; readonly position: number; readonly features: readonly (readonly number[])[] }
+    | undefined;
 }
 
 /** Of a text, and of a list. */
@@ -69,47 +59,20 @@ const [MOST_CHARACTERS, MOST_FIGURES] = [100_000, 100_000];
 const TOLERANCES: Tolerances = { metric: 1e-3, logit: 1e-3, probability: 1e-4, attribution: 1e-4, row: 0 };
 
 /**
- * Reads a file of figures.
+ * Reads the figures of a file; other properties are those of the run.
  *
- * @param file what error messages call it
- * @throws {SyntaxError} if something is missing or of the wrong kind
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { parseFigures } from "./figures.ts";
- *
- * const figures = parseFigures({
- *   model: "tiny-facts",
- *   sae: "tiny-facts/blocks.3.hook_resid_pre",
- *   prompt: " Tiger Woods plays the sport of",
- *   pos_token: " golf",
- *   neg_token: " tennis",
- *   metric: 2.853,
- * }, "figures.json");
- * assert.equal(figures.processing, "sae");
- * ```
+ * @param file what they are called without a title
+ * @throws what the properties throw, naming the first that is wrong
  */
-export function parseFigures(value: unknown, file: string): PublishedFigures {
-  const of = new Fields(value, (message) => new SyntaxError(`${file}: ${message}`));
+export function readFigures(of: Fields, file: string): PublishedFigures {
   const tolerances = of.object("tolerances");
   const tolerance = (name: keyof Tolerances): number => tolerances?.number(name) ?? TOLERANCES[name];
   const text = (fields: Fields, name: string): string | undefined => fields.text(name, { max: MOST_CHARACTERS });
-  const needText = (name: string): string => of.need(name, text(of, name));
-  const needToken = (name: string): TokenRef => of.need(name, of.value(name, isToken, "a text or a token id"));
   const needNumber = (fields: Fields, name: string): number => fields.need(name, fields.number(name));
   const top = of.object("top_at_position");
   return {
     title: text(of, "title") ?? file,
     source: text(of, "source") ?? "",
-    model: needText("model"),
-    sae: needText("sae"),
-    processing: of.choice("processing", PROCESSING_CHOICES) ?? "sae",
-    prompt: needText("prompt"),
-    prependBos: of.flag("prepend_bos"),
-    includeErrorTerm: of.flag("include_error_term") ?? true,
-    posToken: needToken("pos_token"),
-    negToken: needToken("neg_token"),
     tolerances: {
       metric: tolerance("metric"),
       logit: tolerance("logit"),
@@ -125,6 +88,7 @@ export function parseFigures(value: unknown, file: string): PublishedFigures {
       probability: next.number("probability"),
     })),
     attributions: of.objects("attributions", (row) => ({
+      hook: text(row, "hook"),
       position: needNumber(row, "position"),
       feature: needNumber(row, "feature"),
       attribution: needNumber(row, "attribution"),
@@ -132,14 +96,11 @@ export function parseFigures(value: unknown, file: string): PublishedFigures {
       row: row.number("row"),
     })),
     topAtPosition: top && {
+      hook: text(top, "hook"),
       position: needNumber(top, "position"),
       features: top.list("features", isPair, { what: "pairs of numbers", max: MOST_FIGURES }) ?? [],
     },
   };
-}
-
-function isToken(value: unknown): value is TokenRef {
-  return typeof value === "string" || Number.isSafeInteger(value);
 }
 
 function isPair(value: unknown): value is readonly number[] {

@@ -1,16 +1,12 @@
 /**
- * Published figures, computed again and compared.
+ * Published figures beside what was computed again.
  *
  * @module
  */
-import type { Model } from "../../model/model.ts";
-import type { Sae } from "../../sae/sae.ts";
-import { calculateFeatureAttribution } from "../attribution.ts";
-import type { PublishedFigures } from "./figures.ts";
-import { logitDiff } from "../metric/metrics.ts";
-import { testPrompt } from "../run/predict.ts";
+import { quote } from "../../quote.ts";
 import type { Attribution } from "../result/result.ts";
 import type { AttributionRow } from "../result/sae_attribution.ts";
+import type { PublishedFigures } from "./figures.ts";
 
 /** What a figure belongs to. */
 export type FigureGroup = "tokens" | "next tokens" | "metric" | "attributions" | "features at a position";
@@ -28,46 +24,26 @@ export interface FigureComparison {
 }
 
 /**
- * Computes figures again and compares them.
+ * Compares figures with what was computed.
  *
- * @throws {RangeError} if the model has no such token, or the SAE does not fit it
- *
- * @example
- * ```ts
- * import { loadModel } from "../../model/model.ts";
- * import { loadSae } from "../../sae/load.ts";
- * import { parseFigures } from "./figures.ts";
- * import { compareFigures } from "./published.ts";
- *
- * const [name, prompt] = ["tiny-facts", " Tiger Woods plays the sport of"];
- * const sae = `${name}/blocks.3.hook_resid_pre`;
- * const answers = { pos_token: " golf", neg_token: " tennis" };
- * const figures = parseFigures({ model: name, sae, prompt, ...answers, metric: 2.853 }, "figures.json");
- * await using model = await loadModel(figures.model, { threads: 1 });
- * await using opened = await loadSae(figures.sae);
- * const [check] = await compareFigures(model, opened, figures);
- * console.assert(check.agrees);
- * ```
+ * @param predictions the most probable next tokens, best first
+ * @throws {RangeError} if a figure is about a hook that has no SAE
  */
-export async function compareFigures(model: Model, sae: Sae, published: PublishedFigures): Promise<FigureComparison[]> {
-  const { prompt, prependBos, processing, includeErrorTerm, posToken, negToken, nextTokens } = published;
-  const options = { saes: [sae], prependBos, processing };
-  const test = await testPrompt(model, prompt, { ...options, topK: Math.max(1, nextTokens.length) });
-  const result = await calculateFeatureAttribution(model, prompt, logitDiff(posToken, negToken), {
-    ...options,
-    includeErrorTerm,
-    excludeSpecialTokens: false, // as in the notebook, which knows no such option
-    diagnose: false,
-  });
-  const rows = result.rows(sae.hookOut);
+export function compareFigures(
+  published: PublishedFigures,
+  result: Attribution,
+  predictions: readonly NextToken[],
+): FigureComparison[] {
   return [
     ...tokenChecks(published, result),
-    ...nextTokenChecks(published, test.predictions),
+    ...nextTokenChecks(published, predictions),
     ...metricChecks(published, result),
-    ...attributionChecks(published, rows),
-    ...topChecks(published, rows),
+    ...attributionChecks(published, result),
+    ...topChecks(published, result),
   ];
 }
+
+type NextToken = { readonly token: string; readonly logit: number; readonly probability: number };
 
 function tokenChecks({ tokens }: PublishedFigures, result: Attribution): FigureComparison[] {
   if (tokens.length === 0) return [];
@@ -80,7 +56,7 @@ function tokenChecks({ tokens }: PublishedFigures, result: Attribution): FigureC
 
 function nextTokenChecks(
   { nextTokens, tolerances }: PublishedFigures,
-  predictions: readonly { readonly token: string; readonly logit: number; readonly probability: number }[],
+  predictions: readonly NextToken[],
 ): FigureComparison[] {
   return nextTokens.flatMap(({ token, logit, probability }, rank) => {
     const got = predictions[rank];
@@ -99,44 +75,53 @@ function metricChecks({ metric, tolerances }: PublishedFigures, result: Attribut
   return metric === undefined ? [] : [close("metric", "metric", metric, result.metric, tolerances.metric)];
 }
 
-function attributionChecks(
-  { attributions, tolerances }: PublishedFigures,
-  rows: readonly AttributionRow[],
-): FigureComparison[] {
-  const byFeature = [...rows].sort((a, b) => a.feature - b.feature || a.position - b.position);
+function attributionChecks({ attributions, tolerances }: PublishedFigures, result: Attribution): FigureComparison[] {
   const group = "attributions";
-  return attributions.flatMap(({ position, feature, attribution, rank, row }) => {
-    const isIt = (r: AttributionRow): boolean => r.position === position && r.feature === feature;
-    const name = `feature ${feature} at position ${position}`;
-    const got = rows.find(isIt)?.attribution ?? 0; // only what is not 0 has a row
-    return [
-      close(group, `attribution of ${name}`, attribution, got, tolerances.attribution),
-      ...(rank === undefined ? [] : [same(group, `rank of ${name}`, rank, rows.findIndex(isIt))]),
-      ...(row === undefined
-        ? []
-        : [close(group, `row of ${name}, by feature`, row, byFeature.findIndex(isIt), tolerances.row)]),
-    ];
+  const byHook = Map.groupBy(attributions, ({ hook = result.hooks[0] }) => hook);
+  return [...byHook].flatMap(([hook, published]) => {
+    const rows = rowsAt(result, hook);
+    const byFeature = [...rows].sort((a, b) => a.feature - b.feature || a.position - b.position);
+    return published.flatMap(({ position, feature, attribution, rank, row }) => {
+      const isIt = (r: AttributionRow): boolean => r.position === position && r.feature === feature;
+      const name = `feature ${feature} at position ${position}${placeOf(result, hook)}`;
+      const got = rows.find(isIt)?.attribution ?? 0; // only what is not 0 has a row
+      return [
+        close(group, `attribution of ${name}`, attribution, got, tolerances.attribution),
+        ...(rank === undefined ? [] : [same(group, `rank of ${name}`, rank, rows.findIndex(isIt))]),
+        ...(row === undefined
+          ? []
+          : [close(group, `row of ${name}, by feature`, row, byFeature.findIndex(isIt), tolerances.row)]),
+      ];
+    });
   });
 }
 
-function topChecks(
-  { topAtPosition, tolerances }: PublishedFigures,
-  rows: readonly AttributionRow[],
-): FigureComparison[] {
+function topChecks({ topAtPosition, tolerances }: PublishedFigures, result: Attribution): FigureComparison[] {
   if (!topAtPosition) return [];
-  const { position, features } = topAtPosition;
-  const there = rows.filter((row) => row.position === position);
+  const { hook = result.hooks[0], position, features } = topAtPosition;
+  const there = rowsAt(result, hook).filter((row) => row.position === position);
+  const place = `position ${position}${placeOf(result, hook)}`;
   const group = "features at a position";
-  return features.flatMap(([feature, attribution], place) => [
-    same(group, `feature ${place + 1} at position ${position}`, feature, there[place]?.feature ?? "(none)"),
+  return features.flatMap(([feature, attribution], rank) => [
+    same(group, `feature ${rank + 1} at ${place}`, feature, there[rank]?.feature ?? "(none)"),
     close(
       group,
-      `attribution of feature ${place + 1} at position ${position}`,
+      `attribution of feature ${rank + 1} at ${place}`,
       attribution,
-      there[place]?.attribution ?? 0,
+      there[rank]?.attribution ?? 0,
       tolerances.attribution,
     ),
   ]);
+}
+
+function rowsAt(result: Attribution, hook: string): readonly AttributionRow[] {
+  if (result.hooks.includes(hook)) return result.rows(hook);
+  throw new RangeError(`A figure is of the hook ${quote(hook)}, and there are SAEs at ${result.hooks.join(", ")}`);
+}
+
+/** Of several SAEs, which. */
+function placeOf({ hooks }: Attribution, hook: string): string {
+  return hooks.length > 1 ? ` of ${hook}` : "";
 }
 
 function same(

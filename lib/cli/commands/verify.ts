@@ -31,8 +31,9 @@ const spec = {
     reads: true,
     name: "FILE",
     help:
-      "figures as JSON: model, sae, prompt, pos_token, neg_token, and of metric, tokens, next_tokens, attributions, " +
-      "top_at_position and tolerances what there is, as in models/verify/notebook.json",
+      "figures as JSON: a request (model, saes, prompt, pos_token, neg_token …, metric_name for its metric), and of " +
+      "metric, tokens, next_tokens, attributions, top_at_position and tolerances what there is, as in " +
+      "models/verify/notebook.json",
     required: false,
   }],
   options: {

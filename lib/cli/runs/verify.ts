@@ -5,8 +5,10 @@
  */
 import { parseJson } from "../../weights/json/json.ts";
 import { quote } from "../../quote.ts";
-import { parseFigures, type PublishedFigures } from "../../attribution/trust/figures.ts";
-import { compareFigures, type FigureComparison } from "../../attribution/trust/published.ts";
+import type { FigureComparison } from "../../attribution/trust/published.ts";
+import { type FiguresFile, parseFigures, verifyFigures } from "../../request/figures.ts";
+import type { Opened } from "../../request/open.ts";
+import { RequestError } from "../../request/request_error.ts";
 import type { Table } from "../../table/table.ts";
 import { readTextFile } from "../../platform/read_text.ts";
 import { printable } from "../../table/terminal.ts";
@@ -27,18 +29,15 @@ const NOTEBOOK = "models/verify/notebook.json";
  */
 export async function verify(request: VerifyRequest): Promise<void> {
   const { quiet, destination, device, threads } = request;
-  const read = await readFigures(request.file);
-  const figures = { ...read, model: request.model ?? read.model, sae: request.sae ?? read.sae };
+  const read = withCopies(await readFile(request.file), request);
+  const { figures } = read;
   const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
-  const run = { device, threads, quiet, prependBos: figures.prependBos, processing: figures.processing };
-  const named = { model: figures.model, revision: undefined, truncate: false, saes: [{ source: figures.sae }] };
-  await using opened = await openShown({ ...run, ...named }, screen);
-  const { model, saes: [sae] } = opened;
-  const checks = await withProgress(screen, "verifying", () => compareFigures(model, sae, figures));
+  await using opened = await openShown({ ...read.run, prompt: read.prompt, device, threads }, screen);
+  const checks = await withProgress(screen, "verifying", () => verifyFigures(opened, read));
   if (checks.length === 0) throw new RangeError(`${figures.title} has no figures: give next_tokens or attributions`);
   await writeTable(figureTable(checks), destination, stdoutScreen(), "");
   if (!quiet) {
-    await printNote(report(figures, checks, [model.resolved ?? model.name, sae.resolved ?? sae.source], screen));
+    await printNote(report(read, checks, opened, screen));
   }
   const wrong = checks.filter(({ agrees }) => !agrees);
   if (wrong.length > 0) {
@@ -50,13 +49,24 @@ export async function verify(request: VerifyRequest): Promise<void> {
   }
 }
 
-async function readFigures(file: string | undefined): Promise<PublishedFigures> {
+async function readFile(file: string | undefined): Promise<FiguresFile> {
   if (file === undefined) {
     const { href } = new URL(`../../../${NOTEBOOK}`, import.meta.url);
     return parseFigures((await import(href, { with: { type: "json" } })).default, NOTEBOOK);
   }
   const what = "figures from";
   return parseFigures(parseJson(await readTextFile(file, what), `${what} ${file}`), file);
+}
+
+/** The same run on copies of its model and SAE. */
+function withCopies(file: FiguresFile, { model, sae }: Pick<VerifyRequest, "model" | "sae">): FiguresFile {
+  const { run } = file;
+  if (sae !== undefined && run.saes.length > 1) {
+    throw new RequestError(`the figures are of ${run.saes.length} SAEs, and \`sae\` is one: leave it out`);
+  }
+  const saes = sae === undefined ? run.saes : [{ ...run.saes[0], source: sae }];
+  const copy = model === undefined ? {} : { model, revision: undefined };
+  return { ...file, run: { ...run, ...copy, saes } };
 }
 
 /** A row per figure. */
@@ -74,9 +84,9 @@ function figureTable(checks: readonly FigureComparison[]): Table {
 }
 
 function report(
-  { title, source, prompt }: PublishedFigures,
+  { prompt, figures: { title, source } }: FiguresFile,
   checks: readonly FigureComparison[],
-  resolved: readonly string[],
+  { model, saes }: Opened,
   page: Page,
 ): string {
   const words = (text: string): string[] => printable(text).split(" ");
@@ -87,9 +97,9 @@ function report(
     return `  ${mark.padEnd(8)}${agreeing} of ${all.length} figures agree: ${group}`;
   });
   const lines = [
-    entry("Model", words(resolved[0]), page),
-    entry("SAE", words(resolved[1]), page),
-    entry("Prompt", [printable(prompt)], page),
+    entry("Model", words(model.resolved ?? model.name), page),
+    ...saes.map((sae) => entry("SAE", words(sae.resolved ?? sae.source), page)),
+    entry("Prompt", [typeof prompt === "string" ? printable(prompt) : prompt.join(",")], page),
     ...(source === "" ? [] : [entry("Published", words(source), page)]),
   ];
   return `${heading(printable(title), page)}\n\n${lines.join("\n")}\n\n${counts.join("\n")}\n`;
