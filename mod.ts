@@ -137,7 +137,7 @@ export {
   type LongTableOptions,
   type RowKind,
 } from "./lib/attribution/result/long_table.ts";
-export type { Positions, Slice } from "./lib/attribution/result/positions.ts";
+export type { Positions, Slice } from "./lib/attribution/positions.ts";
 export { featureTable, positionTable } from "./lib/attribution/result/sum_tables.ts";
 export { evaluateSae, type SaeEvals, type SaeEvalsOptions } from "./lib/attribution/evals/sae_evals.ts";
 export type { ModelBehaviorPreservation, ModelPerformancePreservation } from "./lib/attribution/evals/downstream.ts";

@@ -5,7 +5,7 @@
  */
 import { calculateFeatureAttribution } from "../attribution/attribution.ts";
 import { chosenMetric } from "../attribution/metric/metrics.ts";
-import { checkPositions, type Positions } from "../attribution/result/positions.ts";
+import { checkPositions, type Positions } from "../attribution/positions.ts";
 import { type Explanations, longTable } from "../attribution/result/long_table.ts";
 import type { Attribution } from "../attribution/result/result.ts";
 import { featureTable, positionTable } from "../attribution/result/sum_tables.ts";

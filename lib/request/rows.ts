@@ -4,7 +4,7 @@
  * @module
  */
 import { LONG_COLUMNS, type LongColumn } from "../attribution/result/long_table.ts";
-import type { Positions, Slice } from "../attribution/result/positions.ts";
+import type { Positions, Slice } from "../attribution/positions.ts";
 import { nearestNames } from "../nearest_names.ts";
 import { quote } from "../quote.ts";
 import type { RequestValues, TABLE_NAMES } from "./fields.ts";

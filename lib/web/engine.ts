@@ -4,7 +4,8 @@
  * @module
  */
 import { promptWarnings } from "../attribution/run/prompt_warnings.ts";
-import { resolvePrependBos } from "../attribution/run/processing.ts";
+import { resolvePosition } from "../attribution/positions.ts";
+import { preparePrompt } from "../attribution/run/prompt.ts";
 import { type PromptTest, testPrompt } from "../attribution/run/predict.ts";
 import type { Attribution } from "../attribution/result/result.ts";
 import { loadModel, type Model } from "../model/model.ts";
@@ -85,13 +86,11 @@ export class Engine implements AsyncDisposable {
     model: Model,
     saes: readonly Sae[],
     prompt: string | readonly number[],
-    { prependBos, truncate, processing, position, top: topK, answer }: PredictJob,
+    { position, top: topK, answer, ...options }: PredictJob,
   ): Promise<{ tokens: readonly number[]; at: number; test: PromptTest }> {
-    const tokens = await model.toTokens(prompt, { prependBos: resolvePrependBos(saes, prependBos), truncate });
-    const at = position < 0 ? tokens.length + position : position;
-    if (at < 0 || at >= tokens.length) {
-      throw new RangeError(`The position ${position} is not in a prompt of ${tokens.length} tokens`);
-    }
+    const { tokens } = await preparePrompt(model, prompt, saes, options);
+    const at = resolvePosition(position, tokens.length, "The position");
+    const { processing } = options;
     const test = await testPrompt(model, tokens.slice(0, at + 1), { topK, answer, saes, processing });
     return { tokens, at, test };
   }

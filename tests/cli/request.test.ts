@@ -4,7 +4,7 @@ import { parseRequest as parseAttribute } from "../../lib/cli/commands/attribute
 import { readDestination } from "../../lib/cli/args/format.ts";
 import { parseRequest as parsePredict } from "../../lib/cli/commands/predict.ts";
 import { STDIN } from "../../lib/cli/args/prompt.ts";
-import { positionsIn } from "../../lib/attribution/result/positions.ts";
+import { positionsIn } from "../../lib/attribution/positions.ts";
 import { readPositions } from "../../lib/request/rows.ts";
 
 /** The message of the UsageError that `work` throws. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   calculateFeatureAttribution,
   featureTable,
+  klToClean,
   loadModel,
   loadSae,
   logit,
@@ -172,7 +173,7 @@ Deno.test("hooks beside the residual stream, other metrics, few rows", async (t)
   });
   await t.step("a command that makes the same run again", async () => {
     const [bos, , ...rest] = await model.toTokens(PROMPT, { prependBos: true });
-    for (const metric of [logit(" golf", { position: [-2, -1] }), loss()]) {
+    for (const metric of [logit(" golf", { position: [-2, -1] }), loss(), klToClean({ position: [-3, -1] })]) {
       const options = { saes: [z], includeErrorTerm: false, baseline: { prompt: [bos, 7, ...rest] } };
       const result = await calculateFeatureAttribution(model, PROMPT, metric, options);
       const command = commandOf(result)!;

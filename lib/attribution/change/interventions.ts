@@ -8,7 +8,8 @@ import type { ForwardState, Replacement } from "../../model/stages/chain.ts";
 import type { Model } from "../../model/model.ts";
 import type { Encoded } from "../../sae/sae.ts";
 import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/apply.ts";
-import { type RunWithSaes } from "../run/run_prompts.ts";
+import { resolvePosition } from "../positions.ts";
+import type { RunWithSaes } from "../run/run_prompts.ts";
 import { activationsOf, checkFeature, contributionSum } from "../run/contributions.ts";
 import {
   adding,
@@ -89,7 +90,7 @@ export function plan(
 
 function positionsOf({ position }: Intervention, { excluded }: SaeRun, promptLength: number): number[] {
   if (position === "all") return Array.from({ length: promptLength }, (_, p) => p).filter((p) => !excluded.has(p));
-  const at = inPrompt(position, promptLength);
+  const at = resolvePosition(position, promptLength);
   if (!excluded.has(at)) return [at];
   throw new RangeError(
     `Position ${at} is a special or excluded token, where the SAEs are left out: ` +
@@ -97,14 +98,7 @@ function positionsOf({ position }: Intervention, { excluded }: SaeRun, promptLen
   );
 }
 
-/** A position from 0. @throws {RangeError} if the prompt has no such position */
-export function inPrompt(position: number, tokens: number): number {
-  const at = position < 0 ? tokens + position : position;
-  if (Number.isInteger(at) && at >= 0 && at < tokens) return at;
-  throw new RangeError(`Position ${position} is not in a prompt of ${tokens} tokens`);
-}
-
-/** The run that is gone on from. */
+/** The run from whose middle the changed one starts. */
 export interface Start extends Required<VariantOptions> {
   readonly model: Model;
   readonly run: RunWithSaes;

@@ -24,7 +24,6 @@ import { laterSource, saeSource, type Source, type SourceNode, wholeSource } fro
 
 /** A forward pass and everything that was written in it. */
 export interface DirectRun {
-  /** The model. */
   readonly model: Model;
   /** Token ids. */
   readonly tokens: readonly number[];
@@ -60,13 +59,11 @@ export interface DirectRequest {
 
 /** A number further up: its gradient at one position of a hook's value. */
 export interface Target {
-  /** Which position. */
   readonly position: number;
   /** Of what its SAE sees of the hook's value, or of all of it, `[d]`. */
   readonly gradient: Float32Array;
 }
 
-/** A feature as a target. */
 export interface FeatureTarget extends Target {
   /** Its index in the SAE. */
   readonly feature: number;

@@ -12,6 +12,7 @@ import type { AttributionOptions } from "../run/attribution_options.ts";
 import { directEffects, type DirectRun, featureTargets, isUpstream, runDirect } from "./edge_effects.ts";
 import type { SourceNode } from "./edge_sources.ts";
 import type { Explanations } from "../result/long_table.ts";
+import { resolvePosition } from "../positions.ts";
 import { preparePrompt } from "../run/prompt.ts";
 import { PROMPT_RUN_OPTIONS } from "../run/run_options.ts";
 
@@ -123,10 +124,7 @@ function checkTarget(target: HookFeature, saes: readonly Sae[], n: number): Hook
   const { hook, position, feature } = target;
   const sae = saes.find(({ hookOut }) => hookOut === hook);
   if (!sae) throw new RangeError(`No SAE writes ${hook}; there is ${saes.map(({ hookOut }) => hookOut).join(", ")}`);
-  const at = position < 0 ? n + position : position;
-  if (!Number.isInteger(at) || at < 0 || at >= n) {
-    throw new RangeError(`The target's position ${position} is not in a prompt of ${n} tokens`);
-  }
+  const at = resolvePosition(position, n, "The target's position");
   if (!Number.isInteger(feature) || feature < 0 || feature >= sae.config.dSae) {
     throw new RangeError(`The SAE at ${hook} has no feature ${feature}: it has ${sae.config.dSae}, from 0`);
   }

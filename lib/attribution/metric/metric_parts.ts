@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { resolvePosition } from "../positions.ts";
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import { gatherElements, input, mul, neg, reduceMean, reduceSum, type Value } from "../../graph/mod.ts";
 import {
@@ -26,13 +27,7 @@ const METRIC_OPTIONS: OptionKinds<MetricOptions> = { position: "any" };
 /** The rows that positions stand for, ascending. @throws {RangeError} if there is no such position */
 export function atPositions(position: Position): (tokens: number) => number[] {
   return (tokens) => {
-    const rows = [position].flat().map((at) => {
-      const row = at < 0 ? tokens + at : at;
-      if (!Number.isInteger(row) || row < 0 || row >= tokens) {
-        throw new RangeError(`The metric's position ${at} is not in a prompt of ${tokens} tokens`);
-      }
-      return row;
-    });
+    const rows = [position].flat().map((at) => resolvePosition(at, tokens, "The metric's position"));
     if (rows.length === 0 || new Set(rows).size < rows.length) {
       throw new RangeError(`The metric's positions [${[position].flat().join(", ")}] are empty or name one twice`);
     }

@@ -8,7 +8,6 @@ import { type FloatTensor, joined } from "../../runtime/tensor.ts";
 import { gradientBelow, logitsFor, valueAndGradient } from "./value.ts";
 import type { ResolvedMetric } from "./metrics.ts";
 
-/** A metric to read. */
 export interface MetricToRead {
   /** Undefined where it could not be resolved: its gradient is 0. */
   readonly metric: ResolvedMetric | undefined;

@@ -7,7 +7,7 @@ import { quote } from "../../quote.ts";
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Sae } from "../../sae/sae.ts";
 import type { Cell, Table } from "../../table/table.ts";
-import { type Positions, positionsIn } from "./positions.ts";
+import { type Positions, positionsIn } from "../positions.ts";
 import type { Attribution } from "./result.ts";
 
 /** The columns of {@linkcode longTable}, besides `index_0`, `index_1` … of tracked activations. */

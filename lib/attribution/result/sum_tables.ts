@@ -6,7 +6,7 @@
 import { checkOptions } from "../../options.ts";
 import type { Cell, Table } from "../../table/table.ts";
 import { hasDirectEffects, longRows, type LongTableOptions, ownLabels } from "./long_table.ts";
-import { positionsIn } from "./positions.ts";
+import { positionsIn } from "../positions.ts";
 import type { Attribution } from "./result.ts";
 
 /**

@@ -6,7 +6,7 @@
 import { calculateFeatureAttributions } from "../../attribution/attribution.ts";
 import type { AttributionOptions } from "../../attribution/run/attribution_options.ts";
 import type { Question } from "../../attribution/run/question.ts";
-import { resolvePrependBos } from "../../attribution/run/processing.ts";
+import { preparePrompt } from "../../attribution/run/prompt.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
 import { runOptionsOf } from "../../attribution/run/run_options.ts";
 import type { Model } from "../../model/model.ts";
@@ -64,13 +64,12 @@ async function ask(
   model: Model,
   record: InputRecord,
   settings: BatchSettings,
-  { saes = [], prependBos, truncate }: AttributionOptions,
+  options: AttributionOptions,
 ): Promise<Asked> {
   if ("error" in record) return { record, error: record.error };
   try {
-    const bos = resolvePrependBos(saes, prependBos);
     const text = await inChat(model, record.prompt, settings.chat);
-    const prompt = await model.toTokens(text, { prependBos: bos, truncate });
+    const { tokens: prompt } = await preparePrompt(model, text, options.saes ?? [], options);
     return { record, question: { prompt, metric: metricOf(settings.metric, record) } };
   } catch (error) {
     return { record, error: messageOf(error) };

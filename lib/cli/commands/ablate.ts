@@ -4,7 +4,7 @@
  * @module
  */
 import type { DownstreamError } from "../../attribution/change/downstream_error.ts";
-import type { Positions } from "../../attribution/result/positions.ts";
+import type { Positions } from "../../attribution/positions.ts";
 import { type CommandSpec, type ParsedCommand } from "../args/args.ts";
 import { type Command, defineCommand, type Given } from "../args/command.ts";
 import { EXPLAIN_FIELDS, METHOD_FIELDS, ROW_FIELDS } from "../../request/fields.ts";

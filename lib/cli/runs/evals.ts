@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { resolvePrependBos } from "../../attribution/run/processing.ts";
+import { preparePrompt } from "../../attribution/run/prompt.ts";
 import { evaluateSae, type SaeEvals } from "../../attribution/evals/sae_evals.ts";
 import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
@@ -53,10 +53,9 @@ async function evaluate(
   prompts: readonly FilePrompt[],
   request: EvalsRequest,
 ): Promise<SaeEvals> {
-  const { truncate, processing, processingFlags, excludeSpecialTokens, batchSize, chat } = request;
-  const prependBos = resolvePrependBos([sae], request.prependBos);
+  const { prependBos, truncate, processing, processingFlags, excludeSpecialTokens, batchSize, chat } = request;
   const { dVocab } = model.architecture.config;
-  const batchTokens: number[][] = [];
+  const batchTokens: (readonly number[])[] = [];
   for (const { line, prompt } of prompts) {
     const unknown = typeof prompt === "string" ? undefined : prompt.find((id) => id >= dVocab);
     if (unknown !== undefined) {
@@ -66,7 +65,8 @@ async function evaluate(
       await atLine(
         name,
         line,
-        async () => model.toTokens(await inChat(model, prompt, chat), { prependBos, truncate }),
+        async () =>
+          (await preparePrompt(model, await inChat(model, prompt, chat), [sae], { prependBos, truncate })).tokens,
       ),
     );
   }

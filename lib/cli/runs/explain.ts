@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Positions } from "../../attribution/result/positions.ts";
+import type { Positions } from "../../attribution/positions.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
 import { printable } from "../../table/terminal.ts";
 import { attributeRequest } from "../../request/attribute.ts";

@@ -7,7 +7,7 @@ import {
   neuronpediaQuickList,
   neuronpediaUrl,
 } from "../../../lib/attribution/result/long_table.ts";
-import { checkPositions, positionsIn } from "../../../lib/attribution/result/positions.ts";
+import { checkPositions, positionsIn } from "../../../lib/attribution/positions.ts";
 import { featureTable, positionTable } from "../../../lib/attribution/result/sum_tables.ts";
 import { TensorSae } from "../../../lib/sae/sae.ts";
 import { config, functionStore, noiseTensors } from "../../sae/fixtures.ts";

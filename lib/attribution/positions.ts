@@ -3,7 +3,20 @@
  *
  * @module
  */
-import { checkOptions } from "../../options.ts";
+import { checkOptions } from "../options.ts";
+
+/**
+ * A position of a prompt, from the start.
+ *
+ * @param position from the end when negative
+ * @param what it is called in the message
+ * @throws {RangeError} if the prompt has no such position
+ */
+export function resolvePosition(position: number, tokens: number, what = "Position"): number {
+  const at = position < 0 ? tokens + position : position;
+  if (Number.isInteger(at) && at >= 0 && at < tokens) return at;
+  throw new RangeError(`${what} ${position} is not in a prompt of ${tokens} tokens`);
+}
 
 /** Positions as Python slices them: from the end when negative, a missing end is open. */
 export interface Slice {
