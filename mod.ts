@@ -81,7 +81,7 @@ export type {
   SaeAttribution,
 } from "./lib/attribution/result/sae_attribution.ts";
 export type { Fit } from "./lib/attribution/result/fit.ts";
-export type { SaeRun } from "./lib/attribution/run/apply.ts";
+export type { SaeRun } from "./lib/attribution/run/sae_hooks.ts";
 export type { BaselineSummary, DecompositionSummary, SaeSummary, Summary } from "./lib/attribution/result/summary.ts";
 export {
   type CentralDifference,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { SaeRun } from "../../lib/attribution/run/apply.ts";
+import type { SaeRun } from "../../lib/attribution/run/sae_hooks.ts";
 import type { Replacement } from "../../lib/model/stages/chain.ts";
 import { type Attribution, type FloatTensor, loadModel, type Sae, testPrompt } from "../../mod.ts";
 import {

@@ -2,7 +2,7 @@
  * Exact ablation a second way: from the prompt, one feature and one pass at a time, the hook's value decoded anew without
  * the feature. Shares with the batched way the blocks' graphs and the SAE's encoder and decoder only.
  */
-import { replaceHead, type SaeRun, selectHead } from "../../lib/attribution/run/apply.ts";
+import { replaceHead, type SaeRun, selectHead } from "../../lib/attribution/run/sae_hooks.ts";
 import type { AblatedFeature } from "../../lib/attribution/change/ablation.ts";
 import { metricValue } from "../../lib/attribution/metric/value.ts";
 import type { DownstreamError } from "../../lib/attribution/change/downstream_error.ts";

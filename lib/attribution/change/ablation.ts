@@ -4,7 +4,7 @@
  * @module
  */
 import { checkOptions } from "../../options.ts";
-import type { SaeRun } from "../run/apply.ts";
+import type { SaeRun } from "../run/sae_hooks.ts";
 import {
   activationsOf,
   checkFeature,

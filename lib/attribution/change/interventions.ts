@@ -7,7 +7,7 @@ import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { ForwardState, Replacement } from "../../model/stages/chain.ts";
 import type { Model } from "../../model/model.ts";
 import type { Encoded } from "../../sae/sae.ts";
-import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/apply.ts";
+import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/sae_hooks.ts";
 import { resolvePosition } from "../positions.ts";
 import type { RunWithSaes } from "../run/run_prompts.ts";
 import { activationsOf, checkFeature, contributionSum } from "../run/contributions.ts";

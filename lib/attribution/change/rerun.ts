@@ -10,7 +10,7 @@ import { findHook } from "../../model/hooks.ts";
 import type { Model } from "../../model/model.ts";
 import { stageGraph } from "../../model/stages/stage_sessions.ts";
 import { joined } from "../../runtime/tensor.ts";
-import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/apply.ts";
+import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/sae_hooks.ts";
 import type { AttributionGrads } from "../run/attribution_grads.ts";
 import type { DownstreamError } from "./downstream_error.ts";
 import { metricValues } from "../metric/value_of_copies.ts";

@@ -17,7 +17,7 @@ import { stageGraph } from "../../model/stages/stage_sessions.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import { inputGradient } from "../../sae/normalization.ts";
 import type { Sae } from "../../sae/sae.ts";
-import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/apply.ts";
+import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/sae_hooks.ts";
 import { runWithSaes } from "../run/run_prompts.ts";
 import { gradientsFrom, residPre } from "./edge_gradients.ts";
 import { laterSource, saeSource, type Source, type SourceNode, wholeSource } from "./edge_sources.ts";

@@ -9,7 +9,7 @@ import type { Model } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { findArchitecture } from "../../sae/architectures/mod.ts";
-import { type SaeRun, selectHead } from "../run/apply.ts";
+import { type SaeRun, selectHead } from "../run/sae_hooks.ts";
 
 /** What gradients go back over. */
 export interface BackwardRun {

@@ -5,7 +5,7 @@
  */
 import type { ForwardState } from "../../model/stages/chain.ts";
 import type { Sae } from "../../sae/sae.ts";
-import type { SaeRun } from "../run/apply.ts";
+import type { SaeRun } from "../run/sae_hooks.ts";
 
 /** What writes: a feature, an SAE's error or bias, a token's or a position's embedding. */
 export type SourceKind = "feature" | "error" | "bias" | "token" | "position";

@@ -8,7 +8,7 @@ import type { Processing } from "../../model/architecture.ts";
 import type { Model } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
-import { replaceHead, type SaeRun } from "../run/apply.ts";
+import { replaceHead, type SaeRun } from "../run/sae_hooks.ts";
 import { runWithSaes } from "../run/run_prompts.ts";
 import { type ProcessingChoice, processingFlags, resolveProcessing } from "../run/processing.ts";
 import { type PreparedPrompt, preparePrompt } from "../run/prompt.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { joinHooks, type SaeRun, selectHead, splitHooks } from "../run/apply.ts";
+import { joinHooks, type SaeRun, selectHead, splitHooks } from "../run/sae_hooks.ts";
 import { contributionSum, type FeatureChange } from "../run/contributions.ts";
 import { metricGradients } from "../metric/value_of_copies.ts";
 import { copiesAtOnce, rerunFrom, type RunParts } from "../change/rerun.ts";

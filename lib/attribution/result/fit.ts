@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { SaeRun } from "../run/apply.ts";
+import type { SaeRun } from "../run/sae_hooks.ts";
 
 /**
  * How well the SAE reconstructs this prompt; x̂ from x, e = x − x̂, m = mean of x over the positions. Positions at which

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Differences, subtract } from "../../sae/sparse.ts";
-import type { SaeRun } from "../run/apply.ts";
+import type { SaeRun } from "../run/sae_hooks.ts";
 import type { SaeBaseline } from "../run/baseline.ts";
 import { type Fit, measureFit } from "./fit.ts";
 import type { Integration } from "../methods/integrated_gradients.ts";

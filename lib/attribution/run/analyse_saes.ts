@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { joinHooks, type SaeRun, selectHead } from "./apply.ts";
+import { joinHooks, type SaeRun, selectHead } from "./sae_hooks.ts";
 import type { AttributionOptions } from "./attribution_options.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
 import type { BaselineRun, SaeBaseline } from "./baseline.ts";

@@ -7,7 +7,7 @@ import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Model } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
-import type { SaeRun } from "./apply.ts";
+import type { SaeRun } from "./sae_hooks.ts";
 import { runWithSaes } from "./run_prompts.ts";
 import { type LazyLogits, lazyLogits } from "../metric/value.ts";
 import { preparePrompt } from "./prompt.ts";

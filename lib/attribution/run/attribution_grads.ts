@@ -7,7 +7,7 @@ import type { Processing } from "../../model/architecture.ts";
 import type { BackwardOptions, ForwardState } from "../../model/stages/chain.ts";
 import type { Model } from "../../model/model.ts";
 import { type FloatTensor, joined } from "../../runtime/tensor.ts";
-import type { SaeRun } from "./apply.ts";
+import type { SaeRun } from "./sae_hooks.ts";
 import { type AttributionOptions, checkAttributionOptions } from "./attribution_options.ts";
 import { checkDirectEffects, directGradient, streamEnd } from "./direct_effect.ts";
 import { type LazyLogits, lazyLogits, resolveMetric } from "../metric/value.ts";

@@ -5,7 +5,7 @@
  */
 import type { Model } from "../../model/model.ts";
 import { type SparseActivations, withoutRows } from "../../sae/sparse.ts";
-import type { SaeRun } from "./apply.ts";
+import type { SaeRun } from "./sae_hooks.ts";
 import { type RunWithSaes, runWithSaes } from "./run_prompts.ts";
 import type { AttributionOptions } from "./attribution_options.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";

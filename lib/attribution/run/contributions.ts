@@ -4,7 +4,7 @@
  * @module
  */
 import type { SparseActivations } from "../../sae/sparse.ts";
-import type { SaeRun } from "./apply.ts";
+import type { SaeRun } from "./sae_hooks.ts";
 
 /** A feature at a position. */
 export interface FeatureAt {

@@ -11,7 +11,7 @@ import { firstNonFinite, type FloatTensor } from "../../runtime/tensor.ts";
 import { encodePrompts } from "../../sae/encode_prompts.ts";
 import type { Encoded, Sae } from "../../sae/sae.ts";
 import { withoutRows } from "../../sae/sparse.ts";
-import { checkSaes, replaceHead, type SaeRun, selectHead, splitHooks } from "./apply.ts";
+import { checkSaes, replaceHead, type SaeRun, selectHead, splitHooks } from "./sae_hooks.ts";
 
 /** A forward pass with SAEs. */
 export interface RunWithSaes {

@@ -7,7 +7,7 @@ import type { Model } from "../../model/model.ts";
 import { singleAblations } from "../change/ablation.ts";
 import { cleanValue, effectsOf, runAt } from "../change/rerun.ts";
 import { findMethod } from "../methods/mod.ts";
-import { joinHooks } from "../run/apply.ts";
+import { joinHooks } from "../run/sae_hooks.ts";
 import { changesOf, contributionSum } from "../run/contributions.ts";
 import type { Attribution } from "../result/result.ts";
 import { type AttributionRow, type SaeAttribution, writtenByFeatures } from "../result/sae_attribution.ts";

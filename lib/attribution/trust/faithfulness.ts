@@ -5,7 +5,7 @@
  */
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { SparseActivations } from "../../sae/sparse.ts";
-import type { SaeRun } from "../run/apply.ts";
+import type { SaeRun } from "../run/sae_hooks.ts";
 import { contributionSum, type FeatureChange } from "../run/contributions.ts";
 import type { Attribution } from "../result/result.ts";
 import type { SaeAttribution } from "../result/sae_attribution.ts";

@@ -11,7 +11,7 @@ import {
   steeredPredictions,
   type SteerOptions,
 } from "../../../mod.ts";
-import { replaceHead, type SaeRun, selectHead } from "../../../lib/attribution/run/apply.ts";
+import { replaceHead, type SaeRun, selectHead } from "../../../lib/attribution/run/sae_hooks.ts";
 import { calculateAttributionGrads } from "../../../lib/attribution/run/attribution_grads.ts";
 import type { Replacement } from "../../../lib/model/stages/chain.ts";
 import { openSource } from "../../../lib/weights/files/source.ts";

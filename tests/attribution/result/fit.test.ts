@@ -1,7 +1,7 @@
 /** Whether an SAE fits, judged from few positions: simulated prompts, the bundled SAEs, and random ones. */
 import assert from "node:assert/strict";
 import { type Fit, measureFit } from "../../../lib/attribution/result/fit.ts";
-import type { SaeRun } from "../../../lib/attribution/run/apply.ts";
+import type { SaeRun } from "../../../lib/attribution/run/sae_hooks.ts";
 import { BUNDLED, DEFAULT_MODEL } from "../../../lib/bundled.ts";
 import { fitWords } from "../../../lib/report/words.ts";
 import { applySaesAndRun, loadModel, loadSae, type Model, type Sae } from "../../../mod.ts";
