@@ -7,8 +7,7 @@ import { open, type Opened, type OpenRequest } from "../request/open.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import type { Screen } from "./screen/output.ts";
 import { expectedTokens, type PromptSource, STDIN } from "./args/prompt.ts";
-import { withProgress } from "./screen/progress.ts";
-import { withDownloadProgress } from "./screen/pull_progress.ts";
+import { withDownloadProgress, withProgress } from "./screen/progress.ts";
 
 /** What a command runs on. */
 export interface ShownRequest extends Omit<OpenRequest, "tokens"> {

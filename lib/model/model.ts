@@ -26,8 +26,7 @@ import type { ChatMessage, ChatModule, ChatOptions, ChatPrompt, ChatTemplate } f
 import { checkTokens } from "./stages/feeds.ts";
 import { readLayer } from "./weights/layer_weights.ts";
 import { openWeights } from "./weights/open_weights.ts";
-import { readTokenizer } from "./tokenizer/read_tokenizer.ts";
-import type { ModelTokenizer } from "./tokenizer.ts";
+import { type ModelTokenizer, readTokenizer } from "./tokenizer.ts";
 import { Unembedding } from "./stages/unembedding.ts";
 
 /** A token of a prompt. */

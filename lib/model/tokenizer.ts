@@ -5,14 +5,15 @@
  */
 import { excerpt, quote } from "../quote.ts";
 import { byteNotation, escapeParts, likelySpellings, tokenBytes } from "./tokenizer/token_bytes.ts";
-import { mergedConfig } from "./tokenizer/other_tokens.ts";
-import { Pipeline } from "./tokenizer/pipeline.ts";
 import {
+  mergedConfig,
   parseTokenizerConfig,
   readSpecialTokens,
   SPECIAL_TOKEN_ROLES,
   type SpecialTokens,
 } from "./tokenizer/tokenizer_files.ts";
+import { Pipeline } from "./tokenizer/pipeline.ts";
+import type { FileSource } from "../weights/files/file_source.ts";
 
 /** The longest text that `encode` takes, in UTF-16 code units. */
 const MAX_TEXT_LENGTH = 10_000_000;
@@ -20,16 +21,7 @@ const MAX_TEXT_LENGTH = 10_000_000;
 /** How many pieces of a text an error message lists. */
 const MAX_LISTED_PIECES = 8;
 
-/**
- * The tokenizer's files as text.
- *
- * @example From a model directory
- * ```ts
- * import type { TokenizerFiles } from "./tokenizer.ts";
- *
- * const files: TokenizerFiles = { tokenizerJson: "{}", tokenizerConfigJson: '{ "bos_token": "<s>" }' };
- * ```
- */
+/** The tokenizer's files as text. */
 export interface TokenizerFiles {
   /** The text of `tokenizer.json`. */
   tokenizerJson: string;
@@ -41,16 +33,7 @@ export interface TokenizerFiles {
   addedTokensJson?: string;
 }
 
-/**
- * Token ids of the model's own `config.json`, for what `tokenizer_config.json` leaves open.
- *
- * @example GPT-2, whose `tokenizer_config.json` on the hub names no tokens
- * ```ts
- * import type { TokenizerOptions } from "./tokenizer.ts";
- *
- * const options: TokenizerOptions = { bosTokenId: 50256, eosTokenId: 50256 };
- * ```
- */
+/** Token ids of the model's own `config.json`, for what `tokenizer_config.json` leaves open. */
 export interface TokenizerOptions {
   /** `bos_token_id` of `config.json`. */
   bosTokenId?: number;
@@ -108,25 +91,6 @@ export interface ModelTokenizer {
  *
  * The file counts: what classes of transformers 5 such as LlamaTokenizer build from the vocabulary alone is not done. Its
  * truncation and padding are left out, as transformers leaves them to whoever encodes.
- *
- * @example The ids of a text
- * ```ts
- * import assert from "node:assert/strict";
- * import { createTokenizer } from "./tokenizer.ts";
- *
- * const tokenizerJson = JSON.stringify({
- *   model: { type: "BPE", vocab: { a: 0, b: 1, ab: 2, "<s>": 3 }, merges: ["a b"] },
- *   added_tokens: [{ id: 3, content: "<s>", special: true }],
- *   normalizer: null,
- *   pre_tokenizer: null,
- *   post_processor: null,
- *   decoder: { type: "Fuse" },
- * });
- * const tokenizer = createTokenizer({ tokenizerJson, tokenizerConfigJson: '{ "bos_token": "<s>" }' });
- * assert.deepEqual(tokenizer.encode("aab<s>"), [0, 2, 3]);
- * assert.equal(tokenizer.tokenText(2), "ab");
- * assert.equal(tokenizer.bosId, 3);
- * ```
  */
 export function createTokenizer(files: TokenizerFiles, options: TokenizerOptions = {}): ModelTokenizer {
   const { specialTokensMapJson, addedTokensJson } = files;
@@ -206,4 +170,34 @@ function notOneToken(text: string, pieces: string[], other: string | undefined, 
     return `${quote(text)} is no token: give a text that is one token, or give ${byId}${suggestion}`;
   }
   return `${quote(text)} is ${pieces.length} tokens (${listed}): choose one, or give ${byId}${suggestion}`;
+}
+
+/** What may stand beside `tokenizer.json`. */
+const OTHER_FILES = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+
+/**
+ * Reads `tokenizer.json` and the files beside it.
+ *
+ * @param config `config.json`, which has the ids of special tokens that the tokenizer's files leave open
+ * @returns undefined if the model has no tokenizer
+ * @throws {SyntaxError} if a file is malformed
+ */
+export async function readTokenizer(
+  source: FileSource,
+  config: Readonly<Record<string, unknown>>,
+): Promise<ModelTokenizer | undefined> {
+  if (await source.size("tokenizer.json") === undefined) return undefined;
+  const [tokenizerJson, tokenizerConfigJson, specialTokensMapJson, addedTokensJson] = await Promise.all([
+    source.readText("tokenizer.json"),
+    ...OTHER_FILES.map(async (file) => await source.size(file) === undefined ? undefined : await source.readText(file)),
+  ]) as [string, ...(string | undefined)[]];
+  const id = (key: string): number | undefined => {
+    const value = Array.isArray(config[key]) ? config[key][0] : config[key];
+    return typeof value === "number" ? value : undefined;
+  };
+  return createTokenizer({ tokenizerJson, tokenizerConfigJson, specialTokensMapJson, addedTokensJson }, {
+    bosTokenId: id("bos_token_id"),
+    eosTokenId: id("eos_token_id"),
+    decoderStartTokenId: id("decoder_start_token_id"),
+  });
 }

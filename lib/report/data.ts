@@ -52,25 +52,7 @@ const REPORT_OPTIONS: OptionKinds<ReportDataOptions> = {
 
 const PREDICTIONS = 10;
 
-/**
- * A run as the report and the local page show it. The model and the SAEs must still be open.
- *
- * @example
- * ```ts
- * import { calculateFeatureAttribution } from "../attribution/attribution.ts";
- * import { logitDiff } from "../attribution/metric/metrics.ts";
- * import { loadModel } from "../model/model.ts";
- * import { loadSae } from "../sae/load.ts";
- * import { reportData } from "./data.ts";
- *
- * await using model = await loadModel("tiny-facts", { threads: 1 });
- * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
- * const metric = logitDiff(" golf", " tennis");
- * const result = await calculateFeatureAttribution(model, " Tiger Woods plays the sport of", metric, { saes: [sae] });
- * const data = await reportData(result, { cards: 3 });
- * console.assert(data.saes[0].rows.attribution.length === result.rows(sae.hookOut).length);
- * ```
- */
+/** A run as the report and the local page show it. The model and the SAEs must still be open. */
 export async function reportData(result: Attribution, options: ReportDataOptions = {}): Promise<ReportData> {
   checkOptions("The report", options, REPORT_OPTIONS);
   const { model, grads, includeErrorTerm, method, baseline } = result.parts;

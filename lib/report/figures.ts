@@ -6,18 +6,7 @@
 /** Digits of the largest of several numbers. */
 const SIGNIFICANT_DIGITS = 4;
 
-/**
- * A number with its sign and as many decimals as its neighbours: enough for the largest of them.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { signed } from "./figures.ts";
- *
- * assert.equal(signed(0.25, 2), "+0.250");
- * assert.equal(signed(-12.3456), "-12.35");
- * ```
- */
+/** A number with its sign and as many decimals as its neighbours: enough for the largest of them. */
 export function signed(value: number, largest: number = Math.abs(value)): string {
   return (value > 0 ? "+" : "") + plain(value, largest);
 }
@@ -29,17 +18,7 @@ export function plain(value: number, largest: number = Math.abs(value)): string 
   return value.toFixed(Math.max(0, SIGNIFICANT_DIGITS - 1 - Math.floor(Math.log10(largest))));
 }
 
-/**
- * A share as a percentage that a person reads.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { percent } from "./figures.ts";
- *
- * assert.deepEqual([0.9173, 0.0004, 1e-9].map(percent), ["91.7 %", "0.04 %", "<0.01 %"]);
- * ```
- */
+/** A share as a percentage that a person reads. */
 export function percent(share: number): string {
   const value = 100 * share;
   if (value > 0 && value < 0.01) return "<0.01 %";

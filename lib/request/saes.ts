@@ -150,3 +150,9 @@ export function defaultSaes(model: string): SaeRequest[] {
   const bundled = findBundledModel(model);
   return bundled === undefined ? [] : [{ source: bundled.default_sae }];
 }
+
+/** A bundled model's SAEs at one kind of hook. */
+export function bundledSaes(model: string, kind: "hook_resid_pre" | "hook_mlp_out"): SaeRequest[] {
+  const saes = Object.entries(findBundledModel(model)?.saes ?? {});
+  return saes.filter(([, { hook }]) => hook.endsWith(`.${kind}`)).map(([source]) => ({ source }));
+}

@@ -90,17 +90,6 @@ export interface Runtime extends AsyncDisposable {
  *
  * @throws {RangeError} if the device is unknown
  * @throws {Error} if the device is not there
- *
- * @example Add two numbers
- * ```ts
- * import { add, input } from "../graph/ops.ts";
- * import { createRuntime } from "./runtime.ts";
- *
- * await using runtime = await createRuntime({ threads: 1 });
- * const session = await runtime.session({ sum: add(input("x", [1]), 1) });
- * const { sum } = await session.run({ x: { dims: [1], data: new Float32Array([2]) } });
- * console.assert(sum.data[0] === 3);
- * ```
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   const { device = "auto" } = options;

@@ -40,16 +40,7 @@ export function toHost(tensor: FloatTensor | DeviceTensor): Promise<FloatTensor>
   return isOnDevice(tensor) ? tensor.read() : Promise.resolve(tensor);
 }
 
-/**
- * Arrays one after another, copied into one.
- *
- * @example
- * ```ts
- * import { joined } from "./tensor.ts";
- *
- * console.assert(joined([new Float32Array([1]), new Float32Array([2, 3])]).join() === "1,2,3");
- * ```
- */
+/** Arrays one after another, copied into one. */
 export function joined(parts: readonly Float32Array[]): Float32Array {
   const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -64,13 +55,6 @@ export function joined(parts: readonly Float32Array[]): Float32Array {
  * A float32 tensor.
  *
  * @throws {RangeError} if the number of elements is not the product of the dimensions.
- *
- * @example
- * ```ts
- * import { tensor } from "./tensor.ts";
- *
- * console.assert(tensor([2, 2], new Float32Array(4)).dims.length === 2);
- * ```
  */
 export function tensor(dims: readonly number[], data: Float32Array): FloatTensor {
   const size = dims.reduce((a, b) => a * b, 1);

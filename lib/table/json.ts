@@ -7,8 +7,8 @@ import { type Cell, checkedRows, formatNumber, joinToChunks, type Table } from "
 import { textChunks, type TextFormat } from "./text_format.ts";
 
 /** As JSON.stringify, with the control characters escaped that it leaves and that a terminal may obey. */
-function jsonText(text: string): string {
-  return JSON.stringify(text).replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value).replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
 }
 
 function jsonCell(cell: Cell): string {

@@ -45,17 +45,7 @@ export interface RowEncoder {
   end(): Uint8Array[];
 }
 
-/**
- * The table's rows, each checked to have as many cells as there are columns. Every writer reads through it.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { checkedRows } from "./table.ts";
- *
- * assert.throws(() => [...checkedRows({ columns: ["a", "b"], rows: [[1]] })], RangeError);
- * ```
- */
+/** The table's rows, each checked to have as many cells as there are columns. Every writer reads through it. */
 export function* checkedRows(table: Table): Generator<readonly Cell[]> {
   const { columns } = table;
   const repeated = columns.find((name, i) => columns.indexOf(name) !== i);
@@ -77,16 +67,6 @@ export function* checkedRows(table: Table): Generator<readonly Cell[]> {
 /**
  * Prints a number for a CSV cell: integers as they are, others with 9 significant digits (which any float32 survives),
  * without trailing zeros. NaN is an empty cell and infinity `inf` or `-inf`, as pandas reads them.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { formatNumber } from "./table.ts";
- *
- * assert.equal(formatNumber(0.1 + 0.2), "0.3");
- * assert.equal(formatNumber(1234567890123), "1234567890123");
- * assert.equal(formatNumber(-Infinity), "-inf");
- * ```
  */
 export function formatNumber(x: number): string {
   if (Number.isInteger(x)) return String(x);
@@ -98,17 +78,7 @@ export function formatNumber(x: number): string {
 /** About how many characters a writer hands over at a time. */
 export const CHUNK_LENGTH = 65_536;
 
-/**
- * Joins small strings to chunks of about 64 KB, so that neither a write per row nor one giant string is needed.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { joinToChunks } from "./table.ts";
- *
- * assert.deepEqual([...joinToChunks(["a\n", "b\n"])], ["a\nb\n"]);
- * ```
- */
+/** Joins small strings to chunks of about 64 KB, so that neither a write per row nor one giant string is needed. */
 export function* joinToChunks(lines: Iterable<string>, between: string = ""): Generator<string> {
   let chunk = "";
   for (const line of lines) {

@@ -22,31 +22,12 @@ function escapeCharacter(character: string): string {
 /**
  * A text as one line that a terminal only shows: characters that it would obey or hide are escaped (`\n`, `\x1b`,
  * `\u{202e}`), and spaces at the ends are drawn as `·`, because " golf" and "golf" are different tokens.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { printable } from "./terminal.ts";
- *
- * assert.equal(printable(" golf"), "·golf");
- * assert.equal(printable("\x1b[2J"), "\\x1b[2J");
- * ```
  */
 export function printable(text: string): string {
   return text.replace(/^ +| +$/g, (spaces) => "·".repeat(spaces.length)).replace(UNPRINTABLE, escapeCharacter);
 }
 
-/**
- * How many terminal columns a printable text takes.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { displayWidth } from "./terminal.ts";
- *
- * assert.equal(displayWidth("日本 🐯"), 7);
- * ```
- */
+/** How many terminal columns a printable text takes. */
 export function displayWidth(text: string): number {
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let width = 0;
@@ -54,17 +35,7 @@ export function displayWidth(text: string): number {
   return width;
 }
 
-/**
- * A printable text cut to at most `width` columns, with `…` where something is missing.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { cutToWidth } from "./terminal.ts";
- *
- * assert.equal(cutToWidth("basketball", 7), "basket…");
- * ```
- */
+/** A printable text cut to at most `width` columns, with `…` where something is missing. */
 export function cutToWidth(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   let cut = "";
@@ -85,15 +56,6 @@ function characterWidth(character: string): number {
 /**
  * Draws a signed value as a bar on both sides of a zero line, in half-character steps: negative ones grow to the left.
  * A value that is not zero shows at least a half step. Without negative values (`signed` false) the bar has one side.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { drawBar } from "./terminal.ts";
- *
- * assert.equal(drawBar(1, { largest: 1, width: 9, signed: true }), "    │████");
- * assert.equal(drawBar(-0.4, { largest: 1, width: 9, signed: true }), "  ▐█│    ");
- * ```
  */
 export function drawBar(value: number, scale: { largest: number; width: number; signed: boolean }): string {
   const side = scale.signed ? Math.floor((scale.width - 1) / 2) : scale.width - 1;

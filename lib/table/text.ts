@@ -15,17 +15,7 @@ const NARROWEST_TEXT = 6;
 /** Digits that a person reads off a column of fractions; its largest value has so many. */
 const SIGNIFICANT_DIGITS = 5;
 
-/**
- * How {@linkcode toText} draws a table.
- *
- * @example
- * ```ts
- * import type { TextOptions } from "./text.ts";
- *
- * const options: TextOptions = { width: 80, color: false, bar: "attribution" };
- * console.log(options);
- * ```
- */
+/** How {@linkcode toText} draws a table. */
 export interface TextOptions {
   /** Columns of the terminal; no line is longer. Without it nothing is cut. */
   width?: number;
@@ -46,15 +36,6 @@ interface Column {
  * The table with aligned columns for people. All rows are held at once: give the top ones of a large table.
  * Texts are shown by {@linkcode printable}: nothing in them can steer the terminal, and outer spaces show as `·`.
  * Fractions are rounded to what can be read; the other writers keep the digits.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { toText } from "./text.ts";
- *
- * const table = { columns: ["token", "attribution"], rows: [[" golf", 0.5], [" tennis", -0.25]] };
- * assert.equal(toText(table), "token    attribution\n·golf        0.50000\n·tennis     -0.25000\n");
- * ```
  */
 export function toText(table: Table, options: TextOptions = {}): string {
   const rows = [...checkedRows(table)];

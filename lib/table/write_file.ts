@@ -24,17 +24,6 @@ export interface WriteOptions {
  * the end, so that a reader sees the old content or the new, and an error (of the disk or of what makes the chunks)
  * leaves neither a half-written file nor the temporary. A link is followed and the replaced file's mode kept; what is
  * no regular file (a pipe, `/dev/stdout`) is written directly. Errors say in one line what to do.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { writeFileAtomic } from "./write_file.ts";
- *
- * const directory = await Deno.makeTempDir();
- * await writeFileAtomic(`${directory}/table.csv`, ["feature\n", "1\n"]);
- * assert.equal(await Deno.readTextFile(`${directory}/table.csv`), "feature\n1\n");
- * await Deno.remove(directory, { recursive: true });
- * ```
  */
 export async function writeFileAtomic(
   path: string,
@@ -61,14 +50,6 @@ export async function writeFileAtomic(
 /**
  * Refuses a file that {@linkcode writeFileAtomic} could not write, with its error, before there is anything to write. An
  * empty temporary file is made and removed: no other test knows of every way in which a system says no.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { checkWritable } from "./write_file.ts";
- *
- * await assert.rejects(checkWritable("no/such/directory/table.csv"), /the directory no\/such\/directory does not exist/);
- * ```
  */
 export async function checkWritable(path: string, options: Pick<WriteOptions, "temporary"> = {}): Promise<void> {
   const { existing, temporary } = await placeOf(path, options);
@@ -79,14 +60,6 @@ export async function checkWritable(path: string, options: Pick<WriteOptions, "t
 
 /**
  * The same of a directory into which files will be written, and which is made with those above it if it is not there.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { checkWritableDirectory } from "./write_file.ts";
- *
- * await assert.rejects(checkWritableDirectory("/dev/null/run"), /\/dev\/null is no directory/);
- * ```
  */
 export async function checkWritableDirectory(path: string): Promise<void> {
   if (path === "") throw new RangeError("Cannot write into a directory: its name is empty, give one");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type CommandSpec, helpText, parseCommand, UsageError } from "../../lib/cli/args/args.ts";
+import { type CommandSpec, parseCommand, UsageError } from "../../lib/cli/args/args.ts";
+import { helpText } from "../../lib/cli/args/help.ts";
 
 const spec = {
   name: "attribute",

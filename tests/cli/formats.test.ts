@@ -1,7 +1,7 @@
 /** One table in every format. */
 import assert from "node:assert/strict";
 import { compressors } from "../../lib/batch/input/parquet/decompress.ts";
-import { readDestination } from "../../lib/cli/args/format.ts";
+import { readDestination } from "../../lib/cli/args/options.ts";
 import { parse } from "../../lib/deps/csv_parse.ts";
 import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from "../../lib/deps/hyparquet.ts";
 import { DATA_FORMATS, formatByEnding, tableWriter } from "../../lib/table/formats.ts";

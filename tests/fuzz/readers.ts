@@ -2,10 +2,10 @@
 import { gzipSync } from "node:zlib";
 import { type InputFormat, readRecords } from "../../lib/batch/input/read.ts";
 import { readFeatureTexts } from "../../lib/cli/files/feature_texts.ts";
-import { readPromptFile } from "../../lib/cli/files/prompt_file.ts";
+import { readPromptFile } from "../../lib/cli/args/prompt.ts";
 import { readConfig } from "../../lib/deploy/config.ts";
 import { openWeights } from "../../lib/model/weights/open_weights.ts";
-import { readTokenizer } from "../../lib/model/tokenizer/read_tokenizer.ts";
+import { readTokenizer } from "../../lib/model/tokenizer.ts";
 import { parseFigures } from "../../lib/request/figures.ts";
 import { openSaes, SaeFiles } from "../../lib/sae/formats/mod.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";

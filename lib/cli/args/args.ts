@@ -5,14 +5,60 @@
  * @module
  */
 import { parseArgs } from "../../deps/args.ts";
-import { type Field, type FieldValue, flagOf } from "../../request/field.ts";
+import { type Field, type FieldValue, flagOf, type ValuesOf } from "../../request/field.ts";
 import { whyNoOption } from "../../request/refused.ts";
-import type { CommandSpec, ParsedCommand } from "./spec.ts";
 import { meantName } from "../../nearest_names.ts";
 import { convert, quote, UsageError } from "./values.ts";
 
-export type * from "./spec.ts";
-export { helpText } from "./help.ts";
+/**
+ * An argument without a name.
+ */
+export interface PositionalSpec {
+  /** In capitals, as help shows it. */
+  name: string;
+  /** One sentence without a full stop. */
+  help: string;
+  /** Whether the command fails without it. */
+  required: boolean;
+  /** It names a file that the command reads. */
+  reads?: boolean;
+  /** The last one: more of them may follow. */
+  repeats?: boolean;
+}
+
+/**
+ * A command: all that parsing and help need. Write it with `satisfies CommandSpec`, so that the parsed values have
+ * the types of their kinds.
+ */
+export interface CommandSpec {
+  /** As typed. */
+  name: string;
+  /** One line: what it does. */
+  summary: string;
+  /** What follows the name in help's usage line; further lines are indented below it. */
+  usage: string;
+  /** The arguments without a name, in order. */
+  positionals: readonly PositionalSpec[];
+  /** The options by name, in camel case. `help` is always there. */
+  options: Readonly<Record<string, Field>>;
+  /** Command lines that work, without the program's name. */
+  examples: readonly string[];
+}
+
+/**
+ * What `parseCommand` makes of the arguments.
+ */
+export interface ParsedCommand<S extends CommandSpec = CommandSpec> {
+  /** `--help` or `-h` was given: nothing else was read. */
+  readonly help: boolean;
+  /** The arguments without a name. */
+  readonly positionals: readonly string[];
+  /** By option name. Not given: the default, `[]` for `multiple`, false for a plain boolean, else undefined. */
+  readonly values: ValuesOf<S["options"]>;
+  /** The options as given, one entry each, for those whose meaning depends on what stands before them. */
+  readonly order: readonly (readonly [name: keyof S["options"] & string, value: FieldValue])[];
+}
+
 export { UsageError } from "./values.ts";
 
 /** One option as given: `text` is undefined for a boolean, whose `--no-` form is `negated`. */
@@ -23,30 +69,7 @@ interface Occurrence {
   readonly negated: boolean;
 }
 
-/**
- * Reads a command's arguments. What does not fit the command is a {@linkcode UsageError} of one line.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { type CommandSpec, parseCommand } from "./args.ts";
- *
- * const spec = {
- *   name: "attribute",
- *   summary: "Attribute a metric to features",
- *   usage: "PROMPT [options]",
- *   positionals: [{ name: "PROMPT", help: "the text", required: true }],
- *   options: {
- *     sae: { kind: "string", multiple: true, help: "an SAE" },
- *     metricPosition: { kind: "integer", help: "where", default: "-1" },
- *   },
- *   examples: [],
- * } satisfies CommandSpec;
- * const { positionals, values } = parseCommand(spec, ["hello", "--metric-position", "-2", "--sae", "a", "--sae=b"]);
- * assert.deepEqual(positionals, ["hello"]);
- * assert.deepEqual(values, { sae: ["a", "b"], metricPosition: -2 });
- * ```
- */
+/** Reads a command's arguments. What does not fit the command is a {@linkcode UsageError} of one line. */
 export function parseCommand<const S extends CommandSpec>(spec: S, args: readonly string[]): ParsedCommand<S> {
   const joined = joinValues(spec, args);
   const { positionals, occurrences } = joined === "help" ? { positionals: [], occurrences: [] } : read(spec, joined);

@@ -4,13 +4,13 @@
  * @module
  */
 import { RequestError } from "../../request/request_error.ts";
-import { inFlags } from "./flags.ts";
-import { helpText } from "./help.ts";
+import { helpText, inFlags } from "./help.ts";
 import { type CommandSpec, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
 import { printData, stdoutScreen } from "../screen/output.ts";
 import { checkOutputs } from "./outputs.ts";
-import { STDIN } from "./prompt.ts";
-import { startEarly, type StartRequest } from "../start_early.ts";
+import { expectedTokens, type PromptSource, STDIN } from "./prompt.ts";
+import { findNative } from "../../runtime/onnx/find_native.ts";
+import type { Device } from "../../runtime/runtime.ts";
 
 /** What else decides what a command line means. */
 export interface Given {
@@ -29,8 +29,11 @@ export interface CommandDefinition<S extends CommandSpec, Request> {
    * @throws {UsageError | RequestError} if it cannot be understood
    */
   read(parsed: ParsedCommand<S>, given: Given): Request;
-  /** The module whose function of that name does it: imported only then, so that help and errors do not wait for it. */
-  readonly does: readonly [module: URL, name: string];
+  /**
+   * What does it. Where that needs much: a module and the name of its function, imported only then, so that help and errors
+   * do not wait for it.
+   */
+  readonly does: ((request: Request) => Promise<void>) | readonly [module: URL, name: string];
   /** Finds before the work what else cannot be done. */
   check?(request: Request): Promise<void>;
   /** It runs a model: the kernels are started while the rest is imported. */
@@ -39,7 +42,6 @@ export interface CommandDefinition<S extends CommandSpec, Request> {
 
 /** A command, ready to run. */
 export interface Command<Request> {
-  /** Runs a command line. */
   run(args: readonly string[]): Promise<void>;
   /**
    * What a command line asks for.
@@ -49,9 +51,8 @@ export interface Command<Request> {
   parseRequest(args: readonly string[], isTerminal?: boolean): Request;
 }
 
-/** Makes a command. */
 export function defineCommand<S extends CommandSpec, Request extends object>(
-  { spec, read, check, does: [module, name], startsModel = false }: CommandDefinition<S, Request>,
+  { spec, read, check, does, startsModel = false }: CommandDefinition<S, Request>,
 ): Command<Request> {
   /** The same error in the words of the command line. */
   const said = (error: unknown): unknown => {
@@ -79,7 +80,7 @@ export function defineCommand<S extends CommandSpec, Request extends object>(
         await check?.(request);
         const early = { prompt: STDIN, ...request } as unknown as StartRequest;
         const perform = { ...request, ...(startsModel ? { threads: startEarly(early) } : {}) };
-        await (await import(module.href))[name](perform);
+        await (typeof does === "function" ? does : (await import(does[0].href))[does[1]])(perform);
       } catch (error) {
         throw said(error);
       }
@@ -87,4 +88,32 @@ export function defineCommand<S extends CommandSpec, Request extends object>(
     parseRequest: (args, isTerminal = stdoutScreen().isTerminal) =>
       readInFlags(parseCommand(spec, args), { args, isTerminal }),
   };
+}
+
+/** Up to so many tokens, more than one thread costs more to start than it saves. */
+const SHORT_PROMPT_TOKENS = 48;
+
+/** What decides how it starts. */
+export interface StartRequest {
+  readonly device: Device;
+  readonly threads: number | undefined;
+  readonly prompt: PromptSource;
+}
+
+/**
+ * Begins to make the WebAssembly kernels and starts their threads, and returns the number of threads to run with: what
+ * the user says, else one for a short prompt, else undefined (what the runtime takes by default).
+ */
+export function startEarly({ device, threads, prompt }: StartRequest): number | undefined {
+  if (device !== "wasm" && (device !== "auto" || findNative().directory)) return threads;
+  const chosen = threads ?? (isShort(prompt) ? 1 : undefined);
+  // By a computed address: what is imported here is not waited for.
+  import(new URL("../../runtime/wasm.ts", import.meta.url).href)
+    .then(({ startWasm }: typeof import("../../runtime/wasm.ts")) => startWasm(chosen))
+    .catch(() => {}); // reported when the model is opened
+  return chosen;
+}
+
+function isShort(prompt: PromptSource): boolean {
+  return prompt !== STDIN && expectedTokens(prompt) <= SHORT_PROMPT_TOKENS;
 }

@@ -1,34 +1,17 @@
 /**
- * A command's help page.
+ * What is said in the words of the command line: a command's help page, and the library's messages.
  *
  * @module
  */
 import { type Field, flagOf } from "../../request/field.ts";
+import type { CommandSpec } from "./args.ts";
+import { REQUEST_FIELDS } from "../../request/fields.ts";
 import { inWords, sayFlag } from "../../request/request_error.ts";
-import type { CommandSpec } from "./spec.ts";
 
 /** Where descriptions begin; a longer entry puts its description on the next line. */
 const LABEL_WIDTH = 30;
 
-/**
- * The help of a command, wrapped to `width` columns.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { helpText } from "./help.ts";
- *
- * const spec = {
- *   name: "predict",
- *   summary: "Show what the model predicts next",
- *   usage: "PROMPT [options]",
- *   positionals: [{ name: "PROMPT", help: "the text", required: true }],
- *   options: { top: { kind: "integer" as const, placeholder: "K", help: "rows to show", default: "10" } },
- *   examples: ['predict "The capital of France is"'],
- * };
- * assert.match(helpText(spec), /--top K +rows to show \(default: 10\)/);
- * ```
- */
+/** The help of a command, wrapped to `width` columns. */
 export function helpText(spec: CommandSpec, width: number = 80): string {
   const options = Object.entries(spec.options).map(([name, option]) =>
     entry(optionLabel(flagOf(name, option), option), inWords(describe(option), spec.options, sayFlag), width)
@@ -80,4 +63,14 @@ function wrap(text: string, width: number): string[] {
     else lines.push(word);
   }
   return lines;
+}
+
+/**
+ * A message of the library with its options as flags: "leave it out (`includeErrorTerm: false`)" as "leave it out
+ * (--no-error-term)".
+ *
+ * @param options further ones, of one command
+ */
+export function inFlags(message: string, options: Readonly<Record<string, Field>> = {}): string {
+  return inWords(message, { ...REQUEST_FIELDS, ...options }, sayFlag);
 }

@@ -5,7 +5,7 @@
  */
 import { basename, dirname, join } from "node:path";
 import { flagOf } from "../../request/field.ts";
-import type { CommandSpec } from "./spec.ts";
+import type { CommandSpec } from "./args.ts";
 import { quote, UsageError } from "./values.ts";
 
 /** What a command line came to. */

@@ -4,12 +4,11 @@
  * @module
  */
 import { type FieldValue } from "../../request/field.ts";
-import { DEVICE_FIELDS, type RequestValues } from "../../request/fields.ts";
-import { METRIC_FIELDS, REQUEST_FIELDS } from "../../request/fields.ts";
+import { DEVICE_FIELDS, METRIC_FIELDS, REQUEST_FIELDS, type RequestValues } from "../../request/fields.ts";
 import { type ModelRequest, readModel, readRunRequest, type RunRequest } from "../../request/request.ts";
 import { inWords, sayFlag } from "../../request/request_error.ts";
 import { defaultSaes, noSae, readSaes } from "../../request/saes.ts";
-import type { PositionalSpec } from "./spec.ts";
+import type { PositionalSpec } from "./args.ts";
 import { type PromptSource, readPromptSource } from "./prompt.ts";
 
 /** The prompt as an argument. */
@@ -47,9 +46,17 @@ export interface ParsedOptions {
  * @param withoutSae there may be none
  * @throws {RequestError | UsageError} if it cannot be understood
  */
-export function readPromptRequest(parsed: ParsedOptions, withoutSae: boolean = false): PromptRequest {
-  const { positionals, values } = parsed;
-  return { ...readPlainRequest(parsed, withoutSae), prompt: readPromptSource(positionals, values.tokenIds) };
+export function readPromptRequest(
+  { positionals, values, order }: ParsedOptions,
+  withoutSae: boolean = false,
+): PromptRequest {
+  const model = values.model ?? REQUEST_FIELDS.model.default;
+  const request = readRunRequest(values, readSaes(order, defaultSaes(model)));
+  if (request.saes.length === 0 && !withoutSae) throw noSae(model);
+  const { metric } = request;
+  const chosenFrom = inWords(metric.chosenFrom, METRIC_FIELDS, sayFlag);
+  const prompt = readPromptSource(positionals, values.tokenIds);
+  return { ...request, metric: { ...metric, chosenFrom }, prompt, quiet: values.quiet ?? false };
 }
 
 /**
@@ -63,17 +70,4 @@ export function readModelPrompt({ positionals, values }: ParsedOptions): ModelPr
     prompt: readPromptSource(positionals, values.tokenIds),
     quiet: values.quiet ?? false,
   };
-}
-
-/** What a command line asks for where prompts are not among the arguments. */
-export function readPlainRequest(
-  { values, order }: ParsedOptions,
-  withoutSae: boolean = false,
-): Omit<PromptRequest, "prompt"> {
-  const model = values.model ?? REQUEST_FIELDS.model.default;
-  const request = readRunRequest(values, readSaes(order, defaultSaes(model)));
-  if (request.saes.length === 0 && !withoutSae) throw noSae(model);
-  const { metric } = request;
-  const chosenFrom = inWords(metric.chosenFrom, METRIC_FIELDS, sayFlag);
-  return { ...request, metric: { ...metric, chosenFrom }, quiet: values.quiet ?? false };
 }

@@ -8,35 +8,15 @@ import type { Field, FieldValue } from "../../request/field.ts";
 
 export { quote } from "../../quote.ts";
 
-/**
- * A command line that cannot be understood: one line that ends with what to do. The program exits with code 2.
- *
- * @example
- * ```ts
- * import { UsageError } from "./values.ts";
- *
- * console.log(new UsageError("--top is given twice: give it once").message);
- * ```
- */
+/** A command line that cannot be understood: one line that ends with what to do. The program exits with code 2. */
 export class UsageError extends Error {
-  /** Tells it apart in messages. */
   override name = "UsageError";
 }
 
 const INTEGER = /^[+-]?\d+$/;
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
-/**
- * The value that an option's text stands for; a text that does not fit is a {@linkcode UsageError}.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { convert } from "./values.ts";
- *
- * assert.deepEqual(convert("token-ids", { kind: "integers", help: "" }, "1,2,3"), [1, 2, 3]);
- * ```
- */
+/** The value that an option's text stands for; a text that does not fit is a {@linkcode UsageError}. */
 export function convert(flag: string, option: Field, text: string): FieldValue {
   const { choices } = option;
   if (choices !== undefined && !choices.includes(text)) {
@@ -70,6 +50,7 @@ function toNumber(
   throw new UsageError(`--${flag} is ${quote(text)}: give ${what}${bounds}`);
 }
 
-function listed(choices: readonly string[]): string {
+/** `a, b or c` */
+export function listed(choices: readonly string[]): string {
   return choices.length < 2 ? choices.join("") : `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`;
 }

@@ -8,16 +8,20 @@ import type { Positions } from "../../attribution/positions.ts";
 import { type CommandSpec, type ParsedCommand } from "../args/args.ts";
 import { type Command, defineCommand, type Given } from "../args/command.ts";
 import { EXPLAIN_FIELDS, METHOD_FIELDS, ROW_FIELDS } from "../../request/fields.ts";
-import { type Destination, FORMAT_OPTIONS, readDestination } from "../args/format.ts";
+import {
+  type Destination,
+  DOWNSTREAM_OPTIONS,
+  FORMAT_OPTIONS,
+  readDestination,
+  readDownstreamError,
+} from "../args/options.ts";
 import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "../args/run_request.ts";
-import { DOWNSTREAM_OPTIONS, readDownstreamError } from "../args/ablation_options.ts";
 
 /** What is removed at a time: a feature at one position, or at all of them. */
 export type AblationUnit = "rows" | "features";
 
 const UNITS: readonly AblationUnit[] = ["rows", "features"];
 
-/** Everything that the command line asks for. */
 export interface AblateRequest extends PromptRequest {
   readonly unit: AblationUnit;
   readonly positions: Positions | undefined;
@@ -63,7 +67,6 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** The command. */
 export const { run, parseRequest }: Command<AblateRequest> = defineCommand({
   spec,
   read: readRequest,

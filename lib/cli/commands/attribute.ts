@@ -5,14 +5,19 @@
  */
 import type { CommandSpec, ParsedCommand } from "../args/args.ts";
 import { type Command, defineCommand, type Given } from "../args/command.ts";
-import { readVerify, VERIFY_OPTIONS, type VerifyRequest } from "../args/ablation_options.ts";
+import {
+  type Destination,
+  FORMAT_OPTIONS,
+  readDestination,
+  readVerify,
+  VERIFY_OPTIONS,
+  type VerifyRequest,
+} from "../args/options.ts";
 import { ATTRIBUTION_FIELDS, ROW_FIELDS } from "../../request/fields.ts";
 import { RequestError } from "../../request/request_error.ts";
-import { type Destination, FORMAT_OPTIONS, readDestination } from "../args/format.ts";
 import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "../args/run_request.ts";
 import { noSae } from "../../request/saes.ts";
 
-/** Everything that the command line asks for. */
 export interface AttributeRequest extends PromptRequest {
   readonly trackHookPoints: readonly string[];
   readonly destination: Destination;
@@ -77,7 +82,6 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** The command. */
 export const { run, parseRequest }: Command<AttributeRequest> = defineCommand({
   spec,
   read: readRequest,

@@ -12,10 +12,9 @@ import { quote } from "../../quote.ts";
 import { REQUEST_FIELDS } from "../../request/fields.ts";
 import { defaultSaes, noSae, readSaes } from "../../request/saes.ts";
 import { type Command, defineCommand } from "../args/command.ts";
-import { QUEUE_OPTION, readQueue } from "../args/queue.ts";
+import { QUEUE_OPTION, readQueue } from "../args/options.ts";
 import { DEVICE_OPTIONS } from "../args/run_request.ts";
 
-/** Everything that the command line asks for. */
 export interface BatchRequest {
   readonly asked: AskedSettings;
   readonly quiet: boolean;

@@ -9,9 +9,10 @@ import type { QueueStatus } from "../../batch/queue/status.ts";
 import { directoryStore } from "../../batch/shards/store.ts";
 import type { Cell, Table } from "../../table/table.ts";
 import { toText } from "../../table/text.ts";
-import { type CommandSpec, helpText, parseCommand, UsageError } from "../args/args.ts";
-import { QUEUE_OPTION, readQueue } from "../args/queue.ts";
-import { printData, stdoutScreen } from "../screen/output.ts";
+import { type CommandSpec, type ParsedCommand, UsageError } from "../args/args.ts";
+import { type Command, defineCommand, type Given } from "../args/command.ts";
+import { QUEUE_OPTION, readQueue } from "../args/options.ts";
+import { printData } from "../screen/output.ts";
 
 const spec = {
   name: "batch status",
@@ -47,19 +48,34 @@ export interface BatchStatus {
   readonly queue?: QueueStatus;
 }
 
-/** Runs the command. */
-export async function run(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(spec, args);
-  if (parsed.help) return await printData([helpText(spec, Math.min(100, stdoutScreen().width))]);
-  const { positionals: [directory], values } = parsed;
-  if (directory === undefined && values.queue === undefined) {
+interface StatusRequest {
+  readonly directory: string | undefined;
+  readonly queue: string | undefined;
+  readonly format: string;
+}
+
+export const { run }: Command<StatusRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: showStatus,
+});
+
+function readRequest(
+  { positionals: [directory], values: { queue, format } }: ParsedCommand<typeof spec>,
+  { isTerminal }: Given,
+): StatusRequest {
+  if (directory === undefined && queue === undefined) {
     throw new UsageError("nothing to look at: give the directory of a run, or --queue with the address of a Redis");
   }
+  return { directory, queue: queue && readQueue(queue), format: format ?? (isTerminal ? "table" : "json") };
+}
+
+/** Shows what was asked for. */
+async function showStatus({ directory, queue, format }: StatusRequest): Promise<void> {
   const status: BatchStatus = {
     ...(directory === undefined ? {} : { run: await statusOf(directory) }),
-    ...(values.queue === undefined ? {} : { queue: await statusOfQueue(readQueue(values.queue)) }),
+    ...(queue === undefined ? {} : { queue: await statusOfQueue(queue) }),
   };
-  const format = values.format ?? (stdoutScreen().isTerminal ? "table" : "json");
   await printData([format === "json" ? `${JSON.stringify(status, null, 2)}\n` : toText(statusTable(status))]);
 }
 

@@ -4,11 +4,10 @@
  * @module
  */
 import type { HookFeature } from "../../attribution/circuits/feature_edges.ts";
-import { BUNDLED } from "../../bundled.ts";
 import { type CommandSpec, type ParsedCommand, UsageError } from "../args/args.ts";
 import { type Command, defineCommand, type Given } from "../args/command.ts";
 import { quote } from "../args/values.ts";
-import { type Destination, FORMAT_OPTIONS, readDestination } from "../args/format.ts";
+import { type Destination, FORMAT_OPTIONS, readDestination } from "../args/options.ts";
 import {
   CHAT_FIELDS,
   EXCLUDE_FIELDS,
@@ -17,13 +16,12 @@ import {
   RUN_FIELDS,
   SAE_FIELDS,
 } from "../../request/fields.ts";
-import { EVERY_LAYER, readSaes, type SaeRequest } from "../../request/saes.ts";
+import { bundledSaes, EVERY_LAYER, readSaes, type SaeRequest } from "../../request/saes.ts";
 import { DEVICE_OPTIONS, type ModelPromptRequest, PROMPT, readModelPrompt } from "../args/run_request.ts";
 
 /** A feature as asked for; without a hook, of the last SAE. */
 export type TargetRequest = Omit<HookFeature, "hook"> & { readonly hook?: string };
 
-/** Everything that the command line asks for. */
 export interface EdgesRequest extends ModelPromptRequest {
   readonly saes: readonly SaeRequest[];
   /** Empty: the active features at the last position. */
@@ -75,7 +73,6 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** The command. */
 export const { run, parseRequest }: Command<EdgesRequest> = defineCommand({
   spec,
   read: readRequest,
@@ -85,7 +82,7 @@ export const { run, parseRequest }: Command<EdgesRequest> = defineCommand({
 
 function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given): EdgesRequest {
   const { values, order } = parsed;
-  const saes = readSaes(order, bundledSaes(values.model));
+  const saes = readSaes(order, bundledSaes(values.model, "hook_resid_pre"));
   if (saes.length < 2 && !saes.some(({ source }) => source.includes(EVERY_LAYER))) {
     throw new UsageError(`edges go from one SAE to another and there is ${saes.length}: give --sae two times or more`);
   }
@@ -107,10 +104,4 @@ function readTarget(text: string): TargetRequest {
   }
   const [, feature, position, hook] = match;
   return { feature: Number(feature), position: Number(position), ...(hook === undefined ? {} : { hook }) };
-}
-
-/** The residual-stream SAEs that come with a bundled model. */
-function bundledSaes(model: string): SaeRequest[] {
-  const bundled = Object.hasOwn(BUNDLED, model) ? Object.entries(BUNDLED[model].saes) : [];
-  return bundled.filter(([, { hook }]) => hook.endsWith(".hook_resid_pre")).map(([source]) => ({ source }));
 }

@@ -5,7 +5,7 @@
  */
 import { type CommandSpec, type ParsedCommand } from "../args/args.ts";
 import { type Command, defineCommand, type Given } from "../args/command.ts";
-import { type Destination, readDestination } from "../args/format.ts";
+import { type Destination, FORMAT_OPTIONS, readDestination } from "../args/options.ts";
 import { UsageError } from "../args/values.ts";
 import type { TableFormat } from "../../table/formats.ts";
 import {
@@ -21,7 +21,6 @@ import { defaultSaes, noSae, readSaes, type SaeRequest } from "../../request/sae
 import { DEVICE_OPTIONS } from "../args/run_request.ts";
 import { STDIN } from "../args/prompt.ts";
 
-/** Everything that the command line asks for. */
 export interface EvalsRequest extends ModelRequest {
   readonly quiet: boolean;
   /** A file of prompts. */
@@ -76,12 +75,7 @@ const spec = {
       help: "json has all figures, table those for people; " +
         "by default from --output's ending, else table on a terminal and json otherwise",
     },
-    output: {
-      kind: "string",
-      writes: "file",
-      placeholder: "FILE",
-      help: "write the figures to a file, whole or not at all",
-    },
+    output: { ...FORMAT_OPTIONS.output, help: "write the figures to a file, whole or not at all" },
     ...DEVICE_OPTIONS,
     quiet: { ...DEVICE_OPTIONS.quiet, help: "print nothing but the figures and errors" },
   },
@@ -91,7 +85,6 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** The command. */
 export const { run, parseRequest }: Command<EvalsRequest> = defineCommand({
   spec,
   read: readRequest,

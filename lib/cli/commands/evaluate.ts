@@ -8,11 +8,15 @@ import type { Ablation } from "../../attribution/trust/faithfulness.ts";
 import { type CommandSpec, type ParsedCommand } from "../args/args.ts";
 import { type Command, defineCommand, type Given } from "../args/command.ts";
 import { ERROR_FIELDS, EXPLAIN_FIELDS, METHOD_FIELDS } from "../../request/fields.ts";
-import { type Destination, FORMAT_OPTIONS, readDestination } from "../args/format.ts";
+import {
+  type Destination,
+  DOWNSTREAM_OPTIONS,
+  FORMAT_OPTIONS,
+  readDestination,
+  readDownstreamError,
+} from "../args/options.ts";
 import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "../args/run_request.ts";
-import { DOWNSTREAM_OPTIONS, readDownstreamError } from "../args/ablation_options.ts";
 
-/** Everything that the command line asks for. */
 export interface EvaluateRequest extends PromptRequest {
   /** Undefined: 1, 2, 5, 10 … */
   readonly counts: readonly number[] | undefined;
@@ -60,7 +64,6 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** The command. */
 export const { run, parseRequest }: Command<EvaluateRequest> = defineCommand({
   spec,
   read: readRequest,

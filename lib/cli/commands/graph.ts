@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BUNDLED } from "../../bundled.ts";
+import { FORMAT_OPTIONS } from "../args/options.ts";
 import { quote } from "../args/values.ts";
 import { type CommandSpec, type ParsedCommand, UsageError } from "../args/args.ts";
 import { type Command, defineCommand } from "../args/command.ts";
@@ -16,10 +16,9 @@ import {
   SAE_FIELDS,
 } from "../../request/fields.ts";
 import { RequestError } from "../../request/request_error.ts";
-import { noSae, readSaes, type SaeRequest } from "../../request/saes.ts";
+import { bundledSaes, noSae, readSaes, type SaeRequest } from "../../request/saes.ts";
 import { DEVICE_OPTIONS, type ModelPromptRequest, PROMPT, readModelPrompt } from "../args/run_request.ts";
 
-/** Everything that the command line asks for. */
 export interface GraphRequest extends ModelPromptRequest {
   readonly saes: readonly SaeRequest[];
   readonly maxLogits: number;
@@ -102,12 +101,7 @@ const spec = {
         "by default they are left out at the first position alone, as by circuit-tracer (of Gemma 3 -it at four)",
     },
     excludeTokenIds: EXCLUDE_FIELDS.excludeTokenIds,
-    output: {
-      kind: "string",
-      writes: "file",
-      placeholder: "FILE",
-      help: "write the graph to a file, whole or not at all",
-    },
+    output: { ...FORMAT_OPTIONS.output, help: "write the graph to a file, whole or not at all" },
     graphFileDir: {
       kind: "string",
       writes: "directory",
@@ -123,7 +117,6 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** The command. */
 export const { run, parseRequest }: Command<GraphRequest> = defineCommand({
   spec,
   read: readRequest,
@@ -133,7 +126,7 @@ export const { run, parseRequest }: Command<GraphRequest> = defineCommand({
 
 function readRequest(parsed: ParsedCommand<typeof spec>): GraphRequest {
   const { values, order } = parsed;
-  const saes = readSaes(order, bundledTranscoders(values.model));
+  const saes = readSaes(order, bundledSaes(values.model, "hook_mlp_out"));
   if (saes.length === 0) {
     throw noSae(values.model, "no transcoder", " per layer");
   }
@@ -156,10 +149,4 @@ function readRequest(parsed: ParsedCommand<typeof spec>): GraphRequest {
     output: values.output,
     directory: values.graphFileDir,
   };
-}
-
-/** The transcoders that come with a bundled model. */
-function bundledTranscoders(model: string): SaeRequest[] {
-  const bundled = Object.hasOwn(BUNDLED, model) ? Object.entries(BUNDLED[model].saes) : [];
-  return bundled.filter(([, { hook }]) => hook.endsWith(".hook_mlp_out")).map(([source]) => ({ source }));
 }

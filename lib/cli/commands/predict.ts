@@ -7,10 +7,9 @@ import { type CommandSpec, type ParsedCommand, UsageError } from "../args/args.t
 import { type Command, defineCommand, type Given } from "../args/command.ts";
 import { CHAT_FIELDS, MODEL_FIELDS, RUN_FIELDS, SAE_FIELDS } from "../../request/fields.ts";
 import { defaultSaes, readSaes, type SaeRequest } from "../../request/saes.ts";
-import { type Destination, FORMAT_OPTIONS, readDestination } from "../args/format.ts";
+import { type Destination, FORMAT_OPTIONS, readDestination } from "../args/options.ts";
 import { DEVICE_OPTIONS, type ModelPromptRequest, PROMPT, readModelPrompt } from "../args/run_request.ts";
 
-/** Everything that the command line asks for. */
 export interface PredictRequest extends ModelPromptRequest {
   /** They only decide about BOS and the form of the model. */
   readonly saes: readonly SaeRequest[];
@@ -45,7 +44,6 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** The command. */
 export const { run, parseRequest }: Command<PredictRequest> = defineCommand({
   spec,
   read: readRequest,

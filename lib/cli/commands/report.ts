@@ -5,10 +5,10 @@
  */
 import { type CommandSpec, type ParsedCommand, UsageError } from "../args/args.ts";
 import { type Command, defineCommand, type Given } from "../args/command.ts";
+import { FORMAT_OPTIONS } from "../args/options.ts";
 import { ATTRIBUTION_FIELDS } from "../../request/fields.ts";
 import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "../args/run_request.ts";
 
-/** Everything that the command line asks for. */
 export interface ReportRequest extends PromptRequest {
   /** The file; undefined: standard output. */
   readonly output: string | undefined;
@@ -27,7 +27,7 @@ const spec = {
   positionals: [PROMPT],
   options: {
     ...ATTRIBUTION_FIELDS,
-    output: { kind: "string", writes: "file", placeholder: "FILE", help: "the file to write, whole or not at all" },
+    output: { ...FORMAT_OPTIONS.output, help: "the file to write, whole or not at all" },
     cards: {
       kind: "integer",
       placeholder: "N",
@@ -44,7 +44,6 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** The command. */
 export const { run, parseRequest }: Command<ReportRequest> = defineCommand({
   spec,
   read: readRequest,

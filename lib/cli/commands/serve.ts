@@ -10,7 +10,6 @@ import { DEVICE_FIELDS } from "../../request/fields.ts";
 import { parseSae } from "../../request/saes.ts";
 import { DEVICES } from "../../runtime/runtime.ts";
 
-/** Everything that the command line asks for. */
 export interface ServeRequest {
   readonly hostname: string;
   /** Undefined: the usual one, or the next that is free. */
@@ -81,7 +80,6 @@ const spec = {
   examples: ["serve", "serve --model gpt2 --sae gpt2-small-res-jb/blocks.10.hook_resid_pre"],
 } satisfies CommandSpec;
 
-/** The command. */
 export const { run, parseRequest }: Command<ServeRequest> = defineCommand({
   spec,
   read: readRequest,

@@ -9,12 +9,16 @@ import { type CommandSpec, type ParsedCommand, UsageError } from "../args/args.t
 import { type Command, defineCommand, type Given } from "../args/command.ts";
 import { quote } from "../args/values.ts";
 import { EXPLAIN_FIELDS, METRIC_FIELDS } from "../../request/fields.ts";
-import { type Destination, FORMAT_OPTIONS, readDestination } from "../args/format.ts";
+import {
+  type Destination,
+  DOWNSTREAM_OPTIONS,
+  FORMAT_OPTIONS,
+  readDestination,
+  readDownstreamError,
+} from "../args/options.ts";
 import type { MetricRequest } from "../../request/metric.ts";
 import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "../args/run_request.ts";
-import { DOWNSTREAM_OPTIONS, readDownstreamError } from "../args/ablation_options.ts";
 
-/** Everything that the command line asks for. */
 export interface SteerRequest extends Omit<PromptRequest, "metric"> {
   /** In the order in which they were given. */
   readonly interventions: readonly Intervention[];
@@ -64,7 +68,6 @@ const spec = {
   ],
 } satisfies CommandSpec;
 
-/** The command. */
 export const { run, parseRequest }: Command<SteerRequest> = defineCommand({
   spec,
   read: readRequest,
@@ -99,17 +102,8 @@ const INTERVENTION = /^(?:([A-Za-z_][\w.]*):)?(\d{1,9})@(\*|[+-]?\d{1,9})=([+-]?
  * `[HOOK:]FEATURE@POSITION=VALUE`.
  *
  * @throws {UsageError} if it is something else
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readIntervention } from "./steer.ts";
- *
- * assert.deepEqual(readIntervention("set", "12@-1=0.5"), { feature: 12, position: -1, how: "set", value: 0.5 });
- * assert.equal(readIntervention("scale", "blocks.3.hook_resid_pre:12@*=2").hook, "blocks.3.hook_resid_pre");
- * ```
  */
-export function readIntervention(how: Intervention["how"], text: string): Intervention {
+function readIntervention(how: Intervention["how"], text: string): Intervention {
   const [, hook, feature, position, value] = INTERVENTION.exec(text) ?? [];
   if (value === undefined || !Number.isFinite(Number(value))) {
     throw new UsageError(

@@ -6,11 +6,10 @@
 import { type CommandSpec, type ParsedCommand } from "../args/args.ts";
 import { type Command, defineCommand, type Given } from "../args/command.ts";
 import { UsageError } from "../args/values.ts";
-import { type Destination, FORMAT_OPTIONS, readDestination } from "../args/format.ts";
+import { type Destination, FORMAT_OPTIONS, readDestination } from "../args/options.ts";
 import type { DeviceRequest } from "../../request/request.ts";
 import { DEVICE_OPTIONS } from "../args/run_request.ts";
 
-/** Everything that the command line asks for. */
 export interface VerifyRequest extends Pick<DeviceRequest, "device" | "threads"> {
   readonly quiet: boolean;
   /** A file of figures; undefined: the notebook's. */
@@ -45,7 +44,6 @@ const spec = {
   examples: ["verify", "verify --model ./gpt2 --sae ./gpt2-small-res-jb/blocks.10.hook_resid_pre", "verify mine.json"],
 } satisfies CommandSpec;
 
-/** The command. */
 export const { run, parseRequest }: Command<VerifyRequest> = defineCommand({
   spec,
   read: readRequest,

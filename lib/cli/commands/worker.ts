@@ -5,9 +5,12 @@
  */
 import { type CommandSpec, type ParsedCommand, UsageError } from "../args/args.ts";
 import { type Command, defineCommand } from "../args/command.ts";
-import { QUEUE_OPTION, readQueue } from "../args/queue.ts";
+import { QUEUE_OPTION, readQueue } from "../args/options.ts";
+import { resolve } from "node:path";
+import { printable } from "../../table/terminal.ts";
+import { onSignal } from "../screen/interrupt.ts";
+import { printNote } from "../screen/output.ts";
 
-/** Everything that the command line asks for. */
 export interface WorkerRequest {
   readonly queue: string;
   readonly directory: string | undefined;
@@ -32,15 +35,38 @@ const spec = {
   examples: ["worker --queue redis://queue:6379", "worker --queue redis://queue:6379 --directory /mnt/run"],
 } satisfies CommandSpec;
 
-/** The command. */
 export const { run, parseRequest }: Command<WorkerRequest> = defineCommand({
   spec,
   read: readRequest,
-  does: [new URL("../runs/worker.ts", import.meta.url), "work"],
+  does: work,
 });
 
 function readRequest({ values }: ParsedCommand<typeof spec>): WorkerRequest {
   const { queue, directory, quiet } = values;
   if (queue === undefined) throw new UsageError("--queue is missing: give the address of a Redis");
   return { queue: readQueue(queue), directory, quiet };
+}
+
+/** What `work.ts` exports; by a computed address, so that help and errors do not wait for it. */
+type WorkModule = typeof import("../../batch/queue/work.ts");
+
+/** Works until it is told to end. */
+async function work({ queue, directory, quiet }: WorkerRequest): Promise<void> {
+  const { workForQueue } = await import(new URL("../../batch/queue/work.ts", import.meta.url).href) as WorkModule;
+  const abort = new AbortController();
+  const forget = onSignal(() => {
+    abort.abort();
+    forget(); // the second time ends it at once
+  });
+  let printing = Promise.resolve();
+  const onEvent = (text: string): void => {
+    if (!quiet) printing = printing.then(() => printNote(`${printable(text)}\n`));
+  };
+  const place = directory === undefined ? undefined : resolve(directory);
+  try {
+    await workForQueue({ url: queue, directory: place, signal: abort.signal, onEvent });
+  } finally {
+    if (!abort.signal.aborted) forget();
+    await printing;
+  }
 }

@@ -5,6 +5,7 @@
  */
 import { fileError } from "../../platform/file_error.ts";
 import { excerpt } from "../../quote.ts";
+import { listed } from "../args/values.ts";
 import { isRecord, parseJson } from "../../weights/json/json.ts";
 
 /** What a file says. */
@@ -171,10 +172,6 @@ function collect(record: FileRecord, number: number, texts: Map<number, string>,
 function valueOf(record: FileRecord, keys: readonly string[]): unknown {
   const key = keys.find((name) => Object.hasOwn(record, name) && record[name] !== null);
   return key === undefined ? undefined : record[key];
-}
-
-function listed(names: readonly string[]): string {
-  return `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }
 
 async function* readText(path: string): AsyncGenerator<string> {

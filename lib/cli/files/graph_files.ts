@@ -6,6 +6,7 @@
 import type { CircuitTracerGraph } from "../../attribution/circuits/circuit_tracer.ts";
 import { fileError } from "../../platform/file_error.ts";
 import { readTextFile } from "../../platform/read_text.ts";
+import { jsonText } from "../../table/json.ts";
 import { writeFileAtomic } from "../../table/write_file.ts";
 import { isRecord, parseJsonObject } from "../../weights/json/json.ts";
 import type { GraphRequest } from "../commands/graph.ts";
@@ -27,15 +28,10 @@ export async function writeGraph(
 
 /** Every node and edge on a line of its own. */
 function* graphChunks({ metadata, qParams, nodes, links }: CircuitTracerGraph): Generator<string> {
-  const list = (values: readonly unknown[]): string => values.map(json).join(",\n");
-  yield `{"metadata":${json(metadata)},\n"qParams":${json(qParams)},\n`;
+  const list = (values: readonly unknown[]): string => values.map(jsonText).join(",\n");
+  yield `{"metadata":${jsonText(metadata)},\n"qParams":${jsonText(qParams)},\n`;
   yield `"nodes":[\n${list(nodes)}\n],\n`;
   yield `"links":[\n${list(links)}\n]}\n`;
-}
-
-/** JSON without control characters that a terminal may obey. */
-function json(value: unknown): string {
-  return JSON.stringify(value).replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
 }
 
 /** The graph as SLUG.json, and its metadata in the list, in the place of those of the same name. */

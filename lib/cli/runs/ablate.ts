@@ -9,16 +9,17 @@ import { type Explanations, longRows } from "../../attribution/result/long_table
 import type { Attribution } from "../../attribution/result/result.ts";
 import { pearson, slope, spearman } from "../../attribution/trust/statistics.ts";
 import type { Cell, Table } from "../../table/table.ts";
-import { displayWidth, printable } from "../../table/terminal.ts";
+import { printable } from "../../table/terminal.ts";
 import type { AblateRequest } from "../commands/ablate.ts";
-import { explain, explainedWords } from "./explain.ts";
+import { runAttribution } from "./attribution.ts";
+import { explainedWords } from "../screen/summary.ts";
 import { findExplanations } from "../files/explanations.ts";
 import { openShown } from "../open.ts";
-import { printNote, stderrScreen, stdoutScreen } from "../screen/output.ts";
+import { printNote, stderrScreen } from "../screen/output.ts";
 import { withProgress } from "../screen/progress.ts";
 import { readPrompt } from "../args/prompt.ts";
 import { count, signed } from "../../report/figures.ts";
-import { bars, entry, heading, type Page, warningEntries } from "../screen/summary_layout.ts";
+import { entry, heading, labelledBars, type Page, warningEntries } from "../screen/summary_layout.ts";
 import { tokenName } from "../../report/words.ts";
 import { writeTable } from "../screen/write_table.ts";
 
@@ -47,11 +48,14 @@ const SHOWN = { positive: 5, negative: 3 };
 /** Ablates and writes what was asked for. */
 export async function ablate(request: AblateRequest): Promise<void> {
   const prompt = await readPrompt(request.prompt);
-  const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  const screen = stderrScreen(request.quiet);
   await using opened = await openShown(request, screen);
   const { explanations, warnings } = await findExplanations(opened.saes, opened.requests);
   const { result, removed, together } = await withProgress(screen, "ablating", async () => {
-    const result = await explain(opened, prompt, request, request.positions);
+    const result = await runAttribution(opened, { prompt }, request, {
+      positions: request.positions,
+      diagnose: !request.quiet,
+    });
     return { result, ...await removeAll(result, request) };
   });
   if (!request.quiet) {
@@ -64,7 +68,7 @@ export async function ablate(request: AblateRequest): Promise<void> {
     ];
     await printNote(lines.join("\n") + "\n\n");
   }
-  await writeTable(effectTable(result, removed, request, explanations), request.destination, stdoutScreen(), "effect");
+  await writeTable(effectTable(result, removed, request, explanations), request.destination, "effect");
 }
 
 /** A row of the long table that is of a feature. */
@@ -148,16 +152,12 @@ function strongestEffects(
     ...removed.filter(({ effect }) => effect < 0).slice(-SHOWN.negative),
   ];
   if (shown.length === 0) return heading("No feature that was asked for is active", page);
-  const places = shown.map(({ feature, position }) =>
-    `feature ${feature}${position === undefined ? "" : ` at ${tokenName(tokens[position])} (${position})`}`
-  );
-  const width = Math.max(...places.map(displayWidth));
-  const items = shown.map(({ hook, feature, effect }, i) => {
-    const label = explanations.get(hook)?.get(feature);
-    const gap = " ".repeat(width - displayWidth(places[i]) + 2);
-    return { value: effect, text: label === undefined ? places[i] : places[i] + gap + printable(label) };
-  });
-  return `${heading("What removing one feature takes from the metric, exactly", page)}\n${bars(items, page)}`;
+  const items = shown.map(({ hook, feature, position, effect }) => ({
+    value: effect,
+    text: `feature ${feature}${position === undefined ? "" : ` at ${tokenName(tokens[position])} (${position})`}`,
+    label: explanations.get(hook)?.get(feature),
+  }));
+  return `${heading("What removing one feature takes from the metric, exactly", page)}\n${labelledBars(items, page)}`;
 }
 
 /** How attributions compare with what was found. */

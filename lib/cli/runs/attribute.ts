@@ -5,9 +5,8 @@
  */
 import type { CheckSummary } from "../../attribution/trust/check.ts";
 import type { VerifySummary } from "../../attribution/trust/verify.ts";
-import type { Attribution } from "../../attribution/result/result.ts";
 import type { Model } from "../../model/model.ts";
-import type { ToAttribute } from "../../request/attribute.ts";
+import { requestedTable, type ToAttribute } from "../../request/attribute.ts";
 import type { AttributeRequest } from "../commands/attribute.ts";
 import { readMeanPrompts, runAttribution } from "./attribution.ts";
 import { type Checks, writeExports } from "../files/exports.ts";
@@ -17,8 +16,11 @@ import { openShown } from "../open.ts";
 import { printNote, stderrScreen, stdoutScreen } from "../screen/output.ts";
 import { withProgress } from "../screen/progress.ts";
 import { readPrompt } from "../args/prompt.ts";
-import { makeTable } from "../screen/tables.ts";
 import { importWriter, writeTable } from "../screen/write_table.ts";
+import type { Explanations } from "../../attribution/result/long_table.ts";
+import type { Attribution } from "../../attribution/result/result.ts";
+import type { Table } from "../../table/table.ts";
+import type { RowsRequest } from "../../request/rows.ts";
 
 /** Predictions in the summary for people. */
 const TOP_PREDICTIONS = 5;
@@ -29,7 +31,7 @@ const ROWS_ON_TERMINAL = 20;
 export async function attribute(request: AttributeRequest): Promise<void> {
   const prompt = await readPrompt(request.prompt);
   const meanPrompts = await readMeanPrompts(request.baseline);
-  const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  const screen = stderrScreen(request.quiet);
   await using opened = await openShown(request, screen);
   importLater(request);
   const found = await findExplanations(opened.saes, opened.requests);
@@ -40,7 +42,7 @@ export async function attribute(request: AttributeRequest): Promise<void> {
   );
   const report = request.quiet
     ? undefined
-    : await (await import("../screen/attribute_report.ts")).makeReport(request, result, found, checks, screen);
+    : await (await import("../screen/summary.ts")).makeReport(request, result, found, checks, screen);
   await writeExports(request, result, checks);
   await writeAll(request, result, found, report);
 }
@@ -48,7 +50,7 @@ export async function attribute(request: AttributeRequest): Promise<void> {
 /** Begins to import what is needed only when the run is over, while the model waits for its weights. */
 function importLater({ quiet, destination }: AttributeRequest): void {
   importWriter(destination.format);
-  if (!quiet) import("../screen/attribute_report.ts").catch(() => {}); // reported when it is used
+  if (!quiet) import("../screen/summary.ts").catch(() => {}); // reported when it is used
 }
 
 async function runAll(
@@ -81,12 +83,11 @@ async function writeAll(
   { explanations }: FoundExplanations,
   report: string | undefined,
 ): Promise<void> {
-  const screen = stdoutScreen();
-  const isShort = screen.isTerminal && destination.file === undefined && !destination.isChosen &&
+  const isShort = stdoutScreen().isTerminal && destination.file === undefined && !destination.isChosen &&
     rows.top === undefined;
   const table = await makeTable(result, rows, explanations, isShort ? ROWS_ON_TERMINAL : undefined);
   if (report !== undefined && !isShort) await printNote(report);
-  await writeTable(table, destination, screen, table.bar);
+  await writeTable(table, destination, table.bar);
   if (report !== undefined && [...table.rows].length === 0) {
     await printNote("No row: nothing asked for is active there\n");
   }
@@ -95,4 +96,32 @@ async function writeAll(
     ? ""
     : `… and ${table.left} rows with a smaller |attribution|: --format csv or --output writes all\n`;
   await printNote(`${note}\n${report}`);
+}
+
+/** A table for a screen or a file. */
+export interface ShownTable extends Table {
+  /** The column that a screen draws as bars too. */
+  readonly bar: string;
+  /** How many rows `most` left out. */
+  readonly left: number;
+}
+
+/**
+ * The table asked for.
+ *
+ * @param most where the request has no `top`: the most rows, of the largest |attribution|
+ * @throws {RangeError} if a feature is beyond every SAE
+ */
+export async function makeTable(
+  result: Attribution,
+  request: RowsRequest,
+  explanations: Explanations,
+  most: number = Infinity,
+): Promise<ShownTable> {
+  const all = await requestedTable(result, request, explanations);
+  if (request.table === "positions") return { ...all, bar: "features", left: 0 };
+  const count = [...all.rows].length;
+  if (request.top !== undefined || count <= most) return { ...all, bar: "attribution", left: 0 };
+  const shown = await requestedTable(result, { ...request, top: most }, explanations);
+  return { ...shown, bar: "attribution", left: count - most };
 }

@@ -11,7 +11,7 @@ import type { BaselineRequest } from "../../request/request.ts";
 import type { PromptRequest } from "../args/run_request.ts";
 import type { Opened } from "../../request/open.ts";
 import { printNote } from "../screen/output.ts";
-import { readPromptFile } from "../files/prompt_file.ts";
+import { readPromptFile } from "../args/prompt.ts";
 
 /** The prompts of a baseline's file, where it has one. */
 export async function readMeanPrompts(baseline: BaselineRequest): Promise<ToAttribute["meanPrompts"]> {

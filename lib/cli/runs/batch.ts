@@ -17,7 +17,7 @@ import { directoryStore, type Store } from "../../batch/shards/store.ts";
 import { count } from "../../report/figures.ts";
 import { printable } from "../../table/terminal.ts";
 import type { BatchRequest } from "../commands/batch.ts";
-import { batchProgress } from "../screen/batch_progress.ts";
+import { batchProgress, withProgress } from "../screen/progress.ts";
 import {
   checkShared,
   chooseWeights,
@@ -31,7 +31,6 @@ import { Interrupted, onInterrupt } from "../screen/interrupt.ts";
 import { open } from "../../request/open.ts";
 import { openShown } from "../open.ts";
 import { printNote, type Screen, stderrScreen } from "../screen/output.ts";
-import { withProgress } from "../screen/progress.ts";
 import { entry } from "../screen/summary_layout.ts";
 
 /** What `distribute.ts` exports. */
@@ -41,7 +40,7 @@ type QueueModule = typeof import("../../batch/queue/distribute.ts");
 export async function batch(asked: BatchRequest): Promise<void> {
   const request = await withAbsolutePlaces(asked);
   await refuseOwnInput(request);
-  const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  const screen = stderrScreen(request.quiet);
   using interrupt = onInterrupt();
   try {
     await interrupt.end(batchIn(request, screen, interrupt.signal));
@@ -129,7 +128,8 @@ async function work(
   const { manifest, done } = prepared;
   const shards = [...pendingShards(prepared, request.share)];
   if (shards.length === 0) return;
-  const progress = batchProgress(screen, manifest, done.size);
+  const { input: { prompts }, settings: { shardSize } } = manifest;
+  const progress = batchProgress(screen, { prompts, shardSize, doneBefore: done.size });
   try {
     if (request.queue === undefined) {
       const start = { manifest, settings, directory: request.directory, verify: false };

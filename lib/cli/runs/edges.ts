@@ -16,7 +16,7 @@ import { withProgress } from "../screen/progress.ts";
 import { inChat } from "../../request/chat.ts";
 import { readPrompt } from "../args/prompt.ts";
 import { count, plain } from "../../report/figures.ts";
-import { entry, heading, type Page, warningEntries } from "../screen/summary_layout.ts";
+import { entry, type Page, titled, warningEntries } from "../screen/summary_layout.ts";
 import { promptWords, tokenName } from "../../report/words.ts";
 import { writeTable } from "../screen/write_table.ts";
 
@@ -29,7 +29,7 @@ const MOST_TARGETS = 8;
 export async function edges(request: EdgesRequest): Promise<void> {
   const { destination, quiet, featuresOnly, labels } = request;
   const given = await readPrompt(request.prompt);
-  const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  const screen = stderrScreen(quiet);
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
   const prompt = await inChat(model, given, request.chat);
@@ -42,15 +42,10 @@ export async function edges(request: EdgesRequest): Promise<void> {
     const odd = await promptWarnings(model, prompt, found.tokens.map(({ id }) => id));
     await printNote(report(model.description, found, [...odd, ...warnings], screen));
   }
-  const stdout = stdoutScreen();
-  const isShort = stdout.isTerminal && destination.file === undefined && !destination.isChosen;
+  const isShort = stdoutScreen().isTerminal && destination.file === undefined && !destination.isChosen;
   const top = request.top ?? (isShort ? ROWS_ON_TERMINAL : undefined);
-  await writeTable(
-    edgeTable(found, { top, featuresOnly, ...(labels ? { explanations } : {}) }),
-    destination,
-    stdout,
-    "weight",
-  );
+  const table = edgeTable(found, { top, featuresOnly, ...(labels ? { explanations } : {}) });
+  await writeTable(table, destination, "weight");
 }
 
 /** The targets, those without a hook at the last SAE's. */
@@ -93,5 +88,5 @@ function report(
     ...(left > 0 ? [entry("", [`… and ${count(left, "more target")}`], page)] : []),
     ...warningEntries(warnings, page),
   ];
-  return `${heading(printable(description), page)}\n\n${lines.join("\n")}\n\n`;
+  return titled(description, lines, page);
 }

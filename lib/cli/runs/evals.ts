@@ -7,18 +7,18 @@ import { preparePrompt } from "../../attribution/run/prompt.ts";
 import { evaluateSae, type SaeEvals } from "../../attribution/evals/sae_evals.ts";
 import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
+import { jsonText } from "../../table/json.ts";
 import type { Cell, Table } from "../../table/table.ts";
 import { printable } from "../../table/terminal.ts";
 import { inChat } from "../../request/chat.ts";
 import type { EvalsRequest } from "../commands/evals.ts";
 import { openShown } from "../open.ts";
-import { printData, printNote, stderrScreen, stdoutScreen } from "../screen/output.ts";
+import { printNote, stderrScreen } from "../screen/output.ts";
 import { withProgress } from "../screen/progress.ts";
-import { STDIN } from "../args/prompt.ts";
-import { type FilePrompt, readPromptFile } from "../files/prompt_file.ts";
+import { type FilePrompt, readPromptFile, STDIN } from "../args/prompt.ts";
 import { count, percent, plain } from "../../report/figures.ts";
-import { entry, heading, type Page } from "../screen/summary_layout.ts";
-import { writeTable } from "../screen/write_table.ts";
+import { entry, type Page, saeEntry, titled } from "../screen/summary_layout.ts";
+import { writeChunks, writeTable } from "../screen/write_table.ts";
 
 /** An SAE's figures. */
 interface Evaluated {
@@ -31,7 +31,7 @@ export async function evals(request: EvalsRequest): Promise<void> {
   const { quiet, prompts: file } = request;
   const name = file === STDIN ? "standard input" : file;
   const prompts = await readPromptFile(file);
-  const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  const screen = stderrScreen(quiet);
   await using opened = await openShown(
     { ...request, manyPrompts: true, prompts: prompts.map(({ prompt }) => prompt) },
     screen,
@@ -84,20 +84,14 @@ async function atLine<T>(name: string, line: number, work: () => Promise<T>): Pr
 }
 
 async function write(evaluated: readonly Evaluated[], { destination }: EvalsRequest): Promise<void> {
-  const { format, file } = destination;
-  if (format === "table") return await writeTable(evalsTable(evaluated), destination, stdoutScreen(), "");
-  const chunks = evalsJson(evaluated);
-  if (file === undefined) return await printData(chunks);
-  const { writeFileAtomic } = await import("../../table/write_file.ts");
-  await writeFileAtomic(file, chunks);
+  if (destination.format === "table") return await writeTable(evalsTable(evaluated), destination);
+  await writeChunks(evalsJson(evaluated), destination.file);
 }
 
 /** An array with one object a line and SAE; what is not a number is null. */
 function evalsJson(evaluated: readonly Evaluated[]): string[] {
   const objects = evaluated.map(({ sae: { hookOut: hook, source }, figures }) =>
-    // JSON.stringify leaves control characters that a terminal may obey.
-    JSON.stringify({ hook, source, ...figures })
-      .replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)
+    jsonText({ hook, source, ...figures })
   );
   return ["[\n", ...objects.map((text, i) => i === objects.length - 1 ? `${text}\n` : `${text},\n`), "]\n"];
 }
@@ -146,10 +140,10 @@ function report(
     const tokens = count(figures.token_stats.total_tokens_eval_reconstruction, "token");
     const form = Object.entries(figures.processing).filter(([, value]) => value).map(([flag]) => flag).join(", ");
     return [
-      entry("SAE", [printable(source), ...(source.endsWith(hookOut) ? [] : ["at", printable(hookOut)])], page),
+      saeEntry(source, hookOut, page),
       entry("Prompts", `${prompts} in ${printable(name)}, ${tokens}`.split(" "), page),
       entry("Processing", (form || "none").split(" "), page),
     ];
   });
-  return `${heading(printable(description), page)}\n\n${lines.join("\n")}\n\n`;
+  return titled(description, lines, page);
 }

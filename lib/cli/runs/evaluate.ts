@@ -11,9 +11,10 @@ import {
 import type { Cell, Table } from "../../table/table.ts";
 import { printable } from "../../table/terminal.ts";
 import type { EvaluateRequest } from "../commands/evaluate.ts";
-import { explain, explainedWords } from "./explain.ts";
+import { runAttribution } from "./attribution.ts";
+import { explainedWords } from "../screen/summary.ts";
 import { openShown } from "../open.ts";
-import { printNote, stderrScreen, stdoutScreen } from "../screen/output.ts";
+import { printNote, stderrScreen } from "../screen/output.ts";
 import { withProgress } from "../screen/progress.ts";
 import { readPrompt } from "../args/prompt.ts";
 import { count, signed } from "../../report/figures.ts";
@@ -24,10 +25,10 @@ import { writeTable } from "../screen/write_table.ts";
 export async function evaluate(request: EvaluateRequest): Promise<void> {
   const { counts, ablation, downstreamError, quiet } = request;
   const prompt = await readPrompt(request.prompt);
-  const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  const screen = stderrScreen(quiet);
   await using opened = await openShown(request, screen);
   const { result, curves } = await withProgress(screen, "evaluating", async () => {
-    const result = await explain(opened, prompt, request);
+    const result = await runAttribution(opened, { prompt }, request, { diagnose: !quiet });
     return { result, curves: await evaluateFaithfulness(result, { counts, ablation, downstreamError }) };
   });
   if (!quiet) {
@@ -35,7 +36,7 @@ export async function evaluate(request: EvaluateRequest): Promise<void> {
     const plots = curves.flatMap((one) => plot(one, request, curves.length > 1, screen));
     await printNote([about, ...plots].join("\n\n") + "\n\n");
   }
-  await writeTable(curveTable(curves), request.destination, stdoutScreen(), "faithfulness");
+  await writeTable(curveTable(curves), request.destination, "faithfulness");
 }
 
 /** The long table: one row per SAE, mode and K. */

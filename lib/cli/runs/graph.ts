@@ -6,7 +6,6 @@
 import { type AttributionGraph, attributionGraph } from "../../attribution/circuits/attribution_graph.ts";
 import { type CircuitTracerGraph, toCircuitTracer } from "../../attribution/circuits/circuit_tracer.ts";
 import { promptWarnings } from "../../attribution/run/prompt_warnings.ts";
-import { printable } from "../../table/terminal.ts";
 import { findExplanations } from "../files/explanations.ts";
 import type { GraphRequest } from "../commands/graph.ts";
 import { checkIndex, writeGraph } from "../files/graph_files.ts";
@@ -16,14 +15,14 @@ import { withProgress } from "../screen/progress.ts";
 import { inChat } from "../../request/chat.ts";
 import { readPrompt } from "../args/prompt.ts";
 import { count, percent } from "../../report/figures.ts";
-import { entry, heading, type Page, warningEntries } from "../screen/summary_layout.ts";
+import { entry, type Page, titled, warningEntries } from "../screen/summary_layout.ts";
 import { promptWords, tokenName } from "../../report/words.ts";
 
 /** Makes the graph and writes it. */
 export async function graph(request: GraphRequest): Promise<void> {
   if (request.directory !== undefined) await checkIndex(request.directory);
   const given = await readPrompt(request.prompt);
-  const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  const screen = stderrScreen(request.quiet);
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
   const prompt = await inChat(model, given, request.chat);
@@ -96,7 +95,7 @@ function report(
     ),
     ...warningEntries([...warnings, ...(missing.length === 0 ? [] : [missingWords(missing, nLayers)])], page),
   ];
-  return `${heading(printable(description), page)}\n\n${lines.join("\n")}\n\n`;
+  return titled(description, lines, page);
 }
 
 function missingWords(missing: readonly number[], nLayers: number): string {

@@ -5,23 +5,22 @@
  */
 import { type Prediction, type PromptTest, testPrompt } from "../../attribution/run/predict.ts";
 import type { Table } from "../../table/table.ts";
-import { printable } from "../../table/terminal.ts";
 import { inChat } from "../../request/chat.ts";
 import { openShown } from "../open.ts";
-import { printNote, stderrScreen, stdoutScreen } from "../screen/output.ts";
+import { printNote, stderrScreen } from "../screen/output.ts";
 import type { PredictRequest } from "../commands/predict.ts";
 import { withProgress } from "../screen/progress.ts";
 import { readPrompt } from "../args/prompt.ts";
 import { percent } from "../../report/figures.ts";
 import { promptWords, tokenName } from "../../report/words.ts";
-import { entry, heading, type Page, warningEntries } from "../screen/summary_layout.ts";
+import { entry, type Page, titled, warningEntries } from "../screen/summary_layout.ts";
 import { writeTable } from "../screen/write_table.ts";
 
 /** Predicts and writes what was asked for. */
 export async function predict(request: PredictRequest): Promise<void> {
   const { top: topK, answer, truncate, prependBos, processing, quiet, destination } = request;
   const given = await readPrompt(request.prompt);
-  const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  const screen = stderrScreen(quiet);
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
   const prompt = await inChat(model, given, request.chat);
@@ -32,7 +31,7 @@ export async function predict(request: PredictRequest): Promise<void> {
     () => testPrompt(model, prompt, { ...options, topK, answer }),
   );
   if (!quiet) await printNote(predictionReport(model.description, test, screen));
-  await writeTable(predictionTable(test), destination, stdoutScreen(), "probability");
+  await writeTable(predictionTable(test), destination, "probability");
 }
 
 /** The notebook's columns and the id, which tells tokens without text apart; the answer comes last where it is not among the top. */
@@ -58,5 +57,5 @@ function predictionReport(
       : [entry("Answer", [name(answer), `(rank ${answer.rank}, 0 is the most probable)`], page)]),
     ...warningEntries(warnings, page),
   ];
-  return `${heading(printable(description), page)}\n\n${lines.join("\n")}\n\n`;
+  return titled(description, lines, page);
 }

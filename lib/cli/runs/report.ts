@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { inFlags } from "../args/flags.ts";
+import { inFlags } from "../args/help.ts";
 import { attributionHtml } from "../../report/html.ts";
 import { processingWords } from "../../report/words.ts";
 import { commandLine } from "../../request/command.ts";
@@ -25,7 +25,7 @@ const PREDICTIONS = 10;
 export async function report(request: ReportRequest): Promise<void> {
   const prompt = await readPrompt(request.prompt);
   const meanPrompts = await readMeanPrompts(request.baseline);
-  const screen = request.quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  const screen = stderrScreen(request.quiet);
   await using opened = await openShown(request, screen);
   const found = await findExplanations(opened.saes, opened.requests);
   const { html, warnings } = await withProgress(screen, "attributing", async () => {

@@ -6,6 +6,7 @@
 import { plainMessage } from "../../platform/plain_message.ts";
 import { bracketed, isLoopback } from "../../web/guard.ts";
 import { type PageServer, servePage } from "../../web/serve.ts";
+import { onSignal } from "../screen/interrupt.ts";
 import { printData, printNote } from "../screen/output.ts";
 import type { ServeRequest } from "../commands/serve.ts";
 
@@ -17,9 +18,7 @@ const TRIES = 20;
 export async function serve(request: ServeRequest): Promise<void> {
   const server = await listen(request);
   const ended = Promise.withResolvers<void>();
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  const stop = (): void => ended.resolve();
-  for (const signal of signals) Deno.addSignalListener(signal, stop);
+  const forget = onSignal(() => ended.resolve());
   try {
     const { hostname } = request;
     const shown = hostname === "0.0.0.0" || hostname === "::" ? "127.0.0.1" : bracketed(hostname);
@@ -30,7 +29,7 @@ export async function serve(request: ServeRequest): Promise<void> {
     await printNote("Open it in a browser. Ctrl-C ends it.\n");
     await ended.promise;
   } finally {
-    for (const signal of signals) Deno.removeSignalListener(signal, stop);
+    forget();
     await server.close();
   }
 }

@@ -16,7 +16,7 @@ import { inChat } from "../../request/chat.ts";
 import { findExplanations } from "../files/explanations.ts";
 import { chosenMetric } from "../../attribution/metric/metrics.ts";
 import { openShown } from "../open.ts";
-import { printNote, stderrScreen, stdoutScreen } from "../screen/output.ts";
+import { printNote, stderrScreen } from "../screen/output.ts";
 import { withProgress } from "../screen/progress.ts";
 import { readPrompt } from "../args/prompt.ts";
 import { count, percent, plain, signed } from "../../report/figures.ts";
@@ -34,7 +34,7 @@ const CHANGES_SHOWN = 8;
 export async function steerAndWrite(request: SteerRequest): Promise<void> {
   const { interventions, metric, top, quiet, destination, position, downstreamError } = request;
   const prompt = await readPrompt(request.prompt);
-  const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  const screen = stderrScreen(quiet);
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
   const { explanations, warnings } = await findExplanations(saes, opened.requests);
@@ -61,7 +61,7 @@ export async function steerAndWrite(request: SteerRequest): Promise<void> {
     ];
     await printNote(lines.join("\n") + "\n\n");
   }
-  await writeTable(predictionTable(predictions, top), destination, stdoutScreen(), "probability_difference");
+  await writeTable(predictionTable(predictions, top), destination, "probability_difference");
 }
 
 /** What the prompt or the metric's answers have that may not have been meant. */

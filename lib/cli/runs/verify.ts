@@ -13,7 +13,7 @@ import type { Table } from "../../table/table.ts";
 import { readTextFile } from "../../platform/read_text.ts";
 import { printable } from "../../table/terminal.ts";
 import { openShown } from "../open.ts";
-import { printNote, stderrScreen, stdoutScreen } from "../screen/output.ts";
+import { printNote, stderrScreen } from "../screen/output.ts";
 import { withProgress } from "../screen/progress.ts";
 import { entry, heading, type Page } from "../screen/summary_layout.ts";
 import type { VerifyRequest } from "../commands/verify.ts";
@@ -31,11 +31,11 @@ export async function verify(request: VerifyRequest): Promise<void> {
   const { quiet, destination, device, threads } = request;
   const read = withCopies(await readFile(request.file), request);
   const { figures } = read;
-  const screen = quiet ? { ...stderrScreen(), isTerminal: false } : stderrScreen();
+  const screen = stderrScreen(quiet);
   await using opened = await openShown({ ...read.run, prompt: read.prompt, device, threads }, screen);
   const checks = await withProgress(screen, "verifying", () => verifyFigures(opened, read));
   if (checks.length === 0) throw new RangeError(`${figures.title} has no figures: give next_tokens or attributions`);
-  await writeTable(figureTable(checks), destination, stdoutScreen(), "");
+  await writeTable(figureTable(checks), destination);
   if (!quiet) {
     await printNote(report(read, checks, opened, screen));
   }

@@ -6,7 +6,6 @@
 
 /** A command that was told to end; as for other programs, the exit code is 128 and the signal's number. */
 export class Interrupted extends Error {
-  /** Tells it apart in messages. */
   override name = "Interrupted";
   /** Of the process. */
   readonly exitCode: number;
@@ -24,6 +23,13 @@ const EXIT_CODES: readonly (readonly [Deno.Signal, number])[] = [
   ...(Deno.build.os === "windows" ? [] : [["SIGTERM", 143] as const]),
 ];
 
+/** Calls at every signal that asks for an end; what comes back stops that. */
+export function onSignal(call: (exitCode: number) => void): () => void {
+  const listeners = EXIT_CODES.map(([signal, exitCode]) => [signal, () => call(exitCode)] as const);
+  listeners.forEach(([signal, listener]) => Deno.addSignalListener(signal, listener));
+  return () => listeners.forEach(([signal, listener]) => Deno.removeSignalListener(signal, listener));
+}
+
 /** Listens until it is disposed of. */
 export interface Interrupt extends Disposable {
   /** Aborted by the first signal. The second ends the process at once. */
@@ -37,24 +43,18 @@ export interface Interrupt extends Disposable {
 /** Work on one thing may have to come to its end first. */
 const PATIENCE_MS = 10_000;
 
-/** Begins to listen. */
 export function onInterrupt(): Interrupt {
   const abort = new AbortController();
   const { promise: late, reject } = Promise.withResolvers<never>();
   late.catch(() => {});
   let code: number | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const listeners = EXIT_CODES.map(([signal, exitCode]) => {
-    const stop = (): void => {
-      code = exitCode;
-      forget();
-      abort.abort();
-      timer = setTimeout(() => reject(abort.signal.reason), PATIENCE_MS);
-    };
-    Deno.addSignalListener(signal, stop);
-    return [signal, stop] as const;
+  const forget = onSignal((exitCode) => {
+    code = exitCode;
+    forget();
+    abort.abort();
+    timer = setTimeout(() => reject(abort.signal.reason), PATIENCE_MS);
   });
-  const forget = (): void => listeners.forEach(([signal, stop]) => Deno.removeSignalListener(signal, stop));
   return {
     signal: abort.signal,
     get code() {

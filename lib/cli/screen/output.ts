@@ -21,9 +21,10 @@ export function stdoutScreen(): Screen {
   return screenOf(Deno.stdout);
 }
 
-/** What standard error is. */
-export function stderrScreen(): Screen {
-  return screenOf(Deno.stderr);
+/** What standard error is; of a quiet command no terminal, so that nothing says how far it is. */
+export function stderrScreen(isQuiet: boolean): Screen {
+  const screen = screenOf(Deno.stderr);
+  return isQuiet ? { ...screen, isTerminal: false } : screen;
 }
 
 function screenOf(stream: { isTerminal(): boolean }): Screen {

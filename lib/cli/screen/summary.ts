@@ -3,18 +3,12 @@
  *
  * @module
  */
-import { inFlags } from "../args/flags.ts";
-import type { CheckSummary, HookCheck } from "../../attribution/trust/check.ts";
+import { inFlags } from "../args/help.ts";
 import type { Prediction } from "../../attribution/run/predict.ts";
-import type { Attribution } from "../../attribution/result/result.ts";
-import type { VerifySummary } from "../../attribution/trust/verify.ts";
 import { count, percent, plain, signed } from "../../report/figures.ts";
-import { printable } from "../../table/terminal.ts";
-import type { AttributeRequest } from "../commands/attribute.ts";
-import { excludedPositions } from "../files/exports.ts";
-import { detail, entry, heading, type Page, warningEntries } from "./summary_layout.ts";
+import { type Checks, excludedPositions, trackedHooks } from "../files/exports.ts";
 import { accounts, perPosition, quickList, strongest } from "./summary_sae.ts";
-import { verifyLines } from "./summary_verification.ts";
+import { checkLines, verifyLines } from "./summary_checks.ts";
 import {
   directionWords,
   excludedWords,
@@ -26,18 +20,22 @@ import {
   promptWords,
   tokenName,
 } from "../../report/words.ts";
-import { trackedHooks } from "./tracked.ts";
+import type { AttributeRequest } from "../commands/attribute.ts";
+import type { FoundExplanations } from "../files/explanations.ts";
+import type { Screen } from "./output.ts";
+import type { Attribution } from "../../attribution/result/result.ts";
+import { printable } from "../../table/terminal.ts";
+import type { PromptRequest } from "../args/run_request.ts";
+import { detail, entry, heading, type Page, saeEntry, warningEntries } from "./summary_layout.ts";
 
 /** What is reported. */
-export interface ReportInput {
+export interface ReportInput extends Checks {
   readonly result: Attribution;
   readonly request: Pick<AttributeRequest, "metric" | "processing" | "processingFlags">;
   /** By hook, what its features stand for. */
   readonly labels: ReadonlyMap<string, ReadonlyMap<number, string>>;
   /** Names of the metric's tokens by id. */
   readonly tokenNames: ReadonlyMap<number, string>;
-  readonly check: CheckSummary | undefined;
-  readonly verify?: VerifySummary;
   readonly warnings: readonly string[];
   /** Since the program started. */
   readonly seconds: number;
@@ -79,22 +77,29 @@ export function attributionReport(input: ReportInput, page: Page): string {
 
 function head({ result, request, tokenNames }: ReportInput, page: Page): string[] {
   const { tokens, predictions, continuation, predictionsPosition: row, parts: { grads } } = result;
-  const { appended, resolvedMetric } = grads;
   const after = `after ${tokenName(tokens[row])} (position ${row})`;
-  const words = `${metricWords(result, tokenNames).name} ${placeWords(result)} = ${signed(result.metric)}`;
   const said = predictions.map(predictionWords);
   const told = continuation.map((p, i) =>
     `${predictionWords(p)}(rank ${p.rank}${i === 0 ? ", 0 is the most probable" : ""})  `
   );
   const odds = oddsWords(result, tokenNames);
   return [
-    entry("Prompt", promptWords(tokens.slice(0, tokens.length - appended)), page),
+    promptEntry(result, page),
     ...(said.length === 0 ? [] : [entry("Next token", [...said, row === tokens.length - 1 ? "" : after], page)]),
     ...(told.length === 0 ? [] : [entry("Answer", told, page)]),
-    entry("Metric", words.split(" "), page),
+    metricEntry(result, tokenNames, page),
     ...(odds === undefined ? [] : [detail(odds, page)]),
-    detail(`${resolvedMetric.formula}; ${request.metric.chosenFrom}`, page),
+    detail(`${grads.resolvedMetric.formula}; ${request.metric.chosenFrom}`, page),
   ];
+}
+
+function promptEntry({ tokens, parts: { grads: { appended } } }: Attribution, page: Page): string {
+  return entry("Prompt", promptWords(tokens.slice(0, tokens.length - appended)), page);
+}
+
+function metricEntry(result: Attribution, tokenNames: ReadonlyMap<number, string>, page: Page): string {
+  const words = `${metricWords(result, tokenNames).name} ${placeWords(result)} = ${signed(result.metric)}`;
+  return entry("Metric", words.split(" "), page);
 }
 
 function predictionWords({ id, token, probability }: Prediction): string {
@@ -109,8 +114,7 @@ function saeLine(result: Attribution, hook: string, page: Page): string {
   const last = result.predictionsPosition;
   const figures = `${reads}${also}${architecture}, ${l0[last]} of ${count(dSae, "feature")} active at ` +
     `${tokenName(result.tokens[last])}, ${count(result.rows(hook).length, "row")} over all positions`;
-  const name = [printable(source), ...(source.endsWith(hook) ? [] : ["at", printable(hook)])];
-  return `${entry("SAE", name, page)}\n${detail(figures, page)}`;
+  return `${saeEntry(source, hook, page)}\n${detail(figures, page)}`;
 }
 
 /** Without the error term the SAEs change what the model says. */
@@ -140,45 +144,6 @@ function trackedLines(result: Attribution, page: Page): string[] {
   });
 }
 
-/** A model for pictures too has hundreds of tensors that a text does not need. */
-const MOST_UNUSED = 20;
-
-function checkLines(check: CheckSummary | undefined, page: Page): string[] {
-  if (check === undefined) return [];
-  const unused = Object.entries(check.not_used).map(([source, names]) => {
-    const shown = names.slice(0, MOST_UNUSED).map(printable).join(", ");
-    return `of ${printable(source)}: ${shown}${
-      names.length > MOST_UNUSED ? ` and ${names.length - MOST_UNUSED} more` : ""
-    }`;
-  });
-  return [
-    ...check.hooks.map((hook) => entry("Check", checkWords(hook).split(" "), page)),
-    ...unused.map((words) => entry("Not used", words.split(" "), page)),
-  ];
-}
-
-function checkWords(
-  { hook, gradient_central_difference: gradient, joint_ablation: joint, patching }: HookCheck,
-): string {
-  const derivative = gradient === null
-    ? ""
-    : `size of the gradient ${plain(gradient.analytic)}, by finite differences ${plain(gradient.numeric)} ` +
-      `(${percent(gradient.relative_error)} apart); `;
-  const effect = (
-    what: string,
-    { effect, sum_of_attributions: sum }: HookCheck["joint_ablation"],
-    of: string,
-  ): string => `${what} takes ${signed(effect)} from the metric, where ${of} add up to ${signed(sum)}`;
-  if (!patching) return `${hook}: ${derivative}${effect("removing all features", joint, "their attributions")}`;
-  const { whole_hook: whole, features } = patching;
-  const all = effect("all features as in the baseline", joint, "their attributions");
-  const everything = effect("the whole hook", whole, "features, bias and error");
-  const one = features.map(({ position, feature, attribution, effect }) =>
-    `${feature} at ${position}: ${signed(effect)} (attribution ${signed(attribution)})`
-  );
-  return `${hook}: ${derivative}${all}; ${everything}; the strongest features alone: ${one.join(", ")}`;
-}
-
 /** What computed, where it is not this program alone. */
 function deviceLines({ parts: { model: { runtime } } }: Attribution, page: Page): string[] {
   const { device, account, version, reason } = runtime;
@@ -193,4 +158,45 @@ function foot({ result, seconds }: ReportInput, page: Page): string {
     (timings.total / 1000).toFixed(2)
   } s; peak memory ${memory} MB`;
   return entry("Time", words.split(" "), page);
+}
+
+/** Asks the model for what the summary says, and writes it. */
+export async function makeReport(
+  request: AttributeRequest,
+  result: Attribution,
+  found: FoundExplanations,
+  checks: Checks,
+  screen: Screen,
+): Promise<string> {
+  const tokenNames = await metricTokenNames(result);
+  const warnings = [...result.warnings, ...found.warnings];
+  const seconds = performance.now() / 1000;
+  return attributionReport(
+    { result, request, labels: found.explanations, tokenNames, ...checks, warnings, seconds },
+    screen,
+  );
+}
+
+/** The metric's tokens by id. */
+async function metricTokenNames(
+  { parts: { model, grads: { resolvedMetric } } }: Attribution,
+): Promise<Map<number, string>> {
+  const { positive = [], negative = [] } = resolvedMetric;
+  const tokens = await model.describeTokens([...positive, ...negative]);
+  return new Map(tokens.map((token) => [token.id, tokenName(token)]));
+}
+
+/** In short what was attributed, for commands that go on from there: model, prompt, metric, SAEs and method. */
+export async function explainedWords(result: Attribution, request: PromptRequest, page: Page): Promise<string> {
+  const { model, grads: { resolvedMetric } } = result.parts;
+  return [
+    heading(printable(model.description), page) + "\n",
+    promptEntry(result, page),
+    metricEntry(result, await metricTokenNames(result), page),
+    detail(`${resolvedMetric.formula}; ${request.metric.chosenFrom}`, page),
+    ...result.hooks.map((hook) => saeEntry(result.sae(hook).source, hook, page)),
+    entry("Method", methodWords(result), page),
+    ...(request.includeErrorTerm ? [] : [detail("no error term: the SAEs' reconstructions are in place", page)]),
+    ...warningEntries(result.warnings, page),
+  ].join("\n");
 }

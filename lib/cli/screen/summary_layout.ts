@@ -3,10 +3,10 @@
  *
  * @module
  */
+import { inFlags } from "../args/help.ts";
 import { styleText } from "node:util";
 import { signed } from "../../report/figures.ts";
 import { cutToWidth, displayWidth, drawBar, printable } from "../../table/terminal.ts";
-import { inFlags } from "../args/flags.ts";
 
 /** Where the text beside a key begins. */
 const INDENT = 12;
@@ -24,21 +24,17 @@ export interface BarItem {
   readonly text: string;
 }
 
-/**
- * A key with words beside it, wrapped between the words. Each word is already printable.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { entry } from "./summary_layout.ts";
- *
- * assert.equal(entry("Prompt", ["·The", "·capital"], { width: 80, color: false }), "Prompt      ·The ·capital");
- * ```
- */
+/** A key with words beside it, wrapped between the words. Each word is already printable. */
 export function entry(key: string, words: readonly string[], page: Page, style: Style = "bold"): string {
   const lines = wrap(words, page.width - INDENT);
   const start = (i: number): string => i === 0 ? paint(style, key.padEnd(INDENT), page) : " ".repeat(INDENT);
   return lines.map((line, i) => start(i) + line.trimEnd()).join("\n");
+}
+
+/** Further lines of an entry, less prominent. */
+export function detail(text: string, page: Page): string {
+  return wrap(text.split(" "), page.width - INDENT)
+    .map((line) => " ".repeat(INDENT) + paint("dim", line, page)).join("\n");
 }
 
 /** What to look at, an entry each: the library's options are said as those of the command line. */
@@ -46,10 +42,14 @@ export function warningEntries(warnings: readonly string[], page: Page): string[
   return warnings.map((text) => entry("Warning", printable(inFlags(text)).split(" "), page, "yellow"));
 }
 
-/** Further lines of an entry, less prominent. */
-export function detail(text: string, page: Page): string {
-  return wrap(text.split(" "), page.width - INDENT)
-    .map((line) => " ".repeat(INDENT) + paint("dim", line, page)).join("\n");
+/** An SAE by its source, and by its hook where that does not say it. */
+export function saeEntry(source: string, hook: string, page: Page): string {
+  return entry("SAE", [printable(source), ...(source.endsWith(hook) ? [] : ["at", printable(hook)])], page);
+}
+
+/** A heading with entries below it, before a table. */
+export function titled(title: string, lines: readonly string[], page: Page): string {
+  return `${heading(printable(title), page)}\n\n${lines.join("\n")}\n\n`;
 }
 
 /** A heading above a list. */
@@ -71,6 +71,16 @@ export function bars(items: readonly BarItem[], page: Page): string {
     const drawn = paint(value < 0 ? "red" : "cyan", bar, page);
     return `${start}${drawn}  ${cutToWidth(text, room)}`.trimEnd();
   }).join("\n");
+}
+
+/** The same with what each one stands for, where that is known, in a column of its own. */
+export function labelledBars(items: readonly (BarItem & { readonly label?: string })[], page: Page): string {
+  const width = Math.max(...items.map(({ text }) => displayWidth(text)));
+  const texts = items.map(({ value, text, label }) => {
+    const gap = " ".repeat(width - displayWidth(text) + 2);
+    return { value, text: label === undefined ? text : text + gap + printable(label) };
+  });
+  return bars(texts, page);
 }
 
 type Style = "bold" | "dim" | "red" | "cyan" | "yellow";

@@ -8,10 +8,9 @@ import type { Attribution } from "../../attribution/result/result.ts";
 import type { AttributionRow, DirectEffect, SaeAttribution } from "../../attribution/result/sae_attribution.ts";
 import type { Integration } from "../../attribution/methods/integrated_gradients.ts";
 import type { Sae } from "../../sae/sae.ts";
-import { displayWidth, printable } from "../../table/terminal.ts";
 import { signed } from "../../report/figures.ts";
 import { addsUpWords, errorWords, fitWords, methodTitle, tokenName } from "../../report/words.ts";
-import { bars, detail, entry, heading, type Page } from "./summary_layout.ts";
+import { bars, detail, entry, heading, labelledBars, type Page } from "./summary_layout.ts";
 
 /** The strongest features that are shown. */
 const STRONGEST = { positive: 5, negative: 3 };
@@ -29,15 +28,13 @@ export function strongest(
 ): string {
   const shown = strongestRows(rows);
   if (shown.length === 0) return heading(`${title}: no feature is active`, page);
-  const places = shown.map(({ feature, position }) => `feature ${feature} at ${placeName(result, position)}`);
-  const width = Math.max(...places.map(displayWidth));
-  const items = shown.map(({ attribution, feature }, i) => {
-    const label = labels?.get(feature);
-    const gap = " ".repeat(width - displayWidth(places[i]) + 2);
-    return { value: attribution, text: label === undefined ? places[i] : places[i] + gap + printable(label) };
-  });
+  const items = shown.map(({ attribution, feature, position }) => ({
+    value: attribution,
+    text: `feature ${feature} at ${placeName(result, position)}`,
+    label: labels?.get(feature),
+  }));
   const what = methodTitle(result.parts.method, result.parts.baseline !== undefined);
-  return `${heading(`${title}: ${what}`, page)}\n${bars(items, page)}`;
+  return `${heading(`${title}: ${what}`, page)}\n${labelledBars(items, page)}`;
 }
 
 function strongestRows(rows: readonly AttributionRow[]): AttributionRow[] {

@@ -5,16 +5,20 @@
  */
 import { type TableFormat, tableWriter } from "../../table/formats.ts";
 import type { Table } from "../../table/table.ts";
-import type { Destination } from "../args/format.ts";
-import { printData, type Screen } from "./output.ts";
+import type { Destination } from "../args/options.ts";
+import { printData, type Screen, stdoutScreen } from "./output.ts";
 
 /** Writes a table. On a screen, `bar` is the column that is drawn too. */
-export async function writeTable(table: Table, to: Destination, screen: Screen, bar: string): Promise<void> {
+export async function writeTable(table: Table, to: Destination, bar?: string): Promise<void> {
   const encode = await encoderFor(to.format);
-  const chunks = encode(table, to.file === undefined ? screen : undefined, bar);
-  if (to.file === undefined) return await printData(chunks);
+  await writeChunks(encode(table, to.file === undefined ? stdoutScreen() : undefined, bar), to.file);
+}
+
+/** Writes to a file, whole or not at all; undefined: to standard output. */
+export async function writeChunks(chunks: Iterable<string | Uint8Array>, file: string | undefined): Promise<void> {
+  if (file === undefined) return await printData(chunks);
   const { writeFileAtomic } = await import("../../table/write_file.ts");
-  await writeFileAtomic(to.file, chunks);
+  await writeFileAtomic(file, chunks);
 }
 
 /** Begins to import what writes a format, while something else is waited for. */
@@ -23,13 +27,13 @@ export function importWriter(format: TableFormat): void {
 }
 
 /** A table in chunks; the screen is that which it goes to, if it goes to one. */
-type Encode = (table: Table, screen: Screen | undefined, bar: string) => Iterable<string | Uint8Array>;
+type Encode = (table: Table, screen: Screen | undefined, bar: string | undefined) => Iterable<string | Uint8Array>;
 
 async function encoderFor(format: TableFormat): Promise<Encode> {
   if (format !== "table") return await tableWriter(format);
   const { toText } = await import("../../table/text.ts");
   return (table, screen, bar) => {
     const onScreen = screen?.isTerminal ? { width: screen.width, color: screen.color } : {};
-    return [toText(table, { ...onScreen, bar: table.columns.includes(bar) ? bar : undefined })];
+    return [toText(table, { ...onScreen, bar: table.columns.find((name) => name === bar) })];
   };
 }

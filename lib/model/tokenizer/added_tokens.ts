@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { isRecord } from "../../weights/json/json.ts";
 import { quote } from "../../quote.ts";
 import { Budget } from "./regex/budget.ts";
 import { characterSet, RUST_WORD, WHITE_SPACE } from "./regex/character_set.ts";
-import { isObject, refused } from "./part.ts";
+import { refused } from "./part.ts";
 import { type Piece, slicePiece } from "./piece.ts";
 import { Trie } from "./vocabulary/trie.ts";
 import { MAX_TOKEN_ID, type Vocabulary } from "./vocabulary/vocabulary.ts";
@@ -36,7 +37,7 @@ export interface TokenPiece {
 
 /** Reads one. */
 export function readAddedToken(value: unknown, file: string, id?: unknown): AddedToken {
-  if (!isObject(value) || typeof value.content !== "string") throw refused("an added token has no content", file);
+  if (!isRecord(value) || typeof value.content !== "string") throw refused("an added token has no content", file);
   const { content } = value;
   const flag = (key: string, absent: boolean): boolean => {
     const found = value[key] ?? absent;

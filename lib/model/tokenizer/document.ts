@@ -4,9 +4,8 @@
  * @module
  */
 import { quote } from "../../quote.ts";
-import { parseJson } from "../../weights/json/json.ts";
+import { isRecord, parseJson } from "../../weights/json/json.ts";
 import { Irregular, JsonScanner } from "./vocabulary/json_scanner.ts";
-import { isObject } from "./part.ts";
 import { ScoredVocabulary } from "./vocabulary/scored_vocabulary.ts";
 import { Merges, TextVocabulary } from "./vocabulary/vocabulary.ts";
 
@@ -66,7 +65,7 @@ function scanEntries(scanner: JsonScanner, scanValue: (key: string) => object | 
 /** A JSON object of a small file. */
 export function parseObject(text: string, file: string): Record<string, unknown> {
   const value = parse(text, file);
-  if (!isObject(value)) throw malformed(file, "it is not a JSON object");
+  if (!isRecord(value)) throw malformed(file, "it is not a JSON object");
   return value;
 }
 

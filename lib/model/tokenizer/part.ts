@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isRecord } from "../../weights/json/json.ts";
 import { excerpt, quote } from "../../quote.ts";
 import { type Finder, textFinder } from "./piece.ts";
 import { Regex } from "./regex/regex.ts";
@@ -15,11 +16,6 @@ const MAX_DEPTH = 8;
 /** What cannot be used: an error in one line. */
 export function refused(what: string, file = "tokenizer.json"): SyntaxError {
   return new SyntaxError(`Cannot use ${file}: ${what}: without tokenizer.json, a model takes token ids`);
-}
-
-/** A JSON object. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A part, such as `{ "type": "Digits", "individual_digits": true }`. Say `done` when all settings were asked for. */
@@ -34,7 +30,7 @@ export class Part {
   /** From what stands at a place of the file. */
   constructor(value: unknown, place: string, depth = 0) {
     if (depth > MAX_DEPTH) throw refused(`its ${place} is nested more than ${MAX_DEPTH} deep`);
-    if (!isObject(value)) throw refused(`its ${place} is ${quote(value)} where a part is due`);
+    if (!isRecord(value)) throw refused(`its ${place} is ${quote(value)} where a part is due`);
     if (typeof value.type !== "string") throw refused(`its ${place} has no type`);
     this.type = value.type;
     this.#settings = value;
@@ -107,7 +103,7 @@ export class Part {
   /** `{ "String": … }` or `{ "Regex": … }`. */
   pattern(key: string): { readonly text: string; readonly isRegex: boolean } {
     const value = this.value(key);
-    const [[kind, text] = [], ...more] = isObject(value) ? Object.entries(value) : [];
+    const [[kind, text] = [], ...more] = isRecord(value) ? Object.entries(value) : [];
     if (more.length > 0 || (kind !== "String" && kind !== "Regex") || typeof text !== "string") {
       throw this.#wrong(key, '{"String": …} or {"Regex": …}');
     }

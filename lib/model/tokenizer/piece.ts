@@ -72,7 +72,6 @@ export const SPLIT_BEHAVIORS = [
   "Contiguous",
 ] as const;
 
-/** One of them. */
 export type SplitBehavior = typeof SPLIT_BEHAVIORS[number];
 
 interface Stretch {

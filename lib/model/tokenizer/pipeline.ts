@@ -4,14 +4,15 @@
  *
  * @module
  */
+import { isRecord } from "../../weights/json/json.ts";
 import { quote } from "../../quote.ts";
 import { type AddedToken, AddedTokens, readAddedToken } from "./added_tokens.ts";
 import { createBpe, type WordModel } from "./models/bpe.ts";
 import { createDecoder, type Decoder } from "./decoders.ts";
 import { malformed, readDocument, type TokenizerDocument } from "./document.ts";
 import { createNormalizer } from "./normalizers.ts";
-import { mergedConfig, type OtherFiles, otherTokens } from "./other_tokens.ts";
-import { isObject, Part, refused } from "./part.ts";
+import { mergedConfig, type OtherFiles, otherTokens } from "./tokenizer_files.ts";
+import { Part, refused } from "./part.ts";
 import { type Piece, wholePiece } from "./piece.ts";
 import { createPreTokenizer, type PreTokenizer } from "./pre_tokenizers.ts";
 import { ScoredVocabulary } from "./vocabulary/scored_vocabulary.ts";
@@ -129,7 +130,7 @@ function checkPostProcessor(value: unknown): void {
 }
 
 function readModel({ parts, vocabulary, merges }: TokenizerDocument): [Vocabulary, WordModel] {
-  if (!isObject(parts.model)) throw malformed("tokenizer.json", "it has no model");
+  if (!isRecord(parts.model)) throw malformed("tokenizer.json", "it has no model");
   if (!vocabulary) throw malformed("tokenizer.json", "its model has no vocabulary");
   const part = new Part({ type: typeOf(parts.model, vocabulary, merges), ...parts.model }, "model");
   part.ignore("vocab", "merges");
@@ -165,7 +166,7 @@ function modelOf(part: Part, vocabulary: TextVocabulary | ScoredVocabulary, merg
 function readAdded(value: unknown): AddedToken[] {
   if (!Array.isArray(value)) throw malformed("tokenizer.json", "added_tokens is not a list");
   return value.map((token) => {
-    if (!isObject(token) || typeof token.content !== "string") {
+    if (!isRecord(token) || typeof token.content !== "string") {
       throw malformed("tokenizer.json", "an entry of added_tokens has no content");
     }
     return readAddedToken(token, "tokenizer.json", token.id ?? "none");

@@ -23,17 +23,7 @@ const byteOfCharacter: ReadonlyMap<string, number> = new Map(
 
 const characterOfByte: readonly string[] = [...byteOfCharacter].sort(([, a], [, b]) => a - b).map(([one]) => one);
 
-/**
- * The UTF-8 bytes of a text as GPT-2's alphabet writes them.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { byteLevel } from "./token_bytes.ts";
- *
- * assert.equal(byteLevel(" é"), "ĠÃ©");
- * ```
- */
+/** The UTF-8 bytes of a text as GPT-2's alphabet writes them. */
 export function byteLevel(text: string): string {
   let made = "";
   for (let at = 0; at < text.length; at++) {
@@ -56,17 +46,7 @@ function utf8(code: number): number[] {
 /** How a vocabulary writes bytes: as characters of GPT-2's alphabet, or `<0xE2>` where it has no better token. */
 export type ByteNotation = "byte-level" | "byte-fallback";
 
-/**
- * How the vocabulary of a `tokenizer.json` writes bytes, from its decoder; undefined where it has none.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { byteNotation } from "./token_bytes.ts";
- *
- * assert.equal(byteNotation({ type: "Sequence", decoders: [{ type: "ByteFallback" }] }), "byte-fallback");
- * ```
- */
+/** How the vocabulary of a `tokenizer.json` writes bytes, from its decoder; undefined where it has none. */
 export function byteNotation(decoder: unknown): ByteNotation | undefined {
   if (typeof decoder !== "object" || decoder === null) return undefined;
   const { type, decoders } = decoder as { type?: unknown; decoders?: unknown };
@@ -76,18 +56,7 @@ export function byteNotation(decoder: unknown): ByteNotation | undefined {
   return decoders.map(byteNotation).find((notation) => notation !== undefined);
 }
 
-/**
- * The bytes of a token as the vocabulary spells it; undefined where the spelling is no bytes.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { tokenBytes } from "./token_bytes.ts";
- *
- * assert.deepEqual(tokenBytes("Ġâ", "byte-level"), new Uint8Array([0x20, 0xe2]));
- * assert.deepEqual(tokenBytes("<0xE2>", "byte-fallback"), new Uint8Array([0xe2]));
- * ```
- */
+/** The bytes of a token as the vocabulary spells it; undefined where the spelling is no bytes. */
 export function tokenBytes(spelling: string, notation: ByteNotation): Uint8Array | undefined {
   if (notation === "byte-fallback") {
     const hex = /^<0x([0-9A-Fa-f]{2})>$/.exec(spelling)?.[1];
@@ -97,18 +66,7 @@ export function tokenBytes(spelling: string, notation: ByteNotation): Uint8Array
   return bytes.includes(undefined) ? undefined : Uint8Array.from(bytes as number[]);
 }
 
-/**
- * Bytes as text, whole characters as they are and every other byte as `\xE2`; undefined where all is whole.
- *
- * @example The first two of the three bytes of €, after a space
- * ```ts
- * import assert from "node:assert/strict";
- * import { escapeParts } from "./token_bytes.ts";
- *
- * assert.equal(escapeParts(new Uint8Array([0x20, 0xe2, 0x82])), " \\xE2\\x82");
- * assert.equal(escapeParts(new Uint8Array([0x20, 0xe2, 0x82, 0xac])), undefined);
- * ```
- */
+/** Bytes as text, whole characters as they are and every other byte as `\xE2`; undefined where all is whole. */
 export function escapeParts(bytes: Uint8Array): string | undefined {
   let text = "";
   let isWhole = true;

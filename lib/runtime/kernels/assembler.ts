@@ -272,23 +272,6 @@ export interface MemoryLimits {
  * A module of functions without results that work in a memory, which is imported as `memory` of module `env`.
  *
  * @param exports the functions by name; what they call comes along
- *
- * @example
- * ```ts
- * import { encodeModule, f32, FunctionBuilder } from "./assembler.ts";
- *
- * const f = new FunctionBuilder(1);
- * const [address] = f.parameters;
- * f.body(f32.store(address.get, f32.add(f32.load(address.get), f32.load(address.get))));
- * const limits = { initial: 1, maximum: 1, shared: true };
- * const memory = new WebAssembly.Memory(limits);
- * const module = new WebAssembly.Module(encodeModule({ double: f }, limits));
- * const { double } = new WebAssembly.Instance(module, { env: { memory } }).exports as { double(x: number): void };
- * const numbers = new Float32Array(memory.buffer);
- * numbers[1] = 21;
- * double(4);
- * console.assert(numbers[1] === 42);
- * ```
  */
 export function encodeModule(
   exports: Readonly<Record<string, FunctionBuilder>>,

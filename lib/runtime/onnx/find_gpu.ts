@@ -46,13 +46,6 @@ export interface GpuSurroundings {
  *
  * On Linux an adapter is asked for only if there are a device and a driver that is not software, in a process of its own,
  * and the answer is kept in the program's cache until a driver's file changes.
- *
- * @example
- * ```ts
- * import { findGpu } from "./find_gpu.ts";
- *
- * console.assert(await findGpu({ os: "linux", root: "/nowhere" }) === undefined);
- * ```
  */
 export async function findGpu(surroundings: GpuSurroundings = {}): Promise<string | undefined> {
   const { os = OS, probe = probeInChild, cacheFile = join(ownCache(), "gpu.json") } = surroundings;

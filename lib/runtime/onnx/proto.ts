@@ -86,17 +86,14 @@ export type DimensionProto = { readonly dimValue: number } | { readonly dimParam
 
 /** Types of tensors' elements. */
 export const DataType = { FLOAT: 1, INT64: 7, BOOL: 9, DOUBLE: 11 } as const;
-/** One of them. */
 export type DataType = typeof DataType[keyof typeof DataType];
 
 /** Types of attributes. */
 export const AttributeType = { INT: 2, STRING: 3, TENSOR: 4, INTS: 7 } as const;
-/** One of them. */
 export type AttributeType = typeof AttributeType[keyof typeof AttributeType];
 
 /** Where a tensor's data lies, if not in the tensor. */
 export const DataLocation = { EXTERNAL: 1 } as const;
-/** One of them. */
 export type DataLocation = typeof DataLocation[keyof typeof DataLocation];
 
 /** How a value is written. */
@@ -162,17 +159,7 @@ const MODEL = {
   opsetImport: [8, OPERATOR_SET],
 } satisfies FieldsOf<ModelProto>;
 
-/**
- * A model's bytes.
- *
- * @example
- * ```ts
- * import { encodeModel } from "./proto.ts";
- *
- * const graph = { node: [], name: "empty", initializer: [], input: [], output: [] };
- * console.assert(encodeModel({ irVersion: 9, producerName: "", graph, opsetImport: [] }).length > 0);
- * ```
- */
+/** A model's bytes. */
 export function encodeModel(model: ModelProto): Uint8Array<ArrayBuffer> {
   const writer = new BinaryWriter();
   writeMessage(writer, MODEL, { ...model });

@@ -36,13 +36,6 @@ let started: Promise<void> | undefined;
  * the better. The first call of a process decides about threads.
  *
  * @param threads default: the processor's cores, at most 4
- *
- * @example
- * ```ts
- * import { startOnnx } from "./web.ts";
- *
- * await startOnnx(1);
- * ```
  */
 export function startOnnx(threads: number = defaultThreads()): Promise<void> {
   return started ??= start(threads);

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
-import { parseRequest } from "../../../lib/cli/commands/pull.ts";
-import { describeProgress, formatBytes, withDownloadProgress } from "../../../lib/cli/screen/pull_progress.ts";
-import { findOnHub } from "../../../lib/cli/files/pull_names.ts";
+import { findOnHub, parseRequest } from "../../../lib/cli/commands/pull.ts";
+import {
+  describeBatch,
+  describeProgress,
+  formatBytes,
+  withDownloadProgress,
+} from "../../../lib/cli/screen/progress.ts";
 import { chooseFiles } from "../../../lib/weights/hub/choose_files.ts";
 import { COMMIT, type FakeFile, type FakeHub, makeBytes, textFile, tree, withHub } from "../../weights/hub/fake_hub.ts";
 import type { Outcome } from "../run_cli.ts";
@@ -132,6 +136,8 @@ Deno.test("progress in words, and none where there is no terminal", async () => 
     secondsLeft: undefined,
   };
   assert.equal(describeProgress(early), "0 B: a\\x1b[2J");
+  const far = { done: 300, before: 100, failed: 1, total: 1000, seconds: 20 };
+  assert.equal(describeBatch(far), "300 of 1000 prompts, 10 a second, 1 min 10 s left, 1 failed");
   assert.deepEqual([0, 999, 1000, 9949, 999_600, 1.5e13].map(formatBytes), [
     "0 B",
     "999 B",
