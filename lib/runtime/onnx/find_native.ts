@@ -78,8 +78,22 @@ function faultOf(modules: string, directory: string, version: string): string | 
   if (release(version) !== release(NATIVE_VERSION)) {
     return `is version ${version.slice(0, 40)}, and ${release(NATIVE_VERSION)} is what the numbers are tested with`;
   }
-  const open = [modules, directory, `${directory}/package.json`].find((path) => !isOnlyOwners(path));
+  const open = isOnlyOwners(modules) ? firstOpen(directory) : modules;
   return open === undefined ? undefined : `can be changed by others (${open})`;
+}
+
+/** The package has some forty files; what has far more is none that npm put there. */
+const MOST_FILES = 2000;
+
+/** The first thing in a directory, itself included, that others can change. */
+function firstOpen(directory: string): string | undefined {
+  const paths = [directory];
+  for (let i = 0; i < paths.length; i++) {
+    if (i === MOST_FILES || !isOnlyOwners(paths[i])) return paths[i];
+    if (fileSystem.statSync(paths[i]).isDirectory) {
+      paths.push(...[...fileSystem.readDirSync(paths[i])].map(({ name }) => `${paths[i]}/${name}`));
+    }
+  }
 }
 
 function isOnlyOwners(path: string): boolean {

@@ -10,15 +10,11 @@ import type { Runtime, RuntimeOptions } from "../runtime.ts";
 
 const MAX_DEFAULT_THREADS = 8;
 
-/** The module. */
-export interface NativeOrt extends Ort {
-  readonly env: { readonly versions: { readonly node?: string } };
-}
-
 /** The module, and where it is. */
 interface Loaded {
-  readonly ort: NativeOrt;
+  readonly ort: Ort;
   readonly directory: string;
+  readonly version: string;
 }
 
 let loaded: Loaded | undefined;
@@ -30,14 +26,16 @@ let loaded: Loaded | undefined;
  */
 export function loadNative(places: NativePlaces): Loaded {
   if (loaded) return loaded;
-  const { directory, refused } = findNative(places);
-  if (directory === undefined) {
+  const { directory, version, refused } = findNative(places);
+  if (directory === undefined || version === undefined) {
     const why = refused ?? "onnxruntime-node, which is not installed here";
     const needs = refused === undefined ? `needs ${why}` : `does not take what is installed: ${why}`;
     throw new Error(`Device "native" ${needs}: npm install onnxruntime-node@${NATIVE_VERSION}`);
   }
   try {
-    return loaded = { directory, ort: createRequire(`${directory}/package.json`)(directory) as NativeOrt };
+    const ort = createRequire(`${directory}/package.json`)(directory) as Ort;
+    if (typeof ort.InferenceSession?.create !== "function") throw new TypeError("it has no InferenceSession");
+    return loaded = { directory, ort, version };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(
@@ -52,10 +50,10 @@ export function loadNative(places: NativePlaces): Loaded {
  * @throws {Error} if onnxruntime-node is not installed or cannot be loaded
  */
 export function createNativeRuntime({ device, threads, dtype }: RuntimeOptions): Runtime {
-  const { ort, directory } = loadNative({ workingDirectory: device === "native" });
+  const { ort, directory, version } = loadNative({ workingDirectory: device === "native" });
   return createOrtRuntime({
     device: "native",
-    version: ["onnxruntime-node", ort.env.versions.node!],
+    version: ["onnxruntime-node", version],
     account: () => directory,
     sessionOptions: {
       executionProviders: ["cpu"],

@@ -48,7 +48,7 @@ Deno.test({
   name: "what others can change is refused: the package, its file, the directory above it, another owner's",
   ignore: Deno.build.os === "windows",
   async fn() {
-    for (const path of ["", "onnxruntime-node", "onnxruntime-node/package.json"]) {
+    for (const path of ["", "onnxruntime-node", "onnxruntime-node/package.json", "onnxruntime-node/index.js"]) {
       await using there = await installed();
       await Deno.chmod(join(there.modules, path), 0o777);
       assert.match(findNative({ nodePath: there.modules }).refused!, /can be changed by others \(/);
