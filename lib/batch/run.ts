@@ -21,7 +21,7 @@ export interface PreparedRun {
 }
 
 /** What {@linkcode prepareRun} goes by. */
-export interface RunRequest {
+export interface RunStart {
   /** What is asked for. */
   readonly settings: BatchSettings;
   /** What was opened for it. */
@@ -43,14 +43,14 @@ export interface RunRequest {
  * @param claim of the store's directory
  * @throws {RangeError} if there are no prompts, or the store has a run with other settings, files or prompts
  */
-export async function prepareRun(store: Store, claim: Claim, request: RunRequest): Promise<PreparedRun> {
+export async function prepareRun(store: Store, claim: Claim, request: RunStart): Promise<PreparedRun> {
   const before = await readManifest(store);
   return before === undefined ? await beginRun(store, request) : await resumeRun(store, claim, before, request);
 }
 
 async function beginRun(
   store: Store,
-  { settings, identity, inputName: input, records, signal }: RunRequest,
+  { settings, identity, inputName: input, records, signal }: RunStart,
 ): Promise<PreparedRun> {
   await refuseResults(store, settings);
   await clearInputs(store); // of a run that was killed before it had begun
@@ -92,7 +92,7 @@ async function resumeRun(
   store: Store,
   { isAlone }: Claim,
   before: Manifest,
-  { settings, identity, inputName: input, records, share, signal }: RunRequest,
+  { settings, identity, inputName: input, records, share, signal }: RunStart,
 ): Promise<PreparedRun> {
   const { schema_version: _, input: planned, ...rest } = before;
   refuseOther(store, rest, { settings, ...identity });

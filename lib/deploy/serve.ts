@@ -4,18 +4,18 @@
  * @module
  */
 import { toCsv } from "../table/csv.ts";
+import { MEDIA_TYPES } from "../table/formats.ts";
 import type { Results, ScheduledRun } from "./results.ts";
 import { errorBody } from "../web/api_error.ts";
 import { checkRequest } from "../web/guard.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
-const CSV_TYPE = "text/csv; charset=utf-8";
 
 /** By path: what is answered with the latest run. */
 const PAGES: Readonly<Record<string, (run: ScheduledRun) => { type: string; body: string }>> = {
   "/": ({ rows, columns: _, ...rest }) => json({ ...rest, rows: rows.length }),
   "/latest.json": json,
-  "/latest.csv": ({ columns, rows }) => ({ type: CSV_TYPE, body: toCsv({ columns, rows }) }),
+  "/latest.csv": ({ columns, rows }) => ({ type: MEDIA_TYPES.csv, body: toCsv({ columns, rows }) }),
   "/drift.json": ({ drift }) => json(drift),
 };
 

@@ -7,7 +7,7 @@ import { BUNDLED } from "../bundled.ts";
 import { loadModel, type Model } from "../model/model.ts";
 import { NotFound } from "../platform/errors.ts";
 import { fileSystem } from "../platform/files.ts";
-import { loadSaes } from "../sae/load.ts";
+import { loadSaes, type LoadSaeSettings } from "../sae/load.ts";
 import type { Sae } from "../sae/sae.ts";
 import { shownName } from "../weights/files/places.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
@@ -61,29 +61,53 @@ export async function open(
   await using stack = new AsyncDisposableStack();
   const opening = loadModel(name, { device, threads, weights, memoryLimit, revision, tokens, onProgress });
   const model = stack.use(await withNames(name, Object.keys(BUNDLED), opening));
+  const saeWeights = manyPrompts && choice === "resident" ? "resident" : "streamed";
+  const groups: OpenedSaes[] = [];
+  for (const one of asked) {
+    const group = openSaes(one, model.architecture.config.nLayers, { weights: saeWeights, onProgress });
+    groups.push(stack.use(await group));
+  }
+  const opened = stack.move();
+  return {
+    model,
+    saes: groups.flatMap(({ saes }) => saes),
+    requests: groups.flatMap(({ requests }) => requests),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+/** What one request for an SAE opens: several where it is a cross-layer transcoder, or means every layer. */
+export type OpenedSaes = Omit<Opened, "model">;
+
+/**
+ * Opens what a request for an SAE means in a model of so many layers; nothing stays open if one of them fails.
+ *
+ * @throws {NotFound} if there is nothing of that name
+ */
+export async function openSaes(
+  asked: SaeRequest,
+  nLayers: number,
+  options: Pick<LoadSaeSettings, "weights" | "isPublic" | "onProgress"> = {},
+): Promise<OpenedSaes> {
+  await using stack = new AsyncDisposableStack();
   const saes: Sae[] = [];
   const requests: SaeRequest[] = [];
-  const saeWeights = manyPrompts && choice === "resident" ? "resident" : "streamed";
-  for (const one of asked.flatMap((sae) => everyLayer(sae, model.architecture.config.nLayers))) {
-    const loaded = await openSaes(one, saeWeights);
+  const bundled = Object.values(BUNDLED).flatMap(({ saes }) => Object.keys(saes));
+  for (const one of everyLayer(asked, nLayers)) {
+    const { source, hook, hookIn, normScalingFactor } = one;
+    const loading = loadSaes(source, { hook, hookIn, normScalingFactor, ...options });
+    // A public name has nothing to do with the files here.
+    const loaded = await (options.isPublic ? loading : withNames(source, bundled, loading));
     saes.push(...loaded.map((sae) => stack.use(sae)));
     requests.push(...loaded.map(() => one));
     if (loaded.length > 1 && one.explanations !== undefined) {
       throw new RangeError(
-        `${shownName(one.source)} is a cross-layer transcoder: \`explanations\` cannot say which layer it is about`,
+        `${shownName(source)} is a cross-layer transcoder: \`explanations\` cannot say which layer it is about`,
       );
     }
   }
   const opened = stack.move();
-  return { model, saes, requests, [Symbol.asyncDispose]: () => opened.disposeAsync() };
-}
-
-function openSaes(
-  { source, hook, hookIn, normScalingFactor }: SaeRequest,
-  weights: "streamed" | "resident",
-): Promise<Sae[]> {
-  const bundled = Object.values(BUNDLED).flatMap(({ saes }) => Object.keys(saes));
-  return withNames(source, bundled, loadSaes(source, { hook, hookIn, normScalingFactor, weights }));
+  return { saes, requests, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 /** What is neither there nor a URL may be a misspelt name: the error then lists the bundled ones. */

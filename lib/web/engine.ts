@@ -12,8 +12,8 @@ import { loadModel, type Model } from "../model/model.ts";
 import { reportData } from "../report/data.ts";
 import { attributeRequest, requestedTable } from "../request/attribute.ts";
 import { inChat } from "../request/chat.ts";
-import { everyLayer, type SaeRequest } from "../request/saes.ts";
-import { loadSaes } from "../sae/load.ts";
+import { type OpenedSaes, openSaes } from "../request/open.ts";
+import type { SaeRequest } from "../request/saes.ts";
 import type { Sae } from "../sae/sae.ts";
 import { textFormat } from "../table/formats.ts";
 import { textChunks } from "../table/text_format.ts";
@@ -27,11 +27,6 @@ import { RecentlyUsed } from "./opened.ts";
 const OPEN_MODELS = 2;
 const OPEN_SAES = 8;
 
-/** What one request for an SAE opens: several where it is a cross-layer transcoder, or means every layer. */
-interface SaeGroup extends AsyncDisposable {
-  readonly saes: readonly Sae[];
-}
-
 /** Hears what a job tells before it is done. */
 type Tell = (event: JobEvent) => void;
 
@@ -39,7 +34,7 @@ type Tell = (event: JobEvent) => void;
 export class Engine implements AsyncDisposable {
   readonly #options: WorkerOptions;
   readonly #models = new RecentlyUsed<Model>(OPEN_MODELS);
-  readonly #saes = new RecentlyUsed<SaeGroup>(OPEN_SAES);
+  readonly #saes = new RecentlyUsed<OpenedSaes>(OPEN_SAES);
 
   #goOn: () => void = () => {};
 
@@ -129,18 +124,11 @@ export class Engine implements AsyncDisposable {
     });
   }
 
-  #openSaes(asked: SaeRequest, model: Model, tell: Tell): Promise<SaeGroup> {
+  #openSaes(asked: SaeRequest, model: Model, tell: Tell): Promise<OpenedSaes> {
     const { nLayers } = model.architecture.config;
-    return this.#saes.use(JSON.stringify([asked, nLayers]), async () => {
-      await using stack = new AsyncDisposableStack();
-      const saes: Sae[] = [];
+    return this.#saes.use(JSON.stringify([asked, nLayers]), () => {
       const { place, isPublic, onProgress } = this.#announce(asked.source, tell);
-      for (const { source, hook, hookIn, normScalingFactor } of everyLayer({ ...asked, source: place }, nLayers)) {
-        const found = await loadSaes(source, { hook, hookIn, normScalingFactor, isPublic, onProgress });
-        for (const sae of found) saes.push(stack.use(sae));
-      }
-      const opened = stack.move();
-      return { saes, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+      return openSaes({ ...asked, source: place }, nLayers, { isPublic, onProgress });
     });
   }
 
