@@ -13,6 +13,8 @@ import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { baselineInChat } from "../../request/attribute.ts";
 import { inChat } from "../../request/chat.ts";
+import { METRIC_FIELDS, REQUEST_FIELDS } from "../../request/fields.ts";
+import { inWords, sayColumn, sayFlag } from "../../request/request_error.ts";
 import { metricOf } from "../metric.ts";
 import type { InputRecord, PromptRecord } from "../input/record.ts";
 import type { BatchSettings } from "../settings.ts";
@@ -97,11 +99,11 @@ async function* attributeBatch(
   }
 }
 
-/** @throws {Error} what is no fault of the prompt */
+/** Names a record's fields as columns and the run's options as flags. @throws {Error} what is not the prompt's fault */
 function messageOf(error: unknown): string {
   const isPrompts = error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError;
   if (!isPrompts) throw error;
-  return error.message;
+  return inWords(inWords(error.message, METRIC_FIELDS, sayColumn), REQUEST_FIELDS, sayFlag);
 }
 
 /** The options of every prompt of a run. */
