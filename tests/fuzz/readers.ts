@@ -296,7 +296,13 @@ export const READERS: readonly Reader[] = [
         positions: ["1:-1", 3],
         columns: ["position", "feature"],
       }),
-      json("attribute.json", { token_ids: [1], token_weight: [" a=1"], id_weight: "3=-2", metric_position: [-2, -1] }),
+      json("attribute.json", {
+        token_ids: [1],
+        saes: ["a"],
+        token_weight: [" a=1"],
+        id_weight: "3=-2",
+        metric_position: [-2, -1],
+      }),
     ],
     // deno-lint-ignore require-await
     async read(files) {

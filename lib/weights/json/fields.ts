@@ -118,7 +118,7 @@ export class Fields {
     if (other === undefined) return;
     const meant = meantName(other, this.#known);
     const advice = meant === undefined
-      ? `there are ${[...this.#known].join(", ")}`
+      ? `there are ${shownNames([...this.#known])}`
       : `the nearest is "${this.#path}${meant}"`;
     throw this.#fail(`Unknown field ${quote(this.#path + other)}: ${advice}`);
   }
@@ -132,4 +132,12 @@ export class Fields {
   wrong(name: string, value: unknown, what: string): Error {
     return this.#fail(`"${this.#path}${name}" is ${quote(value)}: give ${what}`);
   }
+}
+
+/** Of many names a message has the first. */
+const MOST_NAMES = 12;
+
+function shownNames(names: readonly string[]): string {
+  const left = names.length - MOST_NAMES;
+  return names.slice(0, MOST_NAMES).join(", ") + (left > 0 ? ` and ${left} more` : "");
 }
