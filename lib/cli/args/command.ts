@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { RequestError } from "../../request/request_error.ts";
-import { helpText, inFlags } from "./help.ts";
+import { inWords, RequestError, sayFlag } from "../../request/request_error.ts";
+import { REQUEST_FIELDS } from "../../request/fields.ts";
+import type { Field } from "../../request/field.ts";
+import { helpText } from "./help.ts";
 import { type CommandSpec, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
 import { printData, stdoutScreen } from "../screen/output.ts";
 import { checkOutputs } from "./outputs.ts";
@@ -116,4 +118,14 @@ export function startEarly({ device, threads, prompt }: StartRequest): number | 
 
 function isShort(prompt: PromptSource): boolean {
   return prompt !== STDIN && expectedTokens(prompt) <= SHORT_PROMPT_TOKENS;
+}
+
+/**
+ * A message of the library with its options as flags: "leave it out (`includeErrorTerm: false`)" as "leave it out
+ * (--no-error-term)".
+ *
+ * @param options further ones, of one command
+ */
+export function inFlags(message: string, options: Readonly<Record<string, Field>> = {}): string {
+  return inWords(message, { ...REQUEST_FIELDS, ...options }, sayFlag);
 }

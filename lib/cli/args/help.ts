@@ -1,11 +1,10 @@
 /**
- * What is said in the words of the command line: a command's help page, and the library's messages.
+ * A command's help page.
  *
  * @module
  */
 import { type Field, flagOf } from "../../request/field.ts";
 import type { CommandSpec } from "./args.ts";
-import { REQUEST_FIELDS } from "../../request/fields.ts";
 import { inWords, sayFlag } from "../../request/request_error.ts";
 
 /** Where descriptions begin; a longer entry puts its description on the next line. */
@@ -63,14 +62,4 @@ function wrap(text: string, width: number): string[] {
     else lines.push(word);
   }
   return lines;
-}
-
-/**
- * A message of the library with its options as flags: "leave it out (`includeErrorTerm: false`)" as "leave it out
- * (--no-error-term)".
- *
- * @param options further ones, of one command
- */
-export function inFlags(message: string, options: Readonly<Record<string, Field>> = {}): string {
-  return inWords(message, { ...REQUEST_FIELDS, ...options }, sayFlag);
 }

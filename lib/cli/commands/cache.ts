@@ -13,7 +13,7 @@ import { parseHubName } from "../../weights/hub/names.ts";
 import { type HubSettings, readHubSettings } from "../../weights/hub/settings.ts";
 import { printNote } from "../screen/output.ts";
 import { formatBytes } from "../screen/progress.ts";
-import type { FoundOnHub } from "./pull.ts";
+import type { FoundOnHub } from "../runs/pull.ts";
 import { writeTable } from "../screen/write_table.ts";
 
 const ACTIONS = ["list", "size", "remove"] as const;
@@ -97,8 +97,8 @@ async function findRepo(name: string): Promise<Partial<FoundOnHub> & Pick<FoundO
   if (cached.some(({ repo }) => repo === name)) return { repo: name };
   if (name.startsWith("hf:")) return parseHubName(name)!;
   const { findOnHub } = await import(
-    new URL("./pull.ts", import.meta.url).href
-  ) as typeof import("./pull.ts");
+    new URL("../runs/pull.ts", import.meta.url).href
+  ) as typeof import("../runs/pull.ts");
   return await findOnHub(name);
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { inFlags } from "../args/help.ts";
+import { inFlags } from "../args/command.ts";
 import { attributionHtml } from "../../report/html.ts";
 import { processingWords } from "../../report/words.ts";
 import { commandLine } from "../../request/command.ts";

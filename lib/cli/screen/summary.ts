@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { inFlags } from "../args/help.ts";
+import { inFlags } from "../args/command.ts";
 import type { Prediction } from "../../attribution/run/predict.ts";
 import { count, percent, plain, signed } from "../../report/figures.ts";
 import { type Checks, excludedPositions, trackedHooks } from "../files/exports.ts";

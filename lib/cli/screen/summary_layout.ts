@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { inFlags } from "../args/help.ts";
+import { inFlags } from "../args/command.ts";
 import { styleText } from "node:util";
 import { signed } from "../../report/figures.ts";
 import { cutToWidth, displayWidth, drawBar, printable } from "../../table/terminal.ts";

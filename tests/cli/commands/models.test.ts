@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../../lib/cli/args/args.ts";
-import { listModels, modelRows, parseRequest } from "../../../lib/cli/commands/models.ts";
+import { parseRequest } from "../../../lib/cli/commands/models.ts";
+import { listModels, modelRows } from "../../../lib/cli/runs/models.ts";
 import { inDirectory } from "../run_cli.ts";
 
 Deno.test("models: what a command line asks for", () => {

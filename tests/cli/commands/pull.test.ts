@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { findOnHub, parseRequest } from "../../../lib/cli/commands/pull.ts";
+import { parseRequest } from "../../../lib/cli/commands/pull.ts";
+import { findOnHub } from "../../../lib/cli/runs/pull.ts";
 import {
   describeBatch,
   describeProgress,

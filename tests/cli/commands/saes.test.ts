@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../../lib/cli/args/args.ts";
-import { parseRequest, saeRows } from "../../../lib/cli/commands/saes.ts";
+import { parseRequest } from "../../../lib/cli/commands/saes.ts";
+import { saeRows } from "../../../lib/cli/runs/saes.ts";
 import { fromFileUrl } from "../../../lib/weights/files/places.ts";
 import { inDirectory, type Outcome, runCli } from "../run_cli.ts";
 
@@ -104,7 +105,7 @@ Deno.test("saes: formats", async () => {
 
 Deno.test("saes: a terminal shows the first rows of many", async () => {
   const request = { search: "", destination: { format: "table", isChosen: false } };
-  const script = `import { listSaes } from "${new URL("lib/cli/commands/saes.ts", ROOT)}";
+  const script = `import { listSaes } from "${new URL("lib/cli/runs/saes.ts", ROOT)}";
     await listSaes(${JSON.stringify(request)});`;
   const { stdout, stderr } = await runScript(script, [], ["-A"]);
   assert.equal(stdout.trimEnd().split("\n").length, 101);
