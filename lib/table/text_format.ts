@@ -52,10 +52,11 @@ class Framing {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { JSON_ARRAY } from "./json.ts";
  * import { textChunks } from "./text_format.ts";
  *
- * assert.equal([...textChunks(JSON_ARRAY, { columns: ["feature"], rows: [[1]] })].join(""), '[\n{"feature":1}\n]\n');
+ * const frame = { open: "(", between: ",", close: ")", empty: "" };
+ * const format = { frame: () => frame, pieces: () => ["1", "2"] };
+ * assert.deepEqual([...textChunks(format, { columns: ["feature"], rows: [[1], [2]] })], ["(1", ",2", ")"]);
  * ```
  */
 export function* textChunks(format: TextFormat, table: Table): Generator<string> {
