@@ -338,6 +338,14 @@ Deno.test("a run is not mixed with another", async () => {
     assert.equal(none.code, 1);
     assert.match(none.stderr, /^error: There are no prompts in .*prompts\.jsonl\n$/);
     assertSameTrees(await readTree(`${directory}/out`), before);
+    const manifest = JSON.parse(await Deno.readTextFile(`${directory}/out/manifest.json`));
+    await Deno.writeTextFile(`${directory}/out/manifest.json`, JSON.stringify({ ...manifest, schema_version: 2 }));
+    const older = await batch(directory, text, "out", ["--top", "2"]);
+    assert.equal(older.code, 1);
+    assert.match(
+      older.stderr,
+      /^error: .*manifest\.json is not a manifest of this version .*: choose another directory\n$/,
+    );
     const bad = await batch(directory, "{}\n", "bad", []);
     assert.equal(bad.code, 1);
     assert.match(bad.stderr, /None of the 1 prompt could be attributed: see .*errors\.jsonl/);

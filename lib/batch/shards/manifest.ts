@@ -106,7 +106,7 @@ export async function readManifest(store: Store): Promise<Manifest | undefined> 
     return value as unknown as Manifest;
   }
   throw new SyntaxError(
-    `${store.location}/${MANIFEST} is no manifest of this version of the program: choose another directory`,
+    `${store.location}/${MANIFEST} is not a manifest of this version of the program: choose another directory`,
   );
 }
 
