@@ -319,3 +319,13 @@ export const REQUEST_FIELDS = {
 
 /** What the fields of a request may be: those of them that a front end has read. */
 export type RequestValues = Partial<ValuesOf<typeof REQUEST_FIELDS>>;
+
+/** The fields by what they are about, as help shows them. */
+export const FIELD_GROUPS: readonly (readonly [title: string, fields: Fields])[] = [
+  ["What is explained", METRIC_FIELDS],
+  ["How", { ...METHOD_FIELDS, ...BASELINE_FIELDS }],
+  ["Prompt and model", { ...MODEL_FIELDS, ...CHAT_FIELDS, ...RUN_FIELDS, ...FLAG_FIELDS }],
+  ["SAEs", { ...SAE_FIELDS, ...EXCLUDE_FIELDS, ...ERROR_FIELDS }],
+  ["Rows", ROW_FIELDS],
+  ["Where it runs", DEVICE_FIELDS],
+];

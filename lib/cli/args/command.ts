@@ -4,7 +4,7 @@
  * @module
  */
 import { inWords, RequestError, sayFlag } from "../../request/request_error.ts";
-import { REQUEST_FIELDS } from "../../request/fields.ts";
+import { FIELD_GROUPS, REQUEST_FIELDS } from "../../request/fields.ts";
 import type { Field } from "../../request/field.ts";
 import { helpText } from "./help.ts";
 import { type CommandSpec, parseCommand, type ParsedCommand, UsageError } from "./args.ts";
@@ -75,7 +75,7 @@ export function defineCommand<S extends CommandSpec, Request extends object>(
     async run(args) {
       const parsed = parseCommand(spec, args);
       const { width, isTerminal } = stdoutScreen();
-      if (parsed.help) return await printData([helpText(spec, Math.min(100, width))]);
+      if (parsed.help) return await printData([helpText(spec, Math.min(100, width), FIELD_GROUPS)]);
       const request = readInFlags(parsed, { args, isTerminal });
       try {
         await checkOutputs(spec, parsed);

@@ -10,16 +10,26 @@ import { inWords, sayFlag } from "../../request/request_error.ts";
 /** Where descriptions begin; a longer entry puts its description on the next line. */
 const LABEL_WIDTH = 30;
 
-/** The help of a command, wrapped to `width` columns. */
-export function helpText(spec: CommandSpec, width: number = 80): string {
-  const options = Object.entries(spec.options).map(([name, option]) =>
-    entry(optionLabel(flagOf(name, option), option), inWords(describe(option), spec.options, sayFlag), width)
-  );
+/** Options that belong together, with what they are about. */
+export type OptionGroups = readonly (readonly [title: string, options: Readonly<Record<string, Field>>])[];
+
+/**
+ * The help of a command, wrapped to `width` columns.
+ *
+ * @param groups options that stand under a title of their own, after the command's own ones
+ */
+export function helpText(spec: CommandSpec, width: number = 80, groups: OptionGroups = []): string {
+  const titleOf = (name: string): string | undefined => groups.find(([, options]) => Object.hasOwn(options, name))?.[0];
+  const titled = (title: string | undefined): string[] =>
+    Object.entries(spec.options).filter(([name]) => titleOf(name) === title).map(([name, option]) =>
+      entry(optionLabel(flagOf(name, option), option), inWords(describe(option), spec.options, sayFlag), width)
+    );
   const sections = [
     spec.summary,
     section("Usage", [`  ${spec.name} ${spec.usage.replaceAll("\n", "\n    ")}`]),
     section("Arguments", spec.positionals.map(({ name, help }) => entry(name, help, width))),
-    section("Options", [...options, entry("-h, --help", "show this", width)]),
+    section("Options", [...titled(undefined), entry("-h, --help", "show this", width)]),
+    ...groups.map(([title]) => section(title, titled(title))),
     section("Examples", spec.examples.map((example) => `  ${example}`)),
   ];
   return sections.filter((text) => text !== "").join("\n\n") + "\n";
