@@ -154,10 +154,14 @@ export interface Choice {
  * `NODE_PATH`, else WebAssembly.
  */
 export async function chooseDevice({ work, dtype }: Pick<RuntimeOptions, "work" | "dtype"> = {}): Promise<Choice> {
-  const { findNative } = await import("./onnx/find_native.ts");
+  const { findNative } = await import(
+    new URL("./onnx/find_native.ts", import.meta.url).href
+  ) as typeof import("./onnx/find_native.ts");
   const { directory, refused } = findNative();
   if (work && dtype !== "float64") {
-    const { findGpu, mayHaveGpu } = await import("./onnx/find_gpu.ts");
+    const { findGpu, mayHaveGpu } = await import(
+      new URL("./onnx/find_gpu.ts", import.meta.url).href
+    ) as typeof import("./onnx/find_gpu.ts");
     const operations = mayHaveGpu() ? await work() : [];
     const enough = directory === undefined
       ? operations.reduce((sum, one) => sum + one, 0) >= GPU_WORK

@@ -69,8 +69,9 @@ interface ParquetModule {
 const TEXTS: Readonly<Record<TextFormatName, () => Promise<TextFormat>>> = {
   // By a computed address: a command's own import does not wait until CSV's package has been looked up.
   csv: async () => (await import(new URL("./csv.ts", import.meta.url).href) as CsvModule).CSV,
-  json: async () => (await import("./json.ts")).JSON_ARRAY,
-  jsonl: async () => (await import("./json.ts")).JSON_LINES,
+  json: async () => (await import(new URL("./json.ts", import.meta.url).href) as typeof import("./json.ts")).JSON_ARRAY,
+  jsonl: async () =>
+    (await import(new URL("./json.ts", import.meta.url).href) as typeof import("./json.ts")).JSON_LINES,
 };
 
 /** A format of text. */

@@ -37,8 +37,12 @@ async function integrateAlong(
   baseline: SaeBaseline | undefined,
   options: IntegrationOptions | undefined,
 ): Promise<IntegratedGradient> {
-  const { changesOf } = await import("./contributions.ts");
-  const { integrate } = await import("../methods/path_integral.ts");
+  const { changesOf } = await import(
+    new URL("./contributions.ts", import.meta.url).href
+  ) as typeof import("./contributions.ts");
+  const { integrate } = await import(
+    new URL("../methods/path_integral.ts", import.meta.url).href
+  ) as typeof import("../methods/path_integral.ts");
   return await integrate(parts, run, changesOf(entriesOf(run, baseline)), options);
 }
 

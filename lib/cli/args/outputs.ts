@@ -31,7 +31,9 @@ interface Named {
 export async function checkOutputs(spec: CommandSpec, parsed: Parsed): Promise<void> {
   const outputs = namedBy(spec, parsed);
   if (outputs.length === 0) return;
-  const { checkWritable, checkWritableDirectory } = await import("../../table/write_file.ts");
+  const { checkWritable, checkWritableDirectory } = await import(
+    new URL("../../table/write_file.ts", import.meta.url).href
+  ) as typeof import("../../table/write_file.ts");
   for (const { path, kind } of outputs) await (kind === "file" ? checkWritable : checkWritableDirectory)(path);
   const files = outputs.filter(({ kind }) => kind === "file");
   const seen = new Map<string, string>();

@@ -125,7 +125,9 @@ const command: Command<BatchRequest> = defineCommand({
 /** What cannot be written is found before the work; under one name, that a process which is killed leaves nothing behind. */
 async function checkFile({ file }: BatchRequest): Promise<void> {
   if (file === undefined) return;
-  const { checkWritable } = await import("../../table/write_file.ts");
+  const { checkWritable } = await import(
+    new URL("../../table/write_file.ts", import.meta.url).href
+  ) as typeof import("../../table/write_file.ts");
   await checkWritable(file, { temporary: `.${basename(file)}.try.tmp` });
 }
 

@@ -30,7 +30,9 @@ export async function findExplanations(
     const { dSae, neuronpediaId } = sae.config;
     const texts = new Map<number, string>();
     for (const file of requests[i].explanations ?? []) {
-      const { readFeatureTexts } = await import("./feature_texts.ts");
+      const { readFeatureTexts } = await import(
+        new URL("./feature_texts.ts", import.meta.url).href
+      ) as typeof import("./feature_texts.ts");
       const found = await readFeatureTexts(file);
       for (const [feature, text] of found.texts) {
         if (feature >= dSae) {

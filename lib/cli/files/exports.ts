@@ -22,11 +22,15 @@ export async function writeExports(
   checks: Checks,
 ): Promise<void> {
   if (script !== undefined) {
-    const { emitPython } = await import("../../attribution/result/emit_python.ts");
+    const { emitPython } = await import(
+      new URL("../../attribution/result/emit_python.ts", import.meta.url).href
+    ) as typeof import("../../attribution/result/emit_python.ts");
     await writeFile(script, [emitPython(result)]);
   }
   if (saveTensors !== undefined) {
-    const { attributionTensors } = await import("../../attribution/result/save_tensors.ts");
+    const { attributionTensors } = await import(
+      new URL("../../attribution/result/save_tensors.ts", import.meta.url).href
+    ) as typeof import("../../attribution/result/save_tensors.ts");
     await writeFile(saveTensors, attributionTensors(result));
   }
   if (summary !== undefined) {
@@ -35,7 +39,9 @@ export async function writeExports(
 }
 
 async function writeFile(file: string, chunks: Iterable<string | Uint8Array>): Promise<void> {
-  const { writeFileAtomic } = await import("../../table/write_file.ts");
+  const { writeFileAtomic } = await import(
+    new URL("../../table/write_file.ts", import.meta.url).href
+  ) as typeof import("../../table/write_file.ts");
   await writeFileAtomic(file, chunks);
 }
 

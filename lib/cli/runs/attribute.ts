@@ -40,9 +40,9 @@ export async function attribute(request: AttributeRequest): Promise<void> {
     "attributing",
     () => runAll(opened, { prompt, meanPrompts }, request),
   );
-  const report = request.quiet
-    ? undefined
-    : await (await import("../screen/summary.ts")).makeReport(request, result, found, checks, screen);
+  const report = request.quiet ? undefined : await (await import(
+    new URL("../screen/summary.ts", import.meta.url).href
+  ) as typeof import("../screen/summary.ts")).makeReport(request, result, found, checks, screen);
   await writeExports(request, result, checks);
   await writeAll(request, result, found, report);
 }
@@ -50,7 +50,7 @@ export async function attribute(request: AttributeRequest): Promise<void> {
 /** Begins to import what is needed only when the run is over, while the model waits for its weights. */
 function importLater({ quiet, destination }: AttributeRequest): void {
   importWriter(destination.format);
-  if (!quiet) import("../screen/summary.ts").catch(() => {}); // reported when it is used
+  if (!quiet) import(new URL("../screen/summary.ts", import.meta.url).href).catch(() => {}); // reported when it is used
 }
 
 async function runAll(
@@ -70,9 +70,13 @@ async function runAll(
 
 async function runChecks(model: Model, result: Attribution, { check, verify }: AttributeRequest): Promise<Checks> {
   const checking = async (): Promise<CheckSummary> =>
-    (await import("../../attribution/trust/check.ts")).checkAttribution(model, result);
+    (await import(
+      new URL("../../attribution/trust/check.ts", import.meta.url).href
+    ) as typeof import("../../attribution/trust/check.ts")).checkAttribution(model, result);
   const verifying = async (): Promise<VerifySummary> =>
-    (await import("../../attribution/trust/verify.ts")).verifyAttribution(result, verify);
+    (await import(
+      new URL("../../attribution/trust/verify.ts", import.meta.url).href
+    ) as typeof import("../../attribution/trust/verify.ts")).verifyAttribution(result, verify);
   return { check: check ? await checking() : undefined, verify: verify && await verifying() };
 }
 

@@ -34,7 +34,9 @@ export async function runAttribution(
 
 /** Both prompts' tokens, so that one sees where they part. */
 async function showUnaligned(model: Model, { tokens }: UnalignedPromptsError): Promise<string> {
-  const { sideBySide } = await import("../../report/words.ts");
+  const { sideBySide } = await import(
+    new URL("../../report/words.ts", import.meta.url).href
+  ) as typeof import("../../report/words.ts");
   const [prompt, baseline] = await Promise.all(tokens.map((ids) => model.describeTokens(ids)));
   return `${sideBySide(prompt, baseline).join("\n")}\n`;
 }

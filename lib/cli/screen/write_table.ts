@@ -17,7 +17,9 @@ export async function writeTable(table: Table, to: Destination, bar?: string): P
 /** Writes to a file, whole or not at all; undefined: to standard output. */
 export async function writeChunks(chunks: Iterable<string | Uint8Array>, file: string | undefined): Promise<void> {
   if (file === undefined) return await printData(chunks);
-  const { writeFileAtomic } = await import("../../table/write_file.ts");
+  const { writeFileAtomic } = await import(
+    new URL("../../table/write_file.ts", import.meta.url).href
+  ) as typeof import("../../table/write_file.ts");
   await writeFileAtomic(file, chunks);
 }
 
@@ -31,7 +33,9 @@ type Encode = (table: Table, screen: Screen | undefined, bar: string | undefined
 
 async function encoderFor(format: TableFormat): Promise<Encode> {
   if (format !== "table") return await tableWriter(format);
-  const { toText } = await import("../../table/text.ts");
+  const { toText } = await import(
+    new URL("../../table/text.ts", import.meta.url).href
+  ) as typeof import("../../table/text.ts");
   return (table, screen, bar) => {
     const onScreen = screen?.isTerminal ? { width: screen.width, color: screen.color } : {};
     return [toText(table, { ...onScreen, bar: table.columns.find((name) => name === bar) })];

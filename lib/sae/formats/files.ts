@@ -114,13 +114,19 @@ export class SaeFiles {
 
 async function readTensors(source: FileSource, file: string): Promise<ReadTensors> {
   if (/\.npz$/i.test(file)) {
-    const { openZip } = await import("../../weights/formats/zip_source.ts");
-    const { readNpz } = await import("../../weights/formats/npz.ts");
+    const { openZip } = await import(
+      new URL("../../weights/formats/zip_source.ts", import.meta.url).href
+    ) as typeof import("../../weights/formats/zip_source.ts");
+    const { readNpz } = await import(
+      new URL("../../weights/formats/npz.ts", import.meta.url).href
+    ) as typeof import("../../weights/formats/npz.ts");
     const zip = await openZip(source, file);
     return byName((await readNpz(zip)).map((info) => ({ ...info, from: zip, path: file })));
   }
   if (/\.pth?$/i.test(file)) {
-    const { openTorchFile } = await import("../../weights/formats/pickle_tensors.ts");
+    const { openTorchFile } = await import(
+      new URL("../../weights/formats/pickle_tensors.ts", import.meta.url).href
+    ) as typeof import("../../weights/formats/pickle_tensors.ts");
     const { zip, tensors, others } = await openTorchFile(source, file);
     return byName(tensors.map((info) => ({ ...info, from: zip, path: file })), others);
   }

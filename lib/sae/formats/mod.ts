@@ -20,7 +20,11 @@ export type { FoundSae, LoadSaeOptions, SaeFormat } from "./format.ts";
  */
 export async function openSaes(files: SaeFiles, options: LoadSaeOptions): Promise<readonly FoundSae[]> {
   const found = await openAs([saeLens], files, options) ??
-    await openAs((await import("./others.ts")).OTHER_FORMATS, files, options);
+    await openAs(
+      (await import(new URL("./others.ts", import.meta.url).href) as typeof import("./others.ts")).OTHER_FORMATS,
+      files,
+      options,
+    );
   if (!found) throw await unknown(files);
   return found;
 }
