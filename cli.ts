@@ -12,44 +12,61 @@ import { messageLine, withoutSecrets } from "./lib/quote.ts";
 import { VERSION } from "./lib/version.ts";
 import { meantName } from "./lib/nearest_names.ts";
 
-/** What `lib/cli/commands/<command>.ts` exports. */
+/** What `lib/cli/commands/<folder>/<command>.ts` exports. */
 interface CommandModule {
   run(args: readonly string[]): Promise<void>;
 }
 
-/** The commands and what they do. */
-export const COMMANDS: Readonly<Record<string, string>> = {
-  predict: "show what the model predicts next",
-  attribute: "attribute a prediction to the features of sparse autoencoders",
-  report: "the same as one HTML file, to look at and to pass on",
-  ablate: "remove features and measure what that does to a prediction",
-  evaluate: "faithfulness curves: keep or remove only the strongest features",
-  steer: "set features and see what the model says then",
-  graph: "make an attribution graph of transcoder features, as circuit-tracer does",
-  edges: "trace what makes SAE features: direct effects of features further down",
-  serve: "serve a page on this machine, to see it in a browser",
-  batch: "attribute the predictions for many prompts, from a file to files",
-  worker: "work on the prompts that batch has put into a queue",
-  evals: "evaluate sparse autoencoders on prompts, in SAELens's figures",
-  models: "list the models that are known by name",
-  saes: "list the public SAEs, and which of them can be loaded",
-  verify: "compute the notebook's published figures again and compare",
-  pull: "download models and SAEs from the Hugging Face hub",
-  cache: "list, measure and empty what has been downloaded",
+/** The commands: folder in `lib/cli/commands` → title → command → what it does. */
+const GROUPS: Readonly<Record<string, readonly [title: string, commands: Readonly<Record<string, string>>]>> = {
+  explain: ["Explain a prediction", {
+    predict: "show what the model predicts next",
+    attribute: "attribute a prediction to the features of sparse autoencoders",
+    report: "the same as one HTML file, to look at and to pass on",
+    serve: "serve a page on this machine, to see it in a browser",
+  }],
+  change: ["Change features", {
+    ablate: "remove features and measure what that does to a prediction",
+    steer: "set features and see what the model says then",
+  }],
+  trust: ["How far to trust it", {
+    evaluate: "faithfulness curves: keep or remove only the strongest features",
+    evals: "evaluate sparse autoencoders on prompts, in SAELens's figures",
+    verify: "compute the notebook's published figures again and compare",
+  }],
+  circuits: ["Circuits", {
+    graph: "make an attribution graph of transcoder features, as circuit-tracer does",
+    edges: "trace what makes SAE features: direct effects of features further down",
+  }],
+  many: ["Many prompts", {
+    batch: "attribute the predictions for many prompts, from a file to files",
+    worker: "work on the prompts that batch has put into a queue",
+  }],
+  names: ["Models and SAEs", {
+    models: "list the models that are known by name",
+    saes: "list the public SAEs, and which of them can be loaded",
+    pull: "download models and SAEs from the Hugging Face hub",
+    cache: "list, measure and empty what has been downloaded",
+  }],
 };
+
+/** The commands and what they do. */
+export const COMMANDS: Readonly<Record<string, string>> = Object.assign({}, ...Object.values(GROUPS).map(([, c]) => c));
 
 const HELP = helpText({
   name: "deno run -A cli.ts",
   summary: `sae-attribution ${VERSION}: why does a language model predict this next token?`,
   usage: "COMMAND [options]",
-  positionals: Object.entries(COMMANDS).map(([name, help]) => ({ name, help, required: false })),
+  positionals: Object.values(GROUPS).flatMap(([title, commands]) =>
+    Object.entries(commands).map(([name, help]) => ({ name, help, required: false, title }))
+  ),
   options: { version: { kind: "boolean", help: "show the version" } },
   examples: [
     'deno run -A cli.ts predict " Tiger Woods plays the sport of"',
     'deno run -A cli.ts attribute " Tiger Woods plays the sport of" --pos-token " golf" --neg-token " tennis"',
     "deno run -A cli.ts attribute --help",
   ],
-}).replace("Arguments:", "Commands:");
+});
 
 async function run([name, ...args]: readonly string[]): Promise<void> {
   if (name === "--help" || name === "-h") return await printData([HELP]);
@@ -65,8 +82,13 @@ async function run([name, ...args]: readonly string[]): Promise<void> {
     const nearest = meant === undefined ? "" : `the nearest is ${meant}, `;
     throw new UsageError(`unknown command ${quote(name)}: ${nearest}--help lists all`);
   }
-  const command = await import(new URL(`./lib/cli/commands/${name}.ts`, import.meta.url).href) as CommandModule;
-  await command.run(args);
+  await (await import(commandModule(name)) as CommandModule).run(args);
+}
+
+/** The address of a command's module. */
+export function commandModule(name: string): string {
+  const [folder] = Object.entries(GROUPS).find(([, [, commands]]) => Object.hasOwn(commands, name))!;
+  return new URL(`./lib/cli/commands/${folder}/${name}.ts`, import.meta.url).href;
 }
 
 /** Runs a command line and returns the exit code: 0, 1 for a failure, 2 for a command line that is not understood, 130 after Ctrl-C. */

@@ -1,6 +1,6 @@
 /** The golden cases through the command `attribute`, in this process, from its arguments to the files that it writes. */
 import assert from "node:assert/strict";
-import { run } from "../../lib/cli/commands/attribute.ts";
+import { run } from "../../lib/cli/commands/explain/attribute.ts";
 import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import { openSource } from "../../lib/weights/files/source.ts";
 import { openSafetensors, type TensorStore } from "../../lib/weights/tensors/tensors.ts";

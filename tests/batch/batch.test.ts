@@ -12,7 +12,7 @@ import { loadModel } from "../../lib/model/model.ts";
 import { loadSae } from "../../lib/sae/load.ts";
 import { toCsv } from "../../lib/table/csv.ts";
 import { UsageError } from "../../lib/cli/args/args.ts";
-import { parseRequest } from "../../lib/cli/commands/batch.ts";
+import { parseRequest } from "../../lib/cli/commands/many/batch.ts";
 import { inDirectory, type Outcome, runCli } from "../cli/run_cli.ts";
 import { assertSameTrees, makePrompts, readTree, toJsonLines } from "./prompts.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { run as ablate } from "../../lib/cli/commands/ablate.ts";
-import { run as graph } from "../../lib/cli/commands/graph.ts";
-import { run as report } from "../../lib/cli/commands/report.ts";
-import { run as attribute } from "../../lib/cli/commands/attribute.ts";
-import { run as predict } from "../../lib/cli/commands/predict.ts";
+import { run as ablate } from "../../lib/cli/commands/change/ablate.ts";
+import { run as graph } from "../../lib/cli/commands/circuits/graph.ts";
+import { run as report } from "../../lib/cli/commands/explain/report.ts";
+import { run as attribute } from "../../lib/cli/commands/explain/attribute.ts";
+import { run as predict } from "../../lib/cli/commands/explain/predict.ts";
 import { HOOK, inDirectory, MODEL, ON_MODEL, PROMPT, runCli, SAE, SAES } from "./run_cli.ts";
 
 const QUIET = [...ON_MODEL, "--quiet"];

@@ -239,7 +239,7 @@ Deno.test("cli: help and usage errors need no package", () =>
 Deno.test("cli: a run imports no package that it does not need", async () => {
   const needed = ["csv-stringify"];
   for (const command of ["attribute", "predict"]) {
-    const url = new URL(`../../lib/cli/runs/${command}.ts`, import.meta.url).href;
+    const url = new URL(`../../lib/cli/runs/explain/${command}.ts`, import.meta.url).href;
     const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", url] }).output();
     const modules: { specifier: string }[] = JSON.parse(new TextDecoder().decode(stdout)).modules;
     const packages = modules.flatMap(({ specifier }) => /^npm:\/?(@?[^@]+)/.exec(specifier)?.[1] ?? []);

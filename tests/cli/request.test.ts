@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../lib/cli/args/args.ts";
-import { parseRequest as parseAttribute } from "../../lib/cli/commands/attribute.ts";
+import { parseRequest as parseAttribute } from "../../lib/cli/commands/explain/attribute.ts";
 import { readDestination } from "../../lib/cli/args/options.ts";
-import { parseRequest as parsePredict } from "../../lib/cli/commands/predict.ts";
+import { parseRequest as parsePredict } from "../../lib/cli/commands/explain/predict.ts";
 import { STDIN } from "../../lib/cli/args/prompt.ts";
 import { positionsIn } from "../../lib/attribution/positions.ts";
 import { readPositions } from "../../lib/request/rows.ts";

@@ -1,3 +1,4 @@
+import { commandModule } from "../../cli.ts";
 import type { Outcome } from "./run_cli.ts";
 
 /** Runs one command's module in a process of its own, with an environment that owes nothing to this machine. */
@@ -6,7 +7,7 @@ export async function runCommand(
   args: readonly string[],
   env: Record<string, string>,
 ): Promise<Outcome> {
-  const module = new URL(`../../lib/cli/commands/${command}.ts`, import.meta.url).href;
+  const module = commandModule(command);
   const code = `import { run } from ${JSON.stringify(module)};
     try { await run(Deno.args); } catch (error) { console.error("error: " + error.message); Deno.exit(1); }`;
   const script = `data:application/typescript,${encodeURIComponent(code)}`;

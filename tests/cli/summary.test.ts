@@ -14,7 +14,7 @@ import {
 import { attributionReport, type ReportInput } from "../../lib/cli/screen/summary.ts";
 import { bars, entry } from "../../lib/cli/screen/summary_layout.ts";
 import { count, percent, plain, signed } from "../../lib/report/figures.ts";
-import { makeTable } from "../../lib/cli/runs/attribute.ts";
+import { makeTable } from "../../lib/cli/runs/explain/attribute.ts";
 import { trackedHooks } from "../../lib/cli/files/exports.ts";
 import { displayWidth } from "../../lib/table/terminal.ts";
 import { HOOK, MODEL, PROMPT, SAE, SAES } from "./run_cli.ts";

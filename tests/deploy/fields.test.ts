@@ -1,6 +1,6 @@
 /** Every field of a request in a schedule: read as the command line reads it, or refused with the reason of the table. */
 import assert from "node:assert/strict";
-import { parseRequest } from "../../lib/cli/commands/batch.ts";
+import { parseRequest } from "../../lib/cli/commands/many/batch.ts";
 import { readConfig } from "../../lib/deploy/config.ts";
 import { type Field, flagOf, jsonNameOf } from "../../lib/request/field.ts";
 import { REQUEST_FIELDS } from "../../lib/request/fields.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, resolve } from "node:path";
-import { COMMANDS } from "../../cli.ts";
+import { commandModule, COMMANDS } from "../../cli.ts";
 import { fromFileUrl } from "../../lib/weights/files/places.ts";
 import { cliCommand } from "../cli/run_cli.ts";
 
@@ -99,7 +99,7 @@ Deno.test("papers: every command that is shown is understood, and every command 
   const shown = await commandsShown();
   for (const { place, args: [name, ...args] } of shown) {
     assert.ok(Object.hasOwn(COMMANDS, name), place);
-    const { parseRequest } = await import(`../../lib/cli/commands/${name}.ts`);
+    const { parseRequest } = await import(commandModule(name));
     if (name !== "batch" || args[0] !== "status") assert.doesNotThrow(() => parseRequest(args, false), place);
   }
   assert.deepEqual(new Set(shown.map(({ args }) => args[0])), new Set(Object.keys(COMMANDS)));

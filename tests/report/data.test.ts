@@ -14,7 +14,7 @@ import {
   testPrompt,
   toCsv,
 } from "../../mod.ts";
-import { parseRequest } from "../../lib/cli/commands/report.ts";
+import { parseRequest } from "../../lib/cli/commands/explain/report.ts";
 import { strongestFeatures } from "../../lib/report/cards.ts";
 import { DOWNLOAD_COLUMNS, featureTotals, niceTicks, toCsvText } from "../../lib/report/client/figures.js";
 import { showNumber, showPercent, showSigned, showToken } from "../../lib/report/client/format.js";

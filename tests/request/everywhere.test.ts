@@ -1,11 +1,11 @@
 /** Whatever one front end can be asked, all can; or one table says why not. And all answer the same. */
 import assert from "node:assert/strict";
-import { parseRequest as parseAblate } from "../../lib/cli/commands/ablate.ts";
-import { parseRequest as parseAttribute } from "../../lib/cli/commands/attribute.ts";
-import { parseRequest as parseBatch } from "../../lib/cli/commands/batch.ts";
-import { parseRequest as parseEvaluate } from "../../lib/cli/commands/evaluate.ts";
-import { parseRequest as parsePredict } from "../../lib/cli/commands/predict.ts";
-import { parseRequest as parseReport } from "../../lib/cli/commands/report.ts";
+import { parseRequest as parseAblate } from "../../lib/cli/commands/change/ablate.ts";
+import { parseRequest as parseAttribute } from "../../lib/cli/commands/explain/attribute.ts";
+import { parseRequest as parseBatch } from "../../lib/cli/commands/many/batch.ts";
+import { parseRequest as parseEvaluate } from "../../lib/cli/commands/trust/evaluate.ts";
+import { parseRequest as parsePredict } from "../../lib/cli/commands/explain/predict.ts";
+import { parseRequest as parseReport } from "../../lib/cli/commands/explain/report.ts";
 import { type Asked, body, PROMPT } from "./asked.ts";
 import { readConfig } from "../../lib/deploy/config.ts";
 import { requestArgs } from "../../lib/request/command.ts";

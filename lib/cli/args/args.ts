@@ -24,6 +24,8 @@ export interface PositionalSpec {
   reads?: boolean;
   /** The last one: more of them may follow. */
   repeats?: boolean;
+  /** Under which title of the help page it stands; default "Arguments". */
+  readonly title?: string;
 }
 
 /**

@@ -24,15 +24,26 @@ export function helpText(spec: CommandSpec, width: number = 80, groups: OptionGr
     Object.entries(spec.options).filter(([name]) => titleOf(name) === title).map(([name, option]) =>
       entry(optionLabel(flagOf(name, option), option), inWords(describe(option), spec.options, sayFlag), width)
     );
+  const titles = [...new Set(spec.positionals.map(titleOfArgument))];
   const sections = [
     spec.summary,
     section("Usage", [`  ${spec.name} ${spec.usage.replaceAll("\n", "\n    ")}`]),
-    section("Arguments", spec.positionals.map(({ name, help }) => entry(name, help, width))),
+    ...titles.map((title) =>
+      section(
+        title,
+        spec.positionals.filter((it) => titleOfArgument(it) === title)
+          .map(({ name, help }) => entry(name, help, width)),
+      )
+    ),
     section("Options", [...titled(undefined), entry("-h, --help", "show this", width)]),
     ...groups.map(([title]) => section(title, titled(title))),
     section("Examples", spec.examples.map((example) => `  ${example}`)),
   ];
   return sections.filter((text) => text !== "").join("\n\n") + "\n";
+}
+
+function titleOfArgument({ title = "Arguments" }: CommandSpec["positionals"][number]): string {
+  return title;
 }
 
 function section(title: string, lines: readonly string[]): string {

@@ -5,7 +5,7 @@
  */
 import type { CheckSummary } from "../../attribution/trust/check.ts";
 import type { VerifySummary } from "../../attribution/trust/verify.ts";
-import type { AttributeRequest } from "../commands/attribute.ts";
+import type { AttributeRequest } from "../commands/explain/attribute.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 

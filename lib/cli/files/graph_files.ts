@@ -9,7 +9,7 @@ import { readTextFile } from "../../platform/read_text.ts";
 import { jsonText } from "../../table/json.ts";
 import { writeFileAtomic } from "../../table/write_file.ts";
 import { isRecord, parseJsonObject } from "../../weights/json/json.ts";
-import type { GraphRequest } from "../commands/graph.ts";
+import type { GraphRequest } from "../commands/circuits/graph.ts";
 import { printData } from "../screen/output.ts";
 
 /** The list of a directory's graphs. */

@@ -20,7 +20,7 @@ import {
   promptWords,
   tokenName,
 } from "../../report/words.ts";
-import type { AttributeRequest } from "../commands/attribute.ts";
+import type { AttributeRequest } from "../commands/explain/attribute.ts";
 import type { FoundExplanations } from "../files/explanations.ts";
 import type { Screen } from "./output.ts";
 import type { Attribution } from "../../attribution/result/result.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseRequest } from "../../../lib/cli/commands/cache.ts";
+import { parseRequest } from "../../../lib/cli/commands/names/cache.ts";
 import { COMMIT, type FakeFile, makeBytes, textFile, tree, withHub } from "../../weights/hub/fake_hub.ts";
 import type { Outcome } from "../run_cli.ts";
 import { runCommand } from "../run_command.ts";

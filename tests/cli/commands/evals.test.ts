@@ -1,7 +1,7 @@
 /** The command `evals`: SAELens's figures from a file of prompts. */
 import assert from "node:assert/strict";
 import { UsageError } from "../../../lib/cli/args/args.ts";
-import { parseRequest, run } from "../../../lib/cli/commands/evals.ts";
+import { parseRequest, run } from "../../../lib/cli/commands/trust/evals.ts";
 import { STDIN } from "../../../lib/cli/args/prompt.ts";
 import { HOOK, inDirectory, MODEL, ON_MODEL, runCli, SAE, SAES } from "../run_cli.ts";
 

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import type { CircuitTracerGraph } from "../../../mod.ts";
 import { UsageError } from "../../../lib/cli/args/args.ts";
-import { parseRequest as parseEdges } from "../../../lib/cli/commands/edges.ts";
-import { parseRequest as parseGraph } from "../../../lib/cli/commands/graph.ts";
+import { parseRequest as parseEdges } from "../../../lib/cli/commands/circuits/edges.ts";
+import { parseRequest as parseGraph } from "../../../lib/cli/commands/circuits/graph.ts";
 import { fromFileUrl } from "../../../lib/weights/files/places.ts";
 import { inDirectory, MODEL, PROMPT, runCli, SAES } from "../run_cli.ts";
 

@@ -1,10 +1,10 @@
 /** `ablate`, `steer`, `evaluate` and `attribute --verify` as a user runs them. */
 import assert from "node:assert/strict";
 import { parse } from "../../../lib/deps/csv_parse.ts";
-import { parseRequest as parseAblate } from "../../../lib/cli/commands/ablate.ts";
-import { parseRequest as parseAttribute } from "../../../lib/cli/commands/attribute.ts";
-import { parseRequest as parseEvaluate } from "../../../lib/cli/commands/evaluate.ts";
-import { parseRequest as parseSteer } from "../../../lib/cli/commands/steer.ts";
+import { parseRequest as parseAblate } from "../../../lib/cli/commands/change/ablate.ts";
+import { parseRequest as parseAttribute } from "../../../lib/cli/commands/explain/attribute.ts";
+import { parseRequest as parseEvaluate } from "../../../lib/cli/commands/trust/evaluate.ts";
+import { parseRequest as parseSteer } from "../../../lib/cli/commands/change/steer.ts";
 import { assertClose } from "../../attribution/golden.ts";
 import { HOOK, inDirectory, ON_MODEL, PROMPT, runCli, SAES } from "../run_cli.ts";
 

@@ -1,7 +1,7 @@
 /** --method, --baseline and --direct-effect: understood, recorded in every output, refused where they mean nothing. */
 import assert from "node:assert/strict";
 import { UsageError } from "../../../lib/cli/args/args.ts";
-import { parseRequest } from "../../../lib/cli/commands/attribute.ts";
+import { parseRequest } from "../../../lib/cli/commands/explain/attribute.ts";
 import { readBaseline } from "../../../lib/request/request.ts";
 import { openSource } from "../../../lib/weights/files/source.ts";
 import { openSafetensors } from "../../../lib/weights/tensors/tensors.ts";

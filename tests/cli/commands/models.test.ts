@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../../lib/cli/args/args.ts";
-import { parseRequest } from "../../../lib/cli/commands/models.ts";
-import { listModels, modelRows } from "../../../lib/cli/runs/models.ts";
+import { parseRequest } from "../../../lib/cli/commands/names/models.ts";
+import { listModels, modelRows } from "../../../lib/cli/runs/names/models.ts";
 import { inDirectory } from "../run_cli.ts";
 
 Deno.test("models: what a command line asks for", () => {

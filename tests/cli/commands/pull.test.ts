@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { parseRequest } from "../../../lib/cli/commands/pull.ts";
-import { findOnHub } from "../../../lib/cli/runs/pull.ts";
+import { parseRequest } from "../../../lib/cli/commands/names/pull.ts";
+import { findOnHub } from "../../../lib/cli/runs/names/pull.ts";
 import {
   describeBatch,
   describeProgress,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseRequest } from "../../../lib/cli/commands/report.ts";
+import { parseRequest } from "../../../lib/cli/commands/explain/report.ts";
 import { UsageError } from "../../../lib/cli/args/args.ts";
 import { inDirectory, MODEL, PROMPT, runCli, SAE } from "../run_cli.ts";
 

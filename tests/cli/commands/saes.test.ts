@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../../lib/cli/args/args.ts";
-import { parseRequest } from "../../../lib/cli/commands/saes.ts";
-import { saeRows } from "../../../lib/cli/runs/saes.ts";
+import { parseRequest } from "../../../lib/cli/commands/names/saes.ts";
+import { saeRows } from "../../../lib/cli/runs/names/saes.ts";
 import { fromFileUrl } from "../../../lib/weights/files/places.ts";
 import { inDirectory, type Outcome, runCli } from "../run_cli.ts";
 
@@ -12,7 +12,7 @@ const LISTS = fromFileUrl(new URL("models/registry/", ROOT));
 /** Runs the command's module as a process. */
 function runSaes(args: readonly string[], permissions: readonly string[] = ["-A"]): Promise<Outcome> {
   return runScript(
-    `import { run } from "${new URL("lib/cli/commands/saes.ts", ROOT)}"; await run(Deno.args);`,
+    `import { run } from "${new URL("lib/cli/commands/names/saes.ts", ROOT)}"; await run(Deno.args);`,
     args,
     permissions,
   );
@@ -105,7 +105,7 @@ Deno.test("saes: formats", async () => {
 
 Deno.test("saes: a terminal shows the first rows of many", async () => {
   const request = { search: "", destination: { format: "table", isChosen: false } };
-  const script = `import { listSaes } from "${new URL("lib/cli/runs/saes.ts", ROOT)}";
+  const script = `import { listSaes } from "${new URL("lib/cli/runs/names/saes.ts", ROOT)}";
     await listSaes(${JSON.stringify(request)});`;
   const { stdout, stderr } = await runScript(script, [], ["-A"]);
   assert.equal(stdout.trimEnd().split("\n").length, 101);
@@ -122,7 +122,7 @@ Deno.test("saes: nothing fits, an unknown model", async () => {
 });
 
 Deno.test("attribute and mod.ts do not load the lists when no listed name is given", async (t) => {
-  for (const entry of ["mod.ts", "cli.ts", "lib/cli/runs/attribute.ts", "lib/cli/runs/predict.ts"]) {
+  for (const entry of ["mod.ts", "cli.ts", "lib/cli/runs/explain/attribute.ts", "lib/cli/runs/explain/predict.ts"]) {
     await t.step(`they are not among the modules of ${entry}`, async () => {
       const args = ["info", "--json", new URL(entry, ROOT).href];
       const { stdout } = await new Deno.Command(Deno.execPath(), { args, stderr: "null" }).output();

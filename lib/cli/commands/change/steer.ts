@@ -1,0 +1,121 @@
+/**
+ * `steer PROMPT`: what the model says with other activations of features.
+ *
+ * @module
+ */
+import type { DownstreamError } from "../../../attribution/change/downstream_error.ts";
+import type { Intervention } from "../../../attribution/change/interventions.ts";
+import { type CommandSpec, type ParsedCommand, UsageError } from "../../args/args.ts";
+import { type Command, defineCommand, type Given } from "../../args/command.ts";
+import { quote } from "../../args/values.ts";
+import { EXPLAIN_FIELDS, METRIC_FIELDS } from "../../../request/fields.ts";
+import {
+  type Destination,
+  DOWNSTREAM_OPTIONS,
+  FORMAT_OPTIONS,
+  readDestination,
+  readDownstreamError,
+} from "../../args/options.ts";
+import type { MetricRequest } from "../../../request/metric.ts";
+import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "../../args/run_request.ts";
+
+export interface SteerRequest extends Omit<PromptRequest, "metric"> {
+  /** In the order in which they were given. */
+  readonly interventions: readonly Intervention[];
+  /** A number to compare before and after. */
+  readonly metric: MetricRequest | undefined;
+  readonly top: number;
+  readonly position: number;
+  readonly downstreamError: DownstreamError;
+  readonly destination: Destination;
+}
+
+/** How the options write an intervention. */
+const PLACEHOLDER = "[HOOK:]F@P=V";
+
+const spec = {
+  name: "steer",
+  summary:
+    "Run the model as it is and with other activations of features of sparse autoencoders (SAEs): rows of next\n" +
+    "tokens before and after on standard output.",
+  usage: "PROMPT --set F@P=V|--add F@P=V|--scale F@P=V... [--model M] [--sae S]... [options]",
+  positionals: [PROMPT],
+  options: {
+    set: {
+      kind: "string",
+      multiple: true,
+      placeholder: PLACEHOLDER,
+      help: "give feature F at position P (from the end when negative; *: at all) the activation V; " +
+        "HOOK is where its SAE writes, needed where there are several",
+    },
+    add: { kind: "string", multiple: true, placeholder: PLACEHOLDER, help: "add V to the activation" },
+    scale: { kind: "string", multiple: true, placeholder: PLACEHOLDER, help: "multiply the activation by V" },
+    top: { kind: "integer", placeholder: "K", min: 1, default: "10", help: "next tokens, of those before and after" },
+    position: {
+      kind: "integer",
+      placeholder: "P",
+      default: "-1",
+      help: "position whose next token is shown, from the end when negative",
+    },
+    ...EXPLAIN_FIELDS,
+    ...DOWNSTREAM_OPTIONS,
+    ...FORMAT_OPTIONS,
+    ...DEVICE_OPTIONS,
+  },
+  examples: [
+    'steer " Tiger Woods plays the sport of" --set 189@-1=0',
+    'steer " The capital of France is" --scale 12@*=3 --add 7@-1=10 --pos-token " Paris" --neg-token " Rome"',
+  ],
+} satisfies CommandSpec;
+
+export const { run, parseRequest }: Command<SteerRequest> = defineCommand({
+  spec,
+  read: readRequest,
+  does: [new URL("../../runs/change/steer.ts", import.meta.url), "steerAndWrite"],
+  startsModel: true,
+});
+
+function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given): SteerRequest {
+  const { values, order } = parsed;
+  const interventions = order.flatMap(([name, value]) =>
+    name === "set" || name === "add" || name === "scale" ? [readIntervention(name, String(value))] : []
+  );
+  if (interventions.length === 0) {
+    throw new UsageError("nothing is to be changed: give --set, --add or --scale with FEATURE@POSITION=VALUE");
+  }
+  const { metric, ...explained } = readPromptRequest(parsed);
+  const asksForMetric = order.some(([name]) => Object.hasOwn(METRIC_FIELDS, name));
+  return {
+    ...explained,
+    interventions,
+    metric: asksForMetric ? metric : undefined,
+    top: values.top,
+    position: values.position,
+    downstreamError: readDownstreamError(values),
+    destination: readDestination(values, isTerminal),
+  };
+}
+
+const INTERVENTION = /^(?:([A-Za-z_][\w.]*):)?(\d{1,9})@(\*|[+-]?\d{1,9})=([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/i;
+
+/**
+ * `[HOOK:]FEATURE@POSITION=VALUE`.
+ *
+ * @throws {UsageError} if it is something else
+ */
+function readIntervention(how: Intervention["how"], text: string): Intervention {
+  const [, hook, feature, position, value] = INTERVENTION.exec(text) ?? [];
+  if (value === undefined || !Number.isFinite(Number(value))) {
+    throw new UsageError(
+      `--${how} is ${quote(text)}: write FEATURE@POSITION=VALUE, such as 12@-1=0.5 or 12@*=0, ` +
+        "after HOOK: where there are several SAEs",
+    );
+  }
+  return {
+    ...(hook === undefined ? {} : { hook }),
+    feature: Number(feature),
+    position: position === "*" ? "all" : Number(position),
+    how,
+    value: Number(value),
+  };
+}

@@ -1,0 +1,67 @@
+/**
+ * What `report` does once its command line is understood.
+ *
+ * @module
+ */
+import { inFlags } from "../../args/command.ts";
+import { attributionHtml } from "../../../report/html.ts";
+import { processingWords } from "../../../report/words.ts";
+import { commandLine } from "../../../request/command.ts";
+import { shownName } from "../../../weights/files/places.ts";
+import { writeFileAtomic } from "../../../table/write_file.ts";
+import { readMeanPrompts, runAttribution } from "./attribution.ts";
+import { findExplanations } from "../../files/explanations.ts";
+import { openShown } from "../../open.ts";
+import { printData, printNote, stderrScreen } from "../../screen/output.ts";
+import { warningEntries } from "../../screen/summary_layout.ts";
+import { withProgress } from "../../screen/progress.ts";
+import { readPrompt } from "../../args/prompt.ts";
+import type { ReportRequest } from "../../commands/explain/report.ts";
+
+/** In the next-token table. */
+const PREDICTIONS = 10;
+
+/** Runs an attribution and writes the report. */
+export async function report(request: ReportRequest): Promise<void> {
+  const prompt = await readPrompt(request.prompt);
+  const meanPrompts = await readMeanPrompts(request.baseline);
+  const screen = stderrScreen(request.quiet);
+  await using opened = await openShown(request, screen);
+  const found = await findExplanations(opened.saes, opened.requests);
+  const { html, warnings } = await withProgress(screen, "attributing", async () => {
+    const result = await runAttribution(opened, { prompt, meanPrompts }, request, {
+      topPredictions: PREDICTIONS,
+      diagnose: true,
+    });
+    const html = await attributionHtml(result, {
+      explanations: found.explanations,
+      predictions: PREDICTIONS,
+      cards: request.cards,
+      command: commandLine(["report", ...shownArgs(request, prompt)]),
+      processing: processingWords(result, request),
+      warnings: found.warnings,
+      words: (message) => inFlags(message),
+    });
+    return { html, warnings: [...result.warnings, ...found.warnings] };
+  });
+  if (!request.quiet && warnings.length > 0) await printNote(warningEntries(warnings, screen).join("\n") + "\n");
+  if (request.output === undefined) return await printData([html]);
+  await writeFileAtomic(request.output, [html]);
+  if (!request.quiet) {
+    await printNote(
+      `${request.output}: ${Math.ceil(new TextEncoder().encode(html).length / 1000)} KB, to be opened in a browser\n`,
+    );
+  }
+}
+
+/**
+ * A prompt from standard input is written out, so that the command can be run again; addresses are without what is secret
+ * in them.
+ */
+function shownArgs({ args, model, saes }: ReportRequest, prompt: string | readonly number[]): readonly string[] {
+  const places = [model, ...saes.map(({ source }) => source)];
+  return args.map((arg) => {
+    if (arg === "-" && typeof prompt === "string") return prompt;
+    return places.reduce((text, place) => text.replaceAll(place, () => shownName(place)), arg);
+  });
+}
