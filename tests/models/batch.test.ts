@@ -132,6 +132,37 @@ for (const name of MODELS) {
     }
   });
 
+  Deno.test(`${name}: what cannot have changed need not run`, async () => {
+    await using model = await open(name);
+    const { architecture: { defaultProcessing: processing, config: { nLayers } }, chain } = model;
+    const [, prompt] = PROMPTS;
+    const from = 3;
+    const hooks = [
+      "hook_embed",
+      "blocks.0.hook_resid_pre",
+      "blocks.0.attn.hook_v",
+      `blocks.${nLayers - 1}.hook_resid_pre`,
+    ];
+    for (const hook of [...hooks, `blocks.${nLayers - 1}.hook_mlp_out`, "ln_final.hook_normalized"]) {
+      for (const rows of [[11], [4, 9], [1, 2]]) { // after, amid and before what changes
+        const first = await chain.forward({ prompts: [prompt], processing, rows: [rows], gradientsFrom: [hook] });
+        const clean = first.values.get(hook)!;
+        const size = clean.data.length / prompt.length;
+        const change = noise([2, ...clean.dims.slice(1)]);
+        [0, 1].forEach((i) => change.data.set(clean.data.subarray(0, from * size), i * clean.data.length));
+        const replacements = [{ hook, replace: () => Promise.resolve(change) }];
+        const whole = await chain.rerun(first, 2, { replacements });
+        const part = await chain.rerun(first, 2, { replacements, changedFrom: from });
+        assert.deepEqual(part.final.dims, whole.final.dims);
+        assert.ok(relativeError(part.final.data, whole.final.data) <= 2e-6, `${hook}, rows ${rows}`);
+        const above = { reads: [`blocks.${nLayers - 1}.hook_mlp_out`], replacements, changedFrom: from };
+        const seen = hook.startsWith("ln_final") ? part : await chain.rerun(first, 2, above); // all positions are
+        assert.ok(relativeError(seen.final.data, whole.final.data) <= 2e-6, `${hook}, rows ${rows}, with a hook`);
+        for (const [name, value] of seen.values) assert.equal(value.dims[1], prompt.length, name);
+      }
+    }
+  });
+
   Deno.test(`${name}: gradients that begin at hooks`, async () => {
     await using model = await open(name);
     const { chain } = model;

@@ -34,6 +34,15 @@ export interface PassOptions {
   readonly gradientsFrom?: readonly string[];
 }
 
+/** What is asked of a pass that goes on from another. */
+export interface RerunOptions extends PassOptions {
+  /**
+   * Replacements change nothing before this position. Blocks then run at the positions from there on, and the last one
+   * at the rows that are wanted, wherever no hook further up is looked at.
+   */
+  readonly changedFrom?: number;
+}
+
 /** A forward pass over a batch of prompts. */
 export interface ForwardRequest extends PassOptions {
   /**
@@ -72,6 +81,19 @@ export interface BackwardOptions extends Pick<VjpOptions, "rules"> {
 /** Where a backward pass begins: gradients of what is differentiated, by hook, `[batch, position, …]`. */
 export type GradientSeeds = ReadonlyMap<string, FloatTensor>;
 
+/** For every prompt, ascending positions. */
+export type PromptRows = readonly (readonly number[])[];
+
+/** How a pass differs from the one that it goes on from. */
+export interface Changes {
+  /** The positions that may differ and that the metric may see. */
+  readonly rows: PromptRows;
+  /** The first block that runs at them alone. */
+  readonly stage: number;
+  /** What the first pass's stages took, of its one prompt. */
+  readonly inputs: ReadonlyMap<number, Stream>;
+}
+
 /** A pass under way. */
 export interface Pass {
   readonly request: ForwardRequest;
@@ -86,8 +108,10 @@ export interface Pass {
   readonly replacedAt: ReadonlyMap<string, Replacement>;
   /** The last block runs its queries and MLP at `rows` only. */
   readonly selectRows: boolean;
-  /** Masks and rotary positions, for all positions (false) and with queries at the rows only (true). */
-  readonly positional: Map<boolean, Feeds>;
+  /** Masks and rotary positions, by the queries' rows; undefined: all positions. */
+  readonly positional: Map<PromptRows | undefined, Feeds>;
+  /** Where it is known that only some positions differ from the pass that it goes on from. */
+  readonly changes?: Changes;
   /** Hook values of the pass from which this one goes on, in the stage where it does. */
   readonly known: ReadonlyMap<string, FloatTensor>;
 }
@@ -101,7 +125,6 @@ const MIN_ROWS_TO_SELECT = 32;
  * @throws {RangeError} if a prompt, its rows, a hook or the replacements are wrong
  */
 export function beginPass(architecture: Architecture, request: ForwardRequest): Pass {
-  const { nLayers } = architecture.config;
   checkPrompts(request, architecture.config.nCtx);
   const replacements = request.replacements ?? [];
   const twice = replacements.find(({ hook }, i) => replacements.findIndex((r) => r.hook === hook) < i);
@@ -124,11 +147,19 @@ export function beginPass(architecture: Architecture, request: ForwardRequest): 
     positional: new Map(),
     known: new Map(),
     replacedAt: new Map(replacements.map((r) => [r.hook, r])),
-    // Only the boundary at the last block's input may be looked at, if the block is to skip rows.
     selectRows: length > MIN_ROWS_TO_SELECT && nRows * 2 <= length &&
-      request.rows.every((rows) => rows.length === nRows) &&
-      hooks.every(({ stage, local }) => stage < nLayers || (stage === nLayers && local === "hook_resid_pre")),
+      lastBlockMaySkip(architecture, request.rows, hooks),
   };
+}
+
+/** Only the boundary at the last block's input may be looked at, if the block is to skip rows. */
+export function lastBlockMaySkip(
+  { config: { nLayers } }: Architecture,
+  rows: PromptRows,
+  hooks: readonly HookPoint[],
+): boolean {
+  return rows.every(({ length }) => length === rows[0].length) &&
+    hooks.every(({ stage, local }) => stage < nLayers || (stage === nLayers && local === "hook_resid_pre"));
 }
 
 function checkPrompts({ prompts, rows }: ForwardRequest, nCtx: number): void {

@@ -17,7 +17,7 @@ import type { FloatMemory } from "../../weights/tensors/floats.ts";
 import type { TensorStore } from "../../weights/tensors/tensors.ts";
 import { embeddingFeeds, positionalFeeds, tile } from "./feeds.ts";
 import { LayerWeights, readLayer, type Weights } from "../weights/layer_weights.ts";
-import type { Feeds, Pass, Stream } from "./pass.ts";
+import type { Feeds, Pass, PromptRows, Stream } from "./pass.ts";
 import { type StageKey, StageSessions } from "./stage_sessions.ts";
 
 /**
@@ -82,8 +82,14 @@ export class Stages {
 
   /** Which graph of a stage a pass runs. */
   key(pass: Pass, stage: number, deltas: readonly string[] = []): StageKey {
-    const selectRows = pass.selectRows && stage === this.last - 1;
+    const selectRows = this.rows(pass, stage) !== undefined;
     return { stage, processing: pass.request.processing, selectRows, deltas };
+  }
+
+  /** The rows at which a block runs its queries and MLP; undefined: all positions. */
+  rows({ selectRows, request, changes }: Pass, stage: number): PromptRows | undefined {
+    if (stage === this.last - 1) return selectRows ? request.rows : undefined;
+    return changes && stage >= changes.stage && stage < this.last - 1 ? changes.rows : undefined;
   }
 
   /** A stage's weights, where they stay in the runtime's memory. */
@@ -135,7 +141,7 @@ export class Stages {
   }
 
   #positional(pass: Pass, stage: number, copies: number): Feeds {
-    return tileAll(positionalFeeds(this.architecture, pass, this.key(pass, stage).selectRows), copies);
+    return tileAll(positionalFeeds(this.architecture, pass, this.rows(pass, stage)), copies);
   }
 
   /** @throws {Error} if a stage's output is NaN or infinite */
