@@ -213,6 +213,38 @@ for (const name of MODELS) {
     assert.ok(Math.abs(difference - dot) <= 2e-3 * scale, `${difference} ${dot} ${scale}`);
   });
 
+  Deno.test(`${name}: each row's gradient on its own is that of the other rows' being 0`, async () => {
+    await using model = await open(name);
+    const { chain, architecture: { defaultProcessing: processing, config } } = model;
+    const long = Array.from({ length: 37 }, (_, p) => PROMPTS[1][p % 12] + p);
+    const last = `blocks.${config.nLayers - 1}.hook_resid_pre`;
+    // Few rows of a long prompt, many of one, and hooks within the last block, which then runs at all positions.
+    for (
+      const [prompt, rows, hooks] of [
+        [long, [20, 30, 36], ["blocks.0.hook_resid_pre", last]],
+        [long, Array.from({ length: 24 }, (_, i) => 12 + i), [last]],
+        [PROMPTS[1], [3, 4, 11], positionHooks(model).filter((hook) => !hook.startsWith("ln_final"))],
+      ] as const
+    ) {
+      const state = await chain.forward({ prompts: [prompt], processing, rows: [rows], gradientsFrom: hooks });
+      const gradient = noise(state.final.dims);
+      const eachRow = rows.map((_, i) => i).filter((i) => i !== 1);
+      const apart = await chain.backward(state, gradient, hooks, { eachRow });
+      for (const [copy, row] of eachRow.entries()) {
+        const data = gradient.data.map((x, i) => Math.floor(i / config.dModel) === row ? x : 0);
+        const alone = await chain.backward(state, { dims: gradient.dims, data }, hooks);
+        for (const hook of hooks) {
+          if (hook.endsWith("hook_scale")) continue; // a small difference of large sums
+          const { dims, data } = apart.get(hook)!;
+          assert.equal(dims[0], eachRow.length);
+          const own = data.subarray(copy * data.length / dims[0], (copy + 1) * data.length / dims[0]);
+          const most = /hook_(q|k|rot_q|rot_k|normalized)$/.test(hook) ? 1e-5 : 2e-6; // as well
+          assert.ok(relativeError(own, alone.get(hook)!.data) <= most, `${hook}, row ${row}`);
+        }
+      }
+    }
+  });
+
   Deno.test(`${name}: where everything that a block writes is held constant, gradients pass unchanged`, async () => {
     await using model = await open(name);
     const { chain, architecture: { config: { nLayers } } } = model;
@@ -248,6 +280,12 @@ Deno.test("what cannot be gone on from is said", async () => {
   const state = await run(model, ["blocks.1.hook_resid_pre"]);
   const batch = await chain.forward({ prompts: PROMPTS, processing, rows: PROMPTS.map(() => [0]) });
   const hook = "blocks.1.hook_resid_pre";
+  const over = await chain.forward({
+    prompts: PROMPTS,
+    processing,
+    rows: PROMPTS.map(() => [0]),
+    gradientsFrom: [hook],
+  });
   const cases: [Promise<unknown>, RegExp][] = [
     [chain.rerun(batch, 2, { replacements: [replace(hook)] }), /^A pass over 4 prompts cannot be gone on from$/],
     [chain.rerun(state, 2, {}), /^Nothing is replaced: give replacements$/],
@@ -259,6 +297,10 @@ Deno.test("what cannot be gone on from is said", async () => {
     [
       chain.forward({ prompts: [[1], [2]], processing, rows: [[0]] }),
       /^2 prompts with rows for 1: give one list of rows per prompt$/,
+    ],
+    [
+      chain.backward(over, noise(over.final.dims), [hook], { eachRow: [0, 1] }),
+      /^Several gradients go back over one prompt, and the pass has 4: run them one by one$/,
     ],
   ];
   for (const [promise, message] of cases) await assert.rejects(promise, { name: "RangeError", message });

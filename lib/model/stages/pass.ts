@@ -76,6 +76,11 @@ export interface BackwardOptions extends Pick<VjpOptions, "rules"> {
   readonly stop?: readonly Role[];
   /** The values at these hooks are constants: their own gradient can be asked for, and nothing passes below. */
   readonly stopHooks?: readonly string[];
+  /**
+   * The gradients of these rows (by their place among the pass's) go back each on its own, over one prompt: what comes back
+   * at a hook is `[row, position, …]`. No hook of the final norm's.
+   */
+  readonly eachRow?: readonly number[];
 }
 
 /** Where a backward pass begins: gradients of what is differentiated, by hook, `[batch, position, …]`. */
@@ -149,6 +154,18 @@ export function beginPass(architecture: Architecture, request: ForwardRequest): 
     replacedAt: new Map(replacements.map((r) => [r.hook, r])),
     selectRows: length > MIN_ROWS_TO_SELECT && nRows * 2 <= length &&
       lastBlockMaySkip(architecture, request.rows, hooks),
+  };
+}
+
+/** A pass over one prompt as its rows go back over it each on its own: the last block's queries and MLP at that row only. */
+export function eachRowApart(architecture: Architecture, pass: Pass, eachRow: readonly number[]): Pass {
+  const { request, hooks, length } = pass;
+  const rows = eachRow.map((row) => [request.rows[0][row]]);
+  return {
+    ...pass,
+    request: { ...request, rows },
+    positional: new Map(),
+    selectRows: length > MIN_ROWS_TO_SELECT && lastBlockMaySkip(architecture, rows, hooks),
   };
 }
 
