@@ -60,6 +60,15 @@ export class Chain {
   }
 
   /**
+   * Begins to read the first blocks' weights where none have been read: the system goes on reading while a prompt becomes
+   * tokens, which keeps the event loop busy.
+   */
+  readAhead(): void {
+    if (!this.#stages.isFresh) return;
+    this.#onePass(() => Promise.resolve(this.#stages.readAhead())).catch(() => {}); // reported when a pass needs them
+  }
+
+  /**
    * Runs the model on prompts up to the final norm.
    *
    * @throws {RangeError} on a bad prompt or an unknown hook

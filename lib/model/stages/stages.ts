@@ -63,9 +63,14 @@ export class Stages {
     return this.architecture.config.nLayers + 1;
   }
 
-  /** Begins to read the first block's weights. */
+  /** Whether no block's weights have been read, or begun to be. */
+  get isFresh(): boolean {
+    return this.#layers.isEmpty;
+  }
+
+  /** Begins to read the first two blocks' weights. */
   readAhead(): void {
-    if (!this.#resident) this.#layers.get(0).catch(() => {}); // reported when they are needed
+    if (!this.#resident) this.#layers.readAhead(0, this.architecture.config.nLayers > 1 ? 1 : undefined);
   }
 
   /** Gives memory back that weights were read into. */
