@@ -216,7 +216,6 @@ export type {
   GradientSeeds,
   PassOptions,
   Replacement,
-  RerunOptions,
   WeightBinding,
 } from "./lib/model/stages/chain.ts";
 export type { WeightChoice } from "./lib/model/stages/binding.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Attribution } from "../attribution/result/result.ts";
-import { clientFile, clientScript } from "./client.ts";
+import { SCRIPT, STYLE } from "./client/built.ts";
 import { reportData } from "./data.ts";
 import type { ReportData, ReportDataOptions } from "./report_data.ts";
 import { signed } from "./figures.ts";
@@ -17,12 +17,10 @@ export async function attributionHtml(result: Attribution, options: ReportDataOp
 
 /** The page of data that are already there. */
 export async function dataHtml(data: ReportData): Promise<string> {
-  const [style, script] = await Promise.all([clientFile("style.css"), clientScript()]);
-  const code = `${script}\nstartReport();\n`;
   const policy = [
     "default-src 'none'",
-    `script-src '${await sha256(code)}'`,
-    `style-src '${await sha256(style)}'`,
+    `script-src '${await sha256(SCRIPT)}'`,
+    `style-src '${await sha256(STYLE)}'`,
     "frame-src https://neuronpedia.org https://www.neuronpedia.org",
     "base-uri 'none'",
     "form-action 'none'",
@@ -36,7 +34,7 @@ export async function dataHtml(data: ReportData): Promise<string> {
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
 <title>${escapeHtml(titleOf(data))}</title>
-<style>${style}</style>
+<style>${STYLE}</style>
 </head>
 <body>
 <main id="result" class="attribution">
@@ -46,7 +44,7 @@ export async function dataHtml(data: ReportData): Promise<string> {
 <section><h2>Take it with you</h2><div id="downloads" class="downloads"></div><div id="command"></div></section>
 </footer>
 <script type="application/json" id="data">${embeddedJson(data)}</script>
-<script type="module">${code}</script>
+<script type="module">${SCRIPT}</script>
 </body>
 </html>
 `;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-
-import { CLIENT_MODULES } from "../report/client.ts";
+import * as report from "../report/client/built.ts";
+import * as page from "./page/built.ts";
 
 /** A file as it is sent. */
 export interface Asset {
@@ -15,26 +15,18 @@ export interface Asset {
 const SCRIPT = "text/javascript; charset=utf-8";
 const STYLE = "text/css; charset=utf-8";
 
-/** The page's own modules. */
-const PAGE_MODULES = ["main.js", "ask.js", "answers.js", "api.js", "history.js", "state.js", "status.js"];
-
-/** Modules at the places that they have to each other here: they import each other. */
-const SCRIPTS = [
-  ...PAGE_MODULES.map((name) => `web/page/${name}`),
-  ...[...CLIENT_MODULES, "mod.js"].filter((name) => name !== "report.js").map((name) => `report/client/${name}`),
-];
-
-/** By path: where the file is from here, and its type. */
-const ASSETS: ReadonlyMap<string, readonly [place: string, type: string]> = new Map<
+/** By path: the type, and the text or where the file is from here. The report's parts are there to be saved in a file. */
+const ASSETS: ReadonlyMap<string, readonly [type: string, content: string | URL]> = new Map<
   string,
-  readonly [place: string, type: string]
+  readonly [type: string, content: string | URL]
 >([
-  ["/", ["./page/index.html", "text/html; charset=utf-8"]],
-  ["/icon.svg", ["./page/icon.svg", "image/svg+xml"]],
-  ["/api/openapi.json", ["./api/openapi.json", "application/json"]],
-  ["/web/page/page.css", ["./page/page.css", STYLE]],
-  ["/report/client/style.css", ["../report/client/style.css", STYLE]],
-  ...SCRIPTS.map((path) => [`/${path}`, [`../${path}`, SCRIPT]] as const),
+  ["/", ["text/html; charset=utf-8", new URL("./page/index.html", import.meta.url)]],
+  ["/icon.svg", ["image/svg+xml", new URL("./page/icon.svg", import.meta.url)]],
+  ["/page.js", [SCRIPT, page.SCRIPT]],
+  ["/page.css", [STYLE, page.STYLE]],
+  ["/report.js", [SCRIPT, report.SCRIPT]],
+  ["/report.css", [STYLE, report.STYLE]],
+  ["/api/openapi.json", ["application/json", new URL("./api/openapi.json", import.meta.url)]],
 ]);
 
 const read = new Map<string, Promise<Asset>>();
@@ -44,8 +36,8 @@ export function findAsset(path: string): Promise<Asset> | undefined {
   const entry = ASSETS.get(path);
   if (!entry) return undefined;
   if (!read.has(path)) {
-    const [place, type] = entry;
-    const reading = readBytes(new URL(place, import.meta.url)).then((bytes) => ({ type, bytes }));
+    const [type, content] = entry;
+    const reading = readBytes(content).then((bytes) => ({ type, bytes }));
     read.set(path, reading);
     reading.catch(() => read.delete(path)); // the next request tries again
   }
@@ -57,9 +49,10 @@ export function assetPaths(): string[] {
   return [...ASSETS.keys()];
 }
 
-async function readBytes(url: URL): Promise<Uint8Array<ArrayBuffer>> {
-  if (url.protocol === "file:") return await Deno.readFile(url);
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`Cannot read ${url}: ${response.status} ${response.statusText}`);
+async function readBytes(content: string | URL): Promise<Uint8Array<ArrayBuffer>> {
+  if (typeof content === "string") return new TextEncoder().encode(content);
+  if (content.protocol === "file:") return await Deno.readFile(content);
+  const response = await fetch(content);
+  if (!response.ok) throw new Error(`Cannot read ${content}: ${response.status} ${response.statusText}`);
   return await response.bytes();
 }

@@ -20,7 +20,15 @@ import { textChunks } from "../table/text_format.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import { attributeCommand } from "./command.ts";
 import { propertyWords } from "./job_requests.ts";
-import type { AttributeJob, Job, JobEvent, PredictJob, WorkerOptions } from "./jobs.ts";
+import type {
+  AttributeJob,
+  Job,
+  JobEvent,
+  PredictedToken,
+  PredictionAnswer,
+  PredictJob,
+  WorkerOptions,
+} from "./jobs.ts";
 import { RecentlyUsed } from "./opened.ts";
 
 /** Weights stay on disk; what is open costs its sessions and file handles. */
@@ -145,38 +153,6 @@ export class Engine implements AsyncDisposable {
     await this.#models[Symbol.asyncDispose]();
     await this.#saes[Symbol.asyncDispose]();
   }
-}
-
-/** One next token. */
-export interface PredictedToken {
-  readonly id: number;
-  readonly token: string;
-  /** 0 is the most probable. */
-  readonly rank: number;
-  /** Logit minus the vocabulary's mean. */
-  readonly logit: number;
-  readonly probability: number;
-}
-
-/** What the model predicts, as JSON has it. */
-export interface PredictionAnswer {
-  readonly model: { readonly name: string; readonly description: string; readonly family: string };
-  readonly saes: readonly { readonly source: string; readonly hook: string; readonly d_sae: number }[];
-  /** As they were asked for. */
-  readonly settings: {
-    readonly prepend_bos: boolean | null;
-    readonly truncate: boolean;
-    readonly processing: string;
-  };
-  readonly tokens: readonly { readonly id: number; readonly text: string; readonly special: boolean }[];
-  /** After which token, counted from 0. */
-  readonly position: number;
-  /** Best first. */
-  readonly predictions: readonly PredictedToken[];
-  /** The place of the token that was asked for. */
-  readonly answer: PredictedToken | null;
-  /** What the prompt or the answer has that may not have been meant. */
-  readonly warnings: readonly string[];
 }
 
 function describeSae({ source, hookOut, config }: Sae): PredictionAnswer["saes"][number] {

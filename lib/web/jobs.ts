@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ReportData } from "../report/report_data.ts";
 import type { RequestValues } from "../request/fields.ts";
 import type { ModelRequest, RunRequest } from "../request/request.ts";
 import type { SaeRequest } from "../request/saes.ts";
@@ -53,13 +54,45 @@ export interface AttributeJob extends RunRequest, RunJob {
 /** A job of any kind. */
 export type Job = PredictJob | AttributeJob;
 
+/** One next token. */
+export interface PredictedToken {
+  readonly id: number;
+  readonly token: string;
+  /** 0 is the most probable. */
+  readonly rank: number;
+  /** Logit minus the vocabulary's mean. */
+  readonly logit: number;
+  readonly probability: number;
+}
+
+/** What the model predicts, as JSON has it. */
+export interface PredictionAnswer {
+  readonly model: { readonly name: string; readonly description: string; readonly family: string };
+  readonly saes: readonly { readonly source: string; readonly hook: string; readonly d_sae: number }[];
+  /** As they were asked for. */
+  readonly settings: {
+    readonly prepend_bos: boolean | null;
+    readonly truncate: boolean;
+    readonly processing: string;
+  };
+  readonly tokens: readonly { readonly id: number; readonly text: string; readonly special: boolean }[];
+  /** After which token, counted from 0. */
+  readonly position: number;
+  /** Best first. */
+  readonly predictions: readonly PredictedToken[];
+  /** The place of the token that was asked for. */
+  readonly answer: PredictedToken | null;
+  /** What the prompt or the answer has that may not have been meant. */
+  readonly warnings: readonly string[];
+}
+
 /** What a job tells, as JSON has it: progress while it lasts, its answer at the end. */
 export type JobEvent =
   | { readonly type: "opening"; readonly name: string }
   | { readonly type: "downloading"; readonly done: number; readonly total: number | null; readonly path: string }
   | { readonly type: "running" }
-  | { readonly type: "prediction"; readonly prediction: unknown }
-  | { readonly type: "report"; readonly report: unknown }
+  | { readonly type: "prediction"; readonly prediction: PredictionAnswer }
+  | { readonly type: "report"; readonly report: ReportData }
   | { readonly type: "rows"; readonly text: string };
 
 /** What is posted to the worker. */

@@ -16,8 +16,8 @@ import {
 } from "../../mod.ts";
 import { parseRequest } from "../../lib/cli/commands/explain/report.ts";
 import { strongestFeatures } from "../../lib/report/cards.ts";
-import { DOWNLOAD_COLUMNS, featureTotals, niceTicks, toCsvText } from "../../lib/report/client/figures.js";
-import { showNumber, showPercent, showSigned, showToken } from "../../lib/report/client/format.js";
+import { DOWNLOAD_COLUMNS, featureTotals, niceTicks, toCsvText } from "../../lib/report/client/figures.ts";
+import { showNumber, showPercent, showSigned, showToken } from "../../lib/report/client/format.ts";
 import { commandOf } from "../../lib/report/command.ts";
 import { reportData } from "../../lib/report/data.ts";
 import { percent, signed } from "../../lib/report/figures.ts";
@@ -124,7 +124,7 @@ Deno.test("the CSV of a report is the command line's, for one SAE and for severa
       const all = LONG_COLUMNS.filter((name) => name !== "kind" && name !== "is_special");
       return {
         data: await reportData(result, { cards: 0 }),
-        csv: toCsv(await longTable(result, { columns: [...hook, ...DOWNLOAD_COLUMNS as LongColumn[]] })),
+        csv: toCsv(await longTable(result, { columns: [...hook, ...DOWNLOAD_COLUMNS] })),
         all: [all, toCsv(await longTable(result, { columns: all }))] as const,
       };
     });

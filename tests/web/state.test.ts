@@ -6,37 +6,17 @@ import { type Field, jsonNameOf } from "../../lib/request/field.ts";
 import { REQUEST_FIELDS } from "../../lib/request/fields.ts";
 import { METRIC_OBJECT_NAMES } from "../../lib/request/json.ts";
 import { readAttribute, readPredict } from "../../lib/web/job_requests.ts";
+import { type SettingKey, type State } from "../../lib/web/page/state.ts";
+import * as page from "../../lib/web/page/state.ts";
 import { PROMPT, SAE } from "./ask.ts";
 
-/** One of the page's settings. */
-interface Setting {
-  readonly id: string;
-  readonly choices?: readonly string[];
-  readonly of?: readonly [other: string, choice: string];
-  readonly property?: string;
-  readonly json?: Readonly<Record<string, boolean>>;
-}
-
-type State = Readonly<Record<string, unknown>>;
-
-/** What the page's module exports; it is served as it is, and has no types of its own. */
-interface StateModule {
-  readonly SETTINGS: Readonly<Record<string, Setting>>;
-  readonly NOTHING: State;
-  readState(hash: string): State;
-  writeState(state: State): string;
-  predictBody(state: State): Record<string, unknown>;
-  attributeBody(state: State, answers: { positive: unknown[]; negative: unknown[] }): Record<string, unknown>;
-}
-
-const page: StateModule = await import(new URL("../../lib/web/page/state.js", import.meta.url).href);
 const DEFAULTS = { model: "tiny-facts", saes: () => [{ source: SAE }] };
 const ANSWERS = { positive: [1], negative: [] };
-const SOME = { ...page.NOTHING, prompt: PROMPT };
+const SOME: State = { ...page.NOTHING, prompt: PROMPT };
 
 /** Every value of every setting, with what it belongs to. */
-function* allSettings(): Generator<[key: string, value: string, state: State]> {
-  for (const [key, { choices = [" any text"], of }] of Object.entries(page.SETTINGS)) {
+function* allSettings(): Generator<[key: SettingKey, value: string, state: State]> {
+  for (const [key, { choices = [" any text"], of }] of page.settingEntries()) {
     const others = of === undefined ? {} : { [of[0]]: of[1] };
     for (const value of choices) yield [key, value, { ...SOME, ...others, [key]: value }];
   }

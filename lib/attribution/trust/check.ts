@@ -4,8 +4,8 @@
  * @module
  */
 import type { Model } from "../../model/model.ts";
-import { effectsOfChanges, singleAblations } from "../change/ablation.ts";
-import { cleanValue, effectsOf } from "../change/rerun.ts";
+import { singleAblations } from "../change/ablation.ts";
+import { cleanValue, effectsOf, runAt } from "../change/rerun.ts";
 import { findMethod } from "../methods/mod.ts";
 import { joinHooks } from "../run/sae_hooks.ts";
 import { changesOf, contributionSum } from "../run/contributions.ts";
@@ -212,7 +212,8 @@ export async function patchFeatures(
   rows: readonly AttributionRow[],
 ): Promise<PatchedFeature[]> {
   const parts = { ...result.parts, model };
-  const effects = await effectsOfChanges(parts, hook, singleAblations(rows), { downstreamError: "constant" });
+  const changes = singleAblations(runAt(parts, hook), rows);
+  const effects = await effectsOf(parts, hook, changes, { downstreamError: "constant" });
   return rows.map(({ position, feature, attribution }, i) => ({ position, feature, attribution, effect: effects[i] }));
 }
 

@@ -21,6 +21,16 @@ export interface EngineStatus {
   readonly hub: boolean;
 }
 
+/** Models to choose from. */
+export interface ModelList {
+  readonly models: readonly Choice[];
+}
+
+/** SAEs to choose from. */
+export interface SaeList {
+  readonly saes: readonly Choice[];
+}
+
 /** A request's body, as the JSON API takes it. */
 export type EngineBody = Readonly<Record<string, unknown>>;
 
@@ -46,9 +56,9 @@ export type Answer<Type extends JobEvent["type"]> = Extract<JobEvent, { readonly
 export interface Engine {
   status(): Promise<EngineStatus>;
   /** Models whose name has all words of `search`, those that are here first. */
-  models(query: Partial<ListQuery>): Promise<{ readonly models: readonly Choice[] }>;
+  models(query: Partial<ListQuery>): Promise<ModelList>;
   /** The same of SAEs, of `model` alone if it is given. */
-  saes(query: Partial<ListQuery>): Promise<{ readonly saes: readonly Choice[] }>;
+  saes(query: Partial<ListQuery>): Promise<SaeList>;
   /** `POST /api/predict`. */
   predict(body: EngineBody, options: JobOptions): Promise<Answer<"prediction">>;
   /** `POST /api/attribute`; rows where the body names a `format`, else a report, which is told without its cards first. */

@@ -1,13 +1,26 @@
 /** One feature: where it is active here, the tokens that it raises and lowers, contexts, Neuronpedia. */
-import { h, s } from "./dom.js";
-import { largestOf, neuronpediaAddress } from "./figures.js";
-import { showCount, showNumber, showPercent, showSigned, showText, showToken } from "./format.js";
-import { bar, sideOf, tokenHead } from "./pieces.js";
+import { h, s } from "./dom.ts";
+import { largestOf, neuronpediaAddress } from "./figures.ts";
+import { showCount, showNumber, showPercent, showSigned, showText, showToken } from "./format.ts";
+import { bar, sideOf, tokenHead } from "./pieces.ts";
+import type { FeatureCard, NamedLogit } from "../cards.ts";
+import type { ReportData, ReportRows, ReportSae } from "../report_data.ts";
+
+/** Which feature of which SAE, and what closes its card; without it the card stays. */
+export interface CardOptions {
+  readonly sae?: number;
+  readonly feature: number;
+  onClose?(): void;
+}
 
 /** One feature's card. Nothing is loaded from Neuronpedia until its part is opened. */
-export function renderFeatureCard(container, data, { sae = 0, feature, onClose }) {
+export function renderFeatureCard(
+  container: Element,
+  data: ReportData,
+  { sae = 0, feature, onClose }: CardOptions,
+): void {
   const of = data.saes[sae];
-  const card = of.cards[feature] ?? {};
+  const card: FeatureCard = of.cards[feature] ?? {};
   const label = of.labels[feature];
   container.replaceChildren(
     h(
@@ -21,17 +34,17 @@ export function renderFeatureCard(container, data, { sae = 0, feature, onClose }
       ),
       onClose === undefined
         ? null
-        : h("button", { type: "button", class: "close", "aria-label": "Close", onclick: onClose }, "×"),
+        : h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => onClose() }, "×"),
     ),
     inThisPrompt(data, of, feature),
-    card.raised === undefined ? noLogits(of) : logitLists(card),
-    card.contexts === undefined ? "" : activity(card),
+    logitLists(card) ?? noLogits(of),
+    activity(card) ?? "",
     neuronpediaPart(of, feature),
   );
 }
 
-function inThisPrompt(data, { rows }, feature) {
-  const found = [];
+function inThisPrompt(data: ReportData, { rows }: ReportSae, feature: number): HTMLElement {
+  const found: number[] = [];
   for (let i = 0; i < rows.feature.length; i++) if (rows.feature[i] === feature) found.push(i);
   found.sort((i, k) => rows.position[i] - rows.position[k]);
   const total = found.reduce((sum, i) => sum + rows.attribution[i], 0);
@@ -57,18 +70,21 @@ function inThisPrompt(data, { rows }, feature) {
   );
 }
 
-function placesTable(data, rows, found) {
+/** A column of the table: its title, its values, and how one is shown beside the largest. */
+type Column = readonly [title: string, values: readonly number[], show: (value: number, largest?: number) => string];
+
+function placesTable(data: ReportData, rows: ReportRows, found: readonly number[]): HTMLElement {
   const attributions = found.map((i) => rows.attribution[i]);
-  const columns = [
+  const columns: readonly Column[] = [
     ["Activation", rows.activation, showNumber],
-    ...(rows.baseline === undefined ? [] : [["− baseline", rows.baseline, showNumber]]),
+    ...(rows.baseline === undefined ? [] : [["− baseline", rows.baseline, showNumber] as const]),
     ["× gradient", rows.gradient, showSigned],
     ["= attribution", rows.attribution, showSigned],
   ];
   const sizes = columns.map(([, values]) => largestOf(found.map((i) => values[i])));
   const largest = largestOf(attributions);
   const both = attributions.some((x) => x < 0) && attributions.some((x) => x > 0);
-  const cell = (i) => ([, values, show], n) => {
+  const cell = (i: number) => ([, values, show]: Column, n: number): HTMLElement => {
     const colour = values === rows.attribution ? ` ${sideOf(values[i])}-text` : "";
     return h("td", { class: `number${colour}` }, show(values[i], sizes[n]));
   };
@@ -89,14 +105,15 @@ function placesTable(data, rows, found) {
   return h("table", { class: "places" }, head, h("tbody", {}, lines));
 }
 
-function noLogits({ noLogits: reason }) {
+function noLogits({ noLogits: reason }: ReportSae): HTMLElement {
   const words = reason ?? "Only the strongest features of the report have their tokens in it.";
   return h("section", {}, h("h3", {}, "Tokens that it raises and lowers"), h("p", { class: "muted" }, words));
 }
 
-function logitLists({ raised, lowered }) {
+function logitLists({ raised, lowered = [] }: FeatureCard): HTMLElement | undefined {
+  if (raised === undefined) return undefined;
   const largest = largestOf([...raised, ...lowered].map(([, logit]) => logit));
-  const list = (title, items) =>
+  const list = (title: string, items: readonly NamedLogit[]): HTMLElement =>
     h(
       "div",
       {},
@@ -128,7 +145,8 @@ function logitLists({ raised, lowered }) {
   );
 }
 
-function activity({ density, largest, histogram, contexts }) {
+function activity({ density = 0, largest = 0, histogram = [], contexts }: FeatureCard): HTMLElement | undefined {
+  if (contexts === undefined) return undefined;
   return h(
     "section",
     {},
@@ -167,7 +185,7 @@ function activity({ density, largest, histogram, contexts }) {
 }
 
 /** Counts on a logarithmic scale: rare strong activations are what a feature is about. */
-function histogramFigure(counts, largest) {
+function histogramFigure(counts: readonly number[], largest: number): HTMLElement {
   const [width, height] = [360, 72];
   const most = Math.log1p(Math.max(...counts));
   const step = width / counts.length;
@@ -201,7 +219,7 @@ function histogramFigure(counts, largest) {
   );
 }
 
-function neuronpediaPart(of, feature) {
+function neuronpediaPart(of: ReportSae, feature: number): HTMLElement | string {
   const address = neuronpediaAddress(of, feature, false);
   if (address === null) return "";
   const details = h(

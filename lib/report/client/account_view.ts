@@ -1,15 +1,17 @@
 /** How features, bias and error add up, and how well the SAE fits, in figures and words. */
-import { h } from "./dom.js";
-import { largestOf } from "./figures.js";
-import { showSigned, showText } from "./format.js";
-import { bar, sideOf } from "./pieces.js";
+import { h } from "./dom.ts";
+import { largestOf } from "./figures.ts";
+import { showSigned, showText } from "./format.ts";
+import { bar, sideOf } from "./pieces.ts";
+import type { ReportData, ReportMethod } from "../report_data.ts";
+import type { ViewOptions } from "./view.ts";
 
 /** Decomposition, fit and error share. */
-export function renderAccount(container, data, { sae = 0 } = {}) {
+export function renderAccount(container: Element, data: ReportData, { sae = 0 }: ViewOptions = {}): void {
   const { decomposition, words } = data.saes[sae];
   const read = data.method.hasBaseline ? "what differs in the activation" : "the activation";
-  const sum = (values) => values.reduce((a, b) => a + b, 0);
-  const parts = [
+  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+  const parts: [name: string, value: number, meaning: string][] = [
     ["Features", sum(decomposition.features), "the sum of all attributions"],
     ["SAE bias", sum(decomposition.bias), "what the SAE writes without any feature"],
     ["SAE error", sum(decomposition.error), "what the SAE does not explain"],
@@ -26,7 +28,7 @@ export function renderAccount(container, data, { sae = 0 } = {}) {
       h("td", { class: "muted meaning" }, meaning),
     )
   );
-  const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+  const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
   container.replaceChildren(
     h("table", { class: "account" }, h("tbody", {}, rows)),
     h(
@@ -46,7 +48,7 @@ export function renderAccount(container, data, { sae = 0 } = {}) {
   );
 }
 
-function meaningWords({ words, title, hasBaseline }) {
+function meaningWords({ words, title, hasBaseline }: ReportMethod): string {
   const removing = hasBaseline ? "setting a feature to its baseline" : "removing a feature";
   const first = `${title.charAt(0).toUpperCase()}${title.slice(1)}`;
   return `${first} is a guess of what ${removing} would do to the metric. That the parts add up is arithmetic; only ` +

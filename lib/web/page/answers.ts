@@ -1,19 +1,27 @@
 /** The tokens and the next-token table, from which position and answers are chosen. */
-import { h, renderPredictions, renderTokens, showToken } from "../../report/client/mod.js";
-import { WITHOUT_ANSWERS } from "./state.js";
+import { focusedKey, h, renderPredictions, renderTokens, showToken, type Side } from "../../report/client/mod.ts";
+import type { ReportData, ReportPrediction } from "../../report/report_data.ts";
+import type { PredictedToken, PredictionAnswer } from "../jobs.ts";
+import { find } from "./find.ts";
+import { type Answers, type State, type TokenChoice, WITHOUT_ANSWERS } from "./state.ts";
 
-const find = (id) => document.getElementById(id);
+/** Answers, and whether they are the model's own first choices. */
+export interface ChosenAnswers extends Answers {
+  readonly isImplied: boolean;
+}
+
+/** Tokens by id that are not among the first predictions. */
+export type KnownTokens = ReadonlyMap<TokenChoice, PredictedToken | ReportPrediction>;
+
+/** Changes a part of the state. */
+type Choose = (part: Partial<State>) => void;
 
 /** Shift held at the click that comes next: one more answer instead of another. */
 let isAdding = false;
 addEventListener("click", (event) => isAdding = event.shiftKey, { capture: true });
 
-/**
- * The answers that are explained: the chosen ones, else the model's first against its second.
- *
- * @returns `{ positive, negative, isImplied }`
- */
-export function answersOf({ positive, negative, metric }, prediction) {
+/** The answers that are explained: the chosen ones, else the model's first against its second. */
+export function answersOf({ positive, negative, metric }: State, prediction: PredictionAnswer): ChosenAnswers {
   if (WITHOUT_ANSWERS.includes(metric)) return { positive: [], negative: [], isImplied: false };
   const isAlone = metric !== "";
   if (positive.length + negative.length > 0) {
@@ -24,10 +32,10 @@ export function answersOf({ positive, negative, metric }, prediction) {
 }
 
 /** The answers after a click: another token on that side, one more with Shift, none if it was there. */
-export function withAnswer(answers, id, side, isMore = isAdding) {
+export function withAnswer(answers: ChosenAnswers, id: number, side: Side, isMore = isAdding): Partial<Answers> {
   const other = side === "positive" ? "negative" : "positive";
   const isThere = answers[side].includes(id);
-  const without = (tokens) => tokens.filter((token) => token !== id);
+  const without = (tokens: readonly TokenChoice[]): TokenChoice[] => tokens.filter((token) => token !== id);
   const mine = isThere ? without(answers[side]) : isMore ? [...answers[side], id] : [id];
   // The implied opponent, chosen itself, changes places with what it was compared with.
   const isSwap = answers.isImplied && answers[other].includes(id);
@@ -41,13 +49,18 @@ export function withAnswer(answers, id, side, isMore = isAdding) {
  * @param known rows of tokens that are not among its first, by id
  * @param choose `choose(part of the state)`
  */
-export function showPrediction(prediction, state, known, choose) {
+export function showPrediction(
+  prediction: PredictionAnswer | undefined,
+  state: State,
+  known: KnownTokens,
+  choose: Choose,
+): void {
   find("tokens-panel").hidden = find("answers-panel").hidden = prediction === undefined;
   showNote(prediction?.warnings ?? []);
   if (prediction === undefined) return;
   const answers = answersOf(state, prediction);
   const data = viewOf(prediction, answers, known);
-  const key = document.activeElement?.dataset?.key;
+  const key = focusedKey();
   const form = find("ask");
   const last = prediction.tokens.length - 1;
   renderTokens(find("tokens"), data, {
@@ -61,21 +74,26 @@ export function showPrediction(prediction, state, known, choose) {
   );
   renderPredictions(find("predictions"), data, { onAnswer: (id, side) => choose(withAnswer(answers, id, side)) });
   showPicked(data, state, answers, choose);
-  if (key !== undefined) form.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  if (key !== undefined) {
+    form.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  }
 }
 
 /** What the prompt or an answer has that may not have been meant. */
-function showNote(warnings) {
+function showNote(warnings: readonly string[]): void {
   const note = find("prompt-note");
   note.textContent = warnings.join(". ");
   note.hidden = warnings.length === 0;
 }
 
+type View = Pick<ReportData, "tokens" | "predictions" | "saes">;
+
 /** The prediction in the form that the shared view knows, `ReportData` without SAEs. */
-function viewOf({ tokens, predictions }, { positive, negative }, known) {
-  const sideOf = (id) => positive.includes(id) ? "positive" : negative.includes(id) ? "negative" : null;
-  const listed = new Set(predictions.map(({ id }) => id));
-  const others = [...positive, ...negative].flatMap((id) => !listed.has(id) && known.has(id) ? [known.get(id)] : []);
+function viewOf({ tokens, predictions }: PredictionAnswer, { positive, negative }: Answers, known: KnownTokens): View {
+  const sideOf = (id: number): Side | null =>
+    positive.includes(id) ? "positive" : negative.includes(id) ? "negative" : null;
+  const listed = new Set<TokenChoice>(predictions.map(({ id }) => id));
+  const others = [...positive, ...negative].flatMap((id) => listed.has(id) ? [] : known.get(id) ?? []);
   return {
     tokens: tokens.map((token) => ({ ...token, excluded: false })),
     predictions: [...predictions, ...others].map((row) => ({ ...row, side: sideOf(row.id) })),
@@ -84,15 +102,20 @@ function viewOf({ tokens, predictions }, { positive, negative }, known) {
 }
 
 /** The answers in one line; chosen ones can be taken away. */
-function showPicked(data, { metric }, { positive, negative, isImplied }, choose) {
+function showPicked(
+  data: View,
+  { metric }: State,
+  { positive, negative, isImplied }: ChosenAnswers,
+  choose: Choose,
+): void {
   const names = new Map(data.predictions.map(({ id, token }) => [id, token]));
-  const nameOf = (token) =>
+  const nameOf = (token: TokenChoice): string =>
     typeof token === "string" ? showToken(token, "?") : showToken(names.get(token) ?? "", token);
-  const take = (token) => () => {
-    const without = (tokens) => tokens.filter((other) => other !== token);
+  const take = (token: TokenChoice) => (): void => {
+    const without = (tokens: readonly TokenChoice[]): TokenChoice[] => tokens.filter((other) => other !== token);
     choose({ positive: without(positive), negative: without(negative) });
   };
-  const chip = (side, sign) => (token) =>
+  const chip = (side: Side, sign: string) => (token: TokenChoice): HTMLElement =>
     h(
       "span",
       { class: `answer ${side}${isImplied ? " implied" : ""}` },
@@ -114,9 +137,12 @@ function showPicked(data, { metric }, { positive, negative, isImplied }, choose)
 }
 
 /** Connects "another token". `look(text)` finds its row, or throws. */
-export function connectOther(look, choose) {
-  const input = find("other");
-  const add = async (side) => {
+export function connectOther(
+  look: (text: string) => Promise<PredictedToken | undefined>,
+  choose: (id: number, side: Side) => void,
+): void {
+  const input = find("other", HTMLInputElement);
+  const add = async (side: Side): Promise<void> => {
     if (input.value === "") return input.focus();
     const found = await look(input.value);
     if (found === undefined) return;

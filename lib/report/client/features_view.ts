@@ -1,16 +1,25 @@
 /** The strongest features. */
-import { h } from "./dom.js";
-import { featureTotals, largestOf } from "./figures.js";
-import { showSigned, showText, showToken } from "./format.js";
-import { bar, sideBadge, sideOf } from "./pieces.js";
+import { h } from "./dom.ts";
+import { type FeatureTotal, featureTotals, largestOf } from "./figures.ts";
+import { showSigned, showText, showToken } from "./format.ts";
+import { bar, sideBadge, sideOf } from "./pieces.ts";
+import type { ReportData } from "../report_data.ts";
+import type { ViewOptions } from "./view.ts";
+
+/** So many on either side. */
+const TOP_FEATURES = 8;
 
 /** The features that speak most for and against, over all positions or at the chosen one. */
-export function renderTopFeatures(container, data, { sae = 0, position = null, count = 8, onFeature } = {}) {
+export function renderTopFeatures(
+  container: Element,
+  data: ReportData,
+  { sae = 0, position = null, onFeature }: ViewOptions = {},
+): void {
   const totals = featureTotals(data.saes[sae], position);
-  const positive = totals.filter(({ sum }) => sum > 0).slice(0, count);
-  const negative = totals.filter(({ sum }) => sum < 0).slice(-count).reverse();
+  const positive = totals.filter(({ sum }) => sum > 0).slice(0, TOP_FEATURES);
+  const negative = totals.filter(({ sum }) => sum < 0).slice(-TOP_FEATURES).reverse();
   const largest = largestOf([...positive, ...negative].map(({ sum }) => sum));
-  const list = (items, side, title) =>
+  const list = (items: readonly FeatureTotal[], side: "positive" | "negative", title: string): HTMLElement =>
     h(
       "section",
       { class: `side ${side}` },
@@ -24,10 +33,10 @@ export function renderTopFeatures(container, data, { sae = 0, position = null, c
       items.length === 0 ? h("p", { class: "muted" }, position === null ? "No feature." : "No feature here.") : h(
         "ol",
         { class: "feature-list" },
-        items.map((item) => h("li", {}, featureButton(data, sae, item, largest, position, onFeature))),
+        items.map((item) => h("li", {}, featureButton(data, item, largest, { sae, position, onFeature }))),
       ),
     );
-  const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
   container.replaceChildren(h(
     "div",
     { class: "sides" },
@@ -36,7 +45,12 @@ export function renderTopFeatures(container, data, { sae = 0, position = null, c
   ));
 }
 
-function featureButton(data, sae, { feature, sum, places }, largest, position, onFeature) {
+function featureButton(
+  data: ReportData,
+  { feature, sum, places }: FeatureTotal,
+  largest: number,
+  { sae = 0, position, onFeature }: ViewOptions,
+): HTMLElement {
   const label = data.saes[sae].labels[feature];
   const where = places.slice(0, 4).map((place) => {
     const { id, text } = data.tokens[place.position];

@@ -1,10 +1,20 @@
 /** The next-token table. */
-import { h } from "./dom.js";
-import { showPercent, showToken } from "./format.js";
-import { shareOf, sideBadge } from "./pieces.js";
+import { h } from "./dom.ts";
+import { showPercent, showToken } from "./format.ts";
+import { shareOf, sideBadge } from "./pieces.ts";
+import type { ReportData, ReportPrediction } from "../report_data.ts";
+
+/** Which way a token is to speak. */
+export type Side = "positive" | "negative";
+
+type OnAnswer = (id: number, side: Side) => void;
 
 /** The next-token table. With `onAnswer(token id, "positive" | "negative")`, each row has buttons that choose it. */
-export function renderPredictions(container, data, { onAnswer } = {}) {
+export function renderPredictions(
+  container: Element,
+  data: Pick<ReportData, "predictions">,
+  { onAnswer }: { readonly onAnswer?: OnAnswer } = {},
+): void {
   const most = Math.max(...data.predictions.map(({ probability }) => probability), 0);
   const head = h(
     "tr",
@@ -20,7 +30,11 @@ export function renderPredictions(container, data, { onAnswer } = {}) {
   container.replaceChildren(h("table", { class: "predictions" }, h("thead", {}, head), h("tbody", {}, rows)));
 }
 
-function predictionRow({ id, token, rank, logit, probability, side }, most, onAnswer) {
+function predictionRow(
+  { id, token, rank, logit, probability, side }: ReportPrediction,
+  most: number,
+  onAnswer: OnAnswer | undefined,
+): HTMLElement {
   const name = showToken(token, id);
   const share = h("i", { style: { "--share": String(shareOf(probability, most)) } });
   const badge = side === null ? null : [" ", sideBadge(side), h("span", { class: "unseen" }, ` ${side} answer`)];
@@ -35,12 +49,12 @@ function predictionRow({ id, token, rank, logit, probability, side }, most, onAn
     onAnswer === undefined ? null : h(
       "td",
       { class: "choose" },
-      ["positive", "negative"].map((choice) => answerButton(id, name, choice, side, onAnswer)),
+      (["positive", "negative"] as const).map((choice) => answerButton(id, name, choice, side, onAnswer)),
     ),
   );
 }
 
-function answerButton(id, name, choice, side, onAnswer) {
+function answerButton(id: number, name: string, choice: Side, side: Side | null, onAnswer: OnAnswer): HTMLElement {
   return h("button", {
     type: "button",
     class: `choice ${choice}`,
@@ -51,6 +65,6 @@ function answerButton(id, name, choice, side, onAnswer) {
   }, choice === "positive" ? "+" : "−");
 }
 
-function showLogit(logit) {
+function showLogit(logit: number | null): string {
   return logit === null ? "–" : (logit < 0 ? "−" : "") + Math.abs(logit).toFixed(2);
 }

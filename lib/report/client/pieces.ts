@@ -1,19 +1,20 @@
 /** Small pieces that several parts are made of. */
-import { h } from "./dom.js";
-import { showToken } from "./format.js";
+import { h } from "./dom.ts";
+import { showToken } from "./format.ts";
+import type { ReportData } from "../report_data.ts";
 
 /** The class of a signed number. */
-export function sideOf(value) {
+export function sideOf(value: number): "positive" | "negative" | "zero" {
   return value > 0 ? "positive" : value < 0 ? "negative" : "zero";
 }
 
 /** |value| as a share of the largest, from 0 to 1. */
-export function shareOf(value, largest) {
+export function shareOf(value: number, largest: number): number {
   return largest === 0 ? 0 : Math.min(1, Math.abs(value) / largest);
 }
 
 /** A signed horizontal bar: from the middle where the numbers beside it have both signs, else from its start. */
-export function bar(value, largest, bothSigns = false) {
+export function bar(value: number, largest: number, bothSigns = false): HTMLElement {
   return h(
     "span",
     { class: `bar ${sideOf(value)}${bothSigns ? " both" : ""}`, "aria-hidden": "true" },
@@ -22,7 +23,7 @@ export function bar(value, largest, bothSigns = false) {
 }
 
 /** The head of a table's row: a token and its position. */
-export function tokenHead({ tokens }, position) {
+export function tokenHead({ tokens }: Pick<ReportData, "tokens">, position: number): HTMLElement {
   const { text, id } = tokens[position];
   return h(
     "th",
@@ -33,6 +34,6 @@ export function tokenHead({ tokens }, position) {
 }
 
 /** Which way a number speaks, as a sign in a circle. */
-export function sideBadge(side) {
+export function sideBadge(side: "positive" | "negative"): HTMLElement {
   return h("span", { class: `badge ${side}`, "aria-hidden": "true" }, side === "positive" ? "+" : "−");
 }

@@ -1,19 +1,49 @@
 /** The long table with sorting and a filter. */
-import { h } from "./dom.js";
-import { largestOf } from "./figures.js";
-import { showCount, showNumber, showSigned, showText, showToken } from "./format.js";
-import { bar, sideOf, tokenHead } from "./pieces.js";
+import { h } from "./dom.ts";
+import { largestOf } from "./figures.ts";
+import { showCount, showNumber, showSigned, showText, showToken } from "./format.ts";
+import { bar, sideOf, tokenHead } from "./pieces.ts";
+import type { ReportData, ReportRows, ReportSae } from "../report_data.ts";
+import type { ViewOptions } from "./view.ts";
 
 /** Rows at first; four times as many more at a time. */
 const PAGE_ROWS = 25;
 
 /** By container, how its table is sorted and filtered: kept when it is drawn anew. */
-const rowStates = new WeakMap();
+const rowStates = new WeakMap<Element, RowState>();
+
+type SortKey = "position" | "feature" | "label" | Measure;
+
+interface RowState {
+  readonly sort: SortKey;
+  readonly descending: boolean;
+  readonly filter: string;
+  /** So many rows are shown. */
+  readonly shown: number;
+}
+
+/** The table of one SAE. */
+interface RowTable {
+  readonly data: ReportData;
+  readonly rows: ReportRows;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly isLabelled: boolean;
+  /** Names of the tokens. */
+  readonly tokens: readonly string[];
+  readonly largest: Readonly<Record<Measure, number>>;
+  open(feature: number): void;
+}
+
+type Change = (next: Partial<RowState>) => void;
 
 /** The long table with sorting and a filter. */
-export function renderRows(container, data, { sae = 0, position = null, onFeature } = {}) {
+export function renderRows(
+  container: Element,
+  data: ReportData,
+  { sae = 0, position = null, onFeature }: ViewOptions = {},
+): void {
   const of = data.saes[sae];
-  const table = {
+  const table: RowTable = {
     data,
     rows: of.rows,
     labels: of.labels,
@@ -26,9 +56,15 @@ export function renderRows(container, data, { sae = 0, position = null, onFeatur
     },
     open: (feature) => onFeature?.(feature, sae),
   };
-  const state = { sort: "attribution", descending: true, filter: "", ...rowStates.get(container), shown: PAGE_ROWS };
+  const state: RowState = {
+    sort: "attribution",
+    descending: true,
+    filter: "",
+    ...rowStates.get(container),
+    shown: PAGE_ROWS,
+  };
   rowStates.set(container, state);
-  const change = (next) => {
+  const change: Change = (next) => {
     Object.assign(state, { shown: PAGE_ROWS, ...next });
     draw();
   };
@@ -40,7 +76,7 @@ export function renderRows(container, data, { sae = 0, position = null, onFeatur
     class: "more",
     onclick: () => change({ shown: state.shown + 4 * PAGE_ROWS }),
   });
-  const draw = () => {
+  const draw = (): void => {
     const found = foundRows(table, state, position);
     for (const head of heads) markSorted(head, state);
     body.replaceChildren(...found.slice(0, state.shown).map((i) => rowLine(table, i)));
@@ -62,11 +98,11 @@ export function renderRows(container, data, { sae = 0, position = null, onFeatur
 }
 
 /** Names, titles and classes of the columns. */
-function rowColumns({ isLabelled }) {
+function rowColumns({ isLabelled }: RowTable): (readonly [name: SortKey, title: string, kind: string])[] {
   return [
     ["position", "Token", ""],
     ["feature", "Feature", "number"],
-    ...(isLabelled ? [["label", "Stands for", ""]] : []),
+    ...(isLabelled ? [["label", "Stands for", ""] as const] : []),
     ["activation", "Activation", "number roomy"],
     ["gradient", "Gradient", "number roomy"],
     ["attribution", "Attribution", "number"],
@@ -74,12 +110,17 @@ function rowColumns({ isLabelled }) {
 }
 
 /** Columns of measurements are first sorted with their largest on top. */
-const MEASURES = ["activation", "gradient", "attribution"];
+const MEASURES = ["activation", "gradient", "attribution"] as const;
+type Measure = typeof MEASURES[number];
 
-function rowHeads(table, state, change) {
+function isMeasure(name: SortKey): boolean {
+  return MEASURES.some((measure) => measure === name);
+}
+
+function rowHeads(table: RowTable, state: RowState, change: Change): HTMLElement[] {
   return rowColumns(table).map(([name, title, kind]) => {
-    const sort = () =>
-      change({ sort: name, descending: state.sort === name ? !state.descending : MEASURES.includes(name) });
+    const sort = (): void =>
+      change({ sort: name, descending: state.sort === name ? !state.descending : isMeasure(name) });
     const button = h(
       "button",
       { type: "button", class: "sort", onclick: sort },
@@ -90,13 +131,13 @@ function rowHeads(table, state, change) {
   });
 }
 
-function markSorted(head, { sort, descending }) {
+function markSorted(head: HTMLElement, { sort, descending }: RowState): void {
   if (head.dataset.column === sort) head.setAttribute("aria-sort", descending ? "descending" : "ascending");
   else head.removeAttribute("aria-sort");
 }
 
-function filterInput({ isLabelled }, state, change) {
-  const input = h("input", {
+function filterInput({ isLabelled }: RowTable, state: RowState, change: Change): HTMLElement {
+  const input: HTMLInputElement = h("input", {
     type: "search",
     placeholder: isLabelled ? "token, feature or meaning" : "token or feature",
     "aria-label": "Filter the rows",
@@ -108,10 +149,15 @@ function filterInput({ isLabelled }, state, change) {
 }
 
 /** Indices of the rows that the filter lets through, sorted; rows that compare equal keep their order. */
-function foundRows({ rows, labels, tokens }, { sort, descending, filter }, position) {
+function foundRows(
+  { rows, labels, tokens }: RowTable,
+  { sort, descending, filter }: RowState,
+  position: number | null,
+): number[] {
   const words = filter.trim().toLowerCase();
-  const textOf = (i) => `${tokens[rows.position[i]]} #${rows.feature[i]} ${labels[rows.feature[i]] ?? ""}`;
-  const found = [];
+  const textOf = (i: number): string =>
+    `${tokens[rows.position[i]]} #${rows.feature[i]} ${labels[rows.feature[i]] ?? ""}`;
+  const found: number[] = [];
   for (let i = 0; i < rows.feature.length; i++) {
     if (position !== null && rows.position[i] !== position) continue;
     if (words === "" || textOf(i).toLowerCase().includes(words)) found.push(i);
@@ -121,13 +167,13 @@ function foundRows({ rows, labels, tokens }, { sort, descending, filter }, posit
   return found.sort((i, k) => keys[i] < keys[k] ? -sign : keys[i] > keys[k] ? sign : i - k);
 }
 
-function countWords(found, { rows, rowsLeftOut }) {
+function countWords(found: number, { rows, rowsLeftOut }: ReportSae): string {
   const all = rows.feature.length;
   const left = rowsLeftOut > 0 ? `; ${showCount(rowsLeftOut, "smaller row")} left out of this report` : "";
   return `${found === all ? "" : `${found.toLocaleString("en-US")} of `}${showCount(all, "row")}${left}`;
 }
 
-function rowLine({ data, rows, labels, isLabelled, largest, open }, i) {
+function rowLine({ data, rows, labels, isLabelled, largest, open }: RowTable, i: number): HTMLElement {
   const [position, feature, attribution] = [rows.position[i], rows.feature[i], rows.attribution[i]];
   const link = h("button", { type: "button", class: "link", onclick: () => open(feature) }, String(feature));
   const value = h("span", { class: `${sideOf(attribution)}-text` }, showSigned(attribution, largest.attribution));

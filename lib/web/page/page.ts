@@ -1,4 +1,6 @@
-/** The local page: what the user chooses becomes a request, its answer becomes the view. */
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/** The page: what the user chooses becomes a request, its answer becomes the view. */
 import {
   downloadColumns,
   downloadText,
@@ -7,22 +9,29 @@ import {
   renderDownloads,
   renderFeatureCard,
   renderResult,
-} from "../../report/client/mod.js";
-import { answersOf, connectOther, showPrediction, withAnswer } from "./answers.js";
-import { getJson, runJob } from "./api.js";
-import { connectQuestion, firstSae } from "./ask.js";
-import { forgetAll, readHistory, remember } from "./history.js";
+  type Side,
+  type ViewState,
+} from "../../report/client/mod.ts";
+import type { ReportData, ReportMetric, ReportPrediction, ReportSae } from "../../report/report_data.ts";
+import type { PredictedToken, PredictionAnswer } from "../jobs.ts";
+import { answersOf, type ChosenAnswers, connectOther, showPrediction, withAnswer } from "./answers.ts";
+import { connectQuestion, firstSae } from "./ask.ts";
+import type { Engine, EngineEvent, EngineStatus } from "./engine.ts";
+import { find } from "./find.ts";
+import { forgetAll, readHistory, remember } from "./history.ts";
 import {
   attributeBody,
   missingText,
   NOTHING,
   predictBody,
   readState,
-  SETTINGS,
+  settingEntries,
+  type State,
+  type TokenChoice,
   WITHOUT_ANSWERS,
   writeState,
-} from "./state.js";
-import { complain, eventWords, say } from "./status.js";
+} from "./state.ts";
+import { complain, eventWords, say } from "./status.ts";
 
 /** A model that answers in this time answers while one types; others wait for the button. */
 const LIVE_MS = 2500;
@@ -32,29 +41,43 @@ const CARDS = 150;
 /** What an empty address begins with. */
 const EXAMPLE = { prompt: " Tiger Woods plays the sport of" };
 
-const find = (id) => document.getElementById(id);
-
-let state = { ...NOTHING };
-let server;
+/** Who answers, and what it said at first. */
+let engine: Engine;
+let status: EngineStatus;
+let state: State = { ...NOTHING };
 /** The last prediction, and the request that it is the answer to. */
-let prediction;
-let predictedFor;
+let prediction: PredictionAnswer | undefined;
+let predictedFor: string | undefined;
 /** Rows of tokens that are not among the predictions, by id. */
-const known = new Map();
+const known = new Map<TokenChoice, PredictedToken | ReportPrediction>();
 /** Models and SAEs that are here, or have been used. */
-const atHand = new Set();
+const atHand = new Set<string>();
 /** How long the last run took, by model. */
-const took = new Map();
+const took = new Map<string, number>();
 let running = new AbortController();
-let timer;
+let timer: ReturnType<typeof setTimeout> | undefined;
+let question: ReturnType<typeof connectQuestion>;
 
-const question = connectQuestion((part) => change(part));
-connectOther(lookUp, (id, side) => prediction && change(withAnswer(answersOf(state, prediction), id, side)));
-start().catch((error) => complain(error.message));
+/** Starts the page with who is to answer it. */
+export function startPage(answering: Engine): void {
+  engine = answering;
+  question = connectQuestion(engine, change);
+  connectOther(lookUp, choose);
+  start().catch((error) => complain(wordsOf(error)));
+}
 
-async function start() {
-  server = await getJson("/api/status");
-  for (const name of server.local) atHand.add(name);
+/** One line for the user. */
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function choose(id: number, side: Side): void {
+  if (prediction !== undefined) change(withAnswer(answersOf(state, prediction), id, side));
+}
+
+async function start(): Promise<void> {
+  status = await engine.status();
+  for (const name of status.local) atHand.add(name);
   addEventListener("hashchange", () => restore(location.hash));
   addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
@@ -68,19 +91,20 @@ async function start() {
     forgetAll();
     showHistory();
   });
-  find("copy-command").addEventListener("click", ({ target }) => copy(shown.command, target));
-  find("copy-link").addEventListener("click", ({ target }) => copy(location.href, target));
+  const [copyCommand, copyLink] = [find("copy-command"), find("copy-link")];
+  copyCommand.addEventListener("click", () => copy(shown?.command ?? "", copyCommand));
+  copyLink.addEventListener("click", () => copy(location.href, copyLink));
   showHistory();
   restore(location.hash);
 }
 
 /** Takes up a state from an address, and runs it where that costs little. */
-function restore(hash) {
+function restore(hash: string): void {
   const read = readState(hash);
   const isEmpty = read.prompt === "";
   state = { ...read, ...(isEmpty ? EXAMPLE : {}) };
-  if (state.model === "") state = { ...state, model: server.model };
-  if (state.saes.length === 0 && state.model === server.model) state = { ...state, saes: server.saes };
+  if (state.model === "") state = { ...state, model: status.model };
+  if (state.saes.length === 0 && state.model === status.model) state = { ...state, saes: status.saes };
   prediction = undefined;
   question.show(state);
   // A link must not make this machine download a model.
@@ -89,31 +113,31 @@ function restore(hash) {
 }
 
 /** A run that downloads nothing, and does not take long as far as is known. */
-function isLive() {
+function isLive(): boolean {
   const { model, saes } = state;
   return [model, ...saes].every((name) => atHand.has(name)) &&
-    (server.bundled.includes(model) || !(took.get(model) >= LIVE_MS));
+    (status.bundled.includes(model) || (took.get(model) ?? 0) < LIVE_MS);
 }
 
 /** After a change of these, what was looked at in the old result means nothing. */
 const CHAT = ["chat", "system", "assistantPrefix"];
 const OTHER_TOKENS = ["prompt", "model", "saes", "bos", "truncate", ...CHAT];
 /** What one types is not run at every letter. */
-const TYPED = ["prompt", ...Object.keys(SETTINGS).filter((key) => SETTINGS[key].choices === undefined)];
+const TYPED = ["prompt", ...settingEntries().flatMap(([key, { choices }]) => choices === undefined ? [key] : [])];
 
 /** The user chose something. */
-function change(part) {
+function change(part: Partial<State>): void {
   const isOtherModel = part.model !== undefined && part.model !== state.model;
   const isOtherResult = OTHER_TOKENS.some((key) => key in part);
   const view = isOtherResult ? NOTHING.view : { ...state.view, feature: null };
   state = { ...state, ...part, view };
-  if (CHAT.some((key) => key in part)) state.position = null; // the template moves all tokens
+  if (CHAT.some((key) => key in part)) state = { ...state, position: null }; // the template moves all tokens
   writeAddressSoon();
   question.show(state);
   if (isOtherModel) {
     prediction = undefined;
     known.clear();
-    firstSae(state.model).then((saes) => saes.length > 0 && change({ saes }), () => {});
+    firstSae(engine, state.model).then((saes) => saes.length > 0 && change({ saes }), () => {});
   }
   showPrediction(prediction, state, known, change);
   find("result").dataset.stale = "yes"; // what is shown answers another question
@@ -123,20 +147,20 @@ function change(part) {
   else say("Press Explain to run this.");
 }
 
-let addressTimer;
+let addressTimer: ReturnType<typeof setTimeout> | undefined;
 
 /** Browsers do not like an address that changes with every letter. */
-function writeAddressSoon() {
+function writeAddressSoon(): void {
   clearTimeout(addressTimer);
   addressTimer = setTimeout(writeAddress, TYPING_MS);
 }
 
-function writeAddress() {
+function writeAddress(): void {
   clearTimeout(addressTimer);
   history.replaceState(null, "", writeState(state));
 }
 
-async function submit(event) {
+async function submit(event: Event): Promise<void> {
   event.preventDefault();
   clearTimeout(timer);
   await run();
@@ -146,7 +170,7 @@ async function submit(event) {
 }
 
 /** Predicts and attributes; a run before it is given up. */
-async function run() {
+async function run(): Promise<void> {
   running.abort();
   const mine = running = new AbortController();
   complain("");
@@ -159,7 +183,7 @@ async function run() {
   } catch (error) {
     if (mine.signal.aborted) return;
     say("");
-    complain(error.message);
+    complain(wordsOf(error));
   } finally {
     if (running === mine) {
       find("cancel").hidden = true;
@@ -168,17 +192,17 @@ async function run() {
   }
 }
 
-async function runAll(asked, signal) {
+async function runAll(asked: State, signal: AbortSignal): Promise<void> {
   const started = performance.now();
-  let ranSince;
-  const onEvent = (event) => {
+  let ranSince: number | undefined;
+  const onEvent = (event: EngineEvent): void => {
     const words = eventWords(event);
     if (words !== undefined) say(words);
     if (event.type === "running") ranSince ??= performance.now();
   };
   const wanted = JSON.stringify(predictBody(asked));
   if (prediction === undefined || predictedFor !== wanted) {
-    ({ prediction } = await runJob("/api/predict", predictBody(asked), { signal, onEvent }));
+    ({ prediction } = await engine.predict(predictBody(asked), { signal, onEvent }));
     predictedFor = wanted;
   }
   showPrediction(prediction, state, known, change);
@@ -190,26 +214,30 @@ async function runAll(asked, signal) {
     return say("Choose with + the answer to explain.");
   }
   let isShown = false;
-  const onReport = (event) => {
+  const onReport = (event: EngineEvent): void => {
     onEvent(event);
     if (event.type !== "report" || isShown) return;
     isShown = true;
     showReport(event.report, asked, answers);
   };
   const body = { ...attributeBody(asked, answers), cards: CARDS };
-  const { report } = await runJob("/api/attribute", body, { signal, onEvent: onReport });
-  took.set(asked.model, performance.now() - ranSince);
+  const answer = await engine.attribute(body, { signal, onEvent: onReport });
+  took.set(asked.model, performance.now() - (ranSince ?? started));
   for (const name of [asked.model, ...asked.saes]) atHand.add(name);
-  addCards(report);
+  if (answer.type === "report") addCards(answer.report);
   say(`Done in ${((performance.now() - started) / 1000).toFixed(2)} s.`);
 }
 
-/** The report on the page; its cards may still be missing. */
-let shown;
+/** A report whose cards come later. */
+type ShownSae = Omit<ReportSae, "cards" | "noLogits"> & { -readonly [K in "cards" | "noLogits"]: ReportSae[K] };
+type ShownReport = ReportData & { readonly saes: readonly ShownSae[] };
 
-function showReport(report, asked, answers) {
-  shown = report;
-  for (const sae of report.saes) sae.noLogits ??= "Still being computed …";
+/** The report on the page. */
+let shown: ShownReport | undefined;
+
+function showReport(told: ReportData, asked: State, answers: ChosenAnswers): void {
+  const saes = told.saes.map((sae) => ({ ...sae, noLogits: sae.noLogits ?? "Still being computed …" }));
+  const report = shown = { ...told, saes };
   if (!answers.isImplied && !WITHOUT_ANSWERS.includes(asked.metric)) keepAnswers(report.metric, report.predictions);
   const { sae, position, feature } = state.view;
   const at = report.saes[sae] === undefined ? 0 : sae;
@@ -218,9 +246,9 @@ function showReport(report, asked, answers) {
     state: {
       sae: at,
       position: position !== null && position < report.tokens.length ? position : null,
-      feature: report.saes[at].rows.feature.includes(feature) ? feature : null,
+      feature: feature !== null && report.saes[at].rows.feature.includes(feature) ? feature : null,
     },
-    onState: (view) => {
+    onState: (view: ViewState) => {
       state = { ...state, view };
       writeAddress();
     },
@@ -229,11 +257,12 @@ function showReport(report, asked, answers) {
   find("downloads").hidden = false;
   renderDownloads(find("download-buttons"), report);
   if (report.saes.some(({ rowsLeftOut }) => rowsLeftOut > 0)) {
-    const onclick = ({ target }) => downloadAll(target, asked, answers);
-    find("download-buttons").append(h("button", { type: "button", onclick }, "Download all rows as CSV"));
+    const onclick = (): Promise<void> => downloadAll(button, report, asked, answers);
+    const button: HTMLButtonElement = h("button", { type: "button", onclick }, "Download all rows as CSV");
+    find("download-buttons").append(button);
   }
   document.title = `${questionOf(report)} sae-attribution`;
-  const idsOf = (tokens) => tokens.map(({ id }) => id);
+  const idsOf = (tokens: ReportMetric["positiveTokens"]): number[] => tokens.map(({ id }) => id);
   const { positiveTokens, negativeTokens } = report.metric;
   const needsNone = WITHOUT_ANSWERS.includes(asked.metric);
   const chosen = needsNone ? {} : { positive: idsOf(positiveTokens), negative: idsOf(negativeTokens) };
@@ -242,58 +271,69 @@ function showReport(report, asked, answers) {
   showHistory();
 }
 
+/** A job whose progress nobody follows. */
+const QUIETLY = { signal: new AbortController().signal, onEvent: () => {} };
+
 /** The page has the strongest rows only; the server writes all of them. */
-async function downloadAll(button, asked, answers) {
+async function downloadAll(
+  button: HTMLButtonElement,
+  report: ReportData,
+  asked: State,
+  answers: ChosenAnswers,
+): Promise<void> {
   button.disabled = true;
   try {
-    const body = { ...attributeBody(asked, answers), format: "csv", columns: downloadColumns(shown) };
-    const { text } = await runJob("/api/attribute", body, { signal: new AbortController().signal, onEvent: () => {} });
-    downloadText("attribution.csv", "text/csv", text);
+    const body = { ...attributeBody(asked, answers), format: "csv", columns: downloadColumns(report) };
+    const answer = await engine.attribute(body, QUIETLY);
+    if (answer.type === "rows") downloadText("attribution.csv", "text/csv", answer.text);
   } catch (error) {
-    complain(error.message);
+    complain(wordsOf(error));
   } finally {
     button.disabled = false;
   }
 }
 
 /** Answers given as texts become ids, and the table shows those that are not among the first. */
-function keepAnswers({ positiveTokens, negativeTokens }, predictions) {
+function keepAnswers(
+  { positiveTokens, negativeTokens }: ReportMetric,
+  predictions: readonly ReportPrediction[],
+): void {
   for (const row of predictions) known.set(row.id, row);
-  const [positive, negative] = [[state.positive, positiveTokens], [state.negative, negativeTokens]]
-    .map(([chosen, tokens]) => chosen.length === 0 ? chosen : tokens.map(({ id }) => id));
+  const idsOf = (chosen: readonly TokenChoice[], tokens: ReportMetric["positiveTokens"]): readonly TokenChoice[] =>
+    chosen.length === 0 ? chosen : tokens.map(({ id }) => id);
+  const [positive, negative] = [idsOf(state.positive, positiveTokens), idsOf(state.negative, negativeTokens)];
   state = { ...state, positive, negative };
   showPrediction(prediction, state, known, change);
 }
 
 /** The first report of a run comes without cards, the second one brings them. */
-function addCards(report) {
-  report.saes.forEach(({ cards, noLogits }, i) => Object.assign(shown.saes[i], { cards, noLogits }));
-  const dialog = find("view").querySelector("dialog[open]");
+function addCards({ saes }: ReportData): void {
+  if (shown === undefined) return;
+  for (const [i, { cards, noLogits }] of saes.entries()) Object.assign(shown.saes[i], { cards, noLogits });
+  const dialog = find("view").querySelector<HTMLDialogElement>("dialog[open]");
   const { sae, feature } = state.view;
   if (dialog === null || feature === null) return;
   const isFocused = document.activeElement?.id === "card-title";
-  renderFeatureCard(dialog.firstElementChild, shown, { sae, feature, onClose: () => dialog.close() });
+  renderFeatureCard(dialog.firstElementChild!, shown, { sae, feature, onClose: () => dialog.close() });
   if (isFocused) find("card-title").focus({ preventScroll: true });
 }
 
 /** A token by its text, with its place among the predictions. */
-async function lookUp(text) {
+async function lookUp(text: string): Promise<PredictedToken | undefined> {
   complain("");
   try {
     const body = { ...predictBody(state), answer: text };
-    const { prediction: found } = await runJob("/api/predict", body, {
-      signal: new AbortController().signal,
-      onEvent: () => {},
-    });
+    const { prediction: found } = await engine.predict(body, QUIETLY);
+    if (found.answer === null) return undefined;
     known.set(found.answer.id, found.answer);
     if (prediction !== undefined) prediction = { ...prediction, warnings: found.warnings };
     return found.answer;
   } catch (error) {
-    complain(error.message);
+    complain(wordsOf(error));
   }
 }
 
-function showHistory() {
+function showHistory(): void {
   const entries = readHistory();
   find("history").hidden = entries.length === 0;
   find("history-list").replaceChildren(
@@ -303,7 +343,7 @@ function showHistory() {
   );
 }
 
-async function copy(text, button) {
+async function copy(text: string, button: HTMLElement): Promise<void> {
   const words = button.textContent;
   try {
     await navigator.clipboard.writeText(text);

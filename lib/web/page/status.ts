@@ -1,9 +1,9 @@
 /** What the page says of itself: progress, and what went wrong. */
-
-const find = (id) => document.getElementById(id);
+import type { EngineEvent } from "./engine.ts";
+import { find } from "./find.ts";
 
 /** An event of a job in words; undefined where nothing is to be said. */
-export function eventWords(event) {
+export function eventWords(event: EngineEvent): string | undefined {
   switch (event.type) {
     case "busy":
       return "The server is busy: trying again …";
@@ -12,7 +12,7 @@ export function eventWords(event) {
     case "opening":
       return `Opening ${event.name} …`;
     case "downloading": {
-      const megabytes = (bytes) => (bytes / 1e6).toLocaleString("en-US", { maximumFractionDigits: 0 });
+      const megabytes = (bytes: number): string => (bytes / 1e6).toLocaleString("en-US", { maximumFractionDigits: 0 });
       const total = event.total === null ? "" : ` of ${megabytes(event.total)}`;
       return `Downloading ${event.path}: ${megabytes(event.done)}${total} MB …`;
     }
@@ -26,12 +26,12 @@ export function eventWords(event) {
 }
 
 /** Says something in the status line. */
-export function say(text) {
+export function say(text: string): void {
   find("status").textContent = text;
 }
 
 /** Says what went wrong; the empty text takes it away. */
-export function complain(text) {
+export function complain(text: string): void {
   const error = find("error");
   error.textContent = text;
   error.hidden = text === "";

@@ -1,11 +1,17 @@
 /** The prompt's tokens. */
-import { h } from "./dom.js";
-import { largestOf } from "./figures.js";
-import { showSigned, showToken } from "./format.js";
-import { shareOf, sideOf } from "./pieces.js";
+import { h } from "./dom.ts";
+import { largestOf } from "./figures.ts";
+import { showSigned, showToken } from "./format.ts";
+import { shareOf, sideOf } from "./pieces.ts";
+import type { ReportData } from "../report_data.ts";
+import type { ViewOptions } from "./view.ts";
 
 /** The prompt's tokens as buttons, coloured by their summed attribution (plain while data.saes is empty). */
-export function renderTokens(container, data, { sae = 0, position = null, onPosition } = {}) {
+export function renderTokens(
+  container: Element,
+  data: Pick<ReportData, "tokens" | "saes">,
+  { sae = 0, position = null, onPosition }: ViewOptions = {},
+): void {
   const sums = data.saes[sae]?.decomposition.features;
   const largest = largestOf(sums ?? []);
   const chips = data.tokens.map((token, i) => {

@@ -1,54 +1,75 @@
 /** The whole result: all parts, the choice of SAE and position, and the feature card as a dialog. */
-import { renderAccount } from "./account_view.js";
-import { renderFeatureCard } from "./card_view.js";
-import { renderPositions } from "./chart_view.js";
-import { h } from "./dom.js";
-import { renderTopFeatures } from "./features_view.js";
-import { toCsvText } from "./figures.js";
-import { showSigned, showText, showToken } from "./format.js";
-import { renderPredictions } from "./predictions_view.js";
-import { renderTokens } from "./prompt_view.js";
-import { renderRows } from "./rows_view.js";
+import { renderAccount } from "./account_view.ts";
+import { type CardOptions, renderFeatureCard } from "./card_view.ts";
+import { renderPositions } from "./chart_view.ts";
+import { type Child, h } from "./dom.ts";
+import { renderTopFeatures } from "./features_view.ts";
+import { toCsvText } from "./figures.ts";
+import { showSigned, showText, showToken } from "./format.ts";
+import { renderPredictions } from "./predictions_view.ts";
+import { renderTokens } from "./prompt_view.ts";
+import { renderRows } from "./rows_view.ts";
+import type { NamedToken, ReportData, ReportSae } from "../report_data.ts";
+import type { ViewState } from "./view.ts";
 
 /** From here on the chart takes the whole width. */
 const MANY_TOKENS = 24;
 
 /** The question as a title. */
-export function questionOf({ metric: { name, words, positiveTokens, negativeTokens } }) {
-  const names = (tokens) => tokens.map(({ text, id }) => showToken(text, id)).join(", ");
+export function questionOf(
+  { metric: { name, words, positiveTokens, negativeTokens } }: Pick<ReportData, "metric">,
+): string {
+  const names = (tokens: readonly NamedToken[]): string => tokens.map(({ text, id }) => showToken(text, id)).join(", ");
   if (name === "logit_diff") return `Why ${names(positiveTokens)} and not ${names(negativeTokens)}?`;
   if (name === "logit" || name === "logprob" || name === "prob") return `Why ${names(positiveTokens)}?`;
   if (name === "target_logprob") return `Why ${positiveTokens.map(({ text, id }) => showToken(text, id)).join(" ")}?`;
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/**
- * Shows a result.
- *
- * @param options.state what is chosen at first: `{ sae, position, feature }`, all optional
- * @param options.headings whether the question stands above it
- * @param options.predictions whether the next-token table is among the parts
- * @param options.onState called with the new state whenever the user chooses something
- */
-export function renderResult(container, data, options = {}) {
+/** How a result is shown. */
+export interface ResultOptions {
+  /** What is chosen at first. */
+  readonly state?: Partial<ViewState>;
+  /** The question stands above it. Default: yes. */
+  readonly headings?: boolean;
+  /** The next-token table is among the parts. Default: yes. */
+  readonly predictions?: boolean;
+  /** Called with the new state whenever the user chooses something. */
+  onState?(state: ViewState): void;
+}
+
+type Parts = Readonly<
+  Record<"tokens" | "scope" | "predictions" | "positions" | "features" | "rows" | "account", Element>
+>;
+
+/** Shows a result. */
+export function renderResult(container: Element, data: ReportData, options: ResultOptions = {}): void {
   const { onState, headings = true, predictions = true } = options;
-  const state = { sae: 0, position: null, feature: null, ...options.state };
-  const names = ["tokens", "scope", "predictions", "positions", "features", "rows", "account"];
-  const parts = Object.fromEntries(names.map((name) => [name, h("div", { class: "part" })]));
-  const change = (next) => {
+  const state: ViewState = { sae: 0, position: null, feature: null, ...options.state };
+  const part = (): Element => h("div", { class: "part" });
+  const parts: Parts = {
+    tokens: part(),
+    scope: part(),
+    predictions: part(),
+    positions: part(),
+    features: part(),
+    rows: part(),
+    account: part(),
+  };
+  const change = (next: Partial<ViewState>): void => {
     Object.assign(state, next);
     onState?.({ ...state });
   };
-  const choose = (next) => {
+  const choose = (next: Partial<ViewState>): void => {
     change(next);
     draw();
   };
   const card = cardDialog(() => change({ feature: null }));
-  const onFeature = (feature) => {
+  const onFeature = (feature: number): void => {
     change({ feature });
     card.show(data, { sae: state.sae, feature });
   };
-  const draw = () => keepingFocus(container, () => drawParts(parts, data, state, { choose, onFeature }));
+  const draw = (): void => keepingFocus(container, () => drawParts(parts, data, state, { choose, onFeature }));
   container.replaceChildren(
     ...(headings ? [resultHead(data)] : []),
     warningsOf(data),
@@ -60,7 +81,7 @@ export function renderResult(container, data, options = {}) {
   if (state.feature !== null) onFeature(state.feature);
 }
 
-function resultSections(parts, data, predictions) {
+function resultSections(parts: Parts, data: ReportData, predictions: boolean): HTMLElement[] {
   const prompt = section(
     "Prompt",
     "Each token in the colour of its features’ summed attribution. Choose one to look at it alone.",
@@ -87,7 +108,7 @@ function resultSections(parts, data, predictions) {
 }
 
 /** The next-token table, and of a longer continuation its tokens in their places. */
-function renderPredictionTables(container, data) {
+function renderPredictionTables(container: Element, data: ReportData): void {
   const [table, continuation] = [h("div"), h("div")];
   renderPredictions(table, data, {});
   container.replaceChildren(table);
@@ -96,8 +117,14 @@ function renderPredictionTables(container, data) {
   container.append(h("p", { class: "hint" }, "The continuation, each token after those before it:"), continuation);
 }
 
-function drawParts(parts, data, state, { choose, onFeature }) {
-  const options = { ...state, onPosition: (position) => choose({ position }), onFeature };
+/** What the user does. */
+interface Choices {
+  choose(next: Partial<ViewState>): void;
+  onFeature(feature: number): void;
+}
+
+function drawParts(parts: Parts, data: ReportData, state: ViewState, { choose, onFeature }: Choices): void {
+  const options = { ...state, onPosition: (position: number | null) => choose({ position }), onFeature };
   const tokens = h("div");
   renderTokens(tokens, data, options);
   parts.tokens.replaceChildren(saeChoice(data, state, (sae) => choose({ sae })), tokens);
@@ -109,32 +136,41 @@ function drawParts(parts, data, state, { choose, onFeature }) {
   renderAccount(parts.account, data, options);
 }
 
+/** The key of the button that has the focus. */
+export function focusedKey(): string | undefined {
+  const { activeElement } = document;
+  return activeElement instanceof HTMLElement ? activeElement.dataset.key : undefined;
+}
+
 /** Draws, and gives focus to what takes the place of the focused button. */
-function keepingFocus(container, draw) {
-  const key = document.activeElement?.dataset?.key;
+function keepingFocus(container: Element, draw: () => void): void {
+  const key = focusedKey();
   draw();
-  if (key !== undefined) container.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  if (key === undefined) return;
+  container.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
 }
 
 /** The feature card as a dialog beside the page. */
-function cardDialog(onClose) {
+function cardDialog(
+  onClose: () => void,
+): { dialog: HTMLDialogElement; show: (data: ReportData, options: CardOptions) => void } {
   const card = h("div", { class: "card" });
-  const onclick = (event) => event.target === dialog && dialog.close();
-  const dialog = h("dialog", { "aria-labelledby": "card-title", onclick, onclose: onClose }, card);
-  const show = (data, options) => {
+  const onclick = (event: Event): unknown => event.target === dialog && dialog.close();
+  const dialog: HTMLDialogElement = h("dialog", { "aria-labelledby": "card-title", onclick, onclose: onClose }, card);
+  const show = (data: ReportData, options: CardOptions): void => {
     renderFeatureCard(card, data, { ...options, onClose: () => dialog.close() });
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
-    card.querySelector("h2").focus({ preventScroll: true });
+    card.querySelector("h2")?.focus({ preventScroll: true });
   };
   return { dialog, show };
 }
 
-function section(title, hint, ...content) {
+function section(title: string, hint: string | null, ...content: Child[]): HTMLElement {
   return h("section", {}, h("h2", {}, title), hint === null ? null : h("p", { class: "hint" }, hint), content);
 }
 
-function resultHead(data) {
+function resultHead(data: ReportData): HTMLElement {
   const { metric, model } = data;
   return h(
     "header",
@@ -156,7 +192,7 @@ function resultHead(data) {
   );
 }
 
-function warningsOf({ warnings }) {
+function warningsOf({ warnings }: ReportData): HTMLElement | string {
   if (warnings.length === 0) return "";
   return h(
     "aside",
@@ -165,10 +201,14 @@ function warningsOf({ warnings }) {
   );
 }
 
-function saeChoice({ saes }, state, choose) {
+function saeChoice(
+  { saes }: ReportData,
+  state: ViewState,
+  choose: (sae: number) => void,
+): HTMLElement | string {
   if (saes.length === 0) return "";
   if (saes.length === 1) return h("p", { class: "sae-name" }, saeWords(saes[0]));
-  const button = (sae, i) =>
+  const button = (sae: ReportSae, i: number): HTMLElement =>
     h(
       "button",
       {
@@ -183,7 +223,7 @@ function saeChoice({ saes }, state, choose) {
   return h("div", { class: "saes", role: "group", "aria-label": "SAE" }, saes.map(button));
 }
 
-function saeWords({ source, hook, hookIn, architecture, dSae }) {
+function saeWords({ source, hook, hookIn, architecture, dSae }: ReportSae): string {
   const at = source.endsWith(hook) ? "" : ` at ${hook}`;
   return showText(
     `SAE ${source}${at}, ${architecture}, ${dSae.toLocaleString("en-US")} features${
@@ -192,8 +232,13 @@ function saeWords({ source, hook, hookIn, architecture, dSae }) {
   );
 }
 
-function renderScope(container, { tokens }, position, onAll) {
-  const words = () => {
+function renderScope(
+  container: Element,
+  { tokens }: ReportData,
+  position: number | null,
+  onAll: () => void,
+): void {
+  const words = (): Child[] => {
     if (position === null) return ["Showing all positions."];
     const { text, id } = tokens[position];
     return [
@@ -206,15 +251,20 @@ function renderScope(container, { tokens }, position, onAll) {
   container.replaceChildren(h("p", { class: "scope", role: "status" }, words()));
 }
 
-/** Offers a text as a file. */
-export function downloadText(name, type, text) {
-  const address = URL.createObjectURL(new Blob([text], { type }));
+/** Offers a file. */
+export function downloadFile(name: string, content: Blob): void {
+  const address = URL.createObjectURL(content);
   h("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
+/** Offers a text as a file. */
+export function downloadText(name: string, type: string, text: string): void {
+  downloadFile(name, new Blob([text], { type }));
+}
+
 /** Buttons that download the rows as CSV and everything as JSON. */
-export function renderDownloads(container, data) {
+export function renderDownloads(container: Element, data: ReportData): void {
   container.replaceChildren(
     h(
       "button",

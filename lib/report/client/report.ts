@@ -1,20 +1,26 @@
 /** The report's page: the result, and what belongs to a file that is passed on. */
-import { h } from "./dom.js";
-import { showText } from "./format.js";
-import { renderDownloads, renderResult } from "./result_view.js";
+import { h } from "./dom.ts";
+import { showText } from "./format.ts";
+import { renderDownloads, renderResult } from "./result_view.ts";
+import type { ReportData } from "../report_data.ts";
 
 /** Reads the data that lies in the page and shows it. */
-export function startReport() {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const main = document.getElementById("result");
+function startReport(): void {
+  const data: ReportData = JSON.parse(find("data").textContent);
+  const main = find("result");
   const place = /^#position=(\d+)$/.exec(location.hash);
   const position = place !== null && Number(place[1]) < data.tokens.length ? Number(place[1]) : null;
   renderResult(main, data, { state: { position } });
-  renderDownloads(document.getElementById("downloads"), data);
-  renderCommand(document.getElementById("command"), data);
+  renderDownloads(find("downloads"), data);
+  renderCommand(find("command"), data);
 }
 
-function renderCommand(container, { command, model, program }) {
+/** An element of the page that `html.ts` writes. */
+function find(id: string): HTMLElement {
+  return document.getElementById(id)!;
+}
+
+function renderCommand(container: Element, { command, model, program }: ReportData): void {
   const form = `Model in this form: ${model.processing}${
     model.revision === null ? "" : `; revision ${model.revision}`
   }. Made by ${program}.`;
@@ -22,7 +28,7 @@ function renderCommand(container, { command, model, program }) {
   const copy = h("button", {
     type: "button",
     onclick: async () => {
-      await navigator.clipboard.writeText(command).catch(() => getSelection().selectAllChildren(code));
+      await navigator.clipboard.writeText(command).catch(() => getSelection()?.selectAllChildren(code));
       copy.textContent = "Copied";
     },
   }, "Copy");
@@ -33,3 +39,5 @@ function renderCommand(container, { command, model, program }) {
     h("p", { class: "muted" }, showText(form)),
   );
 }
+
+startReport();
