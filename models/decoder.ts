@@ -59,6 +59,8 @@ export interface Decoder extends Pick<Architecture, "family" | "config" | "masks
   readonly weightPrefixes?: readonly string[];
   /** Other names of `lm_head.weight`. */
   readonly headNames?: readonly string[];
+  /** Whether TransformerLens folds norms into what follows; default: it does. */
+  readonly foldsLn?: boolean;
   /** Where the configuration does not say whether embedding and unembedding are one tensor. */
   readonly tied?: boolean;
   /** Embeddings are multiplied by this. */
@@ -81,7 +83,7 @@ export function decoder(json: Json, parts: Decoder): Architecture {
     config,
     defaultPrependBos: parts.defaultPrependBos ?? true,
     defaultProcessing: {
-      foldLn: true,
+      foldLn: parts.foldsLn ?? true,
       centerWritingWeights: false, // RMSNorm sees the mean
       centerUnembed: logitSoftCap === undefined,
       foldValueBiases: true,
@@ -118,7 +120,8 @@ function final({ dModel, eps }: ModelConfig, normWeight = (w: Value): Value => w
 export interface DecoderBlock {
   /** `[batch, position, d_model]` */
   readonly residPre: Value;
-  readonly ln1: Norm;
+  /** Absent where attention reads the stream itself. */
+  readonly ln1?: Norm;
   /** Before their norms and their rotation. */
   readonly q: Value;
   readonly k: Value;
@@ -134,14 +137,17 @@ export interface DecoderBlock {
   readonly residMid: Value;
   /** What the second norm reads: the stream as a value of its own. */
   readonly mlpIn: Value;
-  readonly ln2: Norm;
+  readonly ln2?: Norm;
   readonly mlp: GatedMlp;
   readonly ln2Post?: Norm;
   readonly mlpOut: Value;
   readonly residPost: Value;
 }
 
-/** The stage with TransformerLens's hook names, in the order of the computation. */
+/**
+ * The stage with TransformerLens's hook names, in the order of the computation. Norms after attention and MLP are `ln1_post`
+ * and `ln2_post`; where there are none before, `ln1` and `ln2`.
+ */
 export function decoderBlock(block: DecoderBlock, { foldLn }: Processing): StageGraph {
   const { ln1, ln2, attn, mlp } = block;
   const norm = (name: string, values: Norm | undefined): Record<string, Value> => values ? normHooks(name, values) : {};
@@ -158,16 +164,16 @@ export function decoderBlock(block: DecoderBlock, { foldLn }: Processing): Stage
     "attn.hook_attn_scores": attn.scores,
     "attn.hook_pattern": attn.pattern,
     "attn.hook_z": attn.z,
-    ...norm("ln1_post", block.ln1Post),
+    ...norm(ln1 ? "ln1_post" : "ln1", block.ln1Post),
     "hook_attn_out": block.attnOut,
     "hook_resid_mid": block.residMid,
     "hook_mlp_in": block.mlpIn,
     ...norm("ln2", ln2),
-    "mlp.hook_in": foldLn ? ln2.normalized : ln2.output, // folding takes the norm's weight into the MLP
+    "mlp.hook_in": ln2 === undefined ? block.mlpIn : foldLn ? ln2.normalized : ln2.output, // folding takes the norm's weight into the MLP
     "mlp.hook_pre": mlp.pre,
     "mlp.hook_pre_linear": mlp.preLinear,
     "mlp.hook_post": mlp.post,
-    ...norm("ln2_post", block.ln2Post),
+    ...norm(ln2 ? "ln2_post" : "ln2", block.ln2Post),
     "hook_mlp_out": block.mlpOut,
     "hook_resid_post": block.residPost,
   };

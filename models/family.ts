@@ -92,6 +92,29 @@ export type RotaryScaling =
     readonly lowFreqFactor: number;
     readonly highFreqFactor: number;
     readonly originalContext: number;
+  }
+  /**
+   * YaRN (Peng et al. 2023): dimensions that turn more than `betaFast` times within the first context stay, those that turn
+   * less than `betaSlow` times are stretched, and those between are mixed.
+   */
+  | {
+    readonly type: "yarn";
+    readonly factor: number;
+    readonly betaFast: number;
+    readonly betaSlow: number;
+    readonly originalContext: number;
+    /** Whether the range between is widened to whole dimensions. */
+    readonly truncate: boolean;
+    /** cos and sin are multiplied by it. */
+    readonly attentionFactor: number;
+  }
+  /** LongRoPE (Ding et al. 2024): every frequency is divided by a factor of its own, others beyond the first context. */
+  | {
+    readonly type: "longrope";
+    readonly shortFactors: readonly number[];
+    readonly longFactors: readonly number[];
+    readonly originalContext: number;
+    readonly attentionFactor: number;
   };
 
 /**

@@ -24,7 +24,7 @@ import {
   splitHeads,
   weight,
 } from "./parts.ts";
-import { readRotary } from "./rotary.ts";
+import { readRotariesByType, rotaryName } from "./rotary.ts";
 
 interface Gemma3Config extends ModelConfig {
   readonly rotary: Readonly<Record<LayerType, RotarySpec>>;
@@ -32,8 +32,6 @@ interface Gemma3Config extends ModelConfig {
   readonly queryPreAttnScalar: number;
   readonly scoreSoftCap?: number;
 }
-
-const rotaryName = (type: LayerType): string => `rotary:${type}`;
 
 /** x + ln1_post(attn(ln1(x))), then + ln2_post(mlp(ln2(·))). */
 function block(config: Gemma3Config, type: LayerType, { processing, selectRows }: BlockOptions): StageGraph {
@@ -87,17 +85,6 @@ const DEFAULTS = {
   act: "gelu_pytorch_tanh",
 };
 
-/** `rope_parameters` by type of layer, or before transformers 5 `rope_scaling` for layers without a window only. */
-function readRotaries(json: Json, dHead: number): Record<LayerType, RotarySpec> {
-  const byType = section(json, "rope_parameters") ?? {};
-  const full = { ...section(byType, "full_attention"), ...section(json, "rope_scaling") };
-  const sliding = section(byType, "sliding_attention") ?? {};
-  return {
-    full_attention: readRotary(json, { dHead, base: 1e6, parameters: full }),
-    sliding_attention: readRotary(json, { dHead, base: 1e4, baseKey: "rope_local_base_freq", parameters: sliding }),
-  };
-}
-
 /** Gemma 3. */
 export const gemma3: ModelFamily = {
   open(outer): Architecture {
@@ -108,7 +95,10 @@ export const gemma3: ModelFamily = {
     const sizes = readDecoderConfig(json, DEFAULTS);
     const config: Gemma3Config = {
       ...sizes,
-      rotary: readRotaries(json, sizes.dHead),
+      rotary: readRotariesByType(json, {
+        full_attention: { dHead: sizes.dHead, base: 1e6 },
+        sliding_attention: { dHead: sizes.dHead, base: 1e4, baseKey: "rope_local_base_freq" },
+      }),
       queryPreAttnScalar: positive(json, "query_pre_attn_scalar", 256),
       scoreSoftCap: optionalPositive(json, "attn_logit_softcapping"),
     };

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { add } from "../lib/graph/mod.ts";
+import { add, type Value } from "../lib/graph/mod.ts";
 import { only } from "./config.ts";
 import { decoder, decoderBlock, readDecoderConfig } from "./decoder.ts";
 import type { Architecture, BlockOptions, ModelConfig, ModelFamily, RotarySpec, StageGraph } from "./family.ts";
@@ -24,18 +24,24 @@ import {
 } from "./parts.ts";
 import { readRotary } from "./rotary.ts";
 
-/** x + attn(ln1(x)), then + mlp(ln2(·)); `maskName` is the graph input of the attention's mask. */
+/**
+ * x + attn(ln1(x)), then + mlp(ln2(·)).
+ *
+ * @param maskName the graph input of the attention's mask
+ * @param normWeight what norms multiply by, from their weight
+ */
 export function llamaBlock(
   config: ModelConfig,
   rotary: RotarySpec,
   maskName: string,
   { processing, selectRows }: BlockOptions,
+  normWeight: (w: Value) => Value = (w) => w,
 ): StageGraph {
   const { dModel: d, nHeads, nKeyValueHeads, dHead, dMlp, eps, actFn } = config;
   const { residPre, query, queries } = blockInput(d, selectRows);
 
   // Attention: q is [batch, query, head, d_head], k and v [batch, position, kv_head, d_head].
-  const ln1 = rmsNorm(residPre, weight("input_layernorm.weight", [d]), eps);
+  const ln1 = rmsNorm(residPre, normWeight(weight("input_layernorm.weight", [d])), eps);
   const wQ = weight("self_attn.q_proj.weight", [nHeads * dHead, d]);
   const wK = weight("self_attn.k_proj.weight", [nKeyValueHeads * dHead, d]);
   const wV = weight("self_attn.v_proj.weight", [nKeyValueHeads * dHead, d]);
@@ -53,7 +59,7 @@ export function llamaBlock(
 
   // MLP
   const mlpIn = branch(residMid);
-  const ln2 = rmsNorm(mlpIn, weight("post_attention_layernorm.weight", [d]), eps);
+  const ln2 = rmsNorm(mlpIn, normWeight(weight("post_attention_layernorm.weight", [d])), eps);
   const mlp = gatedMlp(ln2.output, dMlp, actFn);
   const mlpOut = mlp.output;
   const residPost = add(residMid, mlpOut);

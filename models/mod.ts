@@ -10,6 +10,7 @@ const gemma3 = async (): Promise<ModelFamily> => (await import("./gemma3.ts")).g
 
 /** By the `model_type` of `config.json`. */
 export const FAMILIES: Readonly<Record<string, () => Promise<ModelFamily>>> = {
+  gemma: async () => (await import("./gemma.ts")).gemma,
   gemma2: async () => (await import("./gemma2.ts")).gemma2,
   gemma3,
   gemma3_text: gemma3,
@@ -18,6 +19,9 @@ export const FAMILIES: Readonly<Record<string, () => Promise<ModelFamily>>> = {
   gpt_neox: async () => (await import("./gpt_neox.ts")).gptNeox,
   llama: async () => (await import("./llama.ts")).llama,
   mistral: async () => (await import("./mistral.ts")).mistral,
+  olmo2: async () => (await import("./olmo2.ts")).olmo2,
+  olmo3: async () => (await import("./olmo3.ts")).olmo3,
+  phi3: async () => (await import("./phi3.ts")).phi3,
   qwen2: async () => (await import("./qwen2.ts")).qwen2,
   qwen3: async () => (await import("./qwen3.ts")).qwen3,
 };

@@ -60,6 +60,17 @@ async function checkBatch(model: Opened, prompts: readonly (readonly number[])[]
   }
 }
 
+const LONGROPE = {
+  original_max_position_embeddings: 6, // between the prompts' lengths
+  rope_scaling: { type: "longrope", short_factor: [1, 1.1, 1.3, 1.6], long_factor: [1.2, 2.5, 4, 7.5] },
+};
+
+Deno.test("phi3 with longrope: the frequencies of each prompt go by its own length", async () => {
+  await using model = await open("phi3", LONGROPE);
+  assert.ok(PROMPTS.some(({ length }) => length <= 6) && PROMPTS.some(({ length }) => length > 6));
+  await checkBatch(model, PROMPTS, [[1, 4], [0, 3, 11], [0], [6]]);
+});
+
 for (const name of MODELS) {
   Deno.test(`${name}: prompts of different lengths in one pass give what each gives alone`, async () => {
     await using model = await open(name);

@@ -57,6 +57,45 @@ const LAYOUTS: Readonly<Record<string, readonly [model: string, four: Json, five
       },
     },
   ],
+  olmo3: [
+    "olmo3",
+    {
+      rope_parameters: undefined,
+      rope_theta: 4e5,
+      rope_scaling: { rope_type: "yarn", factor: 2, attention_factor: 1.1, original_max_position_embeddings: 32 },
+    },
+    {
+      rope_parameters: {
+        full_attention: {
+          rope_type: "yarn",
+          factor: 2,
+          attention_factor: 1.1,
+          original_max_position_embeddings: 32,
+          rope_theta: 4e5,
+        },
+        sliding_attention: { rope_type: "default", rope_theta: 4e5 },
+      },
+    },
+  ],
+  phi3: [
+    "phi3",
+    {
+      rope_parameters: undefined,
+      rope_theta: 1e4,
+      original_max_position_embeddings: 16,
+      rope_scaling: { type: "su", short_factor: [1, 1, 1, 1], long_factor: [1, 2, 3, 4] },
+    },
+    {
+      rope_parameters: {
+        rope_type: "longrope",
+        rope_theta: 1e4,
+        partial_rotary_factor: 1,
+        original_max_position_embeddings: 16,
+        short_factor: [1, 1, 1, 1],
+        long_factor: [1, 2, 3, 4],
+      },
+    },
+  ],
   "gemma3's layers": [
     "gemma3",
     { layer_types: undefined, sliding_window_pattern: 2 },
@@ -193,12 +232,24 @@ const REFUSED: readonly [string, Json, typeof RangeError | typeof TypeError, Reg
   ["llama", { rms_norm_eps: -1 }, TypeError, /"rms_norm_eps" is -1/],
   [
     "llama",
-    { rope_parameters: { rope_type: "yarn", factor: 4, rope_theta: 1e4 } },
+    { rope_parameters: { rope_type: "proportional", rope_theta: 1e4 } },
     RangeError,
-    /"yarn" are not supported/,
+    /"proportional" are not supported; supported are default, dynamic, linear, llama3, yarn, longrope/,
   ],
-  ["llama", { rope_scaling: { type: "dynamic", factor: 2 } }, RangeError, /"dynamic" are not supported/],
-  ["llama", { rope_scaling: { rope_type: "longrope" } }, RangeError, /supported are default, linear, llama3/],
+  ["llama", { rope_scaling: { type: "su" } }, RangeError, /"su" are not supported/],
+  ["llama", { rope_scaling: { type: "yarn", factor: 0 } }, TypeError, /"factor" is 0/],
+  [
+    "llama",
+    { rope_scaling: { rope_type: "longrope" } },
+    TypeError,
+    /"short_factor" is not a list of 4 positive numbers/,
+  ],
+  [
+    "phi3",
+    { rope_scaling: { type: "su", short_factor: [1, 1, 1, 1], long_factor: [1, 1, 1, -1] } },
+    TypeError,
+    /"long_factor" is not a list of 4 positive/,
+  ],
   ["llama", { rope_scaling: { type: "linear" } }, TypeError, /no "factor"/],
   ["llama", { rope_scaling: { type: "linear", factor: 0 } }, TypeError, /"factor" is 0/],
   ["llama", { rope_scaling: [] }, TypeError, /"rope_scaling" is \[\], not an object/],

@@ -94,7 +94,7 @@ for (const name of MODELS) {
     const found: Partial<Record<Role, number>> = {};
     for (const { role } of reachable([output])) if (role) found[role] = (found[role] ?? 0) + 1;
     const gated = !["gpt2", "gpt_neo", "gpt_neox"].includes(architecture.family);
-    const norms = { gemma2: 4, gemma3: 6, qwen3: 4 }[architecture.family] ?? 2;
+    const norms = { gemma2: 4, gemma3: 6, olmo2: 4, olmo3: 4, qwen3: 4 }[architecture.family] ?? 2;
     const expected = { normalizer_scale: norms, attention_pattern: 1, activation: 1, ...(gated ? { gate: 1 } : {}) };
     assert.deepEqual({ ...expected, ...found }, expected);
     assert.deepEqual(found, { ...found, ...expected });

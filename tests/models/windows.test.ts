@@ -18,6 +18,8 @@ const SIGHTS: readonly [string, Record<string, unknown>, number][] = [
   ["gpt-neo", { attention_types: [[["local"], 2]], attention_layers: undefined }, 2 * 4],
   ["gemma2", { layer_types: ["sliding_attention", "sliding_attention", "sliding_attention"] }, 3 * 4],
   ["gemma3", { layer_types: ["sliding_attention", "sliding_attention", "sliding_attention"], sliding_window: 4 }, 9],
+  ["phi3", {}, 3 * 4],
+  ["olmo3", { layer_types: ["sliding_attention", "sliding_attention", "sliding_attention"] }, 3 * 3],
 ];
 
 for (const [name, changes, sight] of SIGHTS) {

@@ -6,7 +6,7 @@
 import type { Feeds, Pass } from "./pass.ts";
 import { type FloatTensor, joined } from "../../runtime/tensor.ts";
 import type { TensorStore } from "../../weights/tensors/tensors.ts";
-import type { Architecture, MaskSpec, RotarySpec } from "../../../models/family.ts";
+import type { Architecture, MaskSpec, RotaryScaling, RotarySpec } from "../../../models/family.ts";
 
 /** The token that stands where a shorter prompt has ended; nothing that is asked for sees it. */
 const PADDING = 0;
@@ -55,9 +55,13 @@ export function positionalFeeds(architecture: Architecture, pass: Pass, selected
     feeds[name] = perPrompt((queries) => additiveMask(n, spec, queries));
   }
   for (const [name, spec] of Object.entries(architecture.rotary)) {
-    const { cos, sin } = rotaryTables(n, spec);
-    feeds[`${name}:cos`] = tile(cos, prompts.length);
-    feeds[`${name}:sin`] = tile(sin, prompts.length);
+    const lengths = prompts.map((prompt) => prompt.length);
+    const tables = lengths.map((length, at) =>
+      at > 0 && isSameRotary(spec, length, lengths[0]) ? undefined : rotaryTables(n, spec, length)
+    );
+    for (const part of ["cos", "sin"] as const) {
+      feeds[`${name}:${part}`] = stack(tables.map((made) => (made ?? tables[0]!)[part]));
+    }
   }
   if (selected) feeds.rows = stack(rows.map((queries) => selectionMatrix(queries, n)));
   pass.positional.set(selected, feeds);
@@ -81,35 +85,80 @@ export function additiveMask(n: number, { window }: MaskSpec, rows?: readonly nu
 /**
  * Tables of rotary positions, `[1, position, dim]`: cos and sin of position · frequency, the frequencies twice over.
  * Frequencies and angles are float32, as they were when these models were trained.
+ *
+ * @param length of the prompt, on which frequencies may depend
  */
-export function rotaryTables(n: number, spec: RotarySpec): { cos: FloatTensor; sin: FloatTensor } {
-  const { dim } = spec;
-  const frequencies = rotaryFrequencies(spec);
+export function rotaryTables(
+  n: number,
+  spec: RotarySpec,
+  length: number = n,
+): { cos: FloatTensor; sin: FloatTensor } {
+  const { dim, scaling } = spec;
+  const frequencies = rotaryFrequencies(spec, length);
+  const factor = scaling !== undefined && "attentionFactor" in scaling ? scaling.attentionFactor : 1;
   const dims = [1, n, dim];
   const [cos, sin] = [new Float32Array(n * dim), new Float32Array(n * dim)];
   for (let position = 0; position < n; position++) {
     for (let i = 0; i < dim; i++) {
       const angle = Math.fround(position * frequencies[i % (dim / 2)]);
-      cos[position * dim + i] = Math.cos(angle);
-      sin[position * dim + i] = Math.sin(angle);
+      cos[position * dim + i] = factor * Math.cos(angle);
+      sin[position * dim + i] = factor * Math.sin(angle);
     }
   }
   return { cos: { dims, data: cos }, sin: { dims, data: sin } };
 }
 
+/** Whether prompts of two lengths have the same frequencies. */
+function isSameRotary({ scaling }: RotarySpec, a: number, b: number): boolean {
+  return scaling?.type !== "longrope" || a > scaling.originalContext === b > scaling.originalContext;
+}
+
 /** Radians per position, half as many as dimensions. */
-function rotaryFrequencies({ base, dim, scaling }: RotarySpec): Float32Array {
-  const plain = Float32Array.from({ length: dim / 2 }, (_, i) => 1 / Math.fround(base ** Math.fround(2 * i / dim)));
-  if (!scaling) return plain;
-  const { factor } = scaling;
-  if (scaling.type === "linear") return plain.map((frequency) => frequency / factor);
-  const { lowFreqFactor: low, highFreqFactor: high, originalContext } = scaling;
-  return plain.map((frequency) => {
-    const turns = originalContext * frequency / (2 * Math.PI); // within the context of the pretraining
-    if (turns > high) return frequency;
-    if (turns < low) return frequency / factor;
-    const smooth = (turns - low) / (high - low);
-    return (1 - smooth) * frequency / factor + smooth * frequency;
+function rotaryFrequencies({ base, dim, scaling }: RotarySpec, length: number): Float32Array {
+  const wavelengths = Float32Array.from({ length: dim / 2 }, (_, i) => base ** Math.fround(2 * i / dim));
+  const plain = wavelengths.map((wavelength) => 1 / wavelength);
+  switch (scaling?.type) {
+    case undefined:
+      return plain;
+    case "linear":
+      return plain.map((frequency) => frequency / scaling.factor);
+    case "llama3": {
+      const { factor, lowFreqFactor: low, highFreqFactor: high, originalContext } = scaling;
+      return plain.map((frequency) => {
+        const turns = originalContext * frequency / (2 * Math.PI); // within the context of the pretraining
+        if (turns > high) return frequency;
+        if (turns < low) return frequency / factor;
+        const smooth = (turns - low) / (high - low);
+        return (1 - smooth) * frequency / factor + smooth * frequency;
+      });
+    }
+    case "yarn":
+      return yarnFrequencies(wavelengths, base, scaling);
+    case "longrope": {
+      const factors = length > scaling.originalContext ? scaling.longFactors : scaling.shortFactors;
+      return wavelengths.map((wavelength, i) => 1 / Math.fround(Math.fround(factors[i]) * wavelength));
+    }
+  }
+}
+
+/** Equations 23–25 of Peng et al. 2023. */
+function yarnFrequencies(
+  wavelengths: Float32Array,
+  base: number,
+  scaling: RotaryScaling & { type: "yarn" },
+): Float32Array {
+  const { factor, betaFast, betaSlow, originalContext, truncate } = scaling;
+  const dim = 2 * wavelengths.length;
+  /** The dimension that turns so many times within the first context. */
+  const turning = (turns: number): number =>
+    dim * Math.log(originalContext / (turns * 2 * Math.PI)) / (2 * Math.log(base));
+  const [first, last] = [turning(betaFast), turning(betaSlow)];
+  const low = Math.max(0, truncate ? Math.floor(first) : first);
+  const high = Math.min(dim - 1, truncate ? Math.ceil(last) : last);
+  const width = high === low ? 0.001 : high - low;
+  return wavelengths.map((wavelength, i) => {
+    const stretched = Math.min(1, Math.max(0, (i - low) / width));
+    return stretched / (factor * wavelength) + (1 - stretched) / wavelength;
   });
 }
 

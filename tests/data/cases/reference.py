@@ -7,12 +7,14 @@ import math
 import shutil
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from sae_lens import SAE, HookedSAETransformer
 from sae_lens.loading.pretrained_sae_loaders import sae_lens_disk_loader
 from transformer_lens import loading_from_pretrained
+from transformers import AutoConfig
 from transformers.utils import logging
 
 DEFINITIONS = [
@@ -86,33 +88,40 @@ def definitions(text):
 
 
 def convert_config(model_name, **options):
-    """TransformerLens knows Gemma 2 and 3 by the names on the hub only: one such, with this model's sizes."""
+    """TransformerLens knows Gemma and OLMo 2 by the names on the hub only: one such, with this model's sizes."""
     config = json.loads((Path(model_name) / "config.json").read_text())
-    template = GEMMA.get(config["architectures"][0])
+    template = TEMPLATES.get(config["architectures"][0])
     if template is None:
         return ORIGINAL_CONVERT(model_name, **options)
-    settings = ORIGINAL_CONVERT(template, **options)
-    kinds = [kind == "sliding_attention" for kind in config["layer_types"]]
+    own = AutoConfig.from_pretrained(model_name)
+    with patch.object(loading_from_pretrained.AutoConfig, "from_pretrained", lambda *_, **__: own):
+        settings = ORIGINAL_CONVERT(template, **options)
+    heads = config["num_attention_heads"]
     settings.update(
         d_model=config["hidden_size"],
-        d_head=config["head_dim"],
-        n_heads=config["num_attention_heads"],
-        n_key_value_heads=config["num_key_value_heads"],
+        d_head=config.get("head_dim") or config["hidden_size"] // heads,
+        n_heads=heads,
+        n_key_value_heads=config["num_key_value_heads"] if "n_key_value_heads" in settings else None,
         d_mlp=config["intermediate_size"],
         n_layers=config["num_hidden_layers"],
         n_ctx=config["max_position_embeddings"],
         eps=config["rms_norm_eps"],
         d_vocab=config["vocab_size"],
-        act_fn=config["hidden_activation"],
-        window_size=config["sliding_window"],
-        attn_types=["local" if local else "global" for local in kinds],
-        attn_scale=math.sqrt(config["query_pre_attn_scalar"]),
-        attn_scores_soft_cap=config["attn_logit_softcapping"] or -1.0,
-        output_logits_soft_cap=config["final_logit_softcapping"] or -1.0,
-        rotary_dim=config["head_dim"],
+        act_fn=config.get("hidden_activation") or config["hidden_act"],
+        attn_types=["global"] * config["num_hidden_layers"],
         tokenizer_name=model_name,
         **rotary_bases(config),
     )
+    settings["rotary_dim"] = settings["d_head"]
+    if "layer_types" in config:
+        kinds = [kind == "sliding_attention" for kind in config["layer_types"]]
+        settings.update(
+            window_size=config["sliding_window"],
+            attn_types=["local" if local else "global" for local in kinds],
+            attn_scale=math.sqrt(config["query_pre_attn_scalar"]),
+            attn_scores_soft_cap=config["attn_logit_softcapping"] or -1.0,
+            output_logits_soft_cap=config["final_logit_softcapping"] or -1.0,
+        )
     return settings
 
 
@@ -123,7 +132,12 @@ def rotary_bases(config):
     return {"rotary_base": full, **({"rotary_base_local": local} if local else {})}
 
 
-GEMMA = {"Gemma2ForCausalLM": "google/gemma-2-2b", "Gemma3ForCausalLM": "google/gemma-3-1b"}
+TEMPLATES = {
+    "GemmaForCausalLM": "google/gemma-2b",
+    "Gemma2ForCausalLM": "google/gemma-2-2b",
+    "Gemma3ForCausalLM": "google/gemma-3-1b",
+    "Olmo2ForCausalLM": "allenai/OLMo-2-1124-7B",
+}
 ORIGINAL_CONVERT = loading_from_pretrained.convert_hf_model_config
 # Nothing is looked for on the hub: a name is a directory, and a name that says nothing is not taken for a known model.
 loading_from_pretrained.get_official_model_name = lambda name: name

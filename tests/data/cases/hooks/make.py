@@ -1,6 +1,6 @@
 """Every hook's value and gradient in TransformerLens, and logits of transformers under other settings.
 
-Run with transformer-lens 3.9.0 and transformers 5.23.0: python make.py  (reads ../../models, writes beside itself)
+Run with transformer-lens 3.9.0 and transformers 5.23.0: python make.py [MODEL...]  (reads ../../models, writes beside itself)
 
 <model>.safetensors: `<processing>/act/<hook>` and `<processing>/grad/<hook>`, float64 rounded to float32, batch dimension
 first, for the processing `default` (TransformerLens's), and `none` where a bias or a centring makes that another model.
@@ -10,19 +10,23 @@ variants.json: a model's last logits, less their mean where there is no soft cap
 changed, by transformers's own code.
 """
 
+import copy
 import json
 import math
+import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.pretrained import weight_conversions
+from transformer_lens.utilities.architectures import POST_NORM_ARCHITECTURES
 from transformers import AutoConfig, AutoModelForCausalLM
 
 HERE = Path(__file__).parent
 MODELS = HERE.parent.parent / "models"
 CONVERT = {
+    "gemma": "convert_gemma_weights",
     "gemma2": "convert_gemma_weights",
     "gemma3_text": "convert_gemma_weights",
     "gpt2": "convert_gpt2_weights",
@@ -30,12 +34,22 @@ CONVERT = {
     "gpt_neox": "convert_neox_weights",
     "llama": "convert_llama_weights",
     "mistral": "convert_mistral_weights",
+    "olmo2": "convert_olmo2_weights",
+    "olmo3": "convert_olmo3_weights",
+    "phi3": "convert_phi3_weights",
     "qwen2": "convert_qwen2_weights",
     "qwen3": "convert_qwen3_weights",
 }
 FLAGS = ["fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases"]
 BIASED = ["gpt2", "gpt-neo", "neox", "qwen2"]
 TOKENS = [311, 17, 260, 96, 340, 5, 222, 301, 48]
+
+LONGROPE = {
+    "type": "longrope",
+    "rope_theta": 1e4,
+    "short_factor": [1.0, 1.1, 1.3, 1.6],
+    "long_factor": [1.2, 2.5, 4.0, 7.5],
+}
 
 # name: (model, settings of config.json that replace the file's; null removes one)
 VARIANTS = {
@@ -75,6 +89,28 @@ VARIANTS = {
         "gpt-neo",
         {"attention_types": [[["local"], 1], [["global"], 1]], "attention_layers": None, "window_size": 2},
     ),
+    "llama, yarn": ("llama31", {"rope_scaling": {"type": "yarn", "factor": 8.0, "original_max_position_embeddings": 8}}),
+    "llama, yarn not widened": (
+        "llama31",
+        {
+            "rope_scaling": {
+                "rope_type": "yarn",
+                "factor": 8.0,
+                "original_max_position_embeddings": 64,
+                "beta_fast": 6.0,
+                "beta_slow": 0.5,
+                "mscale": 0.7,
+                "mscale_all_dim": 1.2,
+                "truncate": False,
+            }
+        },
+    ),
+    "llama, dynamic scaling of a short prompt": ("llama31", {"rope_scaling": {"type": "dynamic", "factor": 4.0}}),
+    "phi3, no window": ("phi3", {"sliding_window": None}),
+    "phi3, longrope, a short prompt": ("phi3", {"rope_scaling": LONGROPE, "original_max_position_embeddings": 16}),
+    "phi3, longrope, a long prompt": ("phi3", {"rope_scaling": LONGROPE, "original_max_position_embeddings": 8}),
+    "olmo3, every fourth layer": ("olmo3", {"layer_types": None}),
+    "gemma, the first files": ("gemma", {"hidden_act": "gelu"}),
     "gpt_neo, erf gelu": ("gpt-neo", {"activation_function": "gelu"}),
 }
 
@@ -113,6 +149,17 @@ def tl_config(model):
             rotary_dim=int(d_head * full.get("partial_rotary_factor", 1)),
             rotary_base=full["rope_theta"],
         )
+        if full["rope_type"] == "yarn":
+            settings.update(
+                use_yarn_rope=True,
+                yarn_global_attn_only=True,
+                yarn_factor=full["factor"],
+                yarn_attention_factor=full["attention_factor"],
+                yarn_beta_fast=full["beta_fast"],
+                yarn_beta_slow=1.0,
+                yarn_original_max_position_embeddings=full["original_max_position_embeddings"],
+                yarn_truncate=True,
+            )
         if full["rope_type"] == "llama3":
             settings.update(
                 use_NTK_by_parts_rope=True,
@@ -127,9 +174,12 @@ def tl_config(model):
             settings.update(window_size=c.window_size, attn_types=c.attention_layers)
         case "gpt_neox":
             settings["parallel_attn_mlp"] = c.use_parallel_residual
-        case "mistral":
+        case "mistral" | "phi3":
             settings.update(use_local_attn=True, window_size=c.sliding_window)
             settings["attn_types"] = ["local"] * c.num_hidden_layers
+        case "olmo3":
+            settings.update(use_local_attn=True, window_size=c.sliding_window)
+            settings["attn_types"] = ["local" if t == "sliding_attention" else "global" for t in c.layer_types]
         case "gemma2" | "gemma3_text":
             settings.update(use_local_attn=True, window_size=c.sliding_window)
             settings["attn_types"] = ["local" if t == "sliding_attention" else "global" for t in c.layer_types]
@@ -152,6 +202,7 @@ def hooks(name, processing):
     default = processing == "default"
     flags = {flag: default for flag in FLAGS}
     flags["center_writing_weights"] = default and config.normalization_type == "LN"
+    flags["fold_ln"] = default and config.original_architecture not in POST_NORM_ARCHITECTURES
     flags["center_unembed"] = default and config.output_logits_soft_cap <= 0
     state = getattr(weight_conversions, CONVERT[source.config.model_type])(source, config)
     if config.n_key_value_heads is None:  # these converters always write for groups of heads
@@ -184,7 +235,7 @@ def variant(name, changes):
     given = json.loads((MODELS / name / "config.json").read_text())
     if "rope_scaling" in changes or "rotary_pct" in changes:
         given.pop("rope_parameters", None)
-    given.update(changes)
+    given.update(copy.deepcopy(changes))
     given = {k: v for k, v in given.items() if v is not None or k not in ("layer_types", "attention_layers")}
     config = AutoConfig.for_model(**given)
     model = AutoModelForCausalLM.from_pretrained(
@@ -198,6 +249,8 @@ def variant(name, changes):
 
 if __name__ == "__main__":
     for path in sorted(MODELS.iterdir()):
+        if sys.argv[1:] and path.name not in sys.argv[1:]:
+            continue
         tensors = hooks(path.name, "default")
         if path.name in BIASED:
             tensors.update(hooks(path.name, "none"))
