@@ -6,6 +6,7 @@
  */
 import type { Choice, ListQuery } from "../catalog.ts";
 import type { JobEvent } from "../jobs.ts";
+import type { Device } from "../../runtime/runtime.ts";
 
 /** What the page begins with, and what costs no download. */
 export interface EngineStatus {
@@ -19,6 +20,61 @@ export interface EngineStatus {
   readonly local: readonly string[];
   /** Whether public ones may be chosen. */
   readonly hub: boolean;
+  /** Models that are offered first, small ones before large ones. */
+  readonly featured?: readonly FeaturedModel[];
+}
+
+/** A model to begin with, and an SAE of it. */
+export interface FeaturedModel {
+  readonly model: string;
+  readonly sae: string;
+  /** In a few words. */
+  readonly description: string;
+  /** A prompt that it answers well. */
+  readonly prompt: string;
+}
+
+/**
+ * What not every engine can. What is absent it cannot, and the page does not show; nothing is guessed.
+ */
+export interface Capabilities {
+  /** Where the user may have the model run, the first by default; empty: the engine decides, and is not asked. */
+  readonly devices: readonly Device[];
+  /** What answering would download, told before it is. Absent: the page need not ask before it starts. */
+  readonly price?: (job: "predict" | "attribute", body: EngineBody) => Promise<Price>;
+  /** Opens the user's own files where they are; nothing of them is sent anywhere. */
+  readonly localFiles?: (files: readonly LocalFile[]) => Promise<LocalChoices>;
+  /** What is kept of downloads. */
+  readonly storage?: Storage;
+}
+
+/** Bytes of files. */
+export interface Price {
+  /** Still to be downloaded. */
+  readonly download: number;
+  /** Here already. */
+  readonly stored: number;
+}
+
+/** One of the user's files, with its place in the directory that was dropped: `my-model/config.json`. */
+export interface LocalFile {
+  readonly path: string;
+  readonly file: Blob;
+}
+
+/** What the user's files are, by the names that requests then have for them. */
+export interface LocalChoices {
+  readonly models: readonly Choice[];
+  readonly saes: readonly Choice[];
+  /** What was not used, and why; one line each. */
+  readonly ignored: readonly string[];
+}
+
+/** What is kept of downloads on this machine. */
+export interface Storage {
+  /** Bytes. */
+  size(): Promise<number>;
+  empty(): Promise<void>;
 }
 
 /** Models to choose from. */
@@ -45,6 +101,8 @@ export interface JobOptions {
   /** Aborted: nobody waits for it any more; the promise is rejected with its reason. */
   readonly signal: AbortSignal;
   readonly onEvent: (event: EngineEvent) => void;
+  /** One of the engine's devices; default: its first. */
+  readonly device?: Device;
 }
 
 /** The last event of a job: its answer. */
@@ -54,6 +112,7 @@ export type Answer<Type extends JobEvent["type"]> = Extract<JobEvent, { readonly
  * Answers the page's questions. What cannot be answered is an Error whose message is one line for the user.
  */
 export interface Engine {
+  readonly capabilities: Capabilities;
   status(): Promise<EngineStatus>;
   /** Models whose name has all words of `search`, those that are here first. */
   models(query: Partial<ListQuery>): Promise<ModelList>;

@@ -26,6 +26,9 @@ const TRIES = 8;
 
 /** Asks the server that the page came from. */
 export class HttpEngine implements Engine {
+  /** The server keeps files and decides where a model runs. */
+  readonly capabilities: Capabilities = { devices: [] };
+
   status(): Promise<EngineStatus> {
     return getJson("api/status");
   }
