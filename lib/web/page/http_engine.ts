@@ -9,6 +9,7 @@ import type { ErrorBody } from "../api_error.ts";
 import type { ListQuery } from "../catalog.ts";
 import type {
   Answer,
+  Capabilities,
   Engine,
   EngineBody,
   EngineEvent,
