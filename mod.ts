@@ -216,6 +216,7 @@ export type {
   GradientSeeds,
   PassOptions,
   Replacement,
+  RerunOptions,
   WeightBinding,
 } from "./lib/model/stages/chain.ts";
 export type { WeightChoice } from "./lib/model/stages/binding.ts";

@@ -72,3 +72,35 @@ export function addDeltas(graph: Graph, deltas: Graph): Graph {
 function prefixed(prefix: string, graph: Graph): Graph {
   return Object.fromEntries(Object.entries(graph).map(([key, value]) => [prefix + key, value]));
 }
+
+/**
+ * The graph with one axis only where it is needed: in the inputs of some names the symbol stays, in all others it is 1, and
+ * what is made of both broadcasts. So that many gradients go back over one prompt, whose own values are computed once.
+ *
+ * @param symbol a dimension that no op adds up over
+ *
+ * @example
+ * ```ts
+ * import { input, mul } from "./ops.ts";
+ * import { alongOnly } from "./rewrite.ts";
+ *
+ * const [x, g] = [input("x", ["batch", 4]), input("g", ["batch", 4])];
+ * const { y, z } = alongOnly({ y: mul(x, x), z: mul(g, x) }, "batch", ["g"]);
+ * console.assert(y.shape.join() === "1,4" && z.shape.join() === "batch,4");
+ * ```
+ */
+export function alongOnly(graph: Graph, symbol: string, names: readonly string[]): Graph {
+  const done = new Map<Value, Value>();
+  const rebuild = (value: Value): Value => {
+    const known = done.get(value);
+    if (known) return known;
+    const { op } = value;
+    const inputs = value.inputs.map(rebuild);
+    const stays = op.kind === "Input" ? names.includes(op.name) : inputs.some(({ shape }) => shape.includes(symbol));
+    const shape = stays ? value.shape : value.shape.map((dim) => dim === symbol ? 1 : dim);
+    const result = { ...value, inputs, shape, op: op.kind === "Reshape" ? { ...op, shape } : op };
+    done.set(value, result);
+    return result;
+  };
+  return Object.fromEntries(Object.entries(graph).map(([name, value]) => [name, rebuild(value)]));
+}

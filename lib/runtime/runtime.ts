@@ -116,20 +116,22 @@ async function openDevice(device: Exclude<Device, "auto">, options: RuntimeOptio
   switch (device) {
     case "wasm":
       if (options.dtype === "float64") return await openDevice("onnx", options);
-      return (await load("./wasm.ts")).createWasmRuntime(options);
+      return await (await load("./wasm.ts")).createWasmRuntime(options);
     case "webgpu":
-      return (await load("./onnx/webgpu.ts")).createWebgpuRuntime(options);
+      return await (await load("./onnx/webgpu.ts")).createWebgpuRuntime(options);
     case "native":
-      return (await load("./onnx/native.ts")).createNativeRuntime(options);
+      return await (await load("./onnx/native.ts")).createNativeRuntime(options);
     case "onnx":
-      return (await load("./onnx/web.ts")).createOnnxRuntime(options);
+      return await (await load("./onnx/web.ts")).createOnnxRuntime(options);
     default:
       throw new RangeError(`Unknown device "${device}": choose one of ${DEVICES.join(", ")}`);
   }
 }
 
 /** Imports a provider by a computed address: its packages are not downloaded before it is needed. */
-function load<Name extends string>(file: string): Promise<Record<Name, (options: RuntimeOptions) => Runtime>> {
+function load<Name extends string>(
+  file: string,
+): Promise<Record<Name, (options: RuntimeOptions) => Runtime | Promise<Runtime>>> {
   return import(new URL(file, import.meta.url).href);
 }
 
@@ -154,10 +156,10 @@ export interface Choice {
  * `NODE_PATH`, else WebAssembly.
  */
 export async function chooseDevice({ work, dtype }: Pick<RuntimeOptions, "work" | "dtype"> = {}): Promise<Choice> {
-  const { findNative } = await import(
+  const { installedNative } = await import(
     new URL("./onnx/find_native.ts", import.meta.url).href
   ) as typeof import("./onnx/find_native.ts");
-  const { directory, refused } = findNative();
+  const { directory, refused } = installedNative();
   if (work && dtype !== "float64") {
     const { findGpu, mayHaveGpu } = await import(
       new URL("./onnx/find_gpu.ts", import.meta.url).href

@@ -37,35 +37,31 @@ function defaultThreads(): number {
 }
 
 /** Opens the wasm provider. */
-export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions): Runtime {
-  const starting = startWasm(threads);
+export async function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions): Promise<Runtime> {
+  const engine = await startWasm(threads);
   const sessions = new Map<string, KernelSession>();
   const placed = new Map<string, Promise<Record<string, FloatTensor>>>();
 
-  let engine: Engine | undefined;
-  starting.then((started) => engine = started, () => {}); // reported when a session is made
   /** Where arrays begin that were allocated and not given back. */
   const arrays = new Set<number>();
   const memory: FloatMemory = {
     allocate(length) {
-      const array = engine?.allocate(length);
-      if (!array) return new Float32Array(length); // not started yet
+      const array = engine.allocate(length);
       arrays.add(array.byteOffset);
       return array;
     },
     release(array) {
-      if (engine?.holds(array) && arrays.delete(array.byteOffset)) engine.release(array.byteOffset);
+      if (engine.holds(array) && arrays.delete(array.byteOffset)) engine.release(array.byteOffset);
     },
   };
 
   const place = async (constants: Constants): Promise<Record<string, FloatTensor>> => {
-    const { holds } = await starting;
     const loaded = await constants.load();
     const found: Record<string, FloatTensor> = {};
     try {
       for (const [name, { dims, data }] of Object.entries(loaded)) {
         const array = data as Float32Array;
-        const own = holds(array) ? array : memory.allocate(array.length);
+        const own = engine.holds(array) ? array : memory.allocate(array.length);
         found[name] = { dims, data: own };
         if (own !== array) own.set(array);
       }
@@ -101,7 +97,6 @@ export function createWasmRuntime({ threads = defaultThreads() }: RuntimeOptions
     remote: false,
     sliceBytes: SLICE_BYTES,
     async session(graph, constants) {
-      const engine = await starting;
       const key = graphKey(graph);
       let session = sessions.get(key);
       if (!session) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   add,
   addDeltas,
+  alongOnly,
   exp,
   type Graph,
   graphInputs,
@@ -9,8 +10,13 @@ import {
   matMul,
   mul,
   reachable,
+  reshape,
   sliceGraph,
+  softmax,
+  swapLast,
   tanh,
+  transpose,
+  vjp,
 } from "../../lib/graph/mod.ts";
 import { createRuntime } from "../../lib/runtime/runtime.ts";
 import { evaluate } from "./evaluate.ts";
@@ -143,4 +149,27 @@ Deno.test("addDeltas after sliceGraph, and the other way round", async () => {
   await agree(sliced, given, plain);
   const shifted = addDeltas({ a, y }, { db: b });
   await agree(sliceGraph({ a: shifted.a }, { y: shifted.y }), given, plain);
+});
+
+Deno.test("alongOnly: several gradients over one value are what they are over copies of it", async () => {
+  const x = input("x", ["batch", "position", 4]);
+  const scaled = mul(x, input("scale", ["batch", "position", 1]));
+  const heads = transpose(reshape(scaled, ["batch", "position", 2, 2]), [0, 2, 1, 3]);
+  const pattern = softmax(matMul(heads, swapLast(heads)));
+  const output = reshape(transpose(matMul(pattern, heads), [0, 2, 1, 3]), ["batch", "position", 4]);
+  const [gradient] = vjp([output], [input("g", output.shape)], [x]);
+  const random = uniform(6);
+  const given: Feeds = Object.fromEntries([
+    ["x", randomNumbers(random, [1, "position", 4])],
+    ["scale", randomNumbers(random, [1, "position", 1])],
+    ["g", randomNumbers(random, ["batch", "position", 4])],
+  ]);
+  const apart = alongOnly({ y: gradient!, pattern }, "batch", ["g"]);
+  assert.deepEqual([apart.y.shape, apart.pattern.shape], [["batch", "position", 4], [1, 2, "position", "position"]]);
+  const twice = ({ dims, data }: Feeds[string]): Feeds[string] => ({
+    dims: [2, ...dims.slice(1)],
+    data: Float64Array.from([...data, ...data], Number),
+  });
+  const copied = { x: twice(given.x), scale: twice(given.scale), g: given.g };
+  await agree({ y: apart.y }, given, evaluate({ y: gradient! }, copied).y.data);
 });

@@ -143,6 +143,37 @@ for (const name of MODELS) {
     }
   });
 
+  Deno.test(`${name}: what cannot have changed need not run`, async () => {
+    await using model = await open(name);
+    const { architecture: { defaultProcessing: processing, config: { nLayers } }, chain } = model;
+    const [, prompt] = PROMPTS;
+    const from = 3;
+    const hooks = [
+      "hook_embed",
+      "blocks.0.hook_resid_pre",
+      "blocks.0.attn.hook_v",
+      `blocks.${nLayers - 1}.hook_resid_pre`,
+    ];
+    for (const hook of [...hooks, `blocks.${nLayers - 1}.hook_mlp_out`, "ln_final.hook_normalized"]) {
+      for (const rows of [[11], [4, 9], [1, 2]]) { // after, amid and before what changes
+        const first = await chain.forward({ prompts: [prompt], processing, rows: [rows], gradientsFrom: [hook] });
+        const clean = first.values.get(hook)!;
+        const size = clean.data.length / prompt.length;
+        const change = noise([2, ...clean.dims.slice(1)]);
+        [0, 1].forEach((i) => change.data.set(clean.data.subarray(0, from * size), i * clean.data.length));
+        const replacements = [{ hook, replace: () => Promise.resolve(change) }];
+        const whole = await chain.rerun(first, 2, { replacements });
+        const part = await chain.rerun(first, 2, { replacements, changedFrom: from });
+        assert.deepEqual(part.final.dims, whole.final.dims);
+        assert.ok(relativeError(part.final.data, whole.final.data) <= 2e-6, `${hook}, rows ${rows}`);
+        const above = { reads: [`blocks.${nLayers - 1}.hook_mlp_out`], replacements, changedFrom: from };
+        const seen = hook.startsWith("ln_final") ? part : await chain.rerun(first, 2, above); // all positions are
+        assert.ok(relativeError(seen.final.data, whole.final.data) <= 2e-6, `${hook}, rows ${rows}, with a hook`);
+        for (const [name, value] of seen.values) assert.equal(value.dims[1], prompt.length, name);
+      }
+    }
+  });
+
   Deno.test(`${name}: gradients that begin at hooks`, async () => {
     await using model = await open(name);
     const { chain } = model;
@@ -193,6 +224,38 @@ for (const name of MODELS) {
     assert.ok(Math.abs(difference - dot) <= 2e-3 * scale, `${difference} ${dot} ${scale}`);
   });
 
+  Deno.test(`${name}: each row's gradient on its own is that of the other rows' being 0`, async () => {
+    await using model = await open(name);
+    const { chain, architecture: { defaultProcessing: processing, config } } = model;
+    const long = Array.from({ length: 37 }, (_, p) => PROMPTS[1][p % 12] + p);
+    const last = `blocks.${config.nLayers - 1}.hook_resid_pre`;
+    // Few rows of a long prompt, many of one, and hooks within the last block, which then runs at all positions.
+    for (
+      const [prompt, rows, hooks] of [
+        [long, [20, 30, 36], ["blocks.0.hook_resid_pre", last]],
+        [long, Array.from({ length: 24 }, (_, i) => 12 + i), [last]],
+        [PROMPTS[1], [3, 4, 11], positionHooks(model).filter((hook) => !hook.startsWith("ln_final"))],
+      ] as const
+    ) {
+      const state = await chain.forward({ prompts: [prompt], processing, rows: [rows], gradientsFrom: hooks });
+      const gradient = noise(state.final.dims);
+      const eachRow = rows.map((_, i) => i).filter((i) => i !== 1);
+      const apart = await chain.backward(state, gradient, hooks, { eachRow });
+      for (const [copy, row] of eachRow.entries()) {
+        const data = gradient.data.map((x, i) => Math.floor(i / config.dModel) === row ? x : 0);
+        const alone = await chain.backward(state, { dims: gradient.dims, data }, hooks);
+        for (const hook of hooks) {
+          if (hook.endsWith("hook_scale")) continue; // a small difference of large sums
+          const { dims, data } = apart.get(hook)!;
+          assert.equal(dims[0], eachRow.length);
+          const own = data.subarray(copy * data.length / dims[0], (copy + 1) * data.length / dims[0]);
+          const most = /hook_(q|k|rot_q|rot_k|normalized)$/.test(hook) ? 1e-5 : 2e-6; // as well
+          assert.ok(relativeError(own, alone.get(hook)!.data) <= most, `${hook}, row ${row}`);
+        }
+      }
+    }
+  });
+
   Deno.test(`${name}: where everything that a block writes is held constant, gradients pass unchanged`, async () => {
     await using model = await open(name);
     const { chain, architecture: { config: { nLayers } } } = model;
@@ -228,6 +291,12 @@ Deno.test("what cannot be gone on from is said", async () => {
   const state = await run(model, ["blocks.1.hook_resid_pre"]);
   const batch = await chain.forward({ prompts: PROMPTS, processing, rows: PROMPTS.map(() => [0]) });
   const hook = "blocks.1.hook_resid_pre";
+  const over = await chain.forward({
+    prompts: PROMPTS,
+    processing,
+    rows: PROMPTS.map(() => [0]),
+    gradientsFrom: [hook],
+  });
   const cases: [Promise<unknown>, RegExp][] = [
     [chain.rerun(batch, 2, { replacements: [replace(hook)] }), /^A pass over 4 prompts cannot be gone on from$/],
     [chain.rerun(state, 2, {}), /^Nothing is replaced: give replacements$/],
@@ -239,6 +308,10 @@ Deno.test("what cannot be gone on from is said", async () => {
     [
       chain.forward({ prompts: [[1], [2]], processing, rows: [[0]] }),
       /^2 prompts with rows for 1: give one list of rows per prompt$/,
+    ],
+    [
+      chain.backward(over, noise(over.final.dims), [hook], { eachRow: [0, 1] }),
+      /^Several gradients go back over one prompt, and the pass has 4: run them one by one$/,
     ],
   ];
   for (const [promise, message] of cases) await assert.rejects(promise, { name: "RangeError", message });

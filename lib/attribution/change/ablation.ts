@@ -8,14 +8,13 @@ import type { SaeRun } from "../run/sae_hooks.ts";
 import {
   activationsOf,
   checkFeature,
-  contributionRows,
-  contributionSum,
+  contributionGroups,
   type FeatureAt,
   type FeatureChange,
 } from "../run/contributions.ts";
 import type { Attribution } from "../result/result.ts";
 import type { AttributionRow } from "../result/sae_attribution.ts";
-import { EFFECT_OPTIONS, type EffectOptions, effectsOf, runAt } from "./rerun.ts";
+import { EFFECT_OPTIONS, type EffectOptions, effectsOf, type Others, runAt, type RunParts } from "./rerun.ts";
 
 /** An attribution beside the truth. */
 export interface AblationRow extends AttributionRow {
@@ -28,9 +27,6 @@ export interface AblatedFeature extends FeatureAt {
   /** What takes the activation's place. Default 0. */
   readonly baseline?: number;
 }
-
-/** Single features are decoded so many at a time. */
-const SINGLES = 512;
 
 /**
  * What each feature's contribution at its position is worth: metric − metric(it set to 0, or to the row's baseline). The encoder and its selection
@@ -65,7 +61,7 @@ export async function ablateFeatures(
   options: EffectOptions = {},
 ): Promise<AblationRow[]> {
   checkOptions("ablateFeatures", options, EFFECT_OPTIONS);
-  const effects = await effectsOf(result.parts, hook, singleAblations(runAt(result.parts, hook), rows), options);
+  const effects = await effectsOfChanges(result.parts, hook, singleAblations(rows), options);
   return rows.map((row, i) => ({ ...row, effect: effects[i] }));
 }
 
@@ -87,32 +83,53 @@ export async function ablateJointly(
   checkOptions("ablateJointly", options, EFFECT_OPTIONS);
   const run = runAt(result.parts, hook);
   for (const group of groups) for (const at of group) checkFeature(run, at);
-  return await effectsOf(result.parts, hook, groupAblations(run, groups), options);
+  return await effectsOfChanges(result.parts, hook, groupAblations(run, groups), options);
 }
 
-/** By row, what putting its feature to 0 or to its baseline adds to what is written. */
-export async function* singleAblations(run: SaeRun, rows: readonly AttributionRow[]): AsyncGenerator<Float32Array> {
-  for (let start = 0; start < rows.length; start += SINGLES) {
-    const some = rows.slice(start, start + SINGLES);
-    const changes = some.map(({ activation, baseline = 0, ...at }) => ({ ...at, by: baseline - activation }));
-    const written = await contributionRows(run, changes);
-    const width = written.length / some.length;
-    for (const [i, { position }] of some.entries()) {
-      const change = new Float32Array(run.encoded.activations.rows * width);
-      change.set(written.subarray(i * width, (i + 1) * width), position * width);
-      yield change;
-    }
-  }
+/** By row, what putting its feature to 0 or to its baseline changes. */
+export function singleAblations(rows: readonly AttributionRow[]): FeatureChange[][] {
+  return rows.map(({ position, feature, activation, baseline = 0 }) => [
+    { position, feature, by: baseline - activation },
+  ]);
 }
 
-async function* groupAblations(
-  run: SaeRun,
-  groups: readonly (readonly AblatedFeature[])[],
-): AsyncGenerator<Float32Array> {
+function groupAblations(run: SaeRun, groups: readonly (readonly AblatedFeature[])[]): FeatureChange[][] {
   const activation = activationsOf(run);
-  for (const group of groups) {
+  return groups.map((group) => {
     const once = new Map(group.map((at) => [`${at.position} ${at.feature}`, at]));
     const changes = [...once.values()].map((at): FeatureChange => ({ ...at, by: (at.baseline ?? 0) - activation(at) }));
-    yield await contributionSum(run, changes.filter(({ by }) => by !== 0));
-  }
+    return changes.filter(({ by }) => by !== 0);
+  });
+}
+
+/**
+ * The one engine of exact effects: metric − metric(with the changes of a group), for each group. Whatever the prompt is
+ * up to the SAE's hook was computed once, by the attribution. Groups run from the hook upwards as copies in batches,
+ * those that begin at one position together, so that blocks compute what comes from there on, and the last block the
+ * rows that the metric reads.
+ *
+ * `ablateFeatures` and `ablateJointly` are this with activations put to 0; pairs, sets and their complements are groups
+ * too. A large set that grows step by step is cheaper as dense changes ({@linkcode effectsOf}).
+ *
+ * @param groups changes of activations, new − old; at most one per feature and position in a group
+ * @returns in the order of the groups
+ * @throws {RangeError} if no SAE writes at the hook
+ */
+export async function effectsOfChanges(
+  parts: RunParts,
+  hook: string,
+  groups: readonly (readonly FeatureChange[])[],
+  { onProgress, ...options }: Omit<EffectOptions, "downstreamError"> & { readonly downstreamError?: Others } = {},
+): Promise<number[]> {
+  const run = runAt(parts, hook);
+  const begin = groups.map((group) => group.reduce((first, { position }) => Math.min(first, position), Infinity));
+  const order = [...groups.keys()].sort((a, b) => begin[b] - begin[a] || a - b);
+  const sorted = contributionGroups(run, order.map((i) => groups[i]));
+  const found = await effectsOf(parts, hook, sorted, {
+    ...options,
+    onBatch: (done) => onProgress?.(done, groups.length),
+  });
+  const effects = new Array<number>(groups.length);
+  order.forEach((i, at) => effects[i] = found[at]);
+  return effects;
 }

@@ -33,10 +33,12 @@ export interface VariantOptions {
 export interface EffectOptions extends VariantOptions {
   /** Another number than the attribution's: a plain function of the logits at the positions that its metric reads. */
   readonly metric?: LogitsFunction;
+  /** Called after every batch with how many effects are known and how many were asked for; what it throws ends it. */
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 export const VARIANT_OPTIONS: OptionKinds<VariantOptions> = { downstreamError: DOWNSTREAM_ERRORS };
-export const EFFECT_OPTIONS: OptionKinds<EffectOptions> = { ...VARIANT_OPTIONS, metric: "any" };
+export const EFFECT_OPTIONS: OptionKinds<EffectOptions> = { ...VARIANT_OPTIONS, metric: "any", onProgress: "any" };
 
 /** The part of a result that is needed to run again from a hook: an `Attribution`'s `parts` has it. */
 export type RunParts = Pick<AttributionParts, "model" | "grads" | "includeErrorTerm">;
@@ -103,7 +105,14 @@ export function rerunFrom(
   return model.chain.rerun(state, copies, {
     replacements: adding([start, ...otherReplacements(parts, hook, copies, others)], saeRuns, added),
     gradientsFrom: withGradient ? sae.hooksOut : [],
+    changedFrom: Math.min(...changes.map((change) => firstChanged(change, run))),
   });
+}
+
+/** The first position at which something is added; none: the number of positions. */
+function firstChanged(change: Float32Array, { encoded: { activations: { rows } } }: SaeRun): number {
+  const at = change.findIndex((x) => x !== 0);
+  return at < 0 ? rows : Math.floor(at / (change.length / rows));
 }
 
 /** @throws {RangeError} if there is a cross-layer transcoder: what its layers write depends on those below */
@@ -139,9 +148,17 @@ export function adding(
   return [...here.values()];
 }
 
+/** How {@linkcode effectsOf} measures. */
+interface Measured extends Omit<EffectOptions, "downstreamError" | "onProgress"> {
+  readonly downstreamError?: Others;
+  /** Called after every batch with how many effects are known. */
+  readonly onBatch?: (done: number) => void;
+}
+
 /**
  * metric − metric(with a change at the hook), for each change. Every batch has a copy of the run as it was, so that both
- * metrics come from the same kernels.
+ * metrics come from the same kernels. Blocks run at the positions from a batch's first changed one on: changes that begin
+ * at the same position should come together, as those of `contributionGroups` do.
  *
  * @param changes as in {@linkcode rerunFrom}
  */
@@ -149,27 +166,40 @@ export async function effectsOf(
   parts: RunParts,
   hook: string,
   changes: Iterable<Float32Array> | AsyncIterable<Float32Array>,
-  { downstreamError = "recomputed", metric }: { downstreamError?: Others; metric?: LogitsFunction } = {},
+  { downstreamError = "recomputed", metric, onBatch }: Measured = {},
 ): Promise<number[]> {
   const { model, grads } = parts;
+  const run = runAt(parts, hook);
   const resolved = metric ? resolvedFunction(metric) : grads.resolvedMetric;
   const effects: number[] = [];
-  for await (const batch of inBatches(changes, Math.max(1, copiesAtOnce(model, grads.tokens.length) - 1))) {
+  const most = Math.max(1, copiesAtOnce(model, grads.tokens.length) - 1);
+  for await (const batch of inBatches(changes, most, (change) => firstChanged(change, run))) {
     const state = await rerunFrom(parts, hook, [...batch, new Float32Array(batch[0].length)], downstreamError);
     const metrics = await metricValues(model, resolved, state.final, batch.length + 1);
     state.release();
     effects.push(...batch.map((_, i) => metrics[batch.length] - metrics[i]));
+    onBatch?.(effects.length);
   }
   return effects;
 }
 
-async function* inBatches<T>(items: Iterable<T> | AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let batch: T[] = [];
-  for await (const item of items) {
-    batch.push(item);
-    if (batch.length < size) continue;
-    yield batch;
-    batch = [];
+/** A batch of so many copies keeps the kernels busy: another may begin where the copies have less to compute. */
+const ENOUGH_COPIES = 32;
+
+/** At most `size` changes at a time; a batch of enough ends where the first changed position is another. */
+async function* inBatches(
+  changes: Iterable<Float32Array> | AsyncIterable<Float32Array>,
+  size: number,
+  from: (change: Float32Array) => number,
+): AsyncGenerator<Float32Array[]> {
+  let batch: Float32Array[] = [];
+  for await (const change of changes) {
+    const isFull = batch.length >= size || (batch.length >= ENOUGH_COPIES && from(change) !== from(batch[0]));
+    if (isFull) {
+      yield batch;
+      batch = [];
+    }
+    batch.push(change);
   }
   if (batch.length > 0) yield batch;
 }

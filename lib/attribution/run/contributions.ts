@@ -31,9 +31,40 @@ export function changesOf({ rows, offsets, features, values }: SparseActivations
   return changes;
 }
 
-/** What each change alone adds to its position's row, `[change, d_out]`; of a cross-layer transcoder `[change, hook · d_out]`. */
-export function contributionRows(run: SaeRun, changes: readonly FeatureChange[]): Promise<Float32Array> {
-  return addUp(run, changes, changes.length, (i) => i);
+/**
+ * What each group of changes adds, `[row, d_out]` (of a cross-layer transcoder `[row, hook · d_out]`), one group at a time;
+ * decoder rows are read for many groups at once.
+ */
+export async function* contributionGroups(
+  run: SaeRun,
+  groups: readonly (readonly FeatureChange[])[],
+): AsyncGenerator<Float32Array> {
+  const d = run.sae.config.dOut * run.sae.hooksOut.length;
+  const most = Math.max(1, Math.floor(DECODER_NUMBERS / d)); // rows of sums in memory at once
+  for (let start = 0, end = 0; start < groups.length; start = end) {
+    const places: { group: number; position: number }[] = []; // of the rows of sums
+    const changes: FeatureChange[] = [];
+    const rowOf: number[] = [];
+    for (; end < groups.length && (end === start || places.length + groups[end].length <= most); end++) {
+      const rows = new Map<number, number>();
+      for (const change of groups[end]) {
+        if (!rows.has(change.position)) {
+          rows.set(change.position, places.push({ group: end, position: change.position }) - 1);
+        }
+        changes.push(change);
+        rowOf.push(rows.get(change.position)!);
+      }
+    }
+    const sums = await addUp(run, changes, places.length, (i) => rowOf[i]);
+    let row = 0;
+    for (let group = start; group < end; group++) {
+      const written = new Float32Array(run.encoded.activations.rows * d);
+      for (; row < places.length && places[row].group === group; row++) {
+        written.set(sums.subarray(row * d, (row + 1) * d), places[row].position * d);
+      }
+      yield written;
+    }
+  }
 }
 
 /** What all changes together add, `[row, d_out]`; of a cross-layer transcoder `[row, hook · d_out]`. */

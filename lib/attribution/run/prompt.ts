@@ -40,6 +40,7 @@ export async function preparePrompt(
   const { truncate, excludeSpecialTokens } = options;
   const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
   const prependBos = resolvePrependBos(saes, options.prependBos);
+  model.chain.readAhead();
   const ids = await model.toTokens(prompt, { prependBos, truncate });
   const encode = async (text: string): Promise<number[]> => (await model.requireTokenizer()).encode(text);
   const appended = await metric?.append?.({ encode }) ?? [];

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Model } from "../../model/model.ts";
-import { singleAblations } from "../change/ablation.ts";
-import { cleanValue, effectsOf, runAt } from "../change/rerun.ts";
+import { effectsOfChanges, singleAblations } from "../change/ablation.ts";
+import { cleanValue, effectsOf } from "../change/rerun.ts";
 import { findMethod } from "../methods/mod.ts";
 import { joinHooks } from "../run/sae_hooks.ts";
 import { changesOf, contributionSum } from "../run/contributions.ts";
@@ -212,8 +212,7 @@ export async function patchFeatures(
   rows: readonly AttributionRow[],
 ): Promise<PatchedFeature[]> {
   const parts = { ...result.parts, model };
-  const changes = singleAblations(runAt(parts, hook), rows);
-  const effects = await effectsOf(parts, hook, changes, { downstreamError: "constant" });
+  const effects = await effectsOfChanges(parts, hook, singleAblations(rows), { downstreamError: "constant" });
   return rows.map(({ position, feature, attribution }, i) => ({ position, feature, attribution, effect: effects[i] }));
 }
 

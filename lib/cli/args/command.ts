@@ -11,7 +11,7 @@ import { type CommandSpec, parseCommand, type ParsedCommand, UsageError } from "
 import { printData, stdoutScreen } from "../screen/output.ts";
 import { checkOutputs } from "./outputs.ts";
 import { expectedTokens, type PromptSource, STDIN } from "./prompt.ts";
-import { findNative } from "../../runtime/onnx/find_native.ts";
+import { installedNative } from "../../runtime/onnx/find_native.ts";
 import type { Device } from "../../runtime/runtime.ts";
 
 /** What else decides what a command line means. */
@@ -107,7 +107,7 @@ export interface StartRequest {
  * the user says, else one for a short prompt, else undefined (what the runtime takes by default).
  */
 export function startEarly({ device, threads, prompt }: StartRequest): number | undefined {
-  if (device !== "wasm" && (device !== "auto" || findNative().directory)) return threads;
+  if (device !== "wasm" && (device !== "auto" || installedNative().directory)) return threads;
   const chosen = threads ?? (isShort(prompt) ? 1 : undefined);
   // By a computed address: what is imported here is not waited for.
   import(new URL("../../runtime/wasm.ts", import.meta.url).href)

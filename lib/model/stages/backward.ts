@@ -5,8 +5,8 @@
  */
 import { type FloatTensor, toHost } from "../../runtime/tensor.ts";
 import { findHook, type HookPoint } from "../hooks.ts";
-import type { BackwardOptions, GradientSeeds, Pass, Stream } from "./pass.ts";
-import { scatterRows, tile } from "./feeds.ts";
+import { type BackwardOptions, eachRowApart, type GradientSeeds, type Pass, type Stream } from "./pass.ts";
+import { gatherRows, scatterRows } from "./feeds.ts";
 import { deltaName, GRADIENT, INPUT_GRADIENT, seedName } from "./stage_sessions.ts";
 import { release, runWith, type Stages } from "./stages.ts";
 
@@ -18,14 +18,14 @@ interface BackPass {
   readonly seeds: readonly (HookPoint & { readonly value: FloatTensor })[];
   readonly stopped: readonly HookPoint[];
   readonly found: Map<string, FloatTensor>;
-  /** How many gradients go back over each prompt at once. */
+  /** How many gradients go back at once over the one prompt, `[copies, position, …]`; its own values are computed once. */
   copies: number;
 }
 
 /**
  * Gradients at hooks, from the gradient at the final norm's output or at other hooks.
  *
- * @throws {RangeError} if the pass was not asked for gradients there
+ * @throws {RangeError} if the pass was not asked for gradients there, or several are to go back over several prompts
  */
 export async function runBackward(
   stages: Stages,
@@ -40,16 +40,18 @@ export async function runBackward(
   );
   if (unknown !== undefined) throw new RangeError(`The forward pass was not asked for gradients at ${unknown}`);
   const find = (name: string): HookPoint => findHook(stages.architecture, name);
-  const back: BackPass = {
+  const { stopHooks = [], eachRow } = options;
+  const wanted = names.map(find);
+  const lowest = Math.min(...wanted.map(({ stage }) => stage));
+  let back: BackPass = {
     pass,
     options,
-    wanted: names.map(find),
+    wanted,
     seeds: [...seeds ?? []].map(([name, value]) => ({ ...find(name), value })),
-    stopped: (options.stopHooks ?? []).map(find),
+    stopped: stopHooks.map(find),
     found: new Map(),
     copies: 1,
   };
-  const lowest = Math.min(...back.wanted.map(({ stage }) => stage));
   let g: Stream | undefined;
   let top = stages.last;
   if (seeds) {
@@ -58,13 +60,38 @@ export async function runBackward(
   } else {
     g = stages.finalInPlace(pass) ? spread(pass, gradient as FloatTensor) : gradient as FloatTensor;
   }
+  const { prompts: { length: prompts } } = pass.request;
+  if (prompts > 1 && (back.copies > 1 || eachRow)) {
+    throw new RangeError(`Several gradients go back over one prompt, and the pass has ${prompts}: run them one by one`);
+  }
   for (let stage = top; stage >= lowest; stage--) {
     const below = await backStage(stages, back, stage, g, stage > lowest);
     release(g);
-    g = below && stage === stages.last && !stages.finalInPlace(pass) ? await fromRows(pass, below) : below;
+    g = below;
+    if (below === undefined || stage !== stages.last) continue;
+    if (eachRow === undefined) g = stages.finalInPlace(pass) ? below : await fromRows(pass, below);
+    else {
+      back = { ...back, pass: eachRowApart(stages.architecture, pass, eachRow), copies: eachRow.length };
+      g = await apart(stages, back.pass, below, pass, eachRow);
+    }
   }
   release(g);
   return back.found;
+}
+
+/** The gradient below the final norm, each row's in a copy of its own, `[row, position, d_model]`. */
+async function apart(
+  stages: Stages,
+  { selectRows, request: { rows }, length }: Pass,
+  below: Stream,
+  whole: Pass,
+  eachRow: readonly number[],
+): Promise<FloatTensor> {
+  const { dims, data } = await toHost(below);
+  release(below);
+  const areRows = whole.selectRows || !stages.finalInPlace(whole); // else all positions
+  const { dims: [, n, d], data: found } = gatherRows({ dims, data }, [areRows ? eachRow : rows.flat()]);
+  return selectRows ? { dims: [n, 1, d], data: found } : scatterRows({ dims: [1, n, d], data: found }, rows, length);
 }
 
 /** The gradient at the last block's output from that at the prompts' rows, `[1, row, d_model]`. */
@@ -114,11 +141,12 @@ async function backStage(
         fromOutput: gradient !== undefined,
         seeds: inside(seeds).map(({ local }) => local),
         stopHooks: inside(stopped).map(({ local }) => local),
+        apart: copies === 1 ? [] : apartInputs(stages, back, stage, inside(seeds)),
       },
       options,
     );
-    const feeds = await stages.feeds(pass, stage, pass.stageInputs.get(stage), goesOn ? stage - 1 : undefined, copies);
-    for (const { name, local } of replaced) feeds[deltaName(local)] = tile(pass.deltas.get(name)!, copies);
+    const feeds = await stages.feeds(pass, stage, pass.stageInputs.get(stage), goesOn ? stage - 1 : undefined);
+    for (const { name, local } of replaced) feeds[deltaName(local)] = pass.deltas.get(name)!;
     for (const { local, value } of inside(seeds)) feeds[seedName(local)] = value;
     if (gradient !== undefined) feeds[GRADIENT] = gradient;
     outputs = await runWith(session, feeds, [INPUT_GRADIENT]) as typeof outputs;
@@ -132,6 +160,18 @@ async function backStage(
   }
   if (passesOn) return below;
   release(below);
+}
+
+/** The inputs of a stage's graph that each of several gradients has for itself; all others they share. */
+function apartInputs(
+  stages: Stages,
+  { pass, options }: BackPass,
+  stage: number,
+  seeds: readonly HookPoint[],
+): string[] {
+  const { selectRows } = stages.key(pass, stage);
+  const ofRows = options.eachRow && selectRows ? ["rows", ...Object.keys(stages.architecture.masks)] : [];
+  return [GRADIENT, ...seeds.map(({ local }) => seedName(local)), ...ofRows];
 }
 
 function sum(a: FloatTensor, b: FloatTensor): FloatTensor {

@@ -17,14 +17,23 @@ import {
   type ForwardRequest,
   type ForwardState,
   type GradientSeeds,
+  lastBlockMaySkip,
   type Pass,
-  type PassOptions,
+  type RerunOptions,
   type Stream,
 } from "./pass.ts";
 import { Stages, type WeightBinding } from "./stages.ts";
 
 export type { WeightBinding } from "./stages.ts";
-export type { BackwardOptions, ForwardRequest, ForwardState, GradientSeeds, PassOptions, Replacement } from "./pass.ts";
+export type {
+  BackwardOptions,
+  ForwardRequest,
+  ForwardState,
+  GradientSeeds,
+  PassOptions,
+  Replacement,
+  RerunOptions,
+} from "./pass.ts";
 
 /** Runs one model's stages. */
 export class Chain {
@@ -51,6 +60,15 @@ export class Chain {
   }
 
   /**
+   * Begins to read the first blocks' weights where none have been read: the system goes on reading while a prompt becomes
+   * tokens, which keeps the event loop busy.
+   */
+  readAhead(): void {
+    if (!this.#stages.isFresh) return;
+    this.#onePass(() => Promise.resolve(this.#stages.readAhead())).catch(() => {}); // reported when a pass needs them
+  }
+
+  /**
    * Runs the model on prompts up to the final norm.
    *
    * @throws {RangeError} on a bad prompt or an unknown hook
@@ -70,10 +88,11 @@ export class Chain {
    * stage stays; replacements from there on must be given again.
    *
    * @param copies how many; the values that replacements get and give are `[copies, position, …]`
+   * @param options what is replaced; `changedFrom` spares what cannot have changed
    * @throws {RangeError} if the pass had more than one prompt, nothing is replaced, a hook lies below what is replaced,
    * or the pass did not keep that stage (`gradientsFrom`)
    */
-  rerun(state: ForwardState, copies: number, options: PassOptions): Promise<ForwardState> {
+  rerun(state: ForwardState, copies: number, { changedFrom, ...options }: RerunOptions): Promise<ForwardState> {
     return this.#onePass(() => {
       const from = this.#passOf(state);
       const { prompts, rows, processing } = from.request;
@@ -92,8 +111,30 @@ export class Chain {
         const { name } = replaced.find(({ stage }) => stage === start)!;
         throw new RangeError(`The first pass did not keep what ${name} needs: name it in gradientsFrom`);
       }
-      return this.#run({ ...pass, known: this.#known(from, pass, start) }, start, input);
+      const fewer = changedFrom === undefined ? {} : this.#changes(from, pass, start, changedFrom);
+      return this.#run({ ...pass, known: this.#known(from, pass, start), ...fewer }, start, input);
     });
+  }
+
+  /** What need not run where positions before `changedFrom` are as they were. */
+  #changes(from: Pass, pass: Pass, start: number, changedFrom: number): Partial<Pass> {
+    const { architecture } = this.#stages;
+    const { rows: [rows], gradientsFrom = [] } = pass.request;
+    // Other hooks want all positions, and so does what comes below.
+    if (gradientsFrom.length > 0 || pass.hooks.some(({ stage }) => stage > start)) return {};
+    const { hooks, input } = this.#stages.sessions.graph(this.#stages.key(pass, start));
+    const isAtInput = pass.hooks.every(({ local }) => hooks[local] === input);
+    const end = rows[rows.length - 1] + 1; // nothing after the last row is seen
+    const first = Math.min(changedFrom, end - 1);
+    const changed = Array.from({ length: end - first }, (_, i) => first + i);
+    return {
+      selectRows: lastBlockMaySkip(architecture, pass.request.rows, pass.hooks) && rows.length < pass.length,
+      changes: {
+        rows: new Array<number[]>(pass.request.prompts.length).fill(changed),
+        stage: Math.max(1, isAtInput ? start : start + 1),
+        inputs: from.stageInputs,
+      },
+    };
   }
 
   /** The first pass's values in the stage where another goes on, unless either changes them within the stage before. */

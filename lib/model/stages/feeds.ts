@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Feeds, Pass } from "./pass.ts";
+import type { Feeds, Pass, PromptRows } from "./pass.ts";
 import { type FloatTensor, joined } from "../../runtime/tensor.ts";
 import type { TensorStore } from "../../weights/tensors/tensors.ts";
 import type { Architecture, MaskSpec, RotaryScaling, RotarySpec } from "../../../models/family.ts";
@@ -43,13 +43,13 @@ export async function embeddingFeeds(
   return feeds;
 }
 
-/** What blocks take: the same at every layer, so made once per pass. `selected`: with queries at the rows only. */
-export function positionalFeeds(architecture: Architecture, pass: Pass, selected: boolean): Feeds {
-  const made = pass.positional.get(selected);
+/** What blocks take: the same at every layer, so made once per pass. `rows`: with queries at these only. */
+export function positionalFeeds(architecture: Architecture, pass: Pass, rows?: PromptRows): Feeds {
+  const made = pass.positional.get(rows);
   if (made) return made;
-  const { length: n, request: { rows, prompts } } = pass;
+  const { length: n, request: { prompts } } = pass;
   const perPrompt = (make: (rows?: readonly number[]) => FloatTensor): FloatTensor =>
-    selected ? stack(rows.map(make)) : tile(make(), prompts.length);
+    rows ? stack(rows.map(make)) : tile(make(), prompts.length);
   const feeds: Feeds = {};
   for (const [name, spec] of Object.entries(architecture.masks)) {
     feeds[name] = perPrompt((queries) => additiveMask(n, spec, queries));
@@ -63,8 +63,8 @@ export function positionalFeeds(architecture: Architecture, pass: Pass, selected
       feeds[`${name}:${part}`] = stack(tables.map((made) => (made ?? tables[0]!)[part]));
     }
   }
-  if (selected) feeds.rows = stack(rows.map((queries) => selectionMatrix(queries, n)));
-  pass.positional.set(selected, feeds);
+  if (rows) feeds.rows = stack(rows.map((queries) => selectionMatrix(queries, n)));
+  pass.positional.set(rows, feeds);
   return feeds;
 }
 
@@ -191,6 +191,17 @@ export function scatterRows(
     for (const row of ofPrompt) out.set(data.subarray(at * d, ++at * d), (b * n + row) * d);
   });
   return { dims: [rows.length, n, d], data: out };
+}
+
+/** A stream `[1, position, d]` for every prompt, with other values `[batch, row, d]` at some rows. */
+export function withRows({ dims: [, n, d], data }: FloatTensor, values: FloatTensor, rows: PromptRows): FloatTensor {
+  const out = tile({ dims: [1, n, d], data }, rows.length);
+  const copy = rows.length === 1 ? { dims: out.dims, data: data.slice() } : out;
+  let at = 0;
+  rows.forEach((ofPrompt, b) => {
+    for (const row of ofPrompt) copy.data.set(values.data.subarray(at * d, ++at * d), (b * n + row) * d);
+  });
+  return copy;
 }
 
 /** Tensors `[1, …]` one after another: `[batch, …]`. */

@@ -6,7 +6,7 @@
 import { type FloatTensor, isOnDevice, toHost } from "../../runtime/tensor.ts";
 import { findHook, type HookPoint } from "../hooks.ts";
 import type { Feeds, ForwardState, Pass, Stream } from "./pass.ts";
-import { gatherRows, tile } from "./feeds.ts";
+import { gatherRows, tile, withRows } from "./feeds.ts";
 import { deltaName, OUTPUT } from "./stage_sessions.ts";
 import { release, runWith, type Stages } from "./stages.ts";
 
@@ -87,7 +87,7 @@ async function runStage(stages: Stages, pass: Pass, stage: number, resid: Stream
   const session = await stages.sessions.forward(stages.key(pass, stage, deltas), reads, true);
   const outputs = await runWith(session, feeds, [OUTPUT]);
   for (const { name, local } of inside) pass.values.set(name, outputs[local] as FloatTensor);
-  let output = outputs[OUTPUT] as Stream;
+  let output = await atAllPositions(stages, pass, stage, outputs[OUTPUT] as Stream);
   for (const point of points.filter((p) => at(p) === "output")) {
     const value: FloatTensor = await toHost(output);
     pass.values.set(point.name, value);
@@ -95,6 +95,15 @@ async function runStage(stages: Stages, pass: Pass, stage: number, resid: Stream
   }
   if (!isOnDevice(output)) stages.checkFinite(stage, output);
   return output;
+}
+
+/** A block's output where it ran at the changed positions only: elsewhere it is the first pass's. */
+async function atAllPositions(stages: Stages, pass: Pass, stage: number, output: Stream): Promise<Stream> {
+  const rows = stages.rows(pass, stage);
+  if (rows === undefined || rows !== pass.changes?.rows) return output;
+  const values = await toHost(output);
+  release(output);
+  return withRows(await toHost(pass.changes.inputs.get(stage + 1)!), values, rows);
 }
 
 /** Finds the deltas of a stage's inner replacements, one run up to each whose value is not known. */

@@ -34,6 +34,15 @@ export interface PassOptions {
   readonly gradientsFrom?: readonly string[];
 }
 
+/** What is asked of a pass that goes on from another. */
+export interface RerunOptions extends PassOptions {
+  /**
+   * Replacements change nothing before this position. Blocks then run at the positions from there on, and the last one
+   * at the rows that are wanted, wherever no hook further up is looked at.
+   */
+  readonly changedFrom?: number;
+}
+
 /** A forward pass over a batch of prompts. */
 export interface ForwardRequest extends PassOptions {
   /**
@@ -67,10 +76,28 @@ export interface BackwardOptions extends Pick<VjpOptions, "rules"> {
   readonly stop?: readonly Role[];
   /** The values at these hooks are constants: their own gradient can be asked for, and nothing passes below. */
   readonly stopHooks?: readonly string[];
+  /**
+   * The gradients of these rows (by their place among the pass's) go back each on its own, over one prompt: what comes back
+   * at a hook is `[row, position, …]`. No hook of the final norm's.
+   */
+  readonly eachRow?: readonly number[];
 }
 
 /** Where a backward pass begins: gradients of what is differentiated, by hook, `[batch, position, …]`. */
 export type GradientSeeds = ReadonlyMap<string, FloatTensor>;
+
+/** For every prompt, ascending positions. */
+export type PromptRows = readonly (readonly number[])[];
+
+/** How a pass differs from the one that it goes on from. */
+export interface Changes {
+  /** The positions that may differ and that the metric may see. */
+  readonly rows: PromptRows;
+  /** The first block that runs at them alone. */
+  readonly stage: number;
+  /** What the first pass's stages took, of its one prompt. */
+  readonly inputs: ReadonlyMap<number, Stream>;
+}
 
 /** A pass under way. */
 export interface Pass {
@@ -86,8 +113,10 @@ export interface Pass {
   readonly replacedAt: ReadonlyMap<string, Replacement>;
   /** The last block runs its queries and MLP at `rows` only. */
   readonly selectRows: boolean;
-  /** Masks and rotary positions, for all positions (false) and with queries at the rows only (true). */
-  readonly positional: Map<boolean, Feeds>;
+  /** Masks and rotary positions, by the queries' rows; undefined: all positions. */
+  readonly positional: Map<PromptRows | undefined, Feeds>;
+  /** Where it is known that only some positions differ from the pass that it goes on from. */
+  readonly changes?: Changes;
   /** Hook values of the pass from which this one goes on, in the stage where it does. */
   readonly known: ReadonlyMap<string, FloatTensor>;
 }
@@ -101,7 +130,6 @@ const MIN_ROWS_TO_SELECT = 32;
  * @throws {RangeError} if a prompt, its rows, a hook or the replacements are wrong
  */
 export function beginPass(architecture: Architecture, request: ForwardRequest): Pass {
-  const { nLayers } = architecture.config;
   checkPrompts(request, architecture.config.nCtx);
   const replacements = request.replacements ?? [];
   const twice = replacements.find(({ hook }, i) => replacements.findIndex((r) => r.hook === hook) < i);
@@ -124,11 +152,31 @@ export function beginPass(architecture: Architecture, request: ForwardRequest): 
     positional: new Map(),
     known: new Map(),
     replacedAt: new Map(replacements.map((r) => [r.hook, r])),
-    // Only the boundary at the last block's input may be looked at, if the block is to skip rows.
     selectRows: length > MIN_ROWS_TO_SELECT && nRows * 2 <= length &&
-      request.rows.every((rows) => rows.length === nRows) &&
-      hooks.every(({ stage, local }) => stage < nLayers || (stage === nLayers && local === "hook_resid_pre")),
+      lastBlockMaySkip(architecture, request.rows, hooks),
   };
+}
+
+/** A pass over one prompt as its rows go back over it each on its own: the last block's queries and MLP at that row only. */
+export function eachRowApart(architecture: Architecture, pass: Pass, eachRow: readonly number[]): Pass {
+  const { request, hooks, length } = pass;
+  const rows = eachRow.map((row) => [request.rows[0][row]]);
+  return {
+    ...pass,
+    request: { ...request, rows },
+    positional: new Map(),
+    selectRows: length > MIN_ROWS_TO_SELECT && lastBlockMaySkip(architecture, rows, hooks),
+  };
+}
+
+/** Only the boundary at the last block's input may be looked at, if the block is to skip rows. */
+export function lastBlockMaySkip(
+  { config: { nLayers } }: Architecture,
+  rows: PromptRows,
+  hooks: readonly HookPoint[],
+): boolean {
+  return rows.every(({ length }) => length === rows[0].length) &&
+    hooks.every(({ stage, local }) => stage < nLayers || (stage === nLayers && local === "hook_resid_pre"));
 }
 
 function checkPrompts({ prompts, rows }: ForwardRequest, nCtx: number): void {

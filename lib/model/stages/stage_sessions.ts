@@ -5,7 +5,7 @@
  * @module
  */
 import type { Architecture, Processing, StageGraph } from "../../../models/family.ts";
-import { addDeltas, type Graph, input, type Value, vjp } from "../../graph/mod.ts";
+import { addDeltas, alongOnly, type Graph, input, type Value, vjp } from "../../graph/mod.ts";
 import type { Constants, Runtime, Session } from "../../runtime/runtime.ts";
 import type { BackwardOptions } from "./pass.ts";
 
@@ -45,6 +45,8 @@ export interface StageGradient {
   readonly seeds: readonly string[];
   /** Hooks whose values are constants. */
   readonly stopHooks: readonly string[];
+  /** Of several gradients over one prompt, the graph's inputs that are each one's own; all others have a batch of 1. */
+  readonly apart: readonly string[];
 }
 
 /** A stage's graph; the embedding has no stream that comes in. */
@@ -94,10 +96,10 @@ export class StageSessions {
 
   /** From gradients at the stage's output and at hooks to those at hooks and at its input. */
   backward(key: StageKey, what: StageGradient, { stop, rules }: BackwardOptions = {}): Promise<Session> {
-    const { wrt, throughInput, fromOutput, seeds, stopHooks } = what;
+    const { wrt, throughInput, fromOutput, seeds, stopHooks, apart } = what;
     const changed = Object.entries(rules ?? {}).map(([role, rule]) => `${role}#${numberOf(rule)}`);
     const method = `${[...stop ?? []].sort()} ${changed.sort()} ${[...stopHooks].sort()}`;
-    return this.#session(key, `backward ${throughInput} ${fromOutput} ${seeds} ${wrt} ${method}`, () => {
+    return this.#session(key, `backward ${throughInput} ${fromOutput} ${seeds} ${wrt} ${method} ${apart}`, () => {
       const { input: stageInput, output, hooks } = this.#shifted(key);
       const outputs = [...(fromOutput ? [output] : []), ...seeds.map((name) => hooks[name])];
       const from = [...(fromOutput ? [GRADIENT] : []), ...seeds.map(seedName)];
@@ -107,7 +109,8 @@ export class StageSessions {
       const given = outputs.map((value, i) => input(from[i], value.shape));
       const gradients = vjp(outputs, given, values, { stop, rules, stopAt });
       const found = names.flatMap((name, i): [string, Value][] => gradients[i] ? [[name, gradients[i]]] : []);
-      return Object.fromEntries(found);
+      const back = Object.fromEntries(found);
+      return apart.length === 0 ? back : alongOnly(back, "batch", apart);
     });
   }
 

@@ -5,19 +5,12 @@
  */
 import type { Architecture } from "../../../models/family.ts";
 import type { Constants, Runtime, Session } from "../../runtime/runtime.ts";
-import {
-  type DeviceTensor,
-  firstNonFinite,
-  type FloatTensor,
-  isOnDevice,
-  type Tensor,
-  toHost,
-} from "../../runtime/tensor.ts";
+import { type DeviceTensor, firstNonFinite, type FloatTensor, isOnDevice, type Tensor } from "../../runtime/tensor.ts";
 import type { FloatMemory } from "../../weights/tensors/floats.ts";
 import type { TensorStore } from "../../weights/tensors/tensors.ts";
-import { embeddingFeeds, positionalFeeds, tile } from "./feeds.ts";
+import { embeddingFeeds, positionalFeeds } from "./feeds.ts";
 import { LayerWeights, readLayer, type Weights } from "../weights/layer_weights.ts";
-import type { Feeds, Pass, Stream } from "./pass.ts";
+import type { Feeds, Pass, PromptRows, Stream } from "./pass.ts";
 import { type StageKey, StageSessions } from "./stage_sessions.ts";
 
 /**
@@ -70,9 +63,14 @@ export class Stages {
     return this.architecture.config.nLayers + 1;
   }
 
-  /** Begins to read the first block's weights. */
+  /** Whether no block's weights have been read, or begun to be. */
+  get isFresh(): boolean {
+    return this.#layers.isEmpty;
+  }
+
+  /** Begins to read the first two blocks' weights. */
   readAhead(): void {
-    if (!this.#resident) this.#layers.get(0).catch(() => {}); // reported when they are needed
+    if (!this.#resident) this.#layers.readAhead(0, this.architecture.config.nLayers > 1 ? 1 : undefined);
   }
 
   /** Gives memory back that weights were read into. */
@@ -82,8 +80,14 @@ export class Stages {
 
   /** Which graph of a stage a pass runs. */
   key(pass: Pass, stage: number, deltas: readonly string[] = []): StageKey {
-    const selectRows = pass.selectRows && stage === this.last - 1;
+    const selectRows = this.rows(pass, stage) !== undefined;
     return { stage, processing: pass.request.processing, selectRows, deltas };
+  }
+
+  /** The rows at which a block runs its queries and MLP; undefined: all positions. */
+  rows({ selectRows, request, changes }: Pass, stage: number): PromptRows | undefined {
+    if (stage === this.last - 1) return selectRows ? request.rows : undefined;
+    return changes && stage >= changes.stage && stage < this.last - 1 ? changes.rows : undefined;
   }
 
   /** A stage's weights, where they stay in the runtime's memory. */
@@ -116,26 +120,22 @@ export class Stages {
    * Everything that a stage's graphs may take.
    *
    * @param nextStage the weights of this one begin to be read
-   * @param copies how many gradients go back over each prompt at once
    */
-  async feeds(pass: Pass, stage: number, resid?: Stream, nextStage?: number, copies = 1): Promise<Feeds> {
+  async feeds(pass: Pass, stage: number, resid?: Stream, nextStage?: number): Promise<Feeds> {
     this.#onStage();
-    if (stage === 0) return tileAll(await embeddingFeeds(this.architecture, this.#store, pass), copies);
-    const stream = copies === 1 ? resid! : tile(await toHost(resid!), copies);
-    if (this.#resident) {
-      return { resid: stream, ...(stage === this.last ? {} : this.#positional(pass, stage, copies)) };
-    }
+    if (stage === 0) return await embeddingFeeds(this.architecture, this.#store, pass);
+    if (this.#resident) return { resid: resid!, ...(stage === this.last ? {} : this.#positional(pass, stage)) };
     if (stage === this.last) {
       this.#finalWeights ??= readLayer(this.#store, this.architecture.finalWeights()).loading;
-      return { resid: stream, ...await this.#finalWeights };
+      return { resid: resid!, ...await this.#finalWeights };
     }
     const isBlock = nextStage !== undefined && nextStage >= 1 && nextStage < this.last;
     const weights = await this.#layers.get(stage - 1, isBlock ? nextStage - 1 : undefined);
-    return { ...weights, resid: stream, ...this.#positional(pass, stage, copies) };
+    return { ...weights, resid: resid!, ...this.#positional(pass, stage) };
   }
 
-  #positional(pass: Pass, stage: number, copies: number): Feeds {
-    return tileAll(positionalFeeds(this.architecture, pass, this.key(pass, stage).selectRows), copies);
+  #positional(pass: Pass, stage: number): Feeds {
+    return positionalFeeds(this.architecture, pass, this.rows(pass, stage));
   }
 
   /** @throws {Error} if a stage's output is NaN or infinite */
@@ -148,11 +148,6 @@ export class Stages {
       `The output of ${name} is ${data[at]} at position ${position}: its weights are damaged or overflow`,
     );
   }
-}
-
-function tileAll(feeds: Feeds, copies: number): Feeds {
-  if (copies === 1) return feeds;
-  return Object.fromEntries(Object.entries(feeds).map(([name, t]) => [name, tile(t as FloatTensor, copies)]));
 }
 
 /** Runs a session with those of the tensors that it takes. */

@@ -49,6 +49,17 @@ export class LayerWeights {
     return weights;
   }
 
+  /** Whether no layer has been read, or begun to be. */
+  get isEmpty(): boolean {
+    return this.#slots.length === 0;
+  }
+
+  /** Begins to read a layer, and the one that will be used after it. */
+  readAhead(layer: number, next?: number): void {
+    this.#load(layer).loading.catch(() => {}); // reported when the layer is asked for
+    if (next !== undefined) this.#prefetch(next, layer);
+  }
+
   /** Gives the buffers back, as soon as nothing is being read into them. */
   async close(): Promise<void> {
     const slots = this.#slots.splice(0);

@@ -54,6 +54,13 @@ export function findNative(
   return { refused };
 }
 
+let installed: NativeSearch | undefined;
+
+/** What {@linkcode findNative} finds by default, looked for once. */
+export function installedNative(): NativeSearch {
+  return installed ??= findNative();
+}
+
 /** A directory and all above it, nearest first. */
 function withParents(directory: string): string[] {
   const parts = directory.split(/[/\\]/).filter((part, i) => part !== "" || i === 0);

@@ -165,3 +165,15 @@ Deno.test("layers of different sizes share the buffers where they fit", async ()
     assert.deepEqual([...w.data], layer % 2 === 0 ? [1, 2] : [1, 2, 3, 4, 5]);
   }
 });
+
+Deno.test("two layers are read ahead at once, before anything is awaited, and not again when they are asked for", async () => {
+  const store = memoryStore(TENSORS);
+  const layers = new LayerWeights(store, refs);
+  assert.ok(layers.isEmpty);
+  layers.readAhead(0, 1);
+  assert.ok(!layers.isEmpty);
+  assert.deepEqual(store.reads, [0, 1].map(read));
+  assertLayer(await layers.get(0, 1), 0);
+  assertLayer(await layers.get(1, 2), 1);
+  assert.deepEqual(store.reads, [0, 1, 2].map(read));
+});
