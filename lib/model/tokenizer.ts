@@ -172,30 +172,35 @@ function notOneToken(text: string, pieces: string[], other: string | undefined, 
   return `${quote(text)} is ${pieces.length} tokens (${listed}): choose one, or give ${byId}${suggestion}`;
 }
 
-/** What may stand beside `tokenizer.json`. */
-const OTHER_FILES = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+/** `tokenizer.json` and what may stand beside it. */
+const FILES = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 
 /**
- * Reads `tokenizer.json` and the files beside it.
+ * Reads `tokenizer.json` and the files beside it; where there is none, `vocab.json` and `merges.txt`.
  *
  * @param config `config.json`, which has the ids of special tokens that the tokenizer's files leave open
  * @returns undefined if the model has no tokenizer
  * @throws {SyntaxError} if a file is malformed
+ * @throws {RangeError} if there is a tokenizer in files that are not read
  */
 export async function readTokenizer(
   source: FileSource,
   config: Readonly<Record<string, unknown>>,
 ): Promise<ModelTokenizer | undefined> {
-  if (await source.size("tokenizer.json") === undefined) return undefined;
-  const [tokenizerJson, tokenizerConfigJson, specialTokensMapJson, addedTokensJson] = await Promise.all([
-    source.readText("tokenizer.json"),
-    ...OTHER_FILES.map(async (file) => await source.size(file) === undefined ? undefined : await source.readText(file)),
-  ]) as [string, ...(string | undefined)[]];
+  const [tokenizerJson, tokenizerConfigJson, specialTokensMapJson, addedTokensJson] = await Promise.all(
+    FILES.map(async (file) => await source.size(file) === undefined ? undefined : await source.readText(file)),
+  );
+  const built = tokenizerJson === undefined
+    ? await (await import(
+      new URL("./tokenizer/merges_files.ts", import.meta.url).href
+    ) as typeof import("./tokenizer/merges_files.ts")).readMergesFiles(source, config, tokenizerConfigJson)
+    : { tokenizerJson, tokenizerConfigJson };
+  if (built === undefined) return undefined;
   const id = (key: string): number | undefined => {
     const value = Array.isArray(config[key]) ? config[key][0] : config[key];
     return typeof value === "number" ? value : undefined;
   };
-  return createTokenizer({ tokenizerJson, tokenizerConfigJson, specialTokensMapJson, addedTokensJson }, {
+  return createTokenizer({ ...built, specialTokensMapJson, addedTokensJson }, {
     bosTokenId: id("bos_token_id"),
     eosTokenId: id("eos_token_id"),
     decoderStartTokenId: id("decoder_start_token_id"),
