@@ -84,12 +84,15 @@ function asText(value: unknown): string {
  * ```
  */
 export function withoutSecrets(text: string): string {
-  return text.replace(/\b([a-z][a-z0-9+.-]{0,20}:\/\/)([^\s"'<>()]+)/gi, (_, scheme: string, rest: string) => {
-    const [place, ...hidden] = rest.split(/[?#]/, 2);
-    // What ends a sentence after the address stays.
-    const end = hidden.length === 0 ? "" : /[,;:.…]*$/.exec(rest)![0];
-    return scheme + place.replace(/^[^/\\]*@/, "") + end;
-  });
+  return text.replace(
+    /\b([a-z][a-z0-9+.-]{0,20}:\/\/|https?(?::\/|\/\/))([^\s"'<>()]+)/gi,
+    (_, scheme: string, rest: string) => {
+      const [place, ...hidden] = rest.split(/[?#]/, 2);
+      // What ends a sentence after the address stays.
+      const end = hidden.length === 0 ? "" : /[,;:.…]*$/.exec(rest)![0];
+      return scheme + place.replace(/^[^/\\]*@/, "") + end;
+    },
+  );
 }
 
 /** What is printed of a message at most. Our own are shorter, where they repeat nothing from outside in full. */

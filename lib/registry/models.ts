@@ -7,6 +7,7 @@ import { quote } from "../quote.ts";
 import { FAMILIES } from "../../models/mod.ts";
 import { BUNDLED } from "../bundled.ts";
 import { formatHubName, parseHubName } from "../weights/hub/names.ts";
+import { shownName } from "../weights/files/places.ts";
 import { nearestNames } from "../nearest_names.ts";
 import { type ModelData, type ModelFacts, readModelData } from "./data.ts";
 
@@ -63,7 +64,9 @@ export async function findModel(name: string): Promise<ModelEntry> {
   const names = [...Object.keys(BUNDLED), ...index.models.flatMap((model) => [model.name, ...model.aliases])];
   const nearest = nearestNames(name, names).join(", ");
   throw new RangeError(
-    `Unknown model ${quote(name)}: the nearest are ${nearest}; owner/name takes any other, a path or URL a directory`,
+    `Unknown model ${
+      quote(shownName(name))
+    }: the nearest are ${nearest}; owner/name takes any other, a path or URL a directory`,
   );
 }
 

@@ -140,9 +140,9 @@ export function excludedWords({ tokens }: Attribution, positions: readonly numbe
 /** How well the SAE reconstructs the prompt. */
 export function fitWords(fit: Fit): string {
   const explained = fit.explainedVarianceWithoutFirst ?? fit.explainedVarianceOverall;
-  if (!Number.isFinite(explained)) {
-    return `the SAE misses ${percent(fit.meanRelativeError)} of this one token's activation`;
-  }
+  const missed = percent(fit.meanRelativeError);
+  if (!Number.isFinite(fit.meanRelativeError)) return "the SAE is left out at every position";
+  if (!Number.isFinite(explained)) return `the SAE misses ${missed} of this one token's activation`;
   const word = fit.isPoor
     ? "poor"
     : explained >= 0.9
@@ -154,6 +154,10 @@ export function fitWords(fit: Fit): string {
     : "too few tokens to judge";
   const where = fit.explainedVarianceWithoutFirst === null ? "" : ", first position left out";
   const l0 = fit.meanL0WithoutFirst ?? fit.meanL0;
+  // Of two positions the variance is a matter of chance, and its share may be -7,000 %.
+  if (explained < 0 && !fit.isPoor) {
+    return `${word}: misses ${missed} of the activations with ${l0.toFixed(1)} features a token`;
+  }
   return `${word}: explains ${percent(explained)} of the variance with ${l0.toFixed(1)} features a token${where}`;
 }
 

@@ -43,7 +43,8 @@ export function readWholeConfig(
   if (!isRecord(json)) throw new SyntaxError("cfg.json is not a JSON object");
   const settings = new ReadSettings(overridden(upgrade(json), overrides.listed?.configOverrides ?? {}));
   const config = checkSettings(settings.value, overrides);
-  const rest = settings.unread();
+  const flattensNothing = config.reshapeActivations !== "none" && !hasHeads(config.hookIn);
+  const rest = [...settings.unread(), ...flattensNothing ? ["reshape_activations"] : []];
   const isOld = json.metadata === undefined; // then every setting stands in both places
   return {
     config,
@@ -53,6 +54,11 @@ export function readWholeConfig(
         rest.includes(key) && rest.includes(`metadata.${key}`) && !UPGRADED.includes(key)
       ).concat(rest.filter((key) => key.startsWith(KWARGS)).map((key) => key.slice("metadata.".length))),
   };
+}
+
+/** A hook whose values have a head axis. */
+function hasHeads(hook: string): boolean {
+  return /\.hook_(?:q|k|v|z)$/.test(hook);
 }
 
 function checkSettings(cfg: Json, overrides: SaeOverrides): SaeConfig {

@@ -4,6 +4,7 @@
  * @module
  */
 import { plainMessage } from "../platform/plain_message.ts";
+import { TransientError } from "../weights/http/answers.ts";
 import { ApiError } from "./api_error.ts";
 import { Engine } from "./engine.ts";
 import { propertyWords } from "./job_requests.ts";
@@ -45,6 +46,7 @@ function describe(error: unknown): { status: number; message: string } {
   const message = propertyWords(error instanceof Error ? plainMessage(error) || error.name : String(error));
   if (error instanceof ApiError) return { status: error.status, message };
   if (error instanceof Deno.errors.NotFound) return { status: 404, message };
+  if (error instanceof TransientError) return { status: 502, message }; // a server that files are read from
   const isTheirs = error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError;
   return { status: isTheirs ? 400 : 500, message };
 }

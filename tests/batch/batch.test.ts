@@ -73,6 +73,18 @@ Deno.test("rows are those of single runs, features add up, and partitions are th
   });
 });
 
+Deno.test("prompts that may not be as they were meant are told of once, but not where nothing is to be printed", async () => {
+  await inDirectory(async (directory) => {
+    const prompts = toJsonLines([{ prompt: " one" }, { prompt: " two " }, { prompt: " three\r\n " }]);
+    const { stderr } = await batch(directory, prompts, "said", []);
+    assert.match(
+      stderr,
+      /^warning: 2 prompts, the first in line 2: The prompt ends with a space: .*\nwarning: in line 3: /,
+    );
+    assert.equal((await batch(directory, prompts, "quiet", ["--quiet"])).stderr, "");
+  });
+});
+
 Deno.test("what was explained stands beside the rows, and over how many questions features are added up", async () => {
   await inDirectory(async (directory) => {
     const prompts = [...makePrompts(3), { ...makePrompts(1)[0], id: "again" }];
@@ -383,8 +395,7 @@ Deno.test("batch: its command line", () => {
   ]);
   assert.deepEqual(request.share, { part: 2, of: 8 });
   assert.equal(parseRequest(["a.tsv", "--output", "b"]).inputFormat, "tsv");
-  // Formats of inputs are no formats of tables: a directory.
-  assert.equal(parseRequest(["a.csv", "--output", "b.tsv"]).file, undefined);
+  assert.equal(parseRequest(["a.csv", "--output", "run.v2"]).file, undefined);
   assert.deepEqual(request.asked.metric, { posToken: [" golf"] });
   const weighted = parseRequest(["a.csv", "--output", "b", "--token-weight", " golf=2"]).asked.metric;
   assert.deepEqual(weighted, { tokenWeight: [" golf=2"] });
@@ -395,6 +406,12 @@ Deno.test("batch: its command line", () => {
     [["-", "--output", "b"], /^how is "-" written\?/],
     [["-", "--output", "b", "--input-format", "parquet"], /^Parquet cannot be read from standard input/],
     [["a.csv", "--output", "b.csv", "--format", "parquet"], /^--output ends with \.csv and --format is parquet/],
+    [
+      ["a.csv", "--output", "b.tsv"],
+      /^--output ends with \.tsv, which batch does not write: give a directory, or a file/,
+    ],
+    [["a.csv", "--output", "b.html"], /^--output ends with \.html, which batch does not write/],
+    [["a.csv", "--output", "b.txt"], /^--output ends with \.txt, which batch does not write/],
     [["a.csv", "--output", "b", "--shard", "9/8"], /^--shard is "9\/8": write I\/N/],
     [["a.csv", "--output", "b", "--shard", "0/8"], /^--shard is "0\/8"/],
     [["a.csv", "--output", "b", "--queue", "localhost"], /^--queue is no address of a Redis: give one such as/],

@@ -96,6 +96,10 @@ Deno.test("no command prints or writes what is secret in an address", async (t) 
         );
         const broken = "http://us3rname:passw0rd@[/x?sig=s1gnature";
         assert.match(await run(["predict", PROMPT, "--model", broken], 1), /Cannot open http:\/\/…: it is not a URL/);
+        for (const mistyped of ["https//us3rname:passw0rd@host/gpt2", "http:/us3rname:passw0rd@host/gpt2"]) {
+          await run(["predict", PROMPT, "--model", mistyped], 1);
+          await run(["attribute", PROMPT, "--sae", mistyped], 1);
+        }
         assert.match(
           await run(["predict", PROMPT, "--model", model, "--revision", "v1"], 1),
           /A revision is for models/,

@@ -229,3 +229,10 @@ Deno.test("with --no-hub only what is here is offered", async () => {
   const message = await refusal(await post(server, "/api/predict", { prompt: "a", model: "gpt2" }));
   assert.match(message, /^403 "gpt2" is not offered/);
 });
+
+Deno.test("where files' server does not answer, the answer is 502, not a fault of this server", async () => {
+  const model = "http://127.0.0.1:1/model";
+  await using server = await startServer({ offered: { model, saes: [], hub: false } });
+  const said = await refusal(await post(server, "/api/predict", { prompt: PROMPT, model }));
+  assert.match(said, /^502 Cannot read http:\/\/127\.0\.0\.1:1\/model\/config\.json: /);
+});

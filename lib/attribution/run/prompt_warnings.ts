@@ -39,14 +39,22 @@ export async function promptWarnings(
   const { bosId } = tokenizer;
   const isTwice = bosId !== undefined && tokens[0] === bosId && tokens[1] === bosId;
   return [
+    ...(prompt === "" ? ["The prompt is empty: all that the model reads is what is put before it"] : []),
+    ...textWarnings(text),
+    ...(isTwice
+      ? [`The prompt begins with ${excerpt(tokenizer.tokenText(bosId))} twice: write it or have it put first, not both`]
+      : []),
+  ];
+}
+
+/** The same of a text alone, without its tokens. */
+export function textWarnings(text: string): string[] {
+  return [
     ...(SPACE_AT_END.test(text)
       ? ["The prompt ends with a space: most models expect the space at the start of the next token"]
       : []),
     ...(text.includes("\r")
       ? ["The prompt has carriage returns (\\r, as Windows ends lines), which are tokens: was \\n alone meant?"]
-      : []),
-    ...(isTwice
-      ? [`The prompt begins with ${excerpt(tokenizer.tokenText(bosId))} twice: write it or have it put first, not both`]
       : []),
   ];
 }

@@ -18,6 +18,7 @@ const FAILURES = {
   421: "Asked for under a name that is not this server's",
   429: "Too many requests of this client are waiting",
   500: "The run failed",
+  502: "A server that files are read from does not answer",
   503: "Too many requests are waiting",
   504: "The run took longer than the server allows and was ended",
 } as const;

@@ -96,8 +96,8 @@ export function fromFileUrl(url: string | URL, os: string = OS): string {
   return hostname === "" ? path : `\\\\${hostname}${path}`;
 }
 
-/** What begins like an address of a server; `np:` and `hf:` names and paths do not. */
-const ADDRESS = /^(?:[a-z][a-z0-9+.-]+:\/\/|https?:)/i;
+/** What begins like an address of a server, also without its colon; `np:` and `hf:` names and paths do not. */
+const ADDRESS = /^(?:[a-z][a-z0-9+.-]+:\/\/|https?(?::|\/\/))/i;
 
 /**
  * The name under which a model or an SAE is shown and written down: an address is its origin and path, since its

@@ -82,7 +82,22 @@ Deno.test("the fit of random SAEs is poor from nine positions on", async () => {
 });
 
 Deno.test("a low figure that few tokens do not prove is called so", () => {
-  const fit = { isPoor: false, explainedVarianceWithoutFirst: 0.42, meanL0WithoutFirst: 7 } as Fit;
+  const fit = {
+    isPoor: false,
+    explainedVarianceWithoutFirst: 0.42,
+    meanL0WithoutFirst: 7,
+    meanRelativeError: 0.5,
+  } as Fit;
   assert.match(fitWords(fit), /^too few tokens to judge: explains 42/);
   assert.match(fitWords({ ...fit, explainedVarianceWithoutFirst: 0.6 }), /^loose: /);
+});
+
+Deno.test("of two positions after the first no share of the variance is said, of none that the SAE is left out", async () => {
+  await using model = await loadModel(new URL("models/gpt2/", DATA), { threads: 1 });
+  await using sae = await loadSae(new URL("saes/g-std-pre2/", DATA));
+  const fit = (await beginnings(model, sae, " Tiger Woods")).find(({ l0 }) => l0.length === 3)!;
+  assert.ok(fit.explainedVarianceWithoutFirst! < 0 && !fit.isPoor);
+  assert.match(fitWords(fit), /^too few tokens to judge: misses \d+(\.\d)? % of the activations with/);
+  const none = { ...fit, meanRelativeError: NaN };
+  assert.equal(fitWords(none), "the SAE is left out at every position");
 });

@@ -49,6 +49,11 @@ Deno.test("prompts with spaces, returns and BOS that cannot be seen are told of,
   }
 });
 
+Deno.test("a prompt without a character is told of", async () => {
+  await using model = await loadModel("tiny-facts", { threads: 1 });
+  matches(await promptWarnings(model, "", await model.toTokens("")), [/^The prompt is empty: all that the model/], "");
+});
+
 /** Warnings of an answer that stands at the ranks given. */
 async function ofRanks(model: Model, text: string, before: string, ranks: Record<string, number>): Promise<string[]> {
   const { predictions: [one] } = await testPrompt(model, PROMPT, { topK: 1 });

@@ -82,6 +82,9 @@ Deno.test("evals: text on the bundled model, from a file and from standard input
   const { code, stdout, stderr } = await runCli(["evals", "-", "--threads", "1"], { stdin: PROMPTS });
   assert.equal(code, 0, stderr);
   assert.deepEqual(JSON.parse(stdout), [got]);
+  assert.doesNotMatch(stderr, /warning/);
+  const spaced = await runCli(["evals", "-", "--threads", "1"], { stdin: "a\nb \n c\n d \n" });
+  assert.match(spaced.stderr, /^warning: 2 prompts, the first in line 2: The prompt ends with a space: /);
   assert.match(stderr, /\nSAE +tiny-facts\/blocks\.3\.hook_resid_pre\nPrompts +2 in standard input, \d+ tokens\n/);
 });
 

@@ -1,5 +1,6 @@
 /** What a file has and nobody reads: tensors are an error, settings are named. */
 import assert from "node:assert/strict";
+import { readWholeConfig } from "../../../lib/sae/read_config.ts";
 import { addTensor } from "../../weights/add_tensor.ts";
 import { ReadSettings } from "../../../lib/weights/json/read_settings.ts";
 import { loadSae, loadSaes } from "../../../mod.ts";
@@ -89,6 +90,15 @@ Deno.test("settings that were not read are named", async () => {
   assert.deepEqual(sae.unused!.filter((name) => used.includes(name)), []);
   await using learned = await loadSae(new URL(`formats/${CASES["dictionary_learning-AutoEncoderTopK"].path}`, DATA));
   assert.ok(!learned.unused!.includes("trainer.lm_name") && !learned.unused!.includes("trainer"));
+});
+
+Deno.test("reshape_activations says nothing where the hook has no heads to flatten: it is named", () => {
+  const config = { d_in: 8, d_sae: 32, reshape_activations: "hook_z" };
+  const unread = (hook_name: string): readonly string[] => readWholeConfig({ ...config, hook_name }).unread;
+  assert.deepEqual(unread("blocks.0.attn.hook_z"), []);
+  assert.deepEqual(unread("blocks.0.hook_resid_pre"), ["reshape_activations"]);
+  const { unread: withMetadata } = readWholeConfig({ ...config, metadata: { hook_name: "blocks.0.hook_resid_pre" } });
+  assert.deepEqual(withMetadata, ["reshape_activations"]);
 });
 
 Deno.test("ReadSettings: what was read, also in objects inside", () => {

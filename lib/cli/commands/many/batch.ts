@@ -45,6 +45,9 @@ const ENDINGS: Readonly<Record<string, InputFormat>> = {
   txt: "txt",
 };
 
+/** Endings of files that one may expect: nobody means a directory by them. */
+const OTHER_FILES = ["html", "htm", "tsv", "xlsx", "gz", "zip"];
+
 /** What is refused is not offered. */
 const { tokenIds: _, table: __, ...FIELDS } = REQUEST_FIELDS;
 
@@ -179,6 +182,13 @@ function readOutput(
   }
   const [ending, known] = [endingOf(output), formatByEnding(output)];
   const byEnding = DATA_FORMATS.find((format) => format === known);
+  if (byEnding === undefined && (known !== undefined || OTHER_FILES.includes(ending ?? ""))) {
+    throw new UsageError(
+      `--output ends with .${ending}, which batch does not write: give a directory, or a file ending with .${
+        DATA_FORMATS.join(", .")
+      }`,
+    );
+  }
   if (byEnding === undefined) return { directory: output, file: undefined, format: (format ?? "csv") as DataFormat };
   if (format !== undefined && format !== byEnding) {
     throw new UsageError(`--output ends with .${ending} and --format is ${format}: leave one of them out`);

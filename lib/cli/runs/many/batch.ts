@@ -9,6 +9,8 @@ import { identify, type Manifest, readManifest } from "../../../batch/shards/man
 import { type BatchSummary, doneShards, mergeShards } from "../../../batch/output/merge.ts";
 import { type DeadShard, runPool } from "../../../batch/workers/pool.ts";
 import { readRecords } from "../../../batch/input/read.ts";
+import type { InputRecord } from "../../../batch/input/record.ts";
+import { textWarnings } from "../../../attribution/run/prompt_warnings.ts";
 import { pendingShards, type PreparedRun, prepareRun, sweepStore } from "../../../batch/run.ts";
 import { threadRunner, workerRunner } from "../../../batch/workers/runners.ts";
 import { checkSettings } from "../../../batch/check_settings.ts";
@@ -30,6 +32,7 @@ import { findExplanations } from "../../files/explanations.ts";
 import { Interrupted, onInterrupt } from "../../screen/interrupt.ts";
 import { open } from "../../../request/open.ts";
 import { openShown } from "../../open.ts";
+import { PromptNotes } from "../../screen/prompt_notes.ts";
 import { printNote, type Screen, stderrScreen } from "../../screen/output.ts";
 import { entry } from "../../screen/summary_layout.ts";
 
@@ -102,7 +105,10 @@ async function begin(
   const { explanations, warnings } = await findExplanations(opened.saes, opened.requests);
   for (const warning of warnings) if (!request.quiet) await printNote(`warning: ${warning}\n`);
   const inputName = request.input ?? "standard input";
-  const records = readRecords({ path: request.input, format: request.inputFormat, signal });
+  const notes = new PromptNotes();
+  const read = readRecords({ path: request.input, format: request.inputFormat, signal });
+  // In a chat the template is around what is said.
+  const records = request.quiet || settings.chat !== undefined ? read : noted(read, notes);
   const prepared = await withProgress(screen, "reading the prompts", async () => {
     const identity = await identify(opened.model, opened.saes, settings);
     return await prepareRun(store, claim, {
@@ -114,7 +120,18 @@ async function begin(
       signal,
     });
   });
+  await notes.print();
   return { prepared, settings, labels: explanations };
+}
+
+/** The same, with what is to be said about them. */
+async function* noted(records: AsyncIterable<InputRecord>, notes: PromptNotes): AsyncGenerator<InputRecord> {
+  for await (const record of records) {
+    if ("prompt" in record && typeof record.prompt === "string") {
+      notes.add(`in line ${record.line}`, textWarnings(record.prompt));
+    }
+    yield record;
+  }
 }
 
 async function work(

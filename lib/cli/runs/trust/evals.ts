@@ -4,6 +4,7 @@
  * @module
  */
 import { preparePrompt } from "../../../attribution/run/prompt.ts";
+import { promptWarnings } from "../../../attribution/run/prompt_warnings.ts";
 import { evaluateSae, type SaeEvals } from "../../../attribution/evals/sae_evals.ts";
 import type { Model } from "../../../model/model.ts";
 import type { Sae } from "../../../sae/sae.ts";
@@ -13,6 +14,7 @@ import { printable } from "../../../table/terminal.ts";
 import { inChat } from "../../../request/chat.ts";
 import type { EvalsRequest } from "../../commands/trust/evals.ts";
 import { openShown } from "../../open.ts";
+import { PromptNotes } from "../../screen/prompt_notes.ts";
 import { printNote, stderrScreen } from "../../screen/output.ts";
 import { withProgress } from "../../screen/progress.ts";
 import { type FilePrompt, readPromptFile, STDIN } from "../../args/prompt.ts";
@@ -39,8 +41,11 @@ export async function evals(request: EvalsRequest): Promise<void> {
   const { model, saes } = opened;
   const evaluated: Evaluated[] = [];
   for (const sae of saes) {
-    const work = (): Promise<SaeEvals> => evaluate(model, sae, name, prompts, request);
+    const notes = new PromptNotes();
+    const work = (): Promise<SaeEvals> => evaluate(model, sae, name, prompts, request, notes);
+    const isFirst = evaluated.length === 0;
     evaluated.push({ sae, figures: await withProgress(screen, `evaluating ${printable(sae.hookOut)}`, work) });
+    if (!quiet && isFirst) await notes.print(); // the same for all
   }
   if (!quiet) await printNote(report(model.description, name, prompts.length, evaluated, screen));
   await write(evaluated, request);
@@ -52,6 +57,7 @@ async function evaluate(
   name: string,
   prompts: readonly FilePrompt[],
   request: EvalsRequest,
+  notes: PromptNotes,
 ): Promise<SaeEvals> {
   const { prependBos, truncate, processing, processingFlags, excludeSpecialTokens, batchSize, chat } = request;
   const { dVocab } = model.architecture.config;
@@ -62,12 +68,12 @@ async function evaluate(
       throw new RangeError(`Line ${line} of ${name}: token id ${unknown} is not in the vocabulary of ${dVocab}`);
     }
     batchTokens.push(
-      await atLine(
-        name,
-        line,
-        async () =>
-          (await preparePrompt(model, await inChat(model, prompt, chat), [sae], { prependBos, truncate })).tokens,
-      ),
+      await atLine(name, line, async () => {
+        const given = await inChat(model, prompt, chat);
+        const { tokens } = await preparePrompt(model, given, [sae], { prependBos, truncate });
+        notes.add(`in line ${line}`, await promptWarnings(model, given, tokens));
+        return tokens;
+      }),
     );
   }
   return await evaluateSae(model, sae, batchTokens, { processing, processingFlags, excludeSpecialTokens, batchSize });
