@@ -36,6 +36,13 @@ export type {
 } from "./lib/sae/config.ts";
 export type { ListedSettings } from "./lib/registry/entry.ts";
 export { calculateFeatureAttribution, calculateFeatureAttributions } from "./lib/attribution/attribution.ts";
+export {
+  type AnswerAttribution,
+  type AnswerOptions,
+  type AnswerTarget,
+  calculateAnswerAttribution,
+} from "./lib/attribution/answer/answer.ts";
+export { ANSWER_METRICS, type AnswerMetric } from "./lib/attribution/answer/answer_metrics.ts";
 export type { AttributionOptions, Baseline } from "./lib/attribution/run/attribution_options.ts";
 export { type AttributionGrads, calculateAttributionGrads } from "./lib/attribution/run/attribution_grads.ts";
 export {
@@ -63,6 +70,7 @@ export {
   type MetricWords,
   prob,
   type ResolvedMetric,
+  runnerUpLogitDiff,
   targetText,
   type TokenRef,
   type TokenSet,

@@ -14,9 +14,9 @@ import { findMethod } from "./methods/mod.ts";
 import type { Metric } from "./metric/metrics.ts";
 import { type Prediction, predictionOf, predictionRow } from "./run/predict.ts";
 import { answerWarnings } from "./run/prompt_warnings.ts";
-import { processingIsGuessed, resolveProcessing } from "./run/processing.ts";
+import { resolveProcessing } from "./run/processing.ts";
 import { Attribution } from "./result/result.ts";
-import { integrationWarnings, specialTokenWarnings, tryOtherProcessing } from "./run/warnings.ts";
+import { resultWarnings } from "./run/warnings.ts";
 
 /**
  * The attribution of a metric to SAE features and, if asked, to model activations: gradient × activation, or another
@@ -161,17 +161,13 @@ async function attributionOf(
   const before = performance.now();
   const compared = await runBaseline(model, options, grads);
   const parts = { model, grads, includeErrorTerm };
-  const saes = await analyseSaes(parts, compared, options);
-  const { diagnose = true, processingFlags } = options;
+  const [saes] = await analyseSaes([{ parts, compared }], options);
+  const { diagnose = true } = options;
   const warnings = [
     ...grads.warnings,
     ...(diagnose ? await metricWarnings(model, grads) : []),
-    ...specialTokenWarnings(model, grads, saes),
-    ...integrationWarnings(saes),
+    ...await resultWarnings(model, grads, saes, options),
   ];
-  if (diagnose && processingIsGuessed(options.saes ?? [], options.processing, processingFlags)) {
-    warnings.push(...await tryOtherProcessing(model, grads, saes));
-  }
   const now = performance.now();
   return await Attribution.create({
     ...parts,

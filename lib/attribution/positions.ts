@@ -34,11 +34,11 @@ export function positionsIn(positions: Positions, length: number): number[] {
   return [...new Set(partsOf(positions).flatMap((part) => positionsOf(part, length)))].sort((a, b) => a - b);
 }
 
-/** @throws {RangeError} if a position is not in a prompt of so many tokens, or a slice has none of its positions */
-export function checkPositions(positions: Positions, length: number): void {
+/** @throws {RangeError} if a position is not in `what` of so many tokens, or a slice has none of its positions */
+export function checkPositions(positions: Positions, length: number, what = "a prompt"): void {
   const empty = partsOf(positions).find((part) => positionsOf(part, length).length === 0);
   if (empty === undefined) return;
-  const inside = `a prompt of ${length} tokens has 0 to ${length - 1}, or -${length} to -1`;
+  const inside = `${what} of ${length} tokens has 0 to ${length - 1}, or -${length} to -1`;
   if (typeof empty === "number") throw new RangeError(`There is no position ${empty}: ${inside}`);
   throw new RangeError(`The slice "${empty.start ?? ""}:${empty.end ?? ""}" has no position: ${inside}`);
 }

@@ -42,7 +42,7 @@ function inItsPrompt({ at }: NonFiniteActivation, lengths: readonly number[]): N
 }
 
 /** Rows `start` to before `end` of what was encoded. */
-function encodedRows({ activations, normalized, ...rest }: Encoded, start: number, end: number): Encoded {
+export function encodedRows({ activations, normalized, ...rest }: Encoded, start: number, end: number): Encoded {
   const part = (values: Float32Array): Float32Array => {
     const d = values.length / activations.rows;
     return values.slice(start * d, end * d);

@@ -128,6 +128,23 @@ export function rowsOf(
   };
 }
 
+/** Rows of several one below another. */
+export function stackRows(parts: readonly SparseActivations[]): SparseActivations {
+  if (parts.length === 1) return parts[0];
+  const count = parts.reduce((sum, { values }) => sum + values.length, 0);
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  const [offsets, features, values] = [new Uint32Array(rows + 1), new Uint32Array(count), new Float32Array(count)];
+  let [row, entry] = [0, 0];
+  for (const part of parts) {
+    part.offsets.forEach((offset, r) => offsets[row + r] = entry + offset);
+    features.set(part.features, entry);
+    values.set(part.values, entry);
+    row += part.rows;
+    entry += part.values.length;
+  }
+  return { rows, offsets, features, values };
+}
+
 /** The same with some rows empty. */
 export function withoutRows(
   { rows, offsets, features, values }: SparseActivations,

@@ -109,6 +109,25 @@ export function topTwoLogitDiff(options: { readonly position?: number } = {}): M
 }
 
 /**
+ * Logit of one token minus that of the strongest other one: the runner-up, where the token is the model's first.
+ *
+ * @throws {RangeError} when it is resolved, if a text is not a single token
+ */
+export function runnerUpLogitDiff(token: TokenRef, options: { readonly position?: number } = {}): Metric {
+  const position = positionOf("runnerUpLogitDiff", options);
+  return {
+    name: "logit_diff",
+    rows: atPositions(position),
+    async resolve(context) {
+      const id = await context.tokenId(token);
+      const other = topIndices((await context.logits()).data, 2).find((top) => top !== id)!;
+      const note = `compared with the strongest other token, "${await context.tokenText(other)}"`;
+      return resolvedDifference(position, [id], [other], note);
+    },
+  };
+}
+
+/**
  * Logit of one token minus the mean over the vocabulary, whose gradient is part of the metric's: all logits together may be
  * anything, so that only differences mean something. (TransformerLens centres the unembedding only in its own processing.)
  */

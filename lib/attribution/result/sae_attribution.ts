@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Differences, subtract } from "../../sae/sparse.ts";
+import { joined } from "../../runtime/tensor.ts";
+import { type Differences, stackRows, subtract } from "../../sae/sparse.ts";
 import type { SaeRun } from "../run/sae_hooks.ts";
 import type { SaeBaseline } from "../run/baseline.ts";
 import { type Fit, measureFit } from "./fit.ts";
@@ -103,17 +104,53 @@ export interface SaeGradients {
 /** The notebook's EPS. */
 const EPS = 1e-8;
 
-/** Multiplies gradients and activations of one SAE. */
-export async function analyseSae(
-  run: SaeRun,
-  { gradient, writtenGradient, directGradient, writtenDirectGradient, baseline, integration }: SaeGradients,
+/** A run of an SAE, and the gradients at its hook. */
+export interface SaeToAnalyse {
+  readonly run: SaeRun;
+  readonly gradients: SaeGradients;
+}
+
+/** Multiplies gradients and activations of runs of one SAE; decoder rows are read once for all. */
+export async function analyseSae(runs: readonly SaeToAnalyse[], includeErrorTerm: boolean): Promise<SaeAttribution[]> {
+  const entries = runs.map(({ run, gradients: { baseline } }) => entriesOf(run, baseline));
+  const gradientsOf = (written: (gradients: SaeGradients) => Float32Array | undefined): Promise<Float32Array[]> =>
+    featureGradients(runs.map(({ run, gradients }, i) => ({ run, entries: entries[i], written: written(gradients)! })));
+  const whole = await gradientsOf(({ writtenGradient }) => writtenGradient);
+  const direct = runs[0].gradients.writtenDirectGradient && await gradientsOf((one) => one.writtenDirectGradient);
+  return runs.map((one, i) => analysed(one, entries[i], whole[i], direct?.[i], includeErrorTerm));
+}
+
+/** ∂metric/∂activation of each run's entries, from the gradient where the features write. */
+async function featureGradients(
+  runs: readonly { readonly run: SaeRun; readonly entries: Differences; readonly written: Float32Array }[],
+): Promise<Float32Array[]> {
+  const [{ run: { sae, encoded }, entries, written }] = runs;
+  if (runs.length === 1) return [await sae.activeGradients({ ...encoded, activations: entries }, written)];
+  const scale = joined(runs.map(({ run }) => run.encoded.normalized.scale));
+  const all = await sae.activeGradients(
+    {
+      ...encoded,
+      activations: stackRows(runs.map(({ entries }) => entries)),
+      normalized: { ...encoded.normalized, scale },
+    },
+    joined(runs.map(({ written }) => written)),
+  );
+  let end = 0;
+  return runs.map(({ entries: { values } }) => all.subarray(end, end += values.length));
+}
+
+function analysed(
+  { run, gradients }: SaeToAnalyse,
+  entries: Differences,
+  featureGradients: Float32Array,
+  directGradients: Float32Array | undefined,
   includeErrorTerm: boolean,
-): Promise<SaeAttribution> {
-  const { sae, encoded } = run;
-  const entries = entriesOf(run, baseline);
-  const featureGradients = await sae.activeGradients({ ...encoded, activations: entries }, writtenGradient);
-  const directEffect = directGradient && writtenDirectGradient &&
-    await direct(run, directGradient, writtenDirectGradient, entries, baseline);
+): SaeAttribution {
+  const { gradient, writtenGradient, directGradient, baseline, integration } = gradients;
+  const directEffect = directGradients && directGradient && {
+    featureGradients: directGradients,
+    decomposition: decompose(run, directGradient, entries, directGradients, baseline),
+  };
   const decomposition = decompose(run, gradient, entries, featureGradients, baseline);
   const norm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
   return {
@@ -144,17 +181,6 @@ export function entriesOf({ encoded: { activations } }: SaeRun, baseline?: SaeBa
 
 function nothing(rows: number): SaeBaseline["activations"] {
   return { rows, offsets: new Uint32Array(rows + 1), features: new Uint32Array(), values: new Float32Array() };
-}
-
-async function direct(
-  run: SaeRun,
-  gradient: Float32Array,
-  writtenGradient: Float32Array,
-  entries: Differences,
-  baseline: SaeBaseline | undefined,
-): Promise<DirectEffect> {
-  const featureGradients = await run.sae.activeGradients({ ...run.encoded, activations: entries }, writtenGradient);
-  return { featureGradients, decomposition: decompose(run, gradient, entries, featureGradients, baseline) };
 }
 
 function toRows(

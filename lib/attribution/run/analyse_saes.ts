@@ -9,25 +9,41 @@ import type { AttributionGrads } from "./attribution_grads.ts";
 import type { BaselineRun, SaeBaseline } from "./baseline.ts";
 import type { IntegratedGradient, IntegrationOptions } from "../methods/integrated_gradients.ts";
 import { findMethod } from "../methods/mod.ts";
-import { analyseSae, entriesOf, type SaeAttribution, type SaeGradients } from "../result/sae_attribution.ts";
+import {
+  analyseSae,
+  entriesOf,
+  type SaeAttribution,
+  type SaeGradients,
+  type SaeToAnalyse,
+} from "../result/sae_attribution.ts";
 import type { RunParts } from "../change/rerun.ts";
 
-/** By the hook that an SAE writes, its attributions. */
+/** A run, and what it is compared with. */
+export interface ToAnalyse {
+  readonly parts: RunParts;
+  readonly compared?: BaselineRun;
+}
+
+/** For each of several runs with the same SAEs, by the hook that an SAE writes, its attributions. */
 export async function analyseSaes(
-  parts: RunParts,
-  compared: BaselineRun | undefined,
+  runs: readonly ToAnalyse[],
   { method = "gradient", integration }: AttributionOptions,
-): Promise<Map<string, SaeAttribution>> {
-  const { grads, includeErrorTerm } = parts;
-  const saes = new Map<string, SaeAttribution>();
-  for (const [hook, run] of grads.saeRuns) {
-    const baseline = compared?.saes.get(hook);
-    const integrated = findMethod(method).integrate
-      ? await integrateAlong(parts, run, baseline, integration)
-      : undefined;
-    saes.set(hook, await analyseSae(run, { ...gradientsAt(run, grads), baseline, ...integrated }, includeErrorTerm));
+): Promise<Map<string, SaeAttribution>[]> {
+  const [{ parts: { grads: { saeRuns }, includeErrorTerm } }] = runs;
+  const found = runs.map(() => new Map<string, SaeAttribution>());
+  for (const hook of saeRuns.keys()) {
+    const ofSae: SaeToAnalyse[] = [];
+    for (const { parts, compared } of runs) {
+      const run = parts.grads.saeRuns.get(hook)!;
+      const baseline = compared?.saes.get(hook);
+      const integrated = findMethod(method).integrate
+        ? await integrateAlong(parts, run, baseline, integration)
+        : undefined;
+      ofSae.push({ run, gradients: { ...gradientsAt(run, parts.grads), baseline, ...integrated } });
+    }
+    (await analyseSae(ofSae, includeErrorTerm)).forEach((one, i) => found[i].set(hook, one));
   }
-  return saes;
+  return found;
 }
 
 /** The mean of the gradients on the way from the baseline. */

@@ -145,10 +145,10 @@ export async function gradsOf(
 }
 
 /** Every question's metric with its tokens looked up, its value and its gradient; no readings where none can be. */
-async function readQuestions(
+export async function readQuestions(
   model: Model,
-  questions: readonly TokenizedQuestion[],
-  states: readonly ForwardState[],
+  questions: readonly Pick<TokenizedQuestion, "metric" | "tokens">[],
+  states: readonly Pick<ForwardState, "final">[],
   logits: LazyLogits,
   clean: (i: number) => Promise<FloatTensor>,
 ): Promise<{ resolved: PromiseSettledResult<ResolvedMetric>[]; readings?: MetricReading[] }> {
@@ -201,8 +201,12 @@ function statesOf(state: ForwardState): ForwardState[] {
 }
 
 /** One prompt's rows of the logits of all. */
-function logitsOf({ dims: [, dVocab], data }: FloatTensor, states: readonly ForwardState[], i: number): FloatTensor {
-  const count = ({ final }: ForwardState): number => final.dims[1];
+export function logitsOf(
+  { dims: [, dVocab], data }: FloatTensor,
+  states: readonly Pick<ForwardState, "final">[],
+  i: number,
+): FloatTensor {
+  const count = ({ final }: Pick<ForwardState, "final">): number => final.dims[1];
   const start = states.slice(0, i).reduce((sum, state) => sum + count(state), 0);
   const rows = count(states[i]);
   return { dims: [rows, dVocab], data: data.subarray(start * dVocab, (start + rows) * dVocab) };
@@ -218,7 +222,7 @@ function perPrompt(
 }
 
 /** Milliseconds by name, each from the last mark on. */
-function stopwatch(): { timings: Record<string, number>; mark(name: string): void } {
+export function stopwatch(): { timings: Record<string, number>; mark(name: string): void } {
   const timings: Record<string, number> = {};
   let last = performance.now();
   return {

@@ -60,7 +60,7 @@ const INTEGRATION_OPTIONS = {
 } as const;
 const BASELINE_OPTIONS = { mean: "any", prompt: "any" } as const;
 
-const ATTRIBUTION_OPTIONS: OptionKinds<AttributionOptions> = {
+export const ATTRIBUTION_OPTIONS: OptionKinds<AttributionOptions> = {
   ...SAE_RUN_OPTIONS,
   saes: "list",
   method: METHOD_NAMES,

@@ -40,8 +40,14 @@ export function streamEnd({ architecture: { config: { nLayers } } }: Model): str
  *
  * @param state a forward pass that was asked for gradients from the stream's end
  * @param gradient at the final norm's output
+ * @param eachRow these rows each on its own, `[row, position, d_model]`
  */
-export async function directGradient(model: Model, state: ForwardState, gradient: FloatTensor): Promise<FloatTensor> {
+export async function directGradient(
+  model: Model,
+  state: ForwardState,
+  gradient: FloatTensor,
+  eachRow?: readonly number[],
+): Promise<FloatTensor> {
   const end = streamEnd(model);
-  return (await model.chain.backward(state, gradient, [end], { stop: ["normalizer_scale"] })).get(end)!;
+  return (await model.chain.backward(state, gradient, [end], { stop: ["normalizer_scale"], eachRow })).get(end)!;
 }

@@ -35,7 +35,7 @@ export async function preparePrompt(
   prompt: string | readonly number[],
   saes: readonly Sae[],
   options: Omit<SaeRunOptions, "includeErrorTerm">,
-  metric?: Metric,
+  metric?: Pick<Metric, "append">,
 ): Promise<PreparedPrompt> {
   const { truncate, excludeSpecialTokens } = options;
   const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);

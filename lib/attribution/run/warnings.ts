@@ -7,7 +7,8 @@ import { NO_PROCESSING, type Processing } from "../../model/architecture.ts";
 import type { Model } from "../../model/model.ts";
 import { runWithSaes } from "./run_prompts.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
-import { showProcessing } from "./processing.ts";
+import type { AttributionOptions } from "./attribution_options.ts";
+import { processingIsGuessed, showProcessing } from "./processing.ts";
 import { type Fit, measureFit } from "../result/fit.ts";
 import type { SaeAttribution } from "../result/sae_attribution.ts";
 
@@ -28,8 +29,23 @@ export function fitWarning(hook: string, { fit }: SaeAttribution): string[] {
   ];
 }
 
+/** What SAEs and method give reason to look at. Of a badly fitting SAE the other processing is tried, if it was guessed. */
+export async function resultWarnings(
+  model: Model,
+  grads: AttributionGrads,
+  saes: ReadonlyMap<string, SaeAttribution>,
+  { diagnose = true, saes: asked = [], processing, processingFlags }: AttributionOptions,
+): Promise<string[]> {
+  const isGuessed = diagnose && processingIsGuessed(asked, processing, processingFlags);
+  return [
+    ...specialTokenWarnings(model, grads, saes),
+    ...integrationWarnings(saes),
+    ...(isGuessed ? await tryOtherProcessing(model, grads, saes) : []),
+  ];
+}
+
 /** A line if integrated gradients do not add up to the joint effect. */
-export function integrationWarnings(saes: ReadonlyMap<string, SaeAttribution>): string[] {
+function integrationWarnings(saes: ReadonlyMap<string, SaeAttribution>): string[] {
   return [...saes].flatMap(([hook, { integration }]) => {
     if (!integration || integration.converged) return [];
     const { steps, sum, difference } = integration;
@@ -43,7 +59,7 @@ export function integrationWarnings(saes: ReadonlyMap<string, SaeAttribution>): 
 }
 
 /** A line if features are active at special tokens, whose activations are unlike all others. */
-export function specialTokenWarnings(
+function specialTokenWarnings(
   model: Model,
   { tokens, state }: AttributionGrads,
   saes: ReadonlyMap<string, SaeAttribution>,
@@ -70,7 +86,7 @@ export function specialTokenWarnings(
  * When an SAE fits badly and does not say which form of the model it was trained on, the other form is tried, and named
  * if it fits better.
  */
-export async function tryOtherProcessing(
+async function tryOtherProcessing(
   model: Model,
   { tokens, processing, rows }: AttributionGrads,
   saes: ReadonlyMap<string, SaeAttribution>,
