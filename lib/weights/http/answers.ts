@@ -153,8 +153,9 @@ export function describeFailure(url: URL, error: unknown): Error {
   return new TransientError(`Cannot read ${shownUrl(url)}: no connection to ${url.host} (${reason}), ${advice}`);
 }
 
-/** What the engine says where no server answers. */
-const NO_CONNECTION = /client error \(Connect\)|dns error|tcp connect error/;
+/** What the engines say where no server answers: Deno, Chromium, Firefox, WebKit. */
+const NO_CONNECTION =
+  /client error \(Connect\)|dns error|tcp connect error|^Failed to fetch|^NetworkError when|^Load failed/;
 
 /** The engine's reason without the address, which stands before it, and without the system's numbers. */
 function engineReason(message: string): string {

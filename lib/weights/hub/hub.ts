@@ -1,4 +1,8 @@
+import { OS } from "../../platform/environment.ts";
+import { openStorage } from "../../platform/open_storage.ts";
+import type { ByteStorage } from "../../platform/storage.ts";
 import { HubFileSource } from "./hub_source.ts";
+import { PageHubSource } from "./page/page_source.ts";
 import type { HubOptions, HubSource } from "./repository.ts";
 import { checkHubPath, checkRepo, checkRevision } from "./names.ts";
 import { readHubSettings } from "./settings.ts";
@@ -15,6 +19,8 @@ export { formatHubName, type HubName, parseHubName } from "./names.ts";
  * Opens a repository of the Hugging Face hub. Files are read from the cache that Python's huggingface_hub uses too,
  * and downloaded into it where they are not there. Nothing is asked for until a file is.
  *
+ * In a browser, or with a `storage`, requests keep to a browser's rules, and what came is kept in the storage.
+ *
  * @throws {RangeError} if a name is not allowed
  *
  * @example
@@ -29,5 +35,20 @@ export function openHub(options: HubOptions): HubSource {
   checkRevision(revision);
   if (path !== undefined) checkHubPath(path);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return new HubFileSource({ ...readHubSettings(), ...given, repo, revision });
+  const settings = { ...readHubSettings(), ...given, repo, revision };
+  const storage = options.storage ?? (OS === "browser" ? browserStorage() : undefined);
+  const source = storage === undefined
+    ? new HubFileSource(settings)
+    : new PageHubSource({ ...settings, storage: Promise.resolve(storage) });
+  const { signal } = options;
+  if (signal?.aborted) void source.close();
+  signal?.addEventListener("abort", () => void source.close(), { once: true });
+  return source;
+}
+
+let opened: Promise<ByteStorage> | undefined;
+
+/** What a page has fetched, for its size and to empty it: the same storage for all sources of a worker. */
+export function browserStorage(): Promise<ByteStorage> {
+  return opened ??= openStorage();
 }

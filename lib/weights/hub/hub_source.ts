@@ -17,8 +17,8 @@ import { type HubFile, listLocal, listRemote } from "./requests/listing.ts";
 import { checkHubPath, formatHubName } from "./names.ts";
 import { type Place, Places } from "./requests/places.ts";
 import { makeProgressMeter, type ProgressMeter } from "./progress.ts";
-import { hasRanges } from "./ranges/range_file.ts";
-import { NoRanges, RangeReader } from "./ranges/range_reader.ts";
+import { hasRanges, moveToBlob, RangeFile } from "./ranges/range_file.ts";
+import { DISK_CUTS, NoRanges, RangeReader } from "./ranges/range_reader.ts";
 import { remember, type RememberedFile } from "./requests/remembered.ts";
 import { HubRequests } from "./requests/requests.ts";
 import { type HubSettings, readToken } from "./settings.ts";
@@ -204,14 +204,10 @@ export class HubFileSource implements HubSource {
     if (!isRemembered) await remember(root, repo, file);
     const directory = await rangesDirectory(root, repo, file.path, file.etag);
     const wanted = { repo, revision: file.commit };
-    return await RangeReader.open({
-      requests: this.#requests,
-      wanted,
-      file,
-      isRemembered,
-      directory,
-      meter: this.#meter,
-    });
+    const [requests, meter] = [this.#requests, this.#meter];
+    const store = await RangeFile.open(directory, { ...file, repo });
+    const locate = (): Promise<RemoteFile> => requests.metadata({ ...wanted, path: file.path });
+    return new RangeReader({ requests, wanted, file, isRemembered, locate, store, cuts: DISK_CUTS, meter });
   }
 
   async #makeReady(full: string, maxBytes?: number): Promise<void> {
@@ -260,14 +256,15 @@ export class HubFileSource implements HubSource {
     if (!hasSize(file) || !isHash(file.etag) || !await hasRanges(directory)) return undefined;
     if (await statIfThere(blob + PARTIAL_ENDING)) return undefined; // this has been begun
     const wasRead = this.#readers.has(full);
-    let came: number | undefined;
+    let came: number;
     try {
-      came = await (await this.#reader(full, file, true)).moveTo(blob);
+      came = await (await this.#reader(full, file, true)).complete();
     } catch (error) {
       if (error instanceof NoRanges) return undefined;
       throw error;
     }
-    if (came !== undefined || !wasRead) return came;
+    if (await moveToBlob(directory, blob, file.etag)) return came;
+    if (!wasRead) return undefined;
     const what = `Cannot trust the parts of ${full} of ${this.repo} that were read`;
     throw new Error(`${what}: the whole does not have the hub's hash; they are thrown away, run again`);
   }

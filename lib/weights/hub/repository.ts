@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ByteStorage } from "../../platform/storage.ts";
 import type { FileSource } from "../files/file_source.ts";
 import type { DownloadProgress } from "./progress.ts";
 import type { HubFile } from "./requests/listing.ts";
@@ -27,6 +28,13 @@ export interface HubOptions extends Partial<HubSettings>, Patience {
   readonly wholeBelow?: number;
   /** Called at most ten times a second while files are downloaded. */
   readonly onProgress?: (progress: DownloadProgress) => void;
+  /**
+   * Where what came is kept, in parts of any file, with requests as a browser lets a page make them; default: the cache
+   * on the disk, or in a browser its storage for the page's origin.
+   */
+  readonly storage?: ByteStorage;
+  /** Aborted: what is under way is cut off, and the source is closed. */
+  readonly signal?: AbortSignal;
   /** Bytes that the disk has room for; default: as the system says. */
   readonly freeSpace?: (directory: string) => Promise<number | undefined>;
 }

@@ -66,6 +66,8 @@ export class FakeHub implements AsyncDisposable {
   /** Where a storage that calls files otherwise keeps them. */
   storageEtag: (file: FakeFile) => string = (file) => `"storage-${etagOf(file).slice(0, 8)}"`;
   fault: Fault = () => undefined;
+  /** What a client is shown of an answer. */
+  show: (response: Response, request: Request) => Response = (response) => response;
   /** Besides the files, for listings. */
   extraNames: string[] = [];
   readonly seen: Seen[] = [];
@@ -117,8 +119,9 @@ export class FakeHub implements AsyncDisposable {
       ifMatch: header("if-match"),
     };
     this.seen.push(seen);
-    return await this.fault(request, seen) ??
+    const answer = await this.fault(request, seen) ??
       (at === "hub" ? this.#answerHub(request, path) : this.#answerStorage(request, path));
+    return this.show(answer, request);
   }
 
   #answerHub(request: Request, path: string): Response {
@@ -154,7 +157,10 @@ export class FakeHub implements AsyncDisposable {
   }
 
   #list(commit: string): Response {
-    const siblings = [...this.files].map(([rfilename, { bytes }]) => ({ rfilename, size: bytes.length }));
+    const siblings = [...this.files].map(([rfilename, file]) => {
+      const [size, hash] = [file.bytes.length, etagOf(file)];
+      return { rfilename, size, ...(file.lfs ? { blobId: "0".repeat(40), lfs: { sha256: hash } } : { blobId: hash }) };
+    });
     return Response.json({
       sha: commit,
       siblings: [...siblings, ...this.extraNames.map((rfilename) => ({ rfilename }))],

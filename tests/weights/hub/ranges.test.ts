@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { openSafetensors } from "../../../lib/weights/tensors/tensors.ts";
-import { addSpan, areSpans, missingSpans, type Span } from "../../../lib/weights/hub/ranges/range_file.ts";
+import { addSpan, areSpans, missingSpans, type Span } from "../../../lib/weights/hub/ranges/spans.ts";
 import { encode, f32, makeRandom } from "../fixtures.ts";
 import { COMMIT, COMMIT_2, etagOf, type FakeFile, makeBytes, tree, withHub } from "./fake_hub.ts";
 

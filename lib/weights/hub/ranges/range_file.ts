@@ -1,18 +1,24 @@
 import { fileSystem, FROM_START, type OpenFile } from "../../../platform/files.ts";
-import { join } from "../../../platform/path.ts";
+import { dirname, join } from "../../../platform/path.ts";
 import type { FileSource } from "../../files/file_source.ts";
 import { openLocalSource } from "../../files/local.ts";
+import type { ByteRange } from "../../files/ranges.ts";
+import { findHashError } from "../cache/content_hash.ts";
 import {
   lstatIfThere,
   makeDirectory,
   openToWrite,
   readIfThere,
+  removeIfThere,
   replaceText,
   statIfThere,
   writing,
 } from "../cache/disk.ts";
+import { PARTIAL_ENDING } from "../cache/layout.ts";
 import { withFileLock } from "../cache/lock.ts";
 import { isRecord } from "../../json/json.ts";
+import type { RangeStore } from "./range_store.ts";
+import { addSpan, areSpans, type Span } from "./spans.ts";
 
 const DATA = "data";
 const INDEX = "index.json";
@@ -36,22 +42,20 @@ export interface RangeKey {
  * const file = await RangeFile.open(directory, key);
  * await file.write(4, new Uint8Array([1, 2]));
  * await file.keep([[4, 6]], new AbortController().signal);
- * console.log(file.spans, await file.source.read(file.name, 4, 2)); // [[4, 6]] [1, 2]
+ * const into = new Uint8Array(2);
+ * console.log(file.spans, await file.read(4, into), into); // [[4, 6]] true [1, 2]
  * await file.close();
  * ```
  */
-export class RangeFile {
-  /** Reads what is filled, under {@linkcode name}. */
-  readonly source: FileSource;
-  /** The file's name in the source. */
-  readonly name: string = DATA;
+export class RangeFile implements RangeStore {
+  readonly #source: FileSource;
   #directory: string;
   #key: RangeKey;
   #file: Promise<OpenFile> | undefined;
   #spans: Span[];
 
   private constructor(directory: string, key: RangeKey, spans: Span[]) {
-    this.source = openLocalSource(directory);
+    this.#source = openLocalSource(directory);
     this.#directory = directory;
     this.#key = key;
     this.#spans = spans;
@@ -69,24 +73,20 @@ export class RangeFile {
     return new RangeFile(directory, key, []);
   }
 
-  /** Where the bytes are. */
-  get path(): string {
-    return join(this.#directory, DATA);
-  }
-
-  /** What is filled. */
   get spans(): readonly Span[] {
     return this.#spans;
   }
 
-  /** Fills a part. It counts once it is kept. */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
-    const file = await (this.#file ??= openToWrite(this.path));
-    file.seekSync(offset, FROM_START); // at once with the write: other parts come in between
-    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+    const path = join(this.#directory, DATA);
+    await writing(path, async () => {
+      const file = await (this.#file ??= openToWrite(path));
+      file.seekSync(offset, FROM_START); // at once with the write: other parts come in between
+      for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+    });
   }
 
-  /** Lists parts that have been filled, besides those that other processes have listed meanwhile. */
+  // Besides those that other processes have listed meanwhile.
   async keep(spans: readonly Span[], signal: AbortSignal): Promise<void> {
     await (await this.#file)?.syncData();
     await withFileLock(join(this.#directory, "lock"), signal, async () => {
@@ -97,11 +97,20 @@ export class RangeFile {
     });
   }
 
-  /** Idempotent. */
+  async read(offset: number, into: Uint8Array): Promise<boolean> {
+    await this.#source.read(DATA, offset, into.length, into);
+    return true;
+  }
+
+  async readParts(parts: readonly ByteRange[], into: Uint8Array): Promise<boolean> {
+    await this.#source.readParts!(DATA, parts, into);
+    return true;
+  }
+
   async close(): Promise<void> {
     (await this.#file?.catch(() => undefined))?.close();
     this.#file = undefined;
-    await this.source.close();
+    await this.#source.close();
   }
 }
 
@@ -117,6 +126,35 @@ export async function hasRanges(directory: string): Promise<boolean> {
   return (await statIfThere(join(directory, INDEX)))?.isFile === true;
 }
 
+/**
+ * Makes the file a blob if its hash is right, all of it having been filled. Its directory is gone afterwards.
+ *
+ * @returns whether it was right
+ *
+ * @example
+ * ```ts
+ * const make = (directory: string) => moveToBlob(directory, "/cache/blobs/12ab", "12ab");
+ * console.log(typeof make);
+ * ```
+ */
+export async function moveToBlob(directory: string, blob: string, etag: string): Promise<boolean> {
+  const partial = blob + PARTIAL_ENDING;
+  await makeDirectory(dirname(blob));
+  await removeIfThere(partial);
+  await writing(partial, async () => { // another file system, maybe
+    const to = await openToWrite(partial);
+    await (await fileSystem.open(join(directory, DATA))).readable.pipeTo(to.writable);
+  }).catch(async (error) => {
+    await removeIfThere(partial);
+    throw error;
+  });
+  const isRight = await findHashError(partial, etag) === undefined;
+  if (isRight) await writing(blob, () => fileSystem.rename(partial, blob));
+  else await removeIfThere(partial);
+  await removeIfThere(directory).catch(() => {}); // in use, on Windows
+  return isRight;
+}
+
 /** An index that cannot be read lists nothing: its parts are fetched again. */
 async function readIndex(directory: string, key: RangeKey): Promise<Span[]> {
   const text = await readIfThere(join(directory, INDEX));
@@ -127,65 +165,4 @@ async function readIndex(directory: string, key: RangeKey): Promise<Span[]> {
   } catch {
     return [];
   }
-}
-
-/** Bytes from the first to before the second number. */
-export type Span = readonly [start: number, end: number];
-
-/**
- * Adds a span to spans that are ascending and apart; so is the result.
- *
- * @example
- * ```ts
- * console.log(addSpan([[0, 4], [8, 9]], [4, 6])); // [[0, 6], [8, 9]]
- * ```
- */
-export function addSpan(spans: readonly Span[], [start, end]: Span): Span[] {
-  if (start >= end) return [...spans];
-  const before = spans.filter((span) => span[1] < start);
-  const after = spans.filter((span) => span[0] > end);
-  const touching = spans.slice(before.length, spans.length - after.length);
-  const joined: Span = [Math.min(start, touching[0]?.[0] ?? start), Math.max(end, touching.at(-1)?.[1] ?? end)];
-  return [...before, joined, ...after];
-}
-
-/**
- * What of a span is not in spans that are ascending and apart.
- *
- * @example
- * ```ts
- * console.log(missingSpans([[2, 4]], [0, 6])); // [[0, 2], [4, 6]]
- * ```
- */
-export function missingSpans(spans: readonly Span[], [start, end]: Span): Span[] {
-  const missing: Span[] = [];
-  let at = start;
-  for (const [from, to] of spans) {
-    if (to <= at) continue;
-    if (from >= end) break;
-    if (from > at) missing.push([at, from]);
-    at = to;
-  }
-  if (at < end) missing.push([at, end]);
-  return missing;
-}
-
-/**
- * Whether a value is a list of spans, ascending and apart, of a file of `size` bytes.
- *
- * @example
- * ```ts
- * console.log(areSpans([[0, 4]], 8), areSpans([[0, 9]], 8)); // true false
- * ```
- */
-export function areSpans(value: unknown, size: number): value is Span[] {
-  if (!Array.isArray(value)) return false;
-  let last = -1;
-  return value.every((span) => {
-    if (!Array.isArray(span) || span.length !== 2 || !span.every(Number.isSafeInteger)) return false;
-    const [start, end] = span;
-    const isNext = start > last && end > start && end <= size;
-    last = end;
-    return isNext;
-  });
 }

@@ -1,21 +1,25 @@
-import { fileSystem } from "../../../platform/files.ts";
-import { dirname } from "../../../platform/path.ts";
 import { makeGate, settleAll } from "../../../concurrency.ts";
 import { badRange, changedEtag, shortBody } from "../../http/answers.ts";
-import { type ByteRange, joinParts } from "../../files/ranges.ts";
+import { batchParts, type ByteRange, joinParts } from "../../files/ranges.ts";
 import type { RemoteFile, Wanted } from "../requests/answers.ts";
-import { findHashError } from "../cache/content_hash.ts";
-import { makeDirectory, openToWrite, removeIfThere, writing } from "../cache/disk.ts";
-import { PARTIAL_ENDING } from "../cache/layout.ts";
 import type { DownloadTrack, ProgressMeter } from "../progress.ts";
-import { missingSpans, RangeFile, type Span } from "./range_file.ts";
-import type { HubRequests } from "../requests/requests.ts";
+import type { RangeStore } from "./range_store.ts";
+import { addSpan, missingSpans, type Span } from "./spans.ts";
+import type { AskedRange, HubRequests } from "../requests/requests.ts";
 import type { Try } from "../../http/retry.ts";
 
-/** Downloading and keeping this many bytes costs less than one more request. */
-const MAX_GAP = 256 * 2 ** 10;
-/** Parts begin and end at multiples of this: a file's header comes with its first bytes. */
-const GRAIN = 64 * 2 ** 10;
+/** How a file is cut into requests, in bytes. */
+export interface Cuts {
+  /** Downloading and keeping this many bytes costs less than one more request. */
+  readonly maxGap: number;
+  /** Parts begin and end at multiples of this: a file's header comes with its first bytes. */
+  readonly grain: number;
+  /** A longer part is more than one request, and what came is kept as often. */
+  readonly longest: number;
+}
+
+/** What suits a disk, whose files are written in place. */
+export const DISK_CUTS: Cuts = { maxGap: 256 * 2 ** 10, grain: 64 * 2 ** 10, longest: Infinity };
 const CONCURRENCY = 6;
 
 /** The server sends whole files only. */
@@ -26,14 +30,17 @@ export interface RangeReaderOptions {
   readonly requests: HubRequests;
   readonly wanted: Wanted;
   readonly file: RemoteFile & { readonly size: number };
-  /** What the hub said of the file in an earlier run: it is asked again before anything is fetched. */
+  /** What the hub said of the file before: it is asked where it is before anything is fetched. */
   readonly isRemembered: boolean;
-  readonly directory: string;
+  /** Asks the hub where the file's bytes are now. */
+  readonly locate: () => Promise<RemoteFile>;
+  readonly store: RangeStore;
+  readonly cuts: Cuts;
   readonly meter: ProgressMeter;
 }
 
 /**
- * Reads parts of a file of the hub, each fetched once and kept in the program's own cache.
+ * Reads parts of a file of the hub, each fetched once and kept in a store.
  *
  * @example
  * ```ts
@@ -45,7 +52,6 @@ export interface RangeReaderOptions {
  */
 export class RangeReader {
   #options: RangeReaderOptions;
-  #file: RangeFile;
   #gate = makeGate(CONCURRENCY);
   /** As the storage gives it, which may be another than the hub's. */
   #storageEtag: string | undefined;
@@ -54,9 +60,9 @@ export class RangeReader {
   #came = 0;
   #coming: { readonly span: Span; readonly done: Promise<void> }[] = [];
 
-  private constructor(options: RangeReaderOptions, file: RangeFile) {
+  /** Nothing is asked for yet; the reader closes the store. */
+  constructor(options: RangeReaderOptions) {
     this.#options = options;
-    this.#file = file;
   }
 
   /** Of the file in bytes. */
@@ -64,61 +70,42 @@ export class RangeReader {
     return this.#options.file.size;
   }
 
-  /** Opens what earlier runs left. */
-  static async open(options: RangeReaderOptions): Promise<RangeReader> {
-    const { wanted: { repo }, file: { path, etag, size } } = options;
-    return new RangeReader(options, await RangeFile.open(options.directory, { repo, path, etag, size }));
+  /** Whether all of the file is there. */
+  get isComplete(): boolean {
+    return this.#missing([[0, this.size]]).length === 0;
   }
 
   /** Fills `into` from `offset`; throws `NoRanges` if the server sends whole files only. */
   async read(offset: number, into: Uint8Array): Promise<void> {
-    await this.#ensure([{ offset, length: into.length }]);
-    await this.#file.source.read(this.#file.name, offset, into.length, into);
+    const { store } = this.#options;
+    do await this.#ensure([{ offset, length: into.length }]); while (!await store.read(offset, into));
   }
 
   /** Reads many parts, one after another into `into`. */
   async readParts(parts: readonly ByteRange[], into: Uint8Array): Promise<void> {
-    await this.#ensure(joinParts(parts, MAX_GAP));
-    await this.#file.source.readParts!(this.#file.name, parts, into);
+    const { store, cuts: { maxGap } } = this.#options;
+    do await this.#ensure(joinParts(parts, maxGap)); while (!await store.readParts(parts, into));
   }
 
-  /**
-   * Fetches all that is missing, and makes the file a blob if its hash is right. Returns the bytes that came, or
-   * undefined if it is not: the parts are thrown away then.
-   */
-  async moveTo(blob: string): Promise<number | undefined> {
-    const { directory, file: { etag, size } } = this.#options;
+  /** Fetches all that is missing; returns how many bytes came. */
+  async complete(): Promise<number> {
     const before = this.#came;
-    await this.#ensure([{ offset: 0, length: size }]);
-    const partial = blob + PARTIAL_ENDING;
-    await makeDirectory(dirname(blob));
-    await removeIfThere(partial);
-    await writing(partial, async () => { // another file system, maybe
-      const to = await openToWrite(partial);
-      await (await fileSystem.open(this.#file.path)).readable.pipeTo(to.writable);
-    }).catch(async (error) => {
-      await removeIfThere(partial);
-      throw error;
-    });
-    const isRight = await findHashError(partial, etag) === undefined;
-    if (isRight) await writing(blob, () => fileSystem.rename(partial, blob));
-    else await removeIfThere(partial);
-    await removeIfThere(directory).catch(() => {}); // in use, on Windows
-    return isRight ? this.#came - before : undefined;
+    await this.#ensure([{ offset: 0, length: this.size }]);
+    return this.#came - before;
   }
 
   /** Gives back the file's handles. */
   close(): Promise<void> {
-    return this.#file.close();
+    return this.#options.store.close();
   }
 
   /** Fetches what is not there; what another read is fetching is waited for. */
   async #ensure(ranges: readonly ByteRange[]): Promise<void> {
-    const { size } = this.#options.file;
+    const { cuts: { grain } } = this.#options;
     const wanted = ranges.filter(({ length }) => length > 0).map(({ offset, length }): Span => [
-      Math.floor(offset / GRAIN) * GRAIN,
-      Math.min(size, Math.ceil((offset + length) / GRAIN) * GRAIN),
-    ]);
+      Math.floor(offset / grain) * grain,
+      Math.min(this.size, Math.ceil((offset + length) / grain) * grain),
+    ]).reduce(addSpan, [] as Span[]);
     const overlaps = ([start, end]: Span): boolean => wanted.some((span) => span[0] < end && start < span[1]);
     // A read that this one waits for may fail for its own reasons: what it leaves is then fetched here.
     for (let missing = this.#missing(wanted); missing.length > 0; missing = this.#missing(wanted)) {
@@ -130,7 +117,7 @@ export class RangeReader {
   }
 
   #missing(wanted: readonly Span[]): Span[] {
-    return wanted.flatMap((span) => missingSpans(this.#file.spans, span));
+    return wanted.flatMap((span) => missingSpans(this.#options.store.spans, span));
   }
 
   #unclaimed(span: Span): Span[] {
@@ -140,42 +127,53 @@ export class RangeReader {
     );
   }
 
-  async #fetch(spans: readonly Span[]): Promise<void> {
-    const { meter, file: { path } } = this.#options;
+  async #fetch(missing: readonly Span[]): Promise<void> {
+    const { meter, file: { path }, cuts: { longest } } = this.#options;
+    const batches = batchSpans(missing, longest);
     const { promise: done, resolve } = Promise.withResolvers<void>();
-    const claims = spans.map((span) => ({ span, done }));
+    const claims = batches.flat().map((span) => ({ span, done }));
     this.#coming.push(...claims);
-    const track = meter(path, spans.reduce((sum, [start, end]) => sum + end - start, 0));
-    const filled = spans.map((): number => 0);
+    const track = meter(path, missing.reduce((sum, [start, end]) => sum + end - start, 0));
     try {
-      await settleAll(
-        spans.map((span, i) => this.#gate(() => this.#fetchSpan(span, track, (count) => filled[i] = count))),
-      );
+      await settleAll(batches.map((batch) => this.#fetchBatch(batch, track)));
     } finally {
-      try {
-        await this.#keep(spans.map(([start], i): Span => [start, start + filled[i]]));
-      } finally {
-        track.end();
-        this.#coming = this.#coming.filter((claim) => !claims.includes(claim));
-        resolve();
-      }
+      track.end();
+      this.#coming = this.#coming.filter((claim) => !claims.includes(claim));
+      resolve();
     }
   }
 
-  async #keep(spans: readonly Span[]): Promise<void> {
-    const came = spans.filter(([start, end]) => end > start);
-    // Not cut off by closing: these bytes have been paid for.
-    if (came.length > 0) await this.#file.keep(came, new AbortController().signal);
+  /** What came is kept, be it not all. */
+  async #fetchBatch(spans: readonly Span[], track: DownloadTrack): Promise<void> {
+    const filled = spans.map((): number => 0);
+    try {
+      await settleAll(
+        spans.map((span, i) => this.#gate(() => this.#fillSpan(span, track, (count) => filled[i] = count))),
+      );
+    } finally {
+      const came = spans.map(([start], i): Span => [start, start + filled[i]]).filter(([start, end]) => end > start);
+      // Not cut off by closing: these bytes have been paid for.
+      if (came.length > 0) await this.#options.store.keep(came, new AbortController().signal);
+    }
   }
 
-  async #fetchSpan([start, end]: Span, track: DownloadTrack, report: (filled: number) => void): Promise<void> {
-    const { requests, directory } = this.#options;
-    const { file: { location } } = this.#options;
+  async #fillSpan([start, end]: Span, track: DownloadTrack, report: (filled: number) => void): Promise<void> {
+    const { requests, store, file: { location } } = this.#options;
+    const isAll = start === 0 && end === this.size;
     let at = start;
     await requests.run(location, async (watch) => {
       if (watch.number > 0) this.#fresh = undefined;
       const file = await this.#address(watch.number);
-      const response = await this.#open(file, { start: at, end: end - 1 }, watch);
+      // A whole file needs no range, which servers may not know of small ones.
+      const response = await this.#open(file, isAll && at === 0 ? undefined : { start: at, end: end - 1 }, watch);
+      if (response.status === 200) {
+        if (!isAll) {
+          await response.body?.cancel();
+          throw new NoRanges(`Cannot read ${file.path} in parts: the server sends whole files only`);
+        }
+        track.skip(start - at);
+        at = start;
+      }
       const began = at;
       for await (const bytes of response.body ?? []) {
         watch.tick();
@@ -183,7 +181,7 @@ export class RangeReader {
           report(began - start); // none of this answer is to be trusted
           throw badRange(location, response, `bytes=${began}-${end - 1}`, "more bytes");
         }
-        await writing(directory, () => this.#file.write(at, bytes));
+        await store.write(at, bytes, start);
         at += bytes.length;
         this.#came += bytes.length;
         report(at - start);
@@ -194,13 +192,9 @@ export class RangeReader {
     });
   }
 
-  async #open(file: RemoteFile, range: { start: number; end: number }, watch: Try): Promise<Response> {
+  async #open(file: RemoteFile, range: AskedRange | undefined, watch: Try): Promise<Response> {
     const { requests, wanted } = this.#options;
     const response = await requests.open(wanted, file, range, watch, this.#storageEtag);
-    if (response.status === 200) {
-      await response.body?.cancel();
-      throw new NoRanges(`Cannot read ${file.path} in parts: the server sends whole files only`);
-    }
     const etag = response.headers.get("etag");
     // A weak ETag never matches.
     if (etag !== null && !etag.startsWith("W/")) {
@@ -222,9 +216,17 @@ export class RangeReader {
   }
 
   async #refresh(): Promise<RemoteFile> {
-    const { requests, wanted, file } = this.#options;
-    const now = await requests.metadata({ ...wanted, path: file.path });
+    const { locate, file } = this.#options;
+    const now = await locate();
     if (now.etag !== file.etag) throw changedEtag(now.location, file.etag, now.etag);
     return now;
   }
+}
+
+/** Batches of at most so many bytes. */
+function batchSpans(spans: readonly Span[], most: number): Span[][] {
+  const parts = spans.map(([start, end]) => ({ offset: start, length: end - start }));
+  return [...batchParts(parts, most)].map((batch) =>
+    batch.map(({ offset, length }): Span => [offset, offset + length])
+  );
 }

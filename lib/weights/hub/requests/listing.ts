@@ -1,6 +1,8 @@
 import { fileSystem } from "../../../platform/files.ts";
 import { join } from "../../../platform/path.ts";
 import { isRecord } from "../../json/json.ts";
+import type { Patience } from "../../http/retry.ts";
+import { isHash } from "../cache/content_hash.ts";
 import { isCommit } from "../names.ts";
 import type { HubRequests } from "./requests.ts";
 
@@ -10,6 +12,8 @@ export interface HubFile {
   readonly path: string;
   /** In bytes; undefined where the list does not say. */
   readonly size: number | undefined;
+  /** SHA-256 of a large file, git's hash of a small one; undefined where the list does not say. */
+  readonly hash?: string;
 }
 
 /** A commit and its files. */
@@ -29,17 +33,59 @@ export interface HubListing {
  * console.log(typeof count);
  * ```
  */
-export async function listRemote(requests: HubRequests, repo: string, revision: string): Promise<HubListing> {
+export async function listRemote(
+  requests: HubRequests,
+  repo: string,
+  revision: string,
+  patience?: Patience,
+): Promise<HubListing> {
   const path = `models/${repo}/revision/${encodeURIComponent(revision)}`;
-  const answer = await requests.json({ repo, revision }, path, { blobs: "true" });
-  const fail = (): Error => new SyntaxError(`Cannot list ${repo} on ${requests.host}: the answer is not understood`);
+  const answer = await requests.json({ repo, revision }, path, { blobs: "true" }, patience);
+  return readListing(answer, `Cannot list ${repo} on ${requests.host}`);
+}
+
+/**
+ * Reads a listing as the API gives it.
+ *
+ * @param what cannot be done if it is no listing
+ * @throws {SyntaxError} if it is none
+ *
+ * @example
+ * ```ts
+ * const answer = { sha: "0".repeat(40), siblings: [{ rfilename: "config.json", size: 2, blobId: "1".repeat(40) }] };
+ * console.log(readListing(answer, "Cannot list owner/name").files[0].hash); // "1111…"
+ * ```
+ */
+export function readListing(answer: unknown, what: string): HubListing {
+  const fail = (): Error => new SyntaxError(`${what}: the answer is not understood`);
   if (!isRecord(answer) || typeof answer.sha !== "string" || !isCommit(answer.sha)) throw fail();
   if (!Array.isArray(answer.siblings)) throw fail();
   const files = answer.siblings.map((entry): HubFile => {
     if (!isRecord(entry) || typeof entry.rfilename !== "string") throw fail();
-    return { path: entry.rfilename, size: Number.isSafeInteger(entry.size) ? entry.size as number : undefined };
+    const { rfilename: path, size, blobId, lfs } = entry;
+    const hash = isRecord(lfs) ? lfs.sha256 : blobId;
+    const isSize = Number.isSafeInteger(size) && (size as number) >= 0;
+    return {
+      path,
+      size: isSize ? size as number : undefined,
+      hash: typeof hash === "string" && isHash(hash) ? hash : undefined,
+    };
   });
   return { commit: answer.sha, files };
+}
+
+/**
+ * The same the other way.
+ *
+ * @example
+ * ```ts
+ * const listing = { commit: "0".repeat(40), files: [{ path: "config.json", size: 2 }] };
+ * console.assert(readListing(writeListing(listing), "Cannot").files[0].path === "config.json");
+ * ```
+ */
+export function writeListing({ commit, files }: HubListing): Readonly<Record<string, unknown>> {
+  const siblings = files.map(({ path, size, hash }) => ({ rfilename: path, size, blobId: hash }));
+  return { sha: commit, siblings };
 }
 
 /**

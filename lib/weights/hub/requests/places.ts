@@ -144,7 +144,14 @@ export class Places {
   }
 }
 
-/** The hub did not answer, or not to this user: what it gave before is still good. */
-function mayUseCache(error: unknown): boolean {
+/**
+ * Whether the hub did not answer, or not to this user: what it gave before is still good.
+ *
+ * @example
+ * ```ts
+ * console.log(mayUseCache(new SyntaxError("no JSON"))); // false
+ * ```
+ */
+export function mayUseCache(error: unknown): boolean {
   return error instanceof TransientError || (error instanceof HubError && !error.isAbsence);
 }

@@ -21,6 +21,11 @@ export interface RequestOptions extends Patience {
   readonly offline?: boolean;
   /** Asked for at the first request. */
   readonly token: () => Promise<string | undefined>;
+  /**
+   * Only what a browser lets a page do: redirects are followed unseen, and what may lead to another host has no header
+   * of ours but `Range`, since a request that has to be asked for beforehand fails there.
+   */
+  readonly isPlain?: boolean;
 }
 
 /** A range of a file's bytes; `end` is the last byte, undefined: the file's. */
@@ -82,8 +87,7 @@ export class HubRequests {
 
   /** What the hub says of a file. Throws a `HubError` where it has none. */
   metadata(wanted: Wanted, patience?: Patience): Promise<RemoteFile> {
-    const path = (wanted.path ?? "").split("/").map(encodeURIComponent).join("/");
-    const url = this.#url(`${wanted.repo}/resolve/${encodeURIComponent(wanted.revision)}/${path}`);
+    const url = this.resolveUrl(wanted);
     return this.run(url, async (watch) => {
       // A redirect to another host that tells of the file is where the bytes are; another is a mirror's.
       const answer = await this.#send("HEAD", url, {}, watch, (headers) => headers.get("x-linked-etag") !== undefined);
@@ -93,8 +97,30 @@ export class HubRequests {
     }, patience);
   }
 
+  /** Where a file's bytes are, found out by its first byte: the token goes to the hub, and no further. */
+  locate(wanted: Required<Wanted>): Promise<URL> {
+    const url = this.resolveUrl(wanted);
+    return this.run(url, async (watch) => {
+      const answer = await this.#send("GET", url, { range: "bytes=0-0" }, watch);
+      await this.#check(wanted, answer);
+      await answer.response.body?.cancel();
+      return answer.url;
+    });
+  }
+
+  /** The hub's own address for a file. */
+  resolveUrl({ repo, revision, path = "" }: Wanted): URL {
+    const parts = path.split("/").map(encodeURIComponent).join("/");
+    return this.#url(`${repo}/resolve/${encodeURIComponent(revision)}/${parts}`);
+  }
+
   /** A document of the hub's API. */
-  json(wanted: Wanted, path: string, query: Readonly<Record<string, string>> = {}): Promise<unknown> {
+  json(
+    wanted: Wanted,
+    path: string,
+    query: Readonly<Record<string, string>> = {},
+    patience?: Patience,
+  ): Promise<unknown> {
     const url = this.#url(`api/${path}`);
     url.search = String(new URLSearchParams(query));
     return this.run(url, async (watch) => {
@@ -105,7 +131,7 @@ export class HubRequests {
         throw new RangeError(`Cannot read ${shownUrl(url)}: the answer is longer than ${MAX_JSON_BYTES} bytes`);
       }
       return parseJson(new TextDecoder().decode(bytes), shownUrl(url));
-    });
+    }, patience);
   }
 
   /**
@@ -120,7 +146,8 @@ export class HubRequests {
     ifMatch?: string,
   ): Promise<Response> {
     const asked = range && `bytes=${range.start}-${range.end ?? ""}`;
-    const headers = { ...(asked && { range: asked }), ...(ifMatch && { "if-match": ifMatch }) };
+    const { isPlain = false } = this.#options;
+    const headers = { ...(asked && { range: asked }), ...(ifMatch && !isPlain && { "if-match": ifMatch }) };
     const answer = await this.#send("GET", file.location, headers, watch);
     const { response, url, trusted } = answer;
     if (response.status === 412) throw changed(url, `its ETag is no more ${ifMatch?.slice(0, 80)}`);
@@ -135,7 +162,9 @@ export class HubRequests {
     }
     if (range === undefined && response.status === 200) return response;
     if (range !== undefined && [200, 206].includes(response.status)) {
-      if (response.status === 206) checkRangeAnswer(url, file, range, response, asked!);
+      // A page may not be shown which range it is: then the number of bytes is all there is to check.
+      const isHidden = isPlain && !response.headers.has("content-range");
+      if (response.status === 206 && !isHidden) checkRangeAnswer(url, file, range, response, asked!);
       return response;
     }
     throw badRange(url, response, asked ?? "all of it");
@@ -188,6 +217,7 @@ export class HubRequests {
     isEnough: (headers: AnswerHeaders) => boolean = () => false,
   ): Promise<Answer> {
     const seen = new AnswerHeaders();
+    if (this.#options.isPlain) return await this.#sendPlain(start, headers, signal, seen);
     let url = start;
     let trusted = true;
     for (let count = 0; count <= MAX_REDIRECTS; count++) {
@@ -204,6 +234,22 @@ export class HubRequests {
       url = next;
     }
     throw new Error(`Cannot read ${shownUrl(start)}: more than ${MAX_REDIRECTS} redirects`);
+  }
+
+  /** The same by a browser's rules. The storage holds what has been read: the browser's own cache need not. */
+  async #sendPlain(
+    start: URL,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+    seen: AnswerHeaders,
+  ): Promise<Answer> {
+    const isOwn = (url: URL): boolean => url.origin === this.#endpoint.origin;
+    const token = isOwn(start) ? await this.#getToken() : undefined;
+    const sent = { ...headers, ...(token && { authorization: `Bearer ${token}` }) };
+    const response = await fetch(start, { headers: sent, signal, cache: "no-store", credentials: "omit" });
+    seen.add(response.headers);
+    const url = new URL(response.url);
+    return { response, url, next: undefined, headers: seen, trusted: isOwn(url) };
   }
 }
 

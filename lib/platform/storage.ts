@@ -1,0 +1,71 @@
+/**
+ * Bytes by key, where there are no local files.
+ *
+ * @module
+ */
+
+/** What is kept under a key. */
+export interface StoredBytes {
+  readonly key: string;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/** A store of bytes by key. A key's parts are separated by `/`, of which none is empty. */
+export interface ByteStorage {
+  /** Why it is all gone when the page is closed; undefined: it stays. */
+  readonly passing: string | undefined;
+  /** Bytes from `offset` on, default all; undefined where there is no such key, or less under it. */
+  get(key: string, offset?: number, length?: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Keeps the chunks, one after another; what was there is replaced. */
+  put(key: string, chunks: readonly Uint8Array[]): Promise<void>;
+  /** What begins with a text, in no order. */
+  list(prefix?: string): Promise<StoredBytes[]>;
+  /** Of all in bytes. */
+  size(): Promise<number>;
+  /** Removes what begins with a text; default all. */
+  clear(prefix?: string): Promise<void>;
+}
+
+/**
+ * Keeps bytes in memory.
+ *
+ * @param why what to say of that
+ *
+ * @example
+ * ```ts
+ * import { memoryStorage } from "./storage.ts";
+ *
+ * const storage = memoryStorage("this is an example");
+ * await storage.put("a", [new Uint8Array(8)]);
+ * console.assert(await storage.size() === 8);
+ * ```
+ */
+export function memoryStorage(why: string): ByteStorage {
+  const kept = new Map<string, Uint8Array<ArrayBuffer>>();
+  const list = (prefix = ""): StoredBytes[] =>
+    [...kept].filter(([key]) => key.startsWith(prefix)).map(([key, { length: size }]) => ({ key, size }));
+  // Async, so that whoever calls it finds nothing here that the other storages do not do.
+  return {
+    passing: why,
+    get: async (key, offset = 0, length) => {
+      const bytes = await kept.get(key);
+      const end = length === undefined ? bytes?.length : offset + length;
+      return bytes === undefined || end! > bytes.length ? undefined : bytes.slice(offset, end);
+    },
+    put: async (key, chunks) => {
+      kept.set(key, new Uint8Array(await new Blob(chunks as Uint8Array<ArrayBuffer>[]).arrayBuffer()));
+    },
+    list: (prefix) => Promise.resolve(list(prefix)),
+    size: () => Promise.resolve(sumOf(list())),
+    clear: (prefix) => {
+      for (const { key } of list(prefix)) kept.delete(key);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Bytes of all of them. */
+export function sumOf(stored: readonly StoredBytes[]): number {
+  return stored.reduce((sum, { size }) => sum + size, 0);
+}
