@@ -100,7 +100,7 @@ Deno.test("folders and files stay small enough to be looked through", () => {
 });
 
 Deno.test("only the platform and the front ends use what Deno alone has", () => {
-  const allowed = ["cli.ts", "cli", "web", "batch", "deploy", "platform"];
+  const allowed = ["cli.ts", "cli", "web", "site", "batch", "deploy", "platform"];
   for (const file of SOURCES) {
     if (!allowed.includes(roomOf(file))) {
       assert.doesNotMatch(codeOf(file), /(?<!["'`])\bDeno\b(?!\.customInspect)/, file);

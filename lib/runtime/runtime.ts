@@ -116,24 +116,28 @@ async function openDevice(device: Exclude<Device, "auto">, options: RuntimeOptio
   switch (device) {
     case "wasm":
       if (options.dtype === "float64") return await openDevice("onnx", options);
-      return await (await load("./wasm.ts")).createWasmRuntime(options);
+      return await (await PROVIDERS.wasm()).createWasmRuntime(options);
     case "webgpu":
-      return await (await load("./onnx/webgpu.ts")).createWebgpuRuntime(options);
+      return await (await PROVIDERS.webgpu()).createWebgpuRuntime(options);
     case "native":
-      return await (await load("./onnx/native.ts")).createNativeRuntime(options);
+      return await (await PROVIDERS.native()).createNativeRuntime(options);
     case "onnx":
-      return await (await load("./onnx/web.ts")).createOnnxRuntime(options);
+      return await (await PROVIDERS.onnx()).createOnnxRuntime(options);
     default:
       throw new RangeError(`Unknown device "${device}": choose one of ${DEVICES.join(", ")}`);
   }
 }
 
-/** Imports a provider by a computed address: its packages are not downloaded before it is needed. */
-function load<Name extends string>(
-  file: string,
-): Promise<Record<Name, (options: RuntimeOptions) => Runtime | Promise<Runtime>>> {
-  return import(new URL(file, import.meta.url).href);
-}
+/** A module that opens a provider. */
+type Provider<Name extends string> = Promise<Record<Name, (options: RuntimeOptions) => Runtime | Promise<Runtime>>>;
+
+/** Providers are imported by computed addresses: their packages are not downloaded before they are needed. */
+const PROVIDERS = {
+  wasm: (): Provider<"createWasmRuntime"> => import(new URL("./wasm.ts", import.meta.url).href),
+  webgpu: (): Provider<"createWebgpuRuntime"> => import(new URL("./onnx/webgpu.ts", import.meta.url).href),
+  native: (): Provider<"createNativeRuntime"> => import(new URL("./onnx/native.ts", import.meta.url).href),
+  onnx: (): Provider<"createOnnxRuntime"> => import(new URL("./onnx/web.ts", import.meta.url).href),
+};
 
 /**
  * From so many floating-point operations on, a graphics processor makes up for its start (1.5 s) and for what a pass costs

@@ -33,7 +33,7 @@ export async function startWasm(threads: number = defaultThreads()): Promise<Eng
 }
 
 function defaultThreads(): number {
-  return Math.min(MAX_DEFAULT_THREADS, navigator.hardwareConcurrency ?? 1);
+  return Math.min(MAX_DEFAULT_THREADS, globalThis.navigator?.hardwareConcurrency ?? 1);
 }
 
 /** Opens the wasm provider. */

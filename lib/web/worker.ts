@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { NotFound } from "../platform/errors.ts";
 import { plainMessage } from "../platform/plain_message.ts";
 import { TransientError } from "../weights/http/answers.ts";
 import { ApiError } from "./api_error.ts";
@@ -45,7 +46,7 @@ async function answer({ id, job }: Extract<WorkerRequest, { id: number }>): Prom
 function describe(error: unknown): { status: number; message: string } {
   const message = propertyWords(error instanceof Error ? plainMessage(error) || error.name : String(error));
   if (error instanceof ApiError) return { status: error.status, message };
-  if (error instanceof Deno.errors.NotFound) return { status: 404, message };
+  if (error instanceof NotFound) return { status: 404, message };
   if (error instanceof TransientError) return { status: 502, message }; // a server that files are read from
   const isTheirs = error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError;
   return { status: isTheirs ? 400 : 500, message };

@@ -7,16 +7,24 @@ import { ApiError } from "./api_error.ts";
 import type { Job, JobEvent, WorkerAnswer, WorkerOptions } from "./jobs.ts";
 import type { Performer } from "./queue.ts";
 
-/** A download for a job that nobody wants any more may say nothing for so long; then it is ended, and its worker. */
+/**
+ * A job that nobody wants any more and that does not see it, in a download or where no memory is shared, has so long to
+ * come to an end; then it is ended, and its worker.
+ */
 const SILENCE_MS = 5000;
 /** A run that takes longer is ended. While bytes of a download come it is not over. */
 const LIMIT_MS = 600_000;
 
 /** How long a job may go on. */
 export interface WorkerLimits {
-  /** In all. */
+  /** In all. Default: 10 minutes. */
   readonly limitMs?: number;
+  /** When nobody wants it any more and it does not see that. Default: 5 seconds. */
+  readonly silenceMs?: number;
 }
+
+/** In a page only where it is cross-origin isolated. */
+const CAN_SHARE = typeof SharedArrayBuffer !== "undefined";
 
 /** The Web's: onnxruntime-web puts Node's in its place in a process that opens a model itself. */
 const WebWorker = globalThis.Worker;
@@ -28,14 +36,16 @@ const WebWorker = globalThis.Worker;
 export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
   readonly #options: WorkerOptions;
   /** The number of the last job that nobody waits for, where the worker sees it in the middle of a run. */
-  readonly #givenUp = new Int32Array(new SharedArrayBuffer(4));
+  readonly #givenUp = new Int32Array(CAN_SHARE ? new SharedArrayBuffer(4) : new ArrayBuffer(4));
   readonly #limitMs: number;
+  readonly #silenceMs: number;
   #worker: Worker | undefined;
   #lastId = 0;
 
-  constructor(options: WorkerOptions, { limitMs = LIMIT_MS }: WorkerLimits = {}) {
+  constructor(options: WorkerOptions, { limitMs = LIMIT_MS, silenceMs = SILENCE_MS }: WorkerLimits = {}) {
     this.#options = options;
     this.#limitMs = limitMs;
+    this.#silenceMs = silenceMs;
   }
 
   /** How many workers there have been. */
@@ -75,8 +85,8 @@ export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const giveUp = (): void => {
       Atomics.store(this.#givenUp, 0, id);
-      const silent = new ApiError(499, "Nobody waits for this download any more");
-      if (isDownloading) timer = setTimeout(() => end(silent), SILENCE_MS);
+      const silent = new ApiError(499, "Nobody waits for this run any more");
+      if (isDownloading || !CAN_SHARE) timer = setTimeout(() => end(silent), this.#silenceMs);
     };
     signal.addEventListener("abort", giveUp, { signal: listening.signal });
     try {

@@ -110,16 +110,6 @@ Deno.test("onnxruntime-node, which npm installs for the tests, is the guide's, a
   for (const [name, { integrity }] of Object.entries(installed)) assert.match(integrity ?? "", CHECKSUM, name);
 });
 
-Deno.test("what mod.ts is bundled with for browsers has deno.lock's versions and checksums", () => {
-  const { packages } = JSON.parse(Deno.readTextFileSync(`${ROOT}.ci/browser/package-lock.json`));
-  const { "": _, ...installed } = packages as Record<string, { version: string; integrity?: string }>;
-  const { npm } = readLock(ROOT);
-  for (const [path, { version, integrity }] of Object.entries(installed)) {
-    assert.match(integrity ?? "", CHECKSUM, path);
-    assert.equal(integrity, npm[`${path.replace("node_modules/", "")}@${version}`]?.integrity, path);
-  }
-});
-
 Deno.test("a package that is not as deno.lock has it is refused, and a first command asks for one only", async () => {
   await inCheckout(async (checkout, run, outputs) => {
     await using registry = falseRegistry();

@@ -12,7 +12,8 @@ import { canFuse, encodeKernels } from "./module.ts";
 import type { FloatTensor, Tensor, TensorData } from "../tensor.ts";
 import { aligned, type Program, type Target } from "./plan.ts";
 import { kernelNumbers, openContext, type ThreadContext } from "./thread_context.ts";
-import { CONTROL_BYTES, MAX_THREADS, startThread, ThreadPool } from "./thread_pool.ts";
+import { startThread } from "./start_thread.ts";
+import { CONTROL_BYTES, MAX_THREADS, ThreadPool } from "./thread_pool.ts";
 import { sizeOf } from "./views.ts";
 
 /** Address space to ask for, in pages of 64 KiB; memory itself is taken page by page as it is used. */

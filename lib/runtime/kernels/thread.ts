@@ -4,7 +4,8 @@
  * @module
  */
 import { openContext } from "./thread_context.ts";
-import { serve, type ThreadStart } from "./thread_pool.ts";
+import type { ThreadStart } from "./start_thread.ts";
+import { serve } from "./thread_pool.ts";
 
 const scope = self as unknown as { onmessage: (event: MessageEvent<ThreadStart>) => void; close(): void };
 scope.onmessage = ({ data: { thread, module, memory, scratch } }) => {

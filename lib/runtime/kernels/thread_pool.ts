@@ -44,24 +44,6 @@ const IDLE_MS = 2000;
 /** Looks before a thread that waits goes to sleep: some microseconds. */
 const SPINS = 4000;
 
-/** How a thread is started. */
-export interface ThreadStart {
-  readonly thread: number;
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
-  readonly scratch: number;
-}
-
-/** Deno's own: onnxruntime-web puts Node's in its place when it starts. */
-const { Worker: WebWorker } = globalThis;
-
-/** Starts the Worker of a thread. */
-export function startThread(start: ThreadStart): void {
-  const worker = new WebWorker(new URL("./thread.ts", import.meta.url).href, { type: "module" });
-  worker.onerror = (event) => event.preventDefault(); // programs run without it
-  worker.postMessage(start);
-}
-
 /** Thrown where a thread waits for one that has failed. */
 class OtherFailed extends Error {}
 

@@ -1,0 +1,111 @@
+/**
+ * Writes the static site: `deno task site`.
+ *
+ * @module
+ */
+import { BUNDLED, type BundledModel } from "../../bundled.ts";
+import { stop } from "../../deps/esbuild.ts";
+import { makeHash } from "../../platform/hash.ts";
+import { dirname } from "../../platform/path.ts";
+import { fromFileUrl } from "../../weights/files/places.ts";
+import { STYLE } from "../../web/page/built.ts";
+import { bundle, digest } from "./bundle.ts";
+
+const ROOT = new URL("../../../", import.meta.url);
+const place = (path: string): string => fromFileUrl(new URL(path, ROOT));
+
+/** Where `deno task site` writes, from the repository's root. */
+export const SITE = ".site";
+
+/** What the page begins with, the Worker that answers it, and what stands between them and the host. */
+const [PAGE, WORKER, GUARD] = ["lib/site/page/main.ts", "lib/web/worker.ts", "lib/site/page/service_worker.ts"];
+
+/** Names what is bundled with the program. */
+const INDEX = "models/bundled/index.json";
+
+/**
+ * Writes the site into a directory, which must be empty or a site.
+ *
+ * @returns the sources of its scripts, from the repository's root
+ */
+export async function buildSite(directory: string): Promise<readonly string[]> {
+  await Deno.remove(directory, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+  await Deno.mkdir(directory, { recursive: true });
+  try {
+    const modules = `${directory}/modules`;
+    const index = siteIndex();
+    const instead = { [INDEX]: JSON.stringify(index) };
+    const page = await bundle({ entries: [PAGE, WORKER], directory: modules, platform: "browser", instead });
+    const style = `modules/page-${await digest(STYLE)}.css`;
+    await Deno.writeTextFile(`${directory}/${style}`, STYLE);
+    await Deno.writeTextFile(
+      `${directory}/index.html`,
+      await indexHtml({ script: `modules/${page.files.get(PAGE)}`, style }),
+    );
+    await Deno.copyFile(place("lib/web/page/icon.svg"), `${directory}/icon.svg`);
+    const bundled = Object.values(index).flatMap((model) => [model, ...Object.values(model.saes)]);
+    const data = bundled.flatMap((one) => filesBelow(`models/bundled/${one.directory}`));
+    for (const path of [...data, ...filesBelow("models/registry").filter((path) => /\.json(?:\.gz)?$/.test(path))]) {
+      await copy(path, directory);
+    }
+    const values = { SITE_VERSION: await versionOf(directory) };
+    const guard = await bundle({ entries: [GUARD], directory: modules, platform: "browser", values });
+    // Its name is what browsers know it by, and its place is what it may see.
+    await Deno.rename(`${modules}/${guard.files.get(GUARD)}`, `${directory}/service_worker.js`);
+    return [...new Set([...page.sources, ...guard.sources])];
+  } finally {
+    await stop();
+  }
+}
+
+/** What is bundled with the site: of the SAEs those that models begin with, which is what fits. */
+function siteIndex(): Record<string, BundledModel> {
+  return Object.fromEntries(
+    Object.entries(BUNDLED).map(([name, model]) => {
+      const { default_sae, saes } = model;
+      return [name, { ...model, saes: { [default_sae]: saes[default_sae] } }];
+    }),
+  );
+}
+
+/** Copies a file, JSON without the space between its values. */
+async function copy(path: string, directory: string): Promise<void> {
+  const to = `${directory}/${path}`;
+  await Deno.mkdir(dirname(to), { recursive: true });
+  if (!path.endsWith(".json")) return await Deno.copyFile(place(path), to);
+  await Deno.writeTextFile(to, JSON.stringify(JSON.parse(await Deno.readTextFile(place(path)))));
+}
+
+function filesBelow(directory: string, root: URL = ROOT): string[] {
+  return [...Deno.readDirSync(new URL(directory, root))].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesBelow(`${directory}/${name}`, root) : [`${directory}/${name}`]
+  );
+}
+
+/** Of all files that are there, names and contents. */
+async function versionOf(directory: string): Promise<string> {
+  const files = filesBelow(".", new URL(`file://${directory}/`)).sort();
+  const hash = await makeHash("sha256");
+  for (const file of files) {
+    hash.update(file);
+    hash.update(await Deno.readFile(`${directory}/${file}`));
+  }
+  return hash.digest("hex").slice(0, 8);
+}
+
+/** The page of `serve` with the site's script and style, and without the server's API. */
+async function indexHtml({ script, style }: { script: string; style: string }): Promise<string> {
+  const changes: readonly [RegExp, string][] = [
+    [/src="page\.js"/, `src="${script}"`],
+    [/href="page\.css"/, `href="${style}"`],
+    [/\n *<a class="api"[^\n]*/, ""],
+  ];
+  return changes.reduce((html, [pattern, text]) => {
+    if (!pattern.test(html)) throw new Error(`lib/web/page/index.html has no ${pattern}`);
+    return html.replace(pattern, text);
+  }, await Deno.readTextFile(place("lib/web/page/index.html")));
+}
+
+if (import.meta.main) await buildSite(place(SITE));
