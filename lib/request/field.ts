@@ -4,6 +4,15 @@
  * @module
  */
 
+/** The commands that run a request, schedules, files of figures, and the requests of the local page's server. */
+export const FRONT_ENDS = [
+  ...["attribute", "report", "ablate", "evaluate", "batch", "predict"] as const,
+  ...["schedule", "verify", "/api/attribute", "/api/predict"] as const,
+];
+
+/** One of them. */
+export type FrontEnd = typeof FRONT_ENDS[number];
+
 /**
  * What a field's value is. On the command line, `integers` is a list such as `1,2,3`, and `boolean` takes no value.
  *
@@ -59,6 +68,10 @@ export interface Field {
   flag?: string;
   /** The property, if it is not the name in snake case. */
   json?: string;
+  /** The tables that have a use for it, if not all have. */
+  tables?: readonly string[];
+  /** Where it is not taken, and why; everywhere else it is. */
+  refused?: Partial<Record<FrontEnd, string>>;
 }
 
 /**
@@ -123,6 +136,40 @@ type ChoiceOf<F extends Field> = F extends { choices: readonly (infer C extends 
 export type ValuesOf<Fields extends Readonly<Record<string, Field>>> = {
   readonly [Name in keyof Fields]: ValueOf<Fields[Name]>;
 };
+
+/** Values of fields by their names, of which any may be left out. */
+type Given<Fields extends Readonly<Record<string, Field>>> = { readonly [Name in keyof Fields]?: unknown };
+
+/**
+ * What fields are: what was given, else their defaults.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { valuesOf } from "./field.ts";
+ *
+ * const fields = {
+ *   top: { kind: "integer", default: "10", help: "rows" },
+ *   truncate: { kind: "boolean", help: "cut" },
+ *   revision: { kind: "string", help: "a branch" },
+ * } as const;
+ * assert.deepEqual(valuesOf(fields, { truncate: true }), { top: 10, truncate: true, revision: undefined });
+ * ```
+ */
+export function valuesOf<Fields extends Readonly<Record<string, Field>>>(
+  fields: Fields,
+  given: Given<Fields>,
+): ValuesOf<Fields> {
+  const values = Object.entries(fields).map(([name, field]) => [name, given[name] ?? defaultOf(field)]);
+  return Object.fromEntries(values) as ValuesOf<Fields>;
+}
+
+function defaultOf({ kind, multiple, negatable, default: text }: Field): FieldValue | undefined {
+  if (multiple === true) return [];
+  if (kind === "boolean") return text === undefined ? (negatable === true ? undefined : false) : text === "true";
+  if (text === undefined || kind === "string") return text;
+  return kind === "integers" ? text.split(",").map(Number) : Number(text);
+}
 
 /**
  * A field's option, without dashes.

@@ -13,6 +13,11 @@ import { WEIGHT_CHOICES } from "../model/stages/binding.ts";
 import { DEVICES } from "../runtime/runtime.ts";
 import type { Field, ValuesOf } from "./field.ts";
 
+/** Why a file that a request names is not opened. */
+export const NO_FILES = "a request cannot name files of the server's machine: leave it out";
+
+const WHOLE_EFFECT = "the exact effect is the whole one, on every way to the metric: leave it out";
+
 /** Fields by their names. */
 export type Fields = Readonly<Record<string, Field>>;
 
@@ -102,10 +107,15 @@ export const BASELINE_FIELDS = {
     reads: /^mean:(.+)$/s,
     help: "what activations are compared with: zero, mean (over this prompt's positions after the first), mean:FILE " +
       "(over prompts, one per line), prompt:TEXT (of as many tokens), or ids:1,2,3",
+    refused: {
+      ablate: "a removed feature is 0, and that is what attributions are compared with: leave it out",
+      evaluate: "`ablation` says what takes an activation's place",
+    },
   },
   directEffect: {
     kind: "boolean",
     help: "another column: what features of the residual stream add straight to the metric, past all later blocks",
+    refused: { ablate: WHOLE_EFFECT, evaluate: WHOLE_EFFECT, verify: "no figure is about it: leave it out" },
   },
 } as const satisfies Fields;
 
@@ -116,6 +126,10 @@ export const MODEL_FIELDS = {
     placeholder: "1,2,3",
     min: 0,
     help: "token ids instead of PROMPT, used exactly as given",
+    refused: {
+      batch: "the prompts come from the input: give them there, in a column ids",
+      schedule: "every prompt has its own: give them there, as ids",
+    },
   },
   model: {
     kind: "string",
@@ -142,6 +156,7 @@ export const SAE_FIELDS = {
     multiple: true,
     placeholder: "HOOK",
     help: "the hook that the `sae` before it reads, for a transcoder (@HOOK is where it writes)",
+    refused: { predict: "the hook decides nothing about a prediction: leave it out" },
   },
   normScalingFactor: {
     kind: "number",
@@ -149,6 +164,7 @@ export const SAE_FIELDS = {
     placeholder: "X",
     above: 0,
     help: "activation norm scaling factor of the `sae` before it",
+    refused: { predict: "the factor decides nothing about a prediction: leave it out" },
   },
   explanations: {
     kind: "string",
@@ -157,6 +173,13 @@ export const SAE_FIELDS = {
     placeholder: "FILE",
     help: "what the features of the `sae` before it (or of the only SAE) stand for: JSON, JSON lines or CSV with a " +
       "feature or index and a label, description or explanation, as Neuronpedia exports them",
+    refused: {
+      predict: "a prediction has no features: leave it out",
+      schedule: "runs are compared by their numbers, and labels are those that come with the SAE: leave it out",
+      verify: "no figure is about them: leave them out",
+      "/api/attribute": NO_FILES,
+      "/api/predict": NO_FILES,
+    },
   },
 } as const satisfies Fields;
 
@@ -268,6 +291,10 @@ export const ROW_FIELDS = {
     placeholder: "NAME",
     default: "rows",
     help: "a row per position and feature, or the sums by position or by feature",
+    refused: {
+      batch: "rows, sums by feature and prompts are written all three, each in files of its own: leave it out",
+      schedule: "runs are compared row by row: leave it out",
+    },
   },
   positions: {
     kind: "string",
@@ -276,15 +303,31 @@ export const ROW_FIELDS = {
       "rows of these positions, with commas between: P, or A:B for A to B - 1; from the end when negative, A or B " +
       "left out (-3: is the last three)",
   },
-  features: { kind: "integers", placeholder: "1,2", min: 0, help: "rows of these features" },
-  top: { kind: "integer", placeholder: "K", min: 1, help: "the K rows with the largest |attribution|" },
+  features: {
+    kind: "integers",
+    placeholder: "1,2",
+    min: 0,
+    tables: ["rows", "features"],
+    help: "rows of these features",
+  },
+  top: {
+    kind: "integer",
+    placeholder: "K",
+    min: 1,
+    tables: ["rows", "features"],
+    help: "the K rows with the largest |attribution|",
+  },
   includeError: {
     kind: "boolean",
+    tables: ["rows"],
     help: "rows of the SAE's bias and error too, one each per position; the column kind tells them apart",
+    refused: { ablate: "only features are removed: leave it out" },
   },
   columns: {
     kind: "string",
     placeholder: "LIST",
+    tables: ["rows"],
+    refused: { ablate: "attributions and effects stand side by side in columns of their own: leave it out" },
     help: `columns, with commas between, of ${LONG_COLUMNS.join(", ")}; ` +
       "by default position,feature,attribution, after hook and kind where there are several",
   },

@@ -6,12 +6,17 @@
 import type { AttributionOptions } from "../attribution/run/attribution_options.ts";
 import type { IntegrationOptions } from "../attribution/methods/integrated_gradients.ts";
 import type { MethodName } from "../attribution/methods/names.ts";
-import { PROCESSING_FLAGS, type ProcessingChoice } from "../attribution/run/processing.ts";
-import { DEFAULT_MODEL } from "../bundled.ts";
-import type { WeightChoice } from "../model/stages/binding.ts";
+import { PROCESSING_FLAGS } from "../attribution/run/processing.ts";
 import { quote } from "../quote.ts";
-import type { Device } from "../runtime/runtime.ts";
-import type { RequestValues } from "./fields.ts";
+import { type ValuesOf, valuesOf } from "./field.ts";
+import {
+  BASELINE_FIELDS,
+  DEVICE_FIELDS,
+  ERROR_FIELDS,
+  MODEL_FIELDS,
+  type RequestValues,
+  RUN_FIELDS,
+} from "./fields.ts";
 import { type MetricRequest, readMetric } from "./metric.ts";
 import { RequestError } from "./request_error.ts";
 import { readRows, type RowsRequest } from "./rows.ts";
@@ -21,23 +26,14 @@ import type { SaeRequest } from "./saes.ts";
 export type ProcessingFlags = NonNullable<AttributionOptions["processingFlags"]>;
 
 /** Where a model runs. */
-export interface DeviceRequest {
-  readonly device: Device;
-  readonly threads: number | undefined;
-  readonly weights: WeightChoice;
-  /** Bytes. */
+export interface DeviceRequest extends ValuesOf<typeof DEVICE_FIELDS> {
+  /** Bytes; the field is in gigabytes. */
   readonly memoryLimit: number | undefined;
 }
 
 /** Which model runs, in which form, and where. */
-export interface ModelRequest extends DeviceRequest {
-  /** A bundled or public name, a directory or a URL. */
-  readonly model: string;
-  /** Of a model from the hub. */
-  readonly revision: string | undefined;
-  readonly prependBos: boolean | undefined;
-  readonly truncate: boolean;
-  readonly processing: ProcessingChoice;
+export interface ModelRequest
+  extends DeviceRequest, Omit<ValuesOf<typeof MODEL_FIELDS>, "tokenIds">, ValuesOf<typeof RUN_FIELDS> {
   /** Single flags over what `processing` gives. */
   readonly processingFlags: ProcessingFlags;
   /** Undefined: as the SAEs were trained. */
@@ -69,12 +65,15 @@ export interface MethodRequest {
 }
 
 /** A whole request but for its prompt, which may come from elsewhere. It is plain data. */
-export interface RunRequest extends ModelRequest, MethodRequest {
+export interface RunRequest
+  extends
+    ModelRequest,
+    MethodRequest,
+    Omit<ValuesOf<typeof BASELINE_FIELDS>, "baseline">,
+    ValuesOf<typeof ERROR_FIELDS> {
   readonly saes: readonly SaeRequest[];
   readonly metric: MetricRequest;
   readonly baseline: BaselineRequest;
-  readonly directEffect: boolean;
-  readonly includeErrorTerm: boolean;
   readonly rows: RowsRequest;
 }
 
@@ -115,13 +114,14 @@ export function checkKl({ includeErrorTerm }: Pick<RunRequest, "includeErrorTerm
  * @throws {RequestError} if fields contradict each other or one is not understood
  */
 export function readPlainRequest(values: RequestValues, saes: readonly SaeRequest[]): Omit<RunRequest, "metric"> {
+  const { baseline, ...compared } = valuesOf(BASELINE_FIELDS, values);
   return {
     ...readModel(values),
     saes,
     ...readMethod(values),
-    baseline: readBaseline(values.baseline ?? "zero"),
-    directEffect: values.directEffect ?? false,
-    includeErrorTerm: values.includeErrorTerm ?? true,
+    baseline: readBaseline(baseline),
+    ...compared,
+    ...valuesOf(ERROR_FIELDS, values),
     rows: readRows(values),
   };
 }
@@ -132,14 +132,11 @@ export function readPlainRequest(values: RequestValues, saes: readonly SaeReques
  * @throws {RequestError} if fields contradict each other
  */
 export function readModel(values: RequestValues): ModelRequest {
-  const { model = DEFAULT_MODEL, revision, prependBos, truncate = false, processing = "sae" } = values;
+  const { tokenIds: _, ...model } = valuesOf(MODEL_FIELDS, values);
   return {
-    model,
-    revision,
+    ...model,
     ...readDevice(values),
-    prependBos,
-    truncate,
-    processing,
+    ...valuesOf(RUN_FIELDS, values),
     processingFlags: readFlags(values),
     excludeSpecialTokens: readExcluded(values),
     chat: readChat(values),
@@ -152,13 +149,13 @@ export function readModel(values: RequestValues): ModelRequest {
  * @throws {RequestError} if a memory limit has nothing to decide
  */
 export function readDevice(values: RequestValues): DeviceRequest {
-  const { device = "auto", threads, weights = "auto", memoryLimit: gigabytes } = values;
-  if (gigabytes !== undefined && weights !== "auto") {
+  const { memoryLimit: gigabytes, ...where } = valuesOf(DEVICE_FIELDS, values);
+  if (gigabytes !== undefined && where.weights !== "auto") {
     throw new RequestError(
-      `\`memoryLimit\` decides for \`weights: "auto"\`, and \`weights\` is ${weights}: leave out one of them`,
+      `\`memoryLimit\` decides for \`weights: "auto"\`, and \`weights\` is ${where.weights}: leave out one of them`,
     );
   }
-  return { device, threads, weights, memoryLimit: gigabytes === undefined ? undefined : gigabytes * 1e9 };
+  return { ...where, memoryLimit: gigabytes === undefined ? undefined : gigabytes * 1e9 };
 }
 
 function readFlags(values: RequestValues): ProcessingFlags {

@@ -7,47 +7,41 @@ import { LONG_COLUMNS, type LongColumn } from "../attribution/result/long_table.
 import type { Positions, Slice } from "../attribution/positions.ts";
 import { nearestNames } from "../nearest_names.ts";
 import { quote } from "../quote.ts";
-import type { RequestValues, TABLE_NAMES } from "./fields.ts";
+import { type Field, type ValuesOf, valuesOf } from "./field.ts";
+import { type RequestValues, ROW_FIELDS, type TABLE_NAMES } from "./fields.ts";
 import { RequestError } from "./request_error.ts";
 
 /** The long table, one row per position, or one row per feature. */
 export type TableName = typeof TABLE_NAMES[number];
 
-/** Table, rows and columns as asked for. */
-export interface RowsRequest {
-  readonly table: TableName;
+type RowValues = ValuesOf<typeof ROW_FIELDS>;
+
+/** Table, rows and columns as asked for; what is left out is asked for in no particular way. */
+export interface RowsRequest
+  extends Pick<RowValues, "table">, Partial<Omit<RowValues, "table" | "positions" | "columns">> {
   readonly positions?: Positions;
-  readonly features?: readonly number[];
-  readonly top?: number;
-  readonly includeError?: boolean;
   /** Undefined: position, feature, attribution; the hook and the kind where there are several. */
   readonly columns?: readonly LongColumn[];
 }
-
-/** What a table has no use for. */
-const USELESS = {
-  rows: [],
-  positions: ["features", "top", "includeError", "columns"],
-  features: ["includeError", "columns"],
-} as const satisfies Record<TableName, readonly (keyof RowsRequest)[]>;
 
 /**
  * The rows that fields ask for.
  *
  * @throws {RequestError} if a slice or a column is not understood, or the table has no use for a field
  */
-export function readRows(values: RequestValues): RowsRequest {
-  const { table = "rows", positions, features, top, includeError = false, columns } = values;
-  const useless = USELESS[table].find((name) => values[name] !== undefined && values[name] !== false);
+export function readRows(given: RequestValues): RowsRequest {
+  const { table, positions, columns, ...plain } = valuesOf(ROW_FIELDS, given);
+  const useless = Object.entries<Field>(ROW_FIELDS).find(([name, { tables }]) => {
+    const value = given[name as keyof RowValues];
+    return tables?.includes(table) === false && value !== undefined && value !== false;
+  });
   if (useless !== undefined) {
-    throw new RequestError(`\`${useless}\` means nothing in \`table: "${table}"\`: leave one of them out`);
+    throw new RequestError(`\`${useless[0]}\` means nothing in \`table: "${table}"\`: leave one of them out`);
   }
   return {
     table,
+    ...plain,
     positions: positions === undefined ? undefined : readPositions(positions),
-    features,
-    top,
-    includeError,
     columns: columns === undefined ? undefined : readColumns(columns),
   };
 }

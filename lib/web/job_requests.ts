@@ -4,9 +4,9 @@
  * @module
  */
 import { quote } from "../quote.ts";
-import { MODEL_FIELDS, REQUEST_FIELDS, type RequestValues, ROW_FIELDS } from "../request/fields.ts";
+import { MODEL_FIELDS, NO_FILES, REQUEST_FIELDS, type RequestValues, ROW_FIELDS } from "../request/fields.ts";
 import { type FieldName, type JsonLimits, readJsonValues } from "../request/json.ts";
-import { NO_FILES, refuseFields } from "../request/refused.ts";
+import { refuseFields } from "../request/refused.ts";
 import { inWords, RequestError, sayProperty } from "../request/request_error.ts";
 import { readModel, readRunRequest } from "../request/request.ts";
 import { readSaes, type SaeRequest } from "../request/saes.ts";

@@ -13,7 +13,8 @@ import { parseFigures } from "../../lib/request/figures.ts";
 import { type Field, flagOf, jsonNameOf } from "../../lib/request/field.ts";
 import { REQUEST_FIELDS, ROW_FIELDS } from "../../lib/request/fields.ts";
 import type { FieldName } from "../../lib/request/json.ts";
-import { type FrontEnd, REFUSED } from "../../lib/request/refused.ts";
+import type { FrontEnd } from "../../lib/request/field.ts";
+import { REFUSED } from "../../lib/request/refused.ts";
 import { inWords, sayFlag, sayProperty } from "../../lib/request/request_error.ts";
 import { readAttribute, readPredict } from "../../lib/web/job_requests.ts";
 
@@ -116,6 +117,9 @@ const READERS: Readonly<Record<FrontEnd, (asked: Asked) => unknown>> = {
   "/api/predict": byBody(readPredict),
 };
 
+/** What `evaluate` has besides, and reasons name. */
+const OF_EVALUATE = { ablation: { kind: "string", help: "" }, counts: { kind: "integers", help: "" } } as const;
+
 for (const [name, read] of Object.entries(READERS)) {
   const refusals = REFUSED[name as FrontEnd];
   Deno.test(`every field of a request is taken by ${name}, or refused with the table's reason`, async (t) => {
@@ -129,7 +133,7 @@ for (const [name, read] of Object.entries(READERS)) {
         }
         const table: Field = REQUEST_FIELDS[field];
         const isJson = name.startsWith("/") || name === "schedule" || name === "verify";
-        const reason = inWords(refusals[field]!, REQUEST_FIELDS, isJson ? sayProperty : sayFlag);
+        const reason = inWords(refusals[field]!, { ...REQUEST_FIELDS, ...OF_EVALUATE }, isJson ? sayProperty : sayFlag);
         const shown = isJson
           ? `"${jsonNameOf(field, table)}" is not taken here: `
           : `${name} has no --${table.negatable ? "no-" : ""}${flagOf(field, table)}: `;

@@ -46,8 +46,7 @@ export const PROMPT_RUN_OPTIONS: OptionKinds<Omit<SaeRunOptions, "includeErrorTe
 export const SAE_RUN_OPTIONS: OptionKinds<SaeRunOptions> = { ...PROMPT_RUN_OPTIONS, includeErrorTerm: "flag" };
 
 /** These options alone, of something that has others too. */
-export function runOptionsOf(
-  { includeErrorTerm, prependBos, truncate, processing, processingFlags, excludeSpecialTokens }: SaeRunOptions,
-): SaeRunOptions {
-  return { includeErrorTerm, prependBos, truncate, processing, processingFlags, excludeSpecialTokens };
+export function runOptionsOf(given: SaeRunOptions): SaeRunOptions {
+  const names = Object.keys(SAE_RUN_OPTIONS) as (keyof SaeRunOptions)[];
+  return Object.fromEntries(names.map((name) => [name, given[name]]));
 }

@@ -140,7 +140,7 @@ function find(spec: CommandSpec, flag: string): { name: string; option: Field; n
       `unknown option ${quote(flag)}: options have two dashes; text that begins with one goes after --`,
     );
   }
-  const why = whyNoOption(spec.name, flag);
+  const why = whyNoOption(spec.name, flag, spec.options);
   if (why !== undefined) throw new UsageError(`${spec.name} has no ${flag}: ${why}`);
   const flags = options.flatMap(([name, option]) => {
     const known = flagOf(name, option);

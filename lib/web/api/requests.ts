@@ -5,9 +5,9 @@
  */
 import { LONG_COLUMNS } from "../../attribution/result/long_table.ts";
 import { type Field, jsonNameOf } from "../../request/field.ts";
-import { REQUEST_FIELDS } from "../../request/fields.ts";
+import { NO_FILES, REQUEST_FIELDS } from "../../request/fields.ts";
 import { type FieldName, METRIC_OBJECT_NAMES, OF_AN_SAE } from "../../request/json.ts";
-import { NO_FILES, REFUSED } from "../../request/refused.ts";
+import { REFUSED } from "../../request/refused.ts";
 import { MOST_CARDS, MOST_PREDICTIONS, propertyWords, REQUEST_NAMES } from "../job_requests.ts";
 import { RESULT_FORMATS } from "../jobs.ts";
 import { described, either, list, named, request, type Schema, TEXT, WHOLE } from "./schema.ts";

@@ -24,10 +24,19 @@ export function openSource(location: string | URL): FileSource {
   if (text === "") throw new RangeError("Cannot open a source: the location is empty");
   if (/^https?:/i.test(text)) return openHttpSource(text);
   if (/^file:/i.test(text)) return openLocalSource(fromFileUrl(text));
+  const open = schemes.get(/^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1] ?? "");
+  if (open !== undefined) return open(text);
   if (location instanceof URL || /^[a-z][a-z0-9+.-]+:\/\//i.test(text)) {
     throw new RangeError(`Cannot open ${shownName(text)}: give a local directory, a file: URL or an http(s) URL`);
   }
   return openLocalSource(text);
+}
+
+const schemes = new Map<string, (location: string) => FileSource>();
+
+/** Opens locations `SCHEME://…` from now on, where there is more than directories and addresses: see `chosen.ts`. */
+export function addScheme(scheme: string, open: (location: string) => FileSource): void {
+  schemes.set(scheme, open);
 }
 
 /**

@@ -48,6 +48,25 @@ export function contentLength({ headers }: Response): number | undefined {
   return Number.isSafeInteger(Number(value)) ? Number(value) : undefined;
 }
 
+/**
+ * The chunks of a body as they come, where bodies cannot be iterated over too (Safari). Whoever stops before the end
+ * ends the body.
+ *
+ * @example
+ * ```ts
+ * for await (const bytes of chunksOf(new Response("hi"))) console.log(bytes.length); // 2
+ * ```
+ */
+export async function* chunksOf({ body }: Response): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const reader = body?.getReader();
+  if (reader === undefined) return;
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+  } finally {
+    await reader.cancel().catch(() => {}); // what went wrong with it has been thrown already
+  }
+}
+
 /** The bytes that an answer holds, and the size of the file. */
 export interface ContentRange {
   /** The first byte. */
@@ -100,7 +119,7 @@ export async function collect(
   if (announced !== undefined && announced > maxBytes) return undefined;
   const chunks: Uint8Array[] = [];
   let total = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of chunksOf(response)) {
     watch.tick();
     chunks.push(chunk);
     total += chunk.length;

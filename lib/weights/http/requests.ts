@@ -2,6 +2,7 @@ import {
   badRange,
   changed,
   changedEtag,
+  chunksOf,
   collect,
   contentLength,
   contentRange,
@@ -97,7 +98,7 @@ export class HttpRequests {
       const part = contentRange(response);
       if (part.size !== size) throw changed(url, `its size was ${size} and is ${part.size}`);
       if (part.start !== offset + filled || part.end !== offset + into.length - 1) throw badRange(url, response, range);
-      for await (const chunk of response.body ?? []) {
+      for await (const chunk of chunksOf(response)) {
         watch.tick();
         if (filled + chunk.length > into.length) throw badRange(url, response, range, "more bytes");
         into.set(chunk, filled);

@@ -1,5 +1,5 @@
 import { makeGate, settleAll } from "../../../concurrency.ts";
-import { badRange, changedEtag, shortBody } from "../../http/answers.ts";
+import { badRange, changedEtag, chunksOf, shortBody } from "../../http/answers.ts";
 import { batchParts, type ByteRange, joinParts } from "../../files/ranges.ts";
 import type { RemoteFile, Wanted } from "../requests/answers.ts";
 import type { DownloadTrack, ProgressMeter } from "../progress.ts";
@@ -175,7 +175,7 @@ export class RangeReader {
         at = start;
       }
       const began = at;
-      for await (const bytes of response.body ?? []) {
+      for await (const bytes of chunksOf(response)) {
         watch.tick();
         if (bytes.length > end - at) {
           report(began - start); // none of this answer is to be trusted
