@@ -21,7 +21,7 @@ export type MetricValues = Pick<RequestValues, keyof typeof METRIC_FIELDS>;
 export type RowSettings = Omit<RowsRequest, "table">;
 
 /** A run request without what comes with each prompt. */
-export interface DataSetRequest extends Omit<RunRequest, "metric" | "rows"> {
+export interface DataSetRequest extends Omit<RunRequest, "metric" | "answer" | "rows"> {
   /** What is explained, as far as the prompts' own tokens do not decide it. */
   readonly metric: MetricValues;
   readonly rows: RowSettings;

@@ -11,6 +11,7 @@ import { PROCESSING_CHOICES } from "../attribution/run/processing.ts";
 import { DEFAULT_MODEL } from "../bundled.ts";
 import { WEIGHT_CHOICES } from "../model/stages/binding.ts";
 import { DEVICES } from "../runtime/runtime.ts";
+import { ANSWER_FIELDS } from "./answer_fields.ts";
 import type { Field, ValuesOf } from "./field.ts";
 
 /** Why a file that a request names is not opened. */
@@ -348,6 +349,7 @@ export const EXPLAIN_FIELDS = {
 /** The same with how it is attributed. */
 export const ATTRIBUTION_FIELDS = {
   ...METRIC_FIELDS,
+  ...ANSWER_FIELDS,
   ...METHOD_FIELDS,
   ...BASELINE_FIELDS,
   ...EXPLAIN_FIELDS,
@@ -365,7 +367,7 @@ export type RequestValues = Partial<ValuesOf<typeof REQUEST_FIELDS>>;
 
 /** The fields by what they are about, as help shows them. */
 export const FIELD_GROUPS: readonly (readonly [title: string, fields: Fields])[] = [
-  ["What is explained", METRIC_FIELDS],
+  ["What is explained", { ...METRIC_FIELDS, ...ANSWER_FIELDS }],
   ["How", { ...METHOD_FIELDS, ...BASELINE_FIELDS }],
   ["Prompt and model", { ...MODEL_FIELDS, ...CHAT_FIELDS, ...RUN_FIELDS, ...FLAG_FIELDS }],
   ["SAEs", { ...SAE_FIELDS, ...EXCLUDE_FIELDS, ...ERROR_FIELDS }],

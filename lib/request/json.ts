@@ -32,10 +32,13 @@ export interface JsonValues {
 /** What belongs to one SAE stands in that SAE's object. */
 export const OF_AN_SAE = ["hookIn", "normScalingFactor", "explanations"] as const satisfies readonly FieldName[];
 
+/** Lists that the command line writes as a text. */
+const LISTS: readonly FieldName[] = ["columns", "positions", "answerPositions"];
+
 /**
  * Reads the properties of some fields; other properties are the caller's.
  *
- * A `multiple` field may be one value or a list, `columns` and `positions` a list or the command line's text. `metric`
+ * A `multiple` field may be one value or a list, `columns` and positions a list or the command line's text. `metric`
  * is a name, or an object with `name`, `positive`, `negative` (texts and ids), `position` and `text`. An SAE is a text
  * with its hook after an @, or an object with `source`, `hook` and what belongs to it.
  *
@@ -75,7 +78,7 @@ export function readJsonValues(
 function readValue(properties: Properties, name: FieldName, limits: JsonLimits): FieldValue | FieldValue[] | undefined {
   const field: Field = REQUEST_FIELDS[name];
   const property = jsonNameOf(name, field);
-  if (name === "columns" || name === "positions") return readListText(properties, property, limits);
+  if (LISTS.includes(name)) return readListText(properties, property, limits);
   const isOne = (value: unknown): value is FieldValue => isOf(field, value, limits);
   const what = wordsFor(field);
   if (field.multiple === true) {

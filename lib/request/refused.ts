@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ANSWER_FIELDS } from "./answer_fields.ts";
 import { type Field, flagOf, FRONT_ENDS, type FrontEnd } from "./field.ts";
 import {
   BASELINE_FIELDS,
@@ -25,6 +26,7 @@ export type Refusals = Readonly<Partial<Record<FieldName, string>>>;
 const NOTHING_EXPLAINED: Refusals = {
   ...because("a prediction explains nothing: it belongs to attribute", {
     ...METRIC_FIELDS,
+    ...ANSWER_FIELDS,
     ...METHOD_FIELDS,
     ...BASELINE_FIELDS,
     ...EXCLUDE_FIELDS,

@@ -17,6 +17,7 @@ import {
   type RequestValues,
   RUN_FIELDS,
 } from "./fields.ts";
+import { answerAsMetric, type AnswerRequest, checkAnswer, readAnswer } from "./read_answer.ts";
 import { type MetricRequest, readMetric } from "./metric.ts";
 import { RequestError } from "./request_error.ts";
 import { readRows, type RowsRequest } from "./rows.ts";
@@ -72,7 +73,10 @@ export interface RunRequest
     Omit<ValuesOf<typeof BASELINE_FIELDS>, "baseline">,
     ValuesOf<typeof ERROR_FIELDS> {
   readonly saes: readonly SaeRequest[];
+  /** Of an answer, its log-probability. */
   readonly metric: MetricRequest;
+  /** An answer each of whose tokens is explained. */
+  readonly answer: AnswerRequest | undefined;
   readonly baseline: BaselineRequest;
   readonly rows: RowsRequest;
 }
@@ -93,9 +97,11 @@ export interface RunRequest
  */
 export function readRunRequest(values: RequestValues, saes: readonly SaeRequest[]): RunRequest {
   const request = readPlainRequest(values, saes);
-  const metric = readMetric(values);
+  const answer = readAnswer(values);
+  if (answer !== undefined) checkAnswer(request);
+  const metric = answer === undefined ? readMetric(values) : answerAsMetric(answer);
   if (metric.kind === "kl") checkKl(request);
-  return { ...request, metric };
+  return { ...request, metric, answer };
 }
 
 /**
@@ -113,7 +119,10 @@ export function checkKl({ includeErrorTerm }: Pick<RunRequest, "includeErrorTerm
  *
  * @throws {RequestError} if fields contradict each other or one is not understood
  */
-export function readPlainRequest(values: RequestValues, saes: readonly SaeRequest[]): Omit<RunRequest, "metric"> {
+export function readPlainRequest(
+  values: RequestValues,
+  saes: readonly SaeRequest[],
+): Omit<RunRequest, "metric" | "answer"> {
   const { baseline, ...compared } = valuesOf(BASELINE_FIELDS, values);
   return {
     ...readModel(values),

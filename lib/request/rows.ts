@@ -8,7 +8,7 @@ import type { Positions, Slice } from "../attribution/positions.ts";
 import { nearestNames } from "../nearest_names.ts";
 import { quote } from "../quote.ts";
 import { type Field, type ValuesOf, valuesOf } from "./field.ts";
-import { type RequestValues, ROW_FIELDS, type TABLE_NAMES } from "./fields.ts";
+import { type REQUEST_FIELDS, type RequestValues, ROW_FIELDS, type TABLE_NAMES } from "./fields.ts";
 import { RequestError } from "./request_error.ts";
 
 /** The long table, one row per position, or one row per feature. */
@@ -49,6 +49,7 @@ export function readRows(given: RequestValues): RowsRequest {
 /**
  * Positions, and slices as Python writes them.
  *
+ * @param name the field that has them
  * @throws {RequestError} if they are not understood
  *
  * @example
@@ -60,11 +61,11 @@ export function readRows(given: RequestValues): RowsRequest {
  * assert.deepEqual(readPositions("2,-3:"), [2, { start: -3, end: undefined }]);
  * ```
  */
-export function readPositions(text: string): Positions {
+export function readPositions(text: string, name: keyof typeof REQUEST_FIELDS = "positions"): Positions {
   const parts = text.split(",").map((part) => readPosition(part.trim()));
   if (parts.includes(undefined)) {
     throw new RequestError(
-      `\`positions\` is ${quote(text)}: write positions and A:B as Python does, such as 6, 2,6, 1:4, 1: or -3:`,
+      `\`${name}\` is ${quote(text)}: write positions and A:B as Python does, such as 6, 2,6, 1:4, 1: or -3:`,
     );
   }
   const [first, ...more] = parts as (number | Slice)[];

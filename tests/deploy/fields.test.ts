@@ -39,6 +39,8 @@ const SAMPLES = {
   tokenWeight: { json: [" golf=2", " tennis=-1"], args: [" golf=2", " tennis=-1"] },
   idWeight: text("3=0.5"),
   targetText: text(" golf."),
+  answerText: text(" golf."),
+  answerPositions: text("0"),
   metric: text("logprob"),
   metricPosition: { json: [-2, -1], args: ["-2,-1"] },
   method: text("relp"),

@@ -30,6 +30,8 @@ const EXAMPLES: Readonly<Record<FieldName, readonly [given: Asked, without?: Ask
   tokenWeight: [{ values: { tokenWeight: [" golf=0.5"] } }],
   idWeight: [{ values: { idWeight: ["3=-2"] } }],
   targetText: [{ values: { targetText: " golf" } }],
+  answerText: [{ values: { answerText: " golf" } }],
+  answerPositions: [{ values: { answerText: " golf", answerPositions: "0" } }, { values: { answerText: " golf" } }],
   metric: [{ values: { metric: "loss" } }],
   metricPosition: [{ values: { metricPosition: [-2] } }],
   method: [{ values: { method: "relp" } }],

@@ -78,6 +78,7 @@ const spec = {
     'attribute " The capital of France is" --top 20 --output rows.csv',
     'attribute " Tiger Woods plays the sport of" --baseline "prompt: Babe Ruth plays the sport of" --method relp',
     'attribute " The capital of France is" --target-text " Paris." --table features --top 10',
+    'attribute " Tiger Woods plays the sport" --answer-text " of golf. Roger" --top 5',
     'attribute " golf" --model ./gpt2 --sae ./sae@blocks.8.hook_resid_pre --summary run.json',
   ],
 } satisfies CommandSpec;
@@ -103,6 +104,7 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
   if (request.integration !== undefined && values.track.length > 0) {
     throw new RequestError("`track` has no integrated gradients: leave out `track`, or choose another `method`");
   }
+  if (request.answer !== undefined) refuseOfOneMetric(values);
   for (const name of ["summary", "saveTensors", "emitPython"] as const) {
     if (values[name] === "") throw new RequestError(`\`${name}\` is empty: give the name of a file`);
   }
@@ -116,4 +118,15 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
     check: values.check,
     verify: readVerify(values),
   };
+}
+
+/** @throws {RequestError} if an option is about one metric's run */
+function refuseOfOneMetric(values: ParsedCommand<typeof spec>["values"]): void {
+  const isGiven = (value: unknown): boolean => Array.isArray(value) ? value.length > 0 : (value ?? false) !== false;
+  const names = ["track", "saveTensors", "emitPython", "check", "verify", "verifySeed", "downstreamError"] as const;
+  const other = names.find((name) => isGiven(values[name]));
+  if (other === undefined) return;
+  throw new RequestError(
+    `\`${other}\` is about the run of one metric, and \`answerText\` has one for each token: leave out one of them`,
+  );
 }

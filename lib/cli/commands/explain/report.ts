@@ -18,6 +18,9 @@ export interface ReportRequest extends PromptRequest {
   readonly args: readonly string[];
 }
 
+/** What is refused is not offered. */
+const { answerText: _, answerPositions: __, ...FIELDS } = ATTRIBUTION_FIELDS;
+
 const spec = {
   name: "report",
   summary:
@@ -26,7 +29,7 @@ const spec = {
   usage: "PROMPT [--pos-token T] [--neg-token T] [--model M] [--sae S]... --output FILE [options]",
   positionals: [PROMPT],
   options: {
-    ...ATTRIBUTION_FIELDS,
+    ...FIELDS,
     output: { ...FORMAT_OPTIONS.output, help: "the file to write, whole or not at all" },
     cards: {
       kind: "integer",

@@ -29,6 +29,13 @@ const ROWS_ON_TERMINAL = 20;
 
 /** Runs an attribution and writes what was asked for. */
 export async function attribute(request: AttributeRequest): Promise<void> {
+  const { answer } = request;
+  if (answer !== undefined) {
+    const { attributeAnswerRun } = await import(
+      new URL("./attribute_answer.ts", import.meta.url).href
+    ) as typeof import("./attribute_answer.ts");
+    return await attributeAnswerRun({ ...request, answer });
+  }
   const prompt = await readPrompt(request.prompt);
   const meanPrompts = await readMeanPrompts(request.baseline);
   const screen = stderrScreen(request.quiet);

@@ -1,0 +1,34 @@
+/**
+ * The fields of a request that are about an answer.
+ *
+ * @module
+ */
+import type { Field } from "./field.ts";
+
+const ONE_METRIC = "it is about one metric, and each token of an answer has its own: leave it out";
+const ONE_AT_A_TIME = {
+  report: ONE_METRIC,
+  ablate: ONE_METRIC,
+  evaluate: ONE_METRIC,
+  batch: ONE_METRIC,
+  schedule: "runs are compared by one metric, and each token of an answer has its own: leave it out",
+  verify: "the figures are of one metric, and each token of an answer has its own: leave it out",
+  "/api/attribute": ONE_METRIC,
+};
+
+/** An answer, of which each token is explained. */
+export const ANSWER_FIELDS = {
+  answerText: {
+    kind: "string",
+    placeholder: "TEXT",
+    help: "explain each token of this continuation of the prompt by itself, in rows with target_position and " +
+      "target_token; `metric` is logprob, or logit-diff: against the strongest other token",
+    refused: ONE_AT_A_TIME,
+  },
+  answerPositions: {
+    kind: "string",
+    placeholder: "LIST",
+    help: "of `answerText`, explain these tokens: 0 is its first; with commas between, A:B, from the end when negative",
+    refused: ONE_AT_A_TIME,
+  },
+} as const satisfies Readonly<Record<string, Field>>;

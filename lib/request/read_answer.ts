@@ -1,0 +1,99 @@
+/**
+ * Which answer is explained token by token, and what goes with that.
+ *
+ * @module
+ */
+import { ANSWER_METRICS, type AnswerMetric } from "../attribution/answer/answer_metrics.ts";
+import type { MethodName } from "../attribution/methods/names.ts";
+import type { Positions } from "../attribution/positions.ts";
+import type { METRIC_FIELDS, RequestValues } from "./fields.ts";
+import type { MetricRequest } from "./metric.ts";
+import { RequestError } from "./request_error.ts";
+import { readPositions } from "./rows.ts";
+
+/** An answer as asked for. */
+export interface AnswerRequest {
+  readonly text: string;
+  /** The number that is explained for each token. */
+  readonly metric: AnswerMetric;
+  /** Which of its tokens. */
+  readonly positions?: Positions;
+}
+
+/** What of a metric each token brings along itself. */
+const OF_EACH_TOKEN: readonly Exclude<keyof typeof METRIC_FIELDS, "metric">[] = [
+  "posToken",
+  "negToken",
+  "posId",
+  "negId",
+  "tokenWeight",
+  "idWeight",
+  "targetText",
+  "metricPosition",
+];
+
+/**
+ * The answer that fields ask for; undefined: one metric is explained.
+ *
+ * @throws {RequestError} if fields contradict each other
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readAnswer } from "./read_answer.ts";
+ *
+ * assert.deepEqual(readAnswer({ answerText: " of golf" }), { text: " of golf", metric: "logprob" });
+ * assert.equal(readAnswer({ posToken: [" golf"] }), undefined);
+ * ```
+ */
+export function readAnswer(values: RequestValues): AnswerRequest | undefined {
+  const { answerText: text, answerPositions: positions, metric = "logprob" } = values;
+  if (text === undefined) {
+    if (positions === undefined) return undefined;
+    throw new RequestError("`answerPositions` chooses tokens of `answerText`: add that, or leave it out");
+  }
+  if (text === "") throw new RequestError("`answerText` is empty: give the continuation to explain");
+  const other = OF_EACH_TOKEN.find((name) => values[name] !== undefined && [values[name]].flat().length > 0);
+  if (other !== undefined) {
+    throw new RequestError(`\`answerText\` explains each token after the text before it: leave out \`${other}\``);
+  }
+  if (!isAnswerMetric(metric)) {
+    throw new RequestError(
+      `\`metric: "${metric}"\` is not about single tokens, and \`answerText\` is: choose ${ANSWER_METRICS.join(", ")}`,
+    );
+  }
+  return {
+    text,
+    metric,
+    ...(positions === undefined ? {} : { positions: readPositions(positions, "answerPositions") }),
+  };
+}
+
+function isAnswerMetric(name: string): name is AnswerMetric {
+  return (ANSWER_METRICS as readonly string[]).includes(name);
+}
+
+/**
+ * Refuses what takes passes of its own for each token.
+ *
+ * @throws {RequestError} if the method or the baseline does
+ */
+export function checkAnswer(
+  { method, baseline }: { readonly method: MethodName; readonly baseline: string | object },
+): void {
+  if (method === "integrated-gradients") {
+    throw new RequestError(
+      '`method: "integrated-gradients"` takes many passes for each token of `answerText`: choose another',
+    );
+  }
+  if (typeof baseline === "object") {
+    throw new RequestError(
+      "`baseline` is zero or mean (over the text so far) with `answerText`: other prompts would run for each of its tokens",
+    );
+  }
+}
+
+/** An answer's log-probability: what its tokens' add up to. */
+export function answerAsMetric({ text }: AnswerRequest): MetricRequest {
+  return { kind: "target-text", positive: [], negative: [], positions: [-1], text, chosenFrom: "from `answerText`" };
+}
