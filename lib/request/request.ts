@@ -13,6 +13,7 @@ import {
   BASELINE_FIELDS,
   DEVICE_FIELDS,
   ERROR_FIELDS,
+  METHOD_FIELDS,
   MODEL_FIELDS,
   type RequestValues,
   RUN_FIELDS,
@@ -188,12 +189,13 @@ function readExcluded(
  *
  * @throws {RequestError} if the method has no use for a field
  */
-export function readMethod({ method = "gradient", steps, tolerance }: RequestValues): MethodRequest {
-  if (method === "integrated-gradients") return { method, integration: { steps, tolerance } };
-  const useless = steps !== undefined ? "steps" : tolerance !== undefined ? "tolerance" : undefined;
+export function readMethod(values: RequestValues): MethodRequest {
+  const { method, ...integration } = valuesOf(METHOD_FIELDS, values);
+  if (method === "integrated-gradients") return { method, integration };
+  const useless = Object.entries(integration).find(([, value]) => value !== undefined);
   if (useless !== undefined) {
     throw new RequestError(
-      `\`${useless}\` belongs to \`method: "integrated-gradients"\`: add that, or leave it out`,
+      `\`${useless[0]}\` belongs to \`method: "integrated-gradients"\`: add that, or leave it out`,
     );
   }
   return { method, integration: undefined };
