@@ -4,7 +4,6 @@
  * @module
  */
 import type { DownstreamError } from "../../../attribution/change/downstream_error.ts";
-import type { Positions } from "../../../attribution/positions.ts";
 import { type CommandSpec, type ParsedCommand } from "../../args/args.ts";
 import { type Command, defineCommand, type Given } from "../../args/command.ts";
 import { EXPLAIN_FIELDS, METHOD_FIELDS, ROW_FIELDS } from "../../../request/fields.ts";
@@ -24,12 +23,13 @@ const UNITS: readonly AblationUnit[] = ["rows", "features"];
 
 export interface AblateRequest extends PromptRequest {
   readonly unit: AblationUnit;
-  readonly positions: Positions | undefined;
-  readonly features: readonly number[] | undefined;
   readonly top: number;
   readonly downstreamError: DownstreamError;
   readonly destination: Destination;
 }
+
+/** What is refused is not offered. */
+const { includeError: _, columns: __, ...ROWS } = ROW_FIELDS;
 
 const spec = {
   name: "ablate",
@@ -40,6 +40,7 @@ const spec = {
   positionals: [PROMPT],
   options: {
     ...EXPLAIN_FIELDS,
+    ...ROWS,
     table: {
       kind: "string",
       choices: UNITS,
@@ -54,8 +55,6 @@ const spec = {
       default: "100",
       help: "remove the K features with the largest |attribution|",
     },
-    features: ROW_FIELDS.features,
-    positions: ROW_FIELDS.positions,
     ...METHOD_FIELDS,
     ...DOWNSTREAM_OPTIONS,
     ...FORMAT_OPTIONS,
@@ -80,8 +79,6 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
   return {
     ...request,
     unit: values.table,
-    positions: request.rows.positions,
-    features: values.features,
     top: values.top,
     downstreamError: readDownstreamError(values),
     destination: readDestination(values, isTerminal),

@@ -53,7 +53,7 @@ export async function ablate(request: AblateRequest): Promise<void> {
   const { explanations, warnings } = await findExplanations(opened.saes, opened.requests);
   const { result, removed, together } = await withProgress(screen, "ablating", async () => {
     const result = await runAttribution(opened, { prompt }, request, {
-      positions: request.positions,
+      positions: request.rows.positions,
       diagnose: !request.quiet,
     });
     return { result, ...await removeAll(result, request) };
@@ -80,9 +80,9 @@ interface FeatureRow extends FeatureAt {
 
 async function removeAll(
   result: Attribution,
-  { unit, positions, features, top, downstreamError }: AblateRequest,
+  { unit, rows: { table: _, ...wanted }, top, downstreamError }: AblateRequest,
 ): Promise<{ removed: Removed[]; together: Together[] }> {
-  const rows = longRows(result, { positions, features, ...(unit === "rows" ? { top } : {}) }) as readonly FeatureRow[];
+  const rows = longRows(result, { ...wanted, top: unit === "rows" ? top : undefined }) as readonly FeatureRow[];
   const groups = unit === "rows" ? rows.map((row) => [row]) : strongestFeatures(rows, top);
   const removed: Removed[] = [];
   const together: Together[] = [];
