@@ -23,6 +23,8 @@ export {
   type Token,
   type TokenOptions,
 } from "./lib/model/model.ts";
+export type { GeneratedToken, GenerateOptions, GenerationEnd } from "./lib/model/generate/generate_types.ts";
+export { KeyValueCache } from "./lib/model/stages/key_value_cache.ts";
 export type { ChatMessage, ChatOptions, ChatPrompt } from "./lib/model/chat/chat_types.ts";
 export { loadSae, loadSaes, type LoadSaeSettings } from "./lib/sae/load.ts";
 export type { Encoded, FeatureEncoders, Sae } from "./lib/sae/sae.ts";

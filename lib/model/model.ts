@@ -3,29 +3,32 @@
  *
  * @module
  */
-import { NotFound } from "../platform/errors.ts";
 import { quote } from "../quote.ts";
 import { DENO_INSPECT, type Inspect, showFields } from "../inspect.ts";
 import { checkOptions, type OptionKinds } from "../options.ts";
-import { parseJsonObject } from "../weights/json/json.ts";
-import { openArchitecture } from "../../models/mod.ts";
 import type { Architecture, WeightRef } from "../../models/family.ts";
-import { bundledUrl, DEFAULT_MODEL, findBundledModel } from "../bundled.ts";
+import { DEFAULT_MODEL } from "../bundled.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "../runtime/runtime.ts";
 import { settleAll } from "../concurrency.ts";
 import { hashFiles } from "../weights/files/hash.ts";
 import type { OpenOptions } from "../registry/open.ts";
-import { ReadSettings } from "../weights/json/read_settings.ts";
-import { isPlace, shownName } from "../weights/files/places.ts";
+import { shownName } from "../weights/files/places.ts";
 import type { Tensor } from "../runtime/tensor.ts";
-import { type FileSource, openSource, readTextIfThere } from "../weights/files/source.ts";
+import type { FileSource } from "../weights/files/source.ts";
 import type { TensorStore } from "../weights/tensors/tensors.ts";
 import { chooseBinding, operationsPerToken, type WeightChoice } from "./stages/binding.ts";
 import { Chain, type WeightBinding } from "./stages/chain.ts";
 import type { ChatMessage, ChatModule, ChatOptions, ChatPrompt, ChatTemplate } from "./chat/chat_types.ts";
+import {
+  type EosModule,
+  GENERATE_OPTIONS,
+  type GeneratedToken,
+  type GenerateModule,
+  type GenerateOptions,
+} from "./generate/generate_types.ts";
 import { checkTokens } from "./stages/feeds.ts";
 import { readLayer } from "./weights/layer_weights.ts";
-import { openWeights } from "./weights/open_weights.ts";
+import { locate, readModel } from "./read_model.ts";
 import { type ModelTokenizer, readTokenizer } from "./tokenizer.ts";
 import { Unembedding } from "./stages/unembedding.ts";
 
@@ -76,6 +79,7 @@ export class Model implements AsyncDisposable {
   readonly #weightFiles: readonly string[];
   #tokenizer: Promise<ModelTokenizer | undefined> | undefined;
   #chatTemplate: Promise<ChatTemplate> | undefined;
+  #eosIds: Promise<readonly number[]> | undefined;
 
   /** Use {@linkcode loadModel}. */
   constructor(parts: ModelParts) {
@@ -170,6 +174,41 @@ export class Model implements AsyncDisposable {
     this.#chatTemplate ??= readChatTemplate(this.name, this.#source, tokenizer);
     const text = renderChat(await this.#chatTemplate, messages, options);
     return { text, tokens: tokenizer.encode(text) };
+  }
+
+  /**
+   * What the model says after a prompt, token by token as it comes; breaking out of the loop ends it. The prompt runs in
+   * one pass and every token alone, on the keys and values of those before it. Weights that stay in memory
+   * (`weights: "resident"` of {@linkcode loadModel}) are not read anew for every token.
+   *
+   * @param prompt text, or token ids used exactly as given
+   * @throws {RangeError} on a bad prompt, or if an option cannot be
+   *
+   * @example
+   * ```ts
+   * import { loadModel } from "./model.ts";
+   *
+   * await using model = await loadModel("tiny-facts", { threads: 1, weights: "resident" });
+   * let text = "";
+   * for await (const token of model.generate(" The capital of France is", { maxTokens: 2 })) text += token.text;
+   * console.assert(text.startsWith(" Paris"));
+   * ```
+   */
+  async *generate(
+    prompt: string | readonly number[],
+    options: GenerateOptions = {},
+  ): AsyncGenerator<GeneratedToken, void> {
+    checkOptions("generate", options, GENERATE_OPTIONS);
+    const { prependBos, ...run } = options;
+    const tokens = await this.toTokens(prompt, { prependBos });
+    const { generate } = await import(new URL("./generate/generate.ts", import.meta.url).href) as GenerateModule;
+    yield* generate(this, tokens, run);
+  }
+
+  /** The tokens that end a text: `eos_token_id` of `generation_config.json`, else of `config.json`. */
+  eosIds(): Promise<readonly number[]> {
+    return this.#eosIds ??= import(new URL("./generate/eos.ts", import.meta.url).href)
+      .then(({ readEosIds }: EosModule) => readEosIds(this.#source, this.#config));
   }
 
   /** The tokenizer. @throws {TypeError} if the model has none */
@@ -333,44 +372,3 @@ const LOAD_OPTIONS: OptionKinds<LoadModelOptions> = {
   tokens: "any",
   onStage: "any",
 };
-
-interface Located {
-  readonly files: FileSource;
-  readonly description?: string;
-  readonly resolved?: string;
-}
-
-type Registry = typeof import("../registry/open.ts");
-
-/** A bundled model, a path or URL, or a public name. */
-async function locate(source: string | URL, options: OpenOptions): Promise<Located> {
-  const name = String(source);
-  const bundled = source instanceof URL ? undefined : findBundledModel(name);
-  const isHere = bundled !== undefined || (!options.isPublic && (source instanceof URL || await isPlace(name)));
-  if (isHere && options.revision !== undefined) {
-    throw new RangeError(
-      `A revision is for models from the hub, and ${shownName(name)} is none: leave out \`revision\``,
-    );
-  }
-  if (bundled) return { files: openSource(bundledUrl(bundled.directory)), description: bundled.description };
-  if (isHere) return { files: openSource(source) };
-  const { openModelByName } = await import(new URL("../registry/open.ts", import.meta.url).href) as Registry;
-  return await openModelByName(name, { revision: options.revision, onProgress: options.onProgress });
-}
-
-async function readModel(
-  source: FileSource,
-  name: string,
-): Promise<Pick<ModelParts, "architecture" | "config" | "store" | "unused">> {
-  const text = await readTextIfThere(source, "config.json", 2 ** 22);
-  if (text === undefined) {
-    throw new NotFound(
-      `${source.location} has no config.json: is it the directory of a Hugging Face model?`,
-    );
-  }
-  const settings = new ReadSettings(parseJsonObject(text, "config.json"));
-  const config = settings.value;
-  const architecture = await openArchitecture(config);
-  const { store, unused } = await openWeights(source, architecture, config, name);
-  return { architecture, config, store, unused: () => [...unused, ...settings.unread()] };
-}

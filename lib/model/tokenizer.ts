@@ -77,6 +77,8 @@ export interface ModelTokenizer {
    * predictions, tables and reports show.
    */
   displayText(id: number): string;
+  /** The text of ids together; a part of a character is U+FFFD, ids beyond the vocabulary have no text. */
+  decode(ids: readonly number[]): string;
   /**
    * The id of a text that is exactly one token. Throws a RangeError that lists the pieces otherwise, with `hint` (the
    * name of the option that takes an id instead) in its advice.
@@ -105,11 +107,13 @@ export function createTokenizer(files: TokenizerFiles, options: TokenizerOptions
     checkText(text);
     return pipeline.encode(text.toWellFormed()); // half a surrogate pair is no character
   };
+  const decode = (ids: readonly number[]): string =>
+    pipeline.decode(ids.filter((id) => pipeline.token(id) !== undefined));
   const tokenText = (id: number): string => {
     if (!Number.isSafeInteger(id) || id < 0) {
       throw new RangeError(`Cannot decode token id ${id}: give a whole number from 0 to ${vocabSize - 1}`);
     }
-    return pipeline.token(id) === undefined ? "" : pipeline.decode([id]);
+    return decode([id]);
   };
   const notation = byteNotation(pipeline.decoderPart);
   const displayText = (id: number): string => {
@@ -133,7 +137,7 @@ export function createTokenizer(files: TokenizerFiles, options: TokenizerOptions
     const other = text === "" ? undefined : likelySpellings(text).find((t) => onlyToken(t) !== undefined);
     throw new RangeError(notOneToken(text, pieces.length === 1 ? [] : pieces, other, hint));
   };
-  return { vocabSize, bosId, specialIds, encode, tokenText, displayText, singleToken };
+  return { vocabSize, bosId, specialIds, encode, tokenText, displayText, decode, singleToken };
 }
 
 function resolveSpecialTokens(

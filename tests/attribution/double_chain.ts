@@ -4,7 +4,8 @@
  */
 import { graphInputs, input, type Value, vjp, type VjpOptions } from "../../lib/graph/mod.ts";
 import { renamedStore } from "../../lib/model/weights/open_weights.ts";
-import { additiveMask, rotaryTables } from "../../lib/model/stages/feeds.ts";
+import { additiveMask } from "../../lib/model/stages/feeds.ts";
+import { rotaryTables } from "../../lib/model/stages/rotary.ts";
 import { createRuntime, type Runtime } from "../../lib/runtime/runtime.ts";
 import type { Tensor } from "../../lib/runtime/tensor.ts";
 import { openSource } from "../../lib/weights/files/source.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { additiveMask, MASKED, rotaryTables } from "../../lib/model/stages/feeds.ts";
+import { additiveMask, MASKED } from "../../lib/model/stages/feeds.ts";
+import { rotaryTables } from "../../lib/model/stages/rotary.ts";
 import type { FloatTensor } from "../../lib/runtime/tensor.ts";
 import { relativeError } from "../graph/numbers.ts";
 import { MODELS, open, type Opened } from "./open.ts";

@@ -1,3 +1,4 @@
+import { NotFound } from "../../lib/platform/errors.ts";
 import type { FileSource } from "../../lib/weights/files/file_source.ts";
 
 /** What the tests of lib/weights share: files to read, and a server with faults. */
@@ -76,7 +77,8 @@ export function memorySource(path: string, bytes: Uint8Array): FileSource {
       into.set(bytes.subarray(offset, offset + length));
       return Promise.resolve(into.subarray(0, length));
     },
-    readText: () => Promise.reject(new Error("not text")),
+    readText: (asked) =>
+      asked === path ? Promise.resolve(new TextDecoder().decode(bytes)) : Promise.reject(new NotFound(asked)),
     close,
     [Symbol.asyncDispose]: close,
   };

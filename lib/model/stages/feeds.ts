@@ -6,7 +6,8 @@
 import type { Feeds, Pass, PromptRows } from "./pass.ts";
 import { type FloatTensor, joined } from "../../runtime/tensor.ts";
 import type { TensorStore } from "../../weights/tensors/tensors.ts";
-import type { Architecture, MaskSpec, RotaryScaling, RotarySpec } from "../../../models/family.ts";
+import type { Architecture, MaskSpec } from "../../../models/family.ts";
+import { isSameRotary, rotaryTables } from "./rotary.ts";
 
 /** The token that stands where a shorter prompt has ended; nothing that is asked for sees it. */
 const PADDING = 0;
@@ -25,7 +26,7 @@ export function checkTokens(tokens: readonly number[], { config: { dVocab } }: A
 export async function embeddingFeeds(
   architecture: Architecture,
   store: TensorStore,
-  { request: { prompts }, length }: Pass,
+  { request: { prompts, cache }, length }: Pass,
 ): Promise<Feeds> {
   checkTokens(prompts.flat(), architecture);
   const { config: { dModel }, embedding } = architecture;
@@ -37,7 +38,8 @@ export async function embeddingFeeds(
   tokens.forEach((id, p) => data.set(rows.subarray(at.get(id)! * dModel, (at.get(id)! + 1) * dModel), p * dModel));
   const feeds: Feeds = { tokens: { dims: [prompts.length, length, dModel], data } };
   if (embedding.positions) {
-    const positions = await store.readRowRange(embedding.positions.name, 0, length);
+    const start = cache?.length ?? 0;
+    const positions = await store.readRowRange(embedding.positions.name, start, start + length);
     feeds.positions = tile({ dims: [1, length, dModel], data: positions }, prompts.length);
   }
   return feeds;
@@ -47,23 +49,26 @@ export async function embeddingFeeds(
 export function positionalFeeds(architecture: Architecture, pass: Pass, rows?: PromptRows): Feeds {
   const made = pass.positional.get(rows);
   if (made) return made;
-  const { length: n, request: { prompts } } = pass;
-  const perPrompt = (make: (rows?: readonly number[]) => FloatTensor): FloatTensor =>
-    rows ? stack(rows.map(make)) : tile(make(), prompts.length);
+  const { length: n, request: { prompts, cache } } = pass;
+  const start = cache?.length ?? 0;
+  const all = Array.from({ length: n }, (_, i) => i);
+  const perPrompt = (make: (rows: readonly number[]) => FloatTensor): FloatTensor =>
+    rows ? stack(rows.map(make)) : tile(make(all), prompts.length);
   const feeds: Feeds = {};
   for (const [name, spec] of Object.entries(architecture.masks)) {
-    feeds[name] = perPrompt((queries) => additiveMask(n, spec, queries));
+    const keys = cache ? cache.seen(start + n) : n;
+    feeds[name] = perPrompt((queries) => additiveMask(keys, spec, queries.map((query) => start + query)));
   }
   for (const [name, spec] of Object.entries(architecture.rotary)) {
-    const lengths = prompts.map((prompt) => prompt.length);
+    const lengths = prompts.map((prompt) => start + prompt.length);
     const tables = lengths.map((length, at) =>
-      at > 0 && isSameRotary(spec, length, lengths[0]) ? undefined : rotaryTables(n, spec, length)
+      at > 0 && isSameRotary(spec, length, lengths[0]) ? undefined : rotaryTables(n, spec, length, start)
     );
     for (const part of ["cos", "sin"] as const) {
       feeds[`${name}:${part}`] = stack(tables.map((made) => (made ?? tables[0]!)[part]));
     }
   }
-  if (rows) feeds.rows = stack(rows.map((queries) => selectionMatrix(queries, n)));
+  if (rows && !cache) feeds.rows = stack(rows.map((queries) => selectionMatrix(queries, n)));
   pass.positional.set(rows, feeds);
   return feeds;
 }
@@ -80,86 +85,6 @@ export function additiveMask(n: number, { window }: MaskSpec, rows?: readonly nu
     if (window !== undefined && query >= window) data.fill(MASKED, i * n, i * n + query - window + 1);
   });
   return { dims: [1, 1, queries.length, n], data };
-}
-
-/**
- * Tables of rotary positions, `[1, position, dim]`: cos and sin of position · frequency, the frequencies twice over.
- * Frequencies and angles are float32, as they were when these models were trained.
- *
- * @param length of the prompt, on which frequencies may depend
- */
-export function rotaryTables(
-  n: number,
-  spec: RotarySpec,
-  length: number = n,
-): { cos: FloatTensor; sin: FloatTensor } {
-  const { dim, scaling } = spec;
-  const frequencies = rotaryFrequencies(spec, length);
-  const factor = scaling !== undefined && "attentionFactor" in scaling ? scaling.attentionFactor : 1;
-  const dims = [1, n, dim];
-  const [cos, sin] = [new Float32Array(n * dim), new Float32Array(n * dim)];
-  for (let position = 0; position < n; position++) {
-    for (let i = 0; i < dim; i++) {
-      const angle = Math.fround(position * frequencies[i % (dim / 2)]);
-      cos[position * dim + i] = factor * Math.cos(angle);
-      sin[position * dim + i] = factor * Math.sin(angle);
-    }
-  }
-  return { cos: { dims, data: cos }, sin: { dims, data: sin } };
-}
-
-/** Whether prompts of two lengths have the same frequencies. */
-function isSameRotary({ scaling }: RotarySpec, a: number, b: number): boolean {
-  return scaling?.type !== "longrope" || a > scaling.originalContext === b > scaling.originalContext;
-}
-
-/** Radians per position, half as many as dimensions. */
-function rotaryFrequencies({ base, dim, scaling }: RotarySpec, length: number): Float32Array {
-  const wavelengths = Float32Array.from({ length: dim / 2 }, (_, i) => base ** Math.fround(2 * i / dim));
-  const plain = wavelengths.map((wavelength) => 1 / wavelength);
-  switch (scaling?.type) {
-    case undefined:
-      return plain;
-    case "linear":
-      return plain.map((frequency) => frequency / scaling.factor);
-    case "llama3": {
-      const { factor, lowFreqFactor: low, highFreqFactor: high, originalContext } = scaling;
-      return plain.map((frequency) => {
-        const turns = originalContext * frequency / (2 * Math.PI); // within the context of the pretraining
-        if (turns > high) return frequency;
-        if (turns < low) return frequency / factor;
-        const smooth = (turns - low) / (high - low);
-        return (1 - smooth) * frequency / factor + smooth * frequency;
-      });
-    }
-    case "yarn":
-      return yarnFrequencies(wavelengths, base, scaling);
-    case "longrope": {
-      const factors = length > scaling.originalContext ? scaling.longFactors : scaling.shortFactors;
-      return wavelengths.map((wavelength, i) => 1 / Math.fround(Math.fround(factors[i]) * wavelength));
-    }
-  }
-}
-
-/** Equations 23–25 of Peng et al. 2023. */
-function yarnFrequencies(
-  wavelengths: Float32Array,
-  base: number,
-  scaling: RotaryScaling & { type: "yarn" },
-): Float32Array {
-  const { factor, betaFast, betaSlow, originalContext, truncate } = scaling;
-  const dim = 2 * wavelengths.length;
-  /** The dimension that turns so many times within the first context. */
-  const turning = (turns: number): number =>
-    dim * Math.log(originalContext / (turns * 2 * Math.PI)) / (2 * Math.log(base));
-  const [first, last] = [turning(betaFast), turning(betaSlow)];
-  const low = Math.max(0, truncate ? Math.floor(first) : first);
-  const high = Math.min(dim - 1, truncate ? Math.ceil(last) : last);
-  const width = high === low ? 0.001 : high - low;
-  return wavelengths.map((wavelength, i) => {
-    const stretched = Math.min(1, Math.max(0, (i - low) / width));
-    return stretched / (factor * wavelength) + (1 - stretched) / wavelength;
-  });
 }
 
 /** The matrix `[1, row, position]` whose product with the stream is the stream at some rows. */

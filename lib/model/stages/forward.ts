@@ -6,6 +6,7 @@
 import { type FloatTensor, isOnDevice, toHost } from "../../runtime/tensor.ts";
 import { findHook, type HookPoint } from "../hooks.ts";
 import type { Feeds, ForwardState, Pass, Stream } from "./pass.ts";
+import { isBeforeScores, projectIntoCache } from "./cached_feeds.ts";
 import { gatherRows, tile, withRows } from "./feeds.ts";
 import { deltaName, OUTPUT } from "./stage_sessions.ts";
 import { release, runWith, type Stages } from "./stages.ts";
@@ -33,6 +34,7 @@ export async function runForward(stages: Stages, pass: Pass, start: number, inpu
   const final = await toHost(normed);
   release(normed);
   stages.checkFinite(stages.last, final);
+  pass.request.cache?.setLength(pass.request.cache.length + pass.length);
   return {
     request: pass.request,
     values: pass.values,
@@ -83,6 +85,7 @@ async function runStage(stages: Stages, pass: Pass, stage: number, resid: Stream
     await stages.sessions.forward(key, reads, true); // meanwhile
   }
   const feeds = await feeding;
+  if (key.isCached) await projectIntoCache(stages, pass, key, feeds);
   const deltas = await insideDeltas(stages, pass, stage, inside, feeds);
   const session = await stages.sessions.forward(stages.key(pass, stage, deltas), reads, true);
   const outputs = await runWith(session, feeds, [OUTPUT]);
@@ -138,6 +141,10 @@ async function insideDeltas(
     pass.deltas.set(point.name, delta);
     feeds[deltaName(point.local)] = delta;
     deltas.push(point.local);
+    const shifted = stages.key(pass, stage, deltas);
+    if (shifted.isCached && isBeforeScores(stages, shifted, point.local)) {
+      await projectIntoCache(stages, pass, shifted, feeds);
+    }
   }
   return deltas;
 }

@@ -7,6 +7,8 @@ import type { Architecture, Processing } from "../../../models/family.ts";
 import type { Role, VjpOptions } from "../../graph/mod.ts";
 import type { DeviceTensor, FloatTensor, Tensor } from "../../runtime/tensor.ts";
 import { findHook, type HookPoint } from "../hooks.ts";
+import type { KeyValueCache } from "./key_value_cache.ts";
+import { isSameRotary } from "./rotary.ts";
 
 /** The residual stream between stages, `[batch, position, d_model]`, in our memory or a device's. */
 export type Stream = FloatTensor | DeviceTensor;
@@ -54,6 +56,11 @@ export interface ForwardRequest extends PassOptions {
   readonly processing: Processing;
   /** For every prompt, the positions, ascending, at which the final norm's output is wanted. */
   readonly rows: readonly (readonly number[])[];
+  /**
+   * The one prompt goes on after the tokens of this cache, which holds its tokens too afterwards. Positions, in rows and
+   * of values, count from its first token.
+   */
+  readonly cache?: KeyValueCache;
 }
 
 /** What a forward pass leaves behind; `backward` goes back over it, `rerun` goes on from its middle. */
@@ -131,6 +138,7 @@ const MIN_ROWS_TO_SELECT = 32;
  */
 export function beginPass(architecture: Architecture, request: ForwardRequest): Pass {
   checkPrompts(request, architecture.config.nCtx);
+  checkCache(architecture, request);
   const replacements = request.replacements ?? [];
   const twice = replacements.find(({ hook }, i) => replacements.findIndex((r) => r.hook === hook) < i);
   if (twice) throw new RangeError(`Two replacements at ${twice.hook}: give one`);
@@ -177,6 +185,19 @@ export function lastBlockMaySkip(
 ): boolean {
   return rows.every(({ length }) => length === rows[0].length) &&
     hooks.every(({ stage, local }) => stage < nLayers || (stage === nLayers && local === "hook_resid_pre"));
+}
+
+function checkCache({ rotary }: Architecture, { cache, prompts, gradientsFrom = [] }: ForwardRequest): void {
+  if (!cache) return;
+  if (prompts.length !== 1) throw new RangeError(`${prompts.length} prompts with a cache: give one`);
+  if (gradientsFrom.length > 0) throw new RangeError("A pass on a cache has no gradients: leave out `gradientsFrom`");
+  const length = cache.length + prompts[0].length;
+  if (length > cache.capacity) throw new RangeError(`${length} tokens do not fit the cache of ${cache.capacity}`);
+  if (cache.length > 0 && Object.values(rotary).some((spec) => !isSameRotary(spec, cache.length, length))) {
+    throw new RangeError(
+      `Keys of ${cache.length} tokens are rotated otherwise than those of ${length}: empty the cache, and give all tokens`,
+    );
+  }
 }
 
 function checkPrompts({ prompts, rows }: ForwardRequest, nCtx: number): void {

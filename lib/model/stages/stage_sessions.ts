@@ -7,6 +7,7 @@
 import type { Architecture, Processing, StageGraph } from "../../../models/family.ts";
 import { addDeltas, alongOnly, type Graph, input, type Value, vjp } from "../../graph/mod.ts";
 import type { Constants, Runtime, Session } from "../../runtime/runtime.ts";
+import { cachedBlock } from "./cached_block.ts";
 import type { BackwardOptions } from "./pass.ts";
 
 /** Which graph of a stage. */
@@ -16,6 +17,8 @@ export interface StageKey {
   readonly processing: Processing;
   /** Only some rows of the block's queries and MLP. */
   readonly selectRows: boolean;
+  /** The block of new tokens, on cached keys and values. */
+  readonly isCached?: boolean;
   /** Hooks (names within the stage) at which a delta is added. */
   readonly deltas: readonly string[];
 }
@@ -55,10 +58,11 @@ export type AnyStageGraph = Partial<StageGraph> & Omit<StageGraph, "input">;
 /** A stage's graph as its family writes it; one call's values can be compared by identity. */
 export function stageGraph(
   architecture: Architecture,
-  { stage, processing, selectRows }: Omit<StageKey, "deltas">,
+  { stage, processing, selectRows, isCached = false }: Omit<StageKey, "deltas">,
 ): AnyStageGraph {
   if (stage === 0) return architecture.embed(processing);
   if (stage > architecture.config.nLayers) return architecture.final(processing);
+  if (isCached) return cachedBlock(architecture.block(stage - 1, { processing, selectRows: true }));
   return architecture.block(stage - 1, { processing, selectRows });
 }
 
@@ -131,12 +135,12 @@ export class StageSessions {
   }
 
   /** Stages of one kind share one graph. */
-  #kind({ stage, processing, selectRows }: StageKey): string {
+  #kind({ stage, processing, selectRows, isCached = false }: StageKey): string {
     const { nLayers } = this.#architecture.config;
     const kind = stage === 0 ? "embed" : stage > nLayers ? "final" : this.#architecture.blockKind(stage - 1);
     const { foldLn, centerWritingWeights, centerUnembed, foldValueBiases } = processing;
     const flags = [foldLn, centerWritingWeights, centerUnembed, foldValueBiases].map(Number).join("");
-    return `${kind} ${flags} ${selectRows}`;
+    return `${kind} ${flags} ${selectRows} ${isCached}`;
   }
 }
 

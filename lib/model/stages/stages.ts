@@ -81,7 +81,8 @@ export class Stages {
   /** Which graph of a stage a pass runs. */
   key(pass: Pass, stage: number, deltas: readonly string[] = []): StageKey {
     const selectRows = this.rows(pass, stage) !== undefined;
-    return { stage, processing: pass.request.processing, selectRows, deltas };
+    const isCached = pass.request.cache !== undefined && stage > 0 && stage < this.last;
+    return { stage, processing: pass.request.processing, selectRows, isCached, deltas };
   }
 
   /** The rows at which a block runs its queries and MLP; undefined: all positions. */
