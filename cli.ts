@@ -30,6 +30,7 @@ const GROUPS: Readonly<Record<string, readonly [title: string, commands: Readonl
     steer: "set features and see what the model says then",
   }],
   trust: ["How far to trust it", {
+    select: "find the smallest set of features that carries a prediction",
     evaluate: "faithfulness curves: keep or remove only the strongest features",
     evals: "evaluate sparse autoencoders on prompts, in SAELens's figures",
     verify: "compute the notebook's published figures again and compare",

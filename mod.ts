@@ -114,6 +114,14 @@ export {
   type FaithfulnessOptions,
   type FaithfulnessPoint,
 } from "./lib/attribution/trust/faithfulness.ts";
+export {
+  type SelectedSet,
+  selectFeatures,
+  type SelectOptions,
+  type SetFigures,
+} from "./lib/attribution/sets/select.ts";
+export type { SetFeature, SetUnit } from "./lib/attribution/sets/candidates.ts";
+export type { SetDirection } from "./lib/attribution/sets/scored_sets.ts";
 export type {
   IntegratedGradient,
   Integration,

@@ -14,6 +14,8 @@ const OUTPUTS: readonly [command: readonly string[], option: string, kind: "file
   [["report", PROMPT, ...NO_MODEL], "--output", "file"],
   [["ablate", PROMPT, ...NO_MODEL], "--output", "file"],
   [["evaluate", PROMPT, ...NO_MODEL], "--output", "file"],
+  [["select", PROMPT, ...NO_MODEL], "--output", "file"],
+  [["select", PROMPT, ...NO_MODEL], "--summary", "file"],
   [["steer", PROMPT, "--set", "1@0=0", ...NO_MODEL], "--output", "file"],
   [["graph", PROMPT, ...NO_MODEL], "--output", "file"],
   [["graph", PROMPT, ...NO_MODEL], "--graph-file-dir", "directory"],

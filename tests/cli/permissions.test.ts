@@ -38,6 +38,7 @@ Deno.test("permissions: on local files every command needs to read them, and not
       ["report", PROMPT, "--cards", "2", ...ONE],
       ["ablate", PROMPT, "--top", "2", ...ONE],
       ["evaluate", PROMPT, ...ONE],
+      ["select", PROMPT, "--size", "2", "--steps", "2", ...ONE],
       ["steer", PROMPT, "--set", "189@-1=0", ...ONE],
       ["graph", PROMPT, ...ONE],
       ["edges", PROMPT, "--top", "2", ...TWO_SAES, ...ONE],

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { joinHooks, type SaeRun, selectHead, splitHooks } from "../run/sae_hooks.ts";
+import { type SaeRun, splitHooks } from "../run/sae_hooks.ts";
 import { contributionSum, type FeatureChange } from "../run/contributions.ts";
-import { metricGradients } from "../metric/value_of_copies.ts";
-import { copiesAtOnce, rerunFrom, type RunParts } from "../change/rerun.ts";
+import { gradientsAt } from "../change/gradients.ts";
+import type { RunParts } from "../change/rerun.ts";
 import type { IntegratedGradient, Integration, IntegrationOptions } from "./integrated_gradients.ts";
 
 /** The first number of steps that is tried. */
@@ -86,20 +86,12 @@ class Path {
 
   /** The metric at some points, and the sum of its gradients there. */
   async gradients(at: readonly number[]): Promise<{ metrics: number[]; sum: Float64Array }> {
-    const { model, grads: { tokens, resolvedMetric } } = this.#parts;
-    const { sae } = this.#run;
     const metrics: number[] = [];
     const sum = new Float64Array(this.#change.length);
-    const most = Math.max(1, copiesAtOnce(model, tokens.length) >> 1); // going back takes memory too
-    for (let start = 0; start < at.length; start += most) {
-      const changes = at.slice(start, start + most).map((a) => this.#change.map((x) => (a - 1) * x));
-      const state = await rerunFrom(this.#parts, sae.hookOut, changes, "constant", true);
-      const found = await metricGradients(model, resolvedMetric, state.final, changes.length);
-      const gradients = await model.chain.backward(state, found.gradient, sae.hooksOut);
-      state.release();
-      const written = sae.hooksOut.map((hook) => selectHead(sae, gradients.get(hook)!));
-      joinHooks(written, sae.config.dOut).forEach((g, i) => sum[i % sum.length] += g);
-      metrics.push(...found.values);
+    const changes = at.map((a) => () => this.#change.map((x) => (a - 1) * x));
+    for await (const found of gradientsAt(this.#parts, this.#run.sae.hookOut, changes)) {
+      found.gradient.forEach((g, i) => sum[i] += g);
+      metrics.push(found.metric);
     }
     return { metrics, sum };
   }

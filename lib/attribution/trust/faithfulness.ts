@@ -162,7 +162,7 @@ async function strongestFirst({ run, writtenGradient }: SaeAttribution, ablation
 }
 
 /** f − its mean over positions, wherever that is not 0. */
-function fromMeans({ encoded: { activations }, excluded }: SaeRun): SparseActivations {
+export function fromMeans({ encoded: { activations }, excluded }: SaeRun): SparseActivations {
   const { rows, offsets, features, values } = activations;
   const sums = new Map<number, number>();
   let counted = 0;

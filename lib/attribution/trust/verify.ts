@@ -7,6 +7,7 @@ import { checkOptions, type OptionKinds } from "../../options.ts";
 import { ablateFeatures, ablateJointly, type AblationRow } from "../change/ablation.ts";
 import type { Attribution } from "../result/result.ts";
 import type { AttributionRow } from "../result/sae_attribution.ts";
+import { randomFrom } from "../random.ts";
 import { pearson, slope, spearman } from "./statistics.ts";
 import type { DownstreamError } from "../change/downstream_error.ts";
 import { VARIANT_OPTIONS, type VariantOptions } from "../change/rerun.ts";
@@ -160,7 +161,7 @@ const orNull = (x: number): number | null => Number.isFinite(x) ? x : null;
 
 /** Some of the items in random order, the same for the same seed. */
 function sample<T>(items: readonly T[], count: number, seed: number): T[] {
-  const random = mulberry32(seed);
+  const random = randomFrom(seed);
   const rest = [...items];
   const chosen: T[] = [];
   while (chosen.length < count && rest.length > 0) {
@@ -170,16 +171,4 @@ function sample<T>(items: readonly T[], count: number, seed: number): T[] {
     rest.pop();
   }
   return chosen;
-}
-
-/** Uniform in [0, 1): Tommy Ettinger's generator of 32 bits of state. */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

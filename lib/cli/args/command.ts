@@ -38,8 +38,11 @@ export interface CommandDefinition<S extends CommandSpec, Request> {
   readonly does: ((request: Request) => Promise<void>) | readonly [module: URL, name: string];
   /** Finds before the work what else cannot be done. */
   check?(request: Request): Promise<void>;
-  /** It runs a model: the kernels are started while the rest is imported. */
-  readonly startsModel?: boolean;
+  /**
+   * It runs a model: the kernels are started while the rest is imported. A short prompt that runs many times over, as
+   * copies, keeps all threads busy.
+   */
+  readonly startsModel?: boolean | "for many runs";
 }
 
 /** A command, ready to run. */
@@ -80,7 +83,8 @@ export function defineCommand<S extends CommandSpec, Request extends object>(
       try {
         await checkOutputs(spec, parsed);
         await check?.(request);
-        const early = { prompt: STDIN, ...request } as unknown as StartRequest;
+        const asked = { prompt: STDIN, ...request } as unknown as StartRequest;
+        const early: StartRequest = startsModel === "for many runs" ? { ...asked, prompt: STDIN } : asked;
         const perform = { ...request, ...(startsModel ? { threads: startEarly(early) } : {}) };
         await (typeof does === "function" ? does : (await import(does[0].href))[does[1]])(perform);
       } catch (error) {

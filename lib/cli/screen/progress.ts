@@ -48,6 +48,29 @@ export async function withDownloadProgress<T>(
   }
 }
 
+/** Does `work`, which tells how many of something there were; on a terminal, a line shows that and is gone afterwards. */
+export async function withCount<T>(
+  screen: Screen,
+  what: string,
+  work: (onProgress: (count: number) => void) => Promise<T>,
+): Promise<T> {
+  if (!screen.isTerminal) return await work(() => {});
+  const start = performance.now();
+  let printing: Promise<void> | undefined;
+  let isPrinting = false;
+  const show = (count: number): void => {
+    if (isPrinting || performance.now() - start < PATIENCE_MS) return;
+    isPrinting = true;
+    printing = printNote(`${CLEAR_LINE}${count} ${what} …`).finally(() => isPrinting = false);
+  };
+  try {
+    return await work(show);
+  } finally {
+    await printing;
+    if (printing !== undefined) await printNote(CLEAR_LINE);
+  }
+}
+
 /** How far it is, in words. */
 export function describeProgress(
   { path, files, done, total, bytesPerSecond, secondsLeft }: DownloadProgress,

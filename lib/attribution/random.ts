@@ -1,0 +1,17 @@
+/**
+ * Random numbers that are the same for the same seed.
+ *
+ * @module
+ */
+
+/** Uniform in [0, 1): Tommy Ettinger's generator of 32 bits of state, mulberry32. */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

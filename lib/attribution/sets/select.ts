@@ -1,0 +1,203 @@
+/**
+ * The smallest sets of features that carry a prediction: learnt, then pruned and measured by exact runs.
+ *
+ * @module
+ */
+import { checkOptions, type OptionKinds } from "../../options.ts";
+import { VARIANT_OPTIONS, type VariantOptions } from "../change/rerun.ts";
+import type { Attribution } from "../result/result.ts";
+import type { Ablation } from "../trust/faithfulness.ts";
+import { type Candidates, findCandidates, SET_UNITS, type SetFeature, type SetUnit } from "./candidates.ts";
+import { learnOrder } from "./learn_order.ts";
+import { type CandidateSet, MaskedRun } from "./masked_run.ts";
+import { ScoredSets, SET_DIRECTIONS, type SetDirection } from "./scored_sets.ts";
+import { setOfSize, smallestSet } from "./search.ts";
+
+/** Options of {@linkcode selectFeatures}. */
+export interface SelectOptions extends VariantOptions {
+  /** The part of what all features do that the set keeps, or takes with it: at least this, at most 2 − this. Default 0.9. */
+  readonly keep?: number;
+  /** Exactly so many features, chosen to be as good as they can; instead of `keep`. */
+  readonly size?: number;
+  /**
+   * - `sufficient` (the default): all others are ablated, and the set keeps the answer;
+   * - `necessary`: the set is ablated, and the answer goes;
+   * - `both`: one set that does both.
+   */
+  readonly direction?: SetDirection;
+  /** Default `feature-position`: features at one position each. `feature`: at all positions. */
+  readonly by?: SetUnit;
+  /** What takes the place of an activation: `zero` (the default), or its `mean` over the prompt's positions. */
+  readonly ablation?: Ablation;
+  /** Decides which sizes are drawn. Default 0. */
+  readonly seed?: number;
+  /** Steps in which the order is learnt. Default 100. */
+  readonly steps?: number;
+  /** Called with how many runs from the hook upwards there were; what it throws ends it. */
+  readonly onProgress?: (runs: number) => void;
+}
+
+export const SELECT_OPTIONS: OptionKinds<SelectOptions> = {
+  ...VARIANT_OPTIONS,
+  keep: "positive",
+  size: "count",
+  direction: SET_DIRECTIONS,
+  by: SET_UNITS,
+  ablation: ["zero", "mean"],
+  seed: "count",
+  steps: "count",
+  onProgress: "any",
+};
+
+/** What a set comes to in one run, measured; shares are of what all features do, metric − metricNone. */
+export interface SetFigures {
+  /** The metric of the run. */
+  readonly metric: number;
+  /** The metric with all features ablated. */
+  readonly metricNone: number;
+  /** The metric with all others ablated. */
+  readonly metricKept: number;
+  /** The metric with the set ablated. */
+  readonly metricWithout: number;
+  /** (metricKept − metricNone) / (metric − metricNone) */
+  readonly kept: number;
+  /** (metricWithout − metricNone) / (metric − metricNone) */
+  readonly left: number;
+}
+
+/** A set of features, and what it does. Plain data. */
+export interface SelectedSet extends SetFigures {
+  /** Where the SAE writes. */
+  readonly hook: string;
+  readonly direction: SetDirection;
+  readonly by: SetUnit;
+  readonly ablation: Ablation;
+  /** What was asked for; undefined where a size was. */
+  readonly keep?: number;
+  readonly seed: number;
+  /** The set, largest |attribution| first. */
+  readonly features: readonly SetFeature[];
+  /** How many features there were to choose from. */
+  readonly candidates: number;
+  /** The set has what was asked for; of a size, always. */
+  readonly reached: boolean;
+}
+
+/**
+ * The smallest set of an SAE's features that keeps what all of them do to the metric, or that takes it away, or both. An
+ * order of the active features is learnt with gradients of the metric as a function of a mask over them
+ * ({@linkcode SelectOptions.steps}); from there on only exact runs decide: what can be spared goes, others are exchanged.
+ * The figures are those of a run of the set itself. The SAE's bias and, with the error term, its error stay.
+ *
+ * It is a small set, none of whose features can be spared where `keep` is given, and not proven to be the smallest. Other
+ * sets may do as well.
+ *
+ * @throws {RangeError} if an option is out of range, no SAE writes at the hook, nothing is active, or all features together
+ * do nothing
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../../model/model.ts";
+ * import { loadSae } from "../../sae/load.ts";
+ * import { calculateFeatureAttribution } from "../attribution.ts";
+ * import { logitDiff } from "../metric/metrics.ts";
+ * import { selectFeatures } from "./select.ts";
+ *
+ * await using model = await loadModel("tiny-facts", { threads: 1 });
+ * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+ * const metric = logitDiff(" golf", " tennis");
+ * const result = await calculateFeatureAttribution(model, " Tiger Woods plays the sport of", metric, { saes: [sae] });
+ * const { features, kept } = await selectFeatures(result, sae.hookOut, { size: 5, steps: 20 });
+ * console.assert(features.length === 5 && kept > 0.5);
+ * ```
+ */
+export async function selectFeatures(
+  result: Attribution,
+  hook: string,
+  options: SelectOptions = {},
+): Promise<SelectedSet> {
+  checkOptions("selectFeatures", options, SELECT_OPTIONS);
+  checkRange(options);
+  const { by = "feature-position", ablation = "zero", direction = "sufficient", seed = 0 } = options;
+  const candidates = await findCandidates([result], hook, by, ablation);
+  const [run] = await openRuns([result], hook, candidates, options);
+  const { set, reached } = await findSet([run], candidates, { ...options, direction, seed });
+  const features = [...set].sort((a, b) => a - b).map((i) => candidates.features[i]); // candidates are in this order
+  return {
+    hook,
+    direction,
+    by,
+    ablation,
+    ...(options.size === undefined ? { keep: options.keep ?? KEEP } : {}),
+    seed,
+    features,
+    candidates: candidates.features.length,
+    reached,
+    ...await figuresOf(run, set),
+  };
+}
+
+const KEEP = 0.9;
+const STEPS = 100;
+
+/** @throws {RangeError} if an option is out of range */
+function checkRange({ keep, size, steps }: SelectOptions): void {
+  if (keep !== undefined && size !== undefined) throw new RangeError("`keep` and `size` are both there: give one");
+  if (keep !== undefined && keep > 1) throw new RangeError(`\`keep\` is ${keep}: give a part, above 0 and at most 1`);
+  if (size === 0) throw new RangeError("`size` is 0: give a whole number above 0");
+  if (steps === 0) throw new RangeError("`steps` is 0: give a whole number above 0");
+}
+
+/** @throws {RangeError} if nothing is active, or all features together do nothing */
+export async function openRuns(
+  results: readonly Attribution[],
+  hook: string,
+  { features, entries }: Candidates,
+  { downstreamError }: VariantOptions,
+): Promise<MaskedRun[]> {
+  const count = features.length;
+  if (count === 0) throw new RangeError(`No feature is active at ${hook}: there is nothing to choose from`);
+  const runs: MaskedRun[] = [];
+  for (const [i, result] of results.entries()) {
+    runs.push(await MaskedRun.open({ result, hook, entries: entries[i], count, options: { downstreamError } }));
+  }
+  return runs;
+}
+
+/** Learns an order and makes a set of it. */
+export async function findSet(
+  runs: readonly MaskedRun[],
+  { features }: Candidates,
+  options: SelectOptions & { readonly direction: SetDirection; readonly seed: number },
+): Promise<{ set: CandidateSet; reached: boolean }> {
+  const { direction, seed, size, keep = KEEP, steps = STEPS, onProgress } = options;
+  const count = features.length;
+  if (size !== undefined && size >= count) return { set: features.map((_, i) => i), reached: true };
+  let done = 0;
+  const sets = new ScoredSets(runs, count, direction, (more) => onProgress?.(done += more));
+  const sizes = size === undefined
+    ? [Math.min(2, count), Math.min(count, Math.max(8, count / 6))] as const
+    : [Math.max(1, size / 2), Math.min(count, 2 * size)] as const;
+  const sign = Math.sign(runs.reduce((sum, { effect }) => sum + effect, 0));
+  const start = features.map(({ attribution }) => sign * attribution);
+  const scores = await learnOrder(sets, { steps, sizes, seed, start });
+  const order = features.map((_, i) => i).sort((a, b) => scores[b] - scores[a] || a - b);
+  if (size !== undefined) return { set: (await setOfSize(sets, order, size)).set, reached: true };
+  const found = await smallestSet(sets, order, keep);
+  return { set: found?.set ?? order, reached: found !== undefined };
+}
+
+/** What a set comes to in a run. */
+export async function figuresOf(run: MaskedRun, set: CandidateSet): Promise<SetFigures> {
+  const [kept] = await run.shares([set], "kept");
+  const [taken] = await run.shares([set], "taken");
+  const { metric, effect } = run;
+  return {
+    metric,
+    metricNone: metric - effect,
+    metricKept: metric - effect + kept * effect,
+    metricWithout: metric - taken * effect,
+    kept,
+    left: 1 - taken,
+  };
+}
