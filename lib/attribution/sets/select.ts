@@ -69,11 +69,15 @@ export interface SetFigures {
 export interface SelectedSet extends SetFigures {
   /** Where the SAE writes. */
   readonly hook: string;
+  /** What was asked of it. */
   readonly direction: SetDirection;
+  /** Whether its features are at one position each. */
   readonly by: SetUnit;
+  /** What took the place of activations. */
   readonly ablation: Ablation;
   /** What was asked for; undefined where a size was. */
   readonly keep?: number;
+  /** What decided which sizes were drawn. */
   readonly seed: number;
   /** The set, largest |attribution| first. */
   readonly features: readonly SetFeature[];
