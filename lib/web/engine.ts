@@ -19,7 +19,7 @@ import { textFormat } from "../table/formats.ts";
 import { textChunks } from "../table/text_format.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import { attributeCommand } from "./command.ts";
-import { propertyWords } from "./job_requests.ts";
+import { fieldWords } from "./job_requests.ts";
 import type {
   AttributeJob,
   Job,
@@ -110,10 +110,11 @@ export class Engine implements AsyncDisposable {
       return { type: "rows", text: [...chunks].join("") };
     }
     const command = attributeCommand(job, await speller(opened.model, result));
-    const bare = await reportData(result, { command, cards: 0, words: propertyWords });
+    const words = fieldWords(job.words);
+    const bare = await reportData(result, { command, cards: 0, words });
     if (cards === 0) return { type: "report", report: bare };
     tell({ type: "report", report: bare }); // it need not wait for the cards
-    return { type: "report", report: await reportData(result, { command, cards, words: propertyWords }) };
+    return { type: "report", report: await reportData(result, { command, cards, words }) };
   }
 
   async #openAll(job: Job, tell: Tell): Promise<{ model: Model; saes: readonly Sae[] }> {

@@ -9,7 +9,7 @@ import { readBody } from "./body.ts";
 import { listModels, type ListQuery, listSaes, offeredAtStart } from "./catalog.ts";
 import { checkRequest, hostTest, SECURITY_HEADERS } from "./guard.ts";
 import { type Body, readAttribute, readPredict } from "./job_requests.ts";
-import type { Job, JobEvent } from "./jobs.ts";
+import type { Job, JobEvent, MessageWords } from "./jobs.ts";
 import type { ClientInfo, Handler } from "./node_http.ts";
 import { checkOffered, defaultsOf, type Offered } from "./offered.ts";
 import type { JobQueue } from "./queue.ts";
@@ -75,7 +75,7 @@ async function answer(
     const job = list(parts.offered, readQuery(searchParams));
     return Response.json(await parts.lists.submit({ job, client: clientOf(request, client), signal: client.signal }));
   }
-  const job = read!(await readBody(request), parts.offered);
+  const job = read!(await readBody(request), parts.offered, wordsFor(request));
   checkOffered(job, parts.offered);
   return await doJob(parts, job, request, client);
 }
@@ -103,14 +103,19 @@ function readQuery(query: URLSearchParams): ListQuery {
   };
 }
 
-const JOBS: Readonly<Record<string, (body: Body, offered: Offered) => Job>> = {
-  "/api/predict": (body, offered) => readPredict(body, defaultsOf(offered)),
-  "/api/attribute": (body, offered) => readAttribute(body, defaultsOf(offered)),
+const JOBS: Readonly<Record<string, (body: Body, offered: Offered, words: MessageWords) => Job>> = {
+  "/api/predict": (body, offered, words) => readPredict(body, defaultsOf(offered), words),
+  "/api/attribute": (body, offered, words) => readAttribute(body, defaultsOf(offered), words),
 };
 
 /** The paths of all requests that are not files. */
 export function apiPaths(): string[] {
   return [STATUS, ...Object.keys(LISTS), ...Object.keys(JOBS)];
+}
+
+/** The page says fields by its labels, and asks for messages that leave that to it. */
+function wordsFor({ headers }: Request): MessageWords {
+  return headers.get("x-words") === "backquotes" ? "backquotes" : "properties";
 }
 
 /** Several pages of one machine are clients of their own: each names itself in a header. */

@@ -12,7 +12,7 @@ import { readModel, readRunRequest } from "../request/request.ts";
 import { readSaes, type SaeRequest } from "../request/saes.ts";
 import { Fields } from "../weights/json/fields.ts";
 import { ApiError } from "./api_error.ts";
-import { type AttributeJob, type PredictJob, RESULT_FORMATS, type RunJob } from "./jobs.ts";
+import { type AttributeJob, type MessageWords, type PredictJob, RESULT_FORMATS, type RunJob } from "./jobs.ts";
 
 /** Longer prompts are refused before they are cut into tokens. */
 const LIMITS: JsonLimits = { characters: 100_000, items: 10_000 };
@@ -46,10 +46,10 @@ export interface RunDefaults {
  *
  * @throws {ApiError} 400 if a field is wrong
  */
-export function readPredict(body: Body, defaults: RunDefaults): PredictJob {
-  return inProperties(() => {
+export function readPredict(body: Body, defaults: RunDefaults, words: MessageWords = "properties"): PredictJob {
+  return inFields(words, () => {
     const fields = openFields(body);
-    const run = readRun(fields, "predict", defaults);
+    const run = { ...readRun(fields, "predict", defaults), words };
     const job: PredictJob = {
       kind: "predict",
       ...readModel(run.values),
@@ -76,10 +76,10 @@ function readAnswer(fields: Fields): string | number | undefined {
  *
  * @throws {ApiError} 400 if a field is wrong
  */
-export function readAttribute(body: Body, defaults: RunDefaults): AttributeJob {
-  return inProperties(() => {
+export function readAttribute(body: Body, defaults: RunDefaults, words: MessageWords = "properties"): AttributeJob {
+  return inFields(words, () => {
     const fields = openFields(body);
-    const run = readRun(fields, "attribute", defaults);
+    const run = { ...readRun(fields, "attribute", defaults), words };
     const job: AttributeJob = {
       kind: "attribute",
       ...readRunRequest(run.values, run.saes),
@@ -109,12 +109,12 @@ function openFields(body: Body): Fields {
   return new Fields(body, (message) => new ApiError(400, message));
 }
 
-/** Messages of the library name its options: here they are properties. */
-function inProperties<T>(read: () => T): T {
+/** Messages of the library name its options: to a client of the API they are properties. */
+function inFields<T>(words: MessageWords, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw error instanceof RequestError ? new ApiError(400, propertyWords(error.message)) : error;
+    throw error instanceof RequestError ? new ApiError(400, fieldWords(words)(error.message)) : error;
   }
 }
 
@@ -123,7 +123,12 @@ export function propertyWords(message: string): string {
   return inWords(message, REQUEST_FIELDS, sayProperty);
 }
 
-function readRun(fields: Fields, kind: keyof typeof REQUEST_NAMES, defaults: RunDefaults): RunJob {
+/** What puts a message into these words. */
+export function fieldWords(words: MessageWords): (message: string) => string {
+  return words === "properties" ? propertyWords : (message) => message;
+}
+
+function readRun(fields: Fields, kind: keyof typeof REQUEST_NAMES, defaults: RunDefaults): Omit<RunJob, "words"> {
   const names = REQUEST_NAMES[kind];
   const isName = (name: FieldName): boolean => Object.hasOwn(MODEL_FIELDS, name) && name !== "tokenIds";
   const named = readJsonValues(fields, names.filter(isName), NAME_LIMITS);

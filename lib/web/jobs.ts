@@ -20,8 +20,12 @@ export interface WorkerOptions {
   readonly places?: Readonly<Record<string, string>>;
 }
 
+/** How messages name fields: as properties of JSON, or in backquotes, for a page that says them by its labels. */
+export type MessageWords = "properties" | "backquotes";
+
 /** Which prompt, with which SAEs. */
 export interface RunJob {
+  readonly words: MessageWords;
   /** The fields of the request as they were given. */
   readonly values: RequestValues;
   /** They decide about BOS and the model's form, too. */

@@ -8,8 +8,8 @@ import { plainMessage } from "../platform/plain_message.ts";
 import { TransientError } from "../weights/http/answers.ts";
 import { ApiError } from "./api_error.ts";
 import { Engine } from "./engine.ts";
-import { propertyWords } from "./job_requests.ts";
-import type { JobEvent, WorkerAnswer, WorkerRequest } from "./jobs.ts";
+import { fieldWords } from "./job_requests.ts";
+import type { Job, JobEvent, WorkerAnswer, WorkerRequest } from "./jobs.ts";
 
 /** A worker's own scope, as far as it is used here. */
 interface Scope {
@@ -38,13 +38,13 @@ async function answer({ id, job }: Extract<WorkerRequest, { id: number }>): Prom
     const event = await engine!.perform(job, tell, goOn);
     scope.postMessage({ id, kind: "done", event });
   } catch (error) {
-    scope.postMessage({ id, kind: "error", ...describe(error) });
+    scope.postMessage({ id, kind: "error", ...describe(error, job) });
   }
 }
 
 /** What was asked for was wrong, or cannot be had; or it is our fault. */
-function describe(error: unknown): { status: number; message: string } {
-  const message = propertyWords(error instanceof Error ? plainMessage(error) || error.name : String(error));
+function describe(error: unknown, { words }: Job): { status: number; message: string } {
+  const message = fieldWords(words)(error instanceof Error ? plainMessage(error) || error.name : String(error));
   if (error instanceof ApiError) return { status: error.status, message };
   if (error instanceof NotFound) return { status: 404, message };
   if (error instanceof TransientError) return { status: 502, message }; // a server that files are read from

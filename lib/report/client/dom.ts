@@ -38,6 +38,7 @@ type Plain =
         | "referrerpolicy"
         | "rel"
         | "role"
+        | "rows"
         | "sandbox"
         | "scope"
         | "spellcheck"

@@ -41,6 +41,13 @@ const CLIENT = parameter(
   "Names one of several clients on a machine; the limit of waiting requests is for each.",
 );
 
+const WORDS = parameter(
+  "X-Words",
+  "header",
+  { ...TEXT, enum: ["properties", "backquotes"] },
+  "How messages name fields: as properties (default), or by the module's names in backquotes, for programs that say them in words of their own.",
+);
+
 /** The description as OpenAPI 3.1. */
 export function openApi(): Schema {
   return {
@@ -117,7 +124,7 @@ function listing(summary: string, what: string, parameters: readonly Schema[]): 
 
 function job(summary: string, request: string, example: unknown, responses: Schema): Schema {
   const requestBody = { required: true, content: { "application/json": { schema: named(request), example } } };
-  return { post: { summary, parameters: [CLIENT], requestBody, responses } };
+  return { post: { summary, parameters: [CLIENT, WORDS], requestBody, responses } };
 }
 
 function answers(

@@ -3,6 +3,7 @@ import { focusedKey, h, renderPredictions, renderTokens, showToken, type Side } 
 import type { ReportData, ReportPrediction } from "../../report/report_data.ts";
 import type { PredictedToken, PredictionAnswer } from "../jobs.ts";
 import { find } from "./find.ts";
+import { labelWords } from "./settings.ts";
 import { type Answers, type State, type TokenChoice, WITHOUT_ANSWERS } from "./state.ts";
 
 /** Answers, and whether they are the model's own first choices. */
@@ -82,7 +83,7 @@ export function showPrediction(
 /** What the prompt or an answer has that may not have been meant. */
 function showNote(warnings: readonly string[]): void {
   const note = find("prompt-note");
-  note.textContent = warnings.join(". ");
+  note.textContent = warnings.map(labelWords).join(". ");
   note.hidden = warnings.length === 0;
 }
 

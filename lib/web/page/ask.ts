@@ -3,13 +3,11 @@ import { h } from "../../report/client/mod.ts";
 import type { Choice } from "../catalog.ts";
 import type { Engine } from "./engine.ts";
 import { find } from "./find.ts";
-import { isSet, isShown, settingEntries, type State } from "./state.ts";
+import { connectSettings } from "./settings_view.ts";
+import type { State } from "./state.ts";
 
 /** Hears what the user changes. */
 export type Change = (part: Partial<State>) => void;
-
-/** A control of one setting. */
-type Control = HTMLInputElement | HTMLSelectElement;
 
 /** So many names are offered while one is typed. */
 const OFFERED = 50;
@@ -37,31 +35,18 @@ export function connectQuestion(engine: Engine, onChange: Change): { show(state:
     top.value = String(count);
     onChange({ top: count });
   });
-  for (const [key, { id }] of settingEntries()) {
-    const control = find(id) as Control;
-    control.addEventListener("input", () => onChange({ [key]: control.value }));
-  }
+  const settings = connectSettings(onChange);
   const show = (state: State): void => {
     if (prompt.value !== state.prompt) prompt.value = state.prompt;
     grow(prompt);
     model.value = state.model;
     top.value = String(state.top);
-    showSettings(state);
+    settings.show(state);
     showSaes(state.saes, onChange);
   };
   offerNames(model, find("models"), async (search) => (await engine.models({ search, limit: OFFERED })).models);
   connectAddedSae(engine, onChange);
   return { show };
-}
-
-/** Settings that are not as usual are not hidden away. */
-function showSettings(state: State): void {
-  for (const [key, { id }] of settingEntries()) {
-    const control = find(id) as Control;
-    if (control.value !== state[key]) control.value = state[key]; // else the cursor would jump
-    for (const part of [control, ...control.labels ?? []]) part.hidden = !isShown(state, key);
-  }
-  if (settingEntries().some(([key]) => isSet(state, key))) find("more", HTMLDetailsElement).open = true;
 }
 
 /** The text area is as high as its text. */

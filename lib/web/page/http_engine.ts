@@ -22,6 +22,9 @@ import type {
 /** This page among others; it need not be secret. */
 const CLIENT = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16)).join("");
 
+/** Headers of this page alone: which one it is, and that it says fields by its labels. */
+const OURS = { "x-client": CLIENT, "x-words": "backquotes" };
+
 /** What the server refuses because too many wait is asked for again so many times. */
 const TRIES = 8;
 
@@ -79,7 +82,7 @@ async function ask(path: string, body: EngineBody, { signal, onEvent }: JobOptio
   for (let left = TRIES;; left--) {
     const response = await fetch(path, {
       method: "POST",
-      headers: { "content-type": "application/json", "accept": "application/x-ndjson", "x-client": CLIENT },
+      headers: { "content-type": "application/json", "accept": "application/x-ndjson", ...OURS },
       body: JSON.stringify(body),
       signal,
     }).catch((error) => {

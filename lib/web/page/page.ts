@@ -18,12 +18,14 @@ import { answersOf, type ChosenAnswers, connectOther, showPrediction, withAnswer
 import { connectQuestion, firstSae } from "./ask.ts";
 import type { Engine, EngineEvent, EngineStatus } from "./engine.ts";
 import { find } from "./find.ts";
+import { labelWords } from "./settings.ts";
 import { forgetAll, readHistory, remember } from "./history.ts";
 import {
   attributeBody,
   missingText,
   NOTHING,
   predictBody,
+  problemOf,
   readState,
   settingEntries,
   type State,
@@ -120,10 +122,10 @@ function isLive(): boolean {
 }
 
 /** After a change of these, what was looked at in the old result means nothing. */
-const CHAT = ["chat", "system", "assistantPrefix"];
-const OTHER_TOKENS = ["prompt", "model", "saes", "bos", "truncate", ...CHAT];
+const CHAT = ["chat", "system", "assistantPrefix", "chatVariable"];
+const OTHER_TOKENS = ["prompt", "tokenIds", "model", "revision", "saes", "prependBos", "truncate", ...CHAT];
 /** What one types is not run at every letter. */
-const TYPED = ["prompt", ...settingEntries().flatMap(([key, { choices }]) => choices === undefined ? [key] : [])];
+const TYPED = ["prompt", ...settingEntries().flatMap(([key, { values }]) => values === undefined ? [key] : [])];
 
 /** The user chose something. */
 function change(part: Partial<State>): void {
@@ -175,7 +177,7 @@ async function run(): Promise<void> {
   const mine = running = new AbortController();
   complain("");
   writeAddress();
-  if (state.prompt === "") return say("Type a prompt.");
+  if (state.prompt === "" && state.tokenIds === "") return say("Type a prompt.");
   find("cancel").hidden = false;
   find("result").setAttribute("aria-busy", "true");
   try {
@@ -200,6 +202,8 @@ async function runAll(asked: State, signal: AbortSignal): Promise<void> {
     if (words !== undefined) say(words);
     if (event.type === "running") ranSince ??= performance.now();
   };
+  const problem = problemOf(asked);
+  if (problem !== undefined) throw new RangeError(problem);
   const wanted = JSON.stringify(predictBody(asked));
   if (prediction === undefined || predictedFor !== wanted) {
     ({ prediction } = await engine.predict(predictBody(asked), { signal, onEvent }));
@@ -236,8 +240,10 @@ type ShownReport = ReportData & { readonly saes: readonly ShownSae[] };
 let shown: ShownReport | undefined;
 
 function showReport(told: ReportData, asked: State, answers: ChosenAnswers): void {
+  const warnings = told.warnings.map(labelWords);
+  const model = { ...told.model, processing: labelWords(told.model.processing) };
   const saes = told.saes.map((sae) => ({ ...sae, noLogits: sae.noLogits ?? "Still being computed …" }));
-  const report = shown = { ...told, saes };
+  const report = shown = { ...told, model, warnings, saes };
   if (!answers.isImplied && !WITHOUT_ANSWERS.includes(asked.metric)) keepAnswers(report.metric, report.predictions);
   const { sae, position, feature } = state.view;
   const at = report.saes[sae] === undefined ? 0 : sae;

@@ -4,36 +4,7 @@
 
 import type { ViewState } from "../../report/client/view.ts";
 import type { EngineBody } from "./engine.ts";
-
-/** The methods, as the API names them. */
-export const METHODS = ["frozen-pattern", "relp", "relp-no-ah-rule", "integrated-gradients"];
-
-/** One of the settings. */
-export interface Setting {
-  readonly id: string;
-  readonly choices?: readonly string[];
-  readonly of?: readonly [other: SettingKey, choice: string];
-  readonly property?: string;
-  readonly json?: Readonly<Record<string, boolean>>;
-  readonly isOfRun?: boolean;
-}
-
-/** Which settings there are. */
-export type SettingKey =
-  | "chat"
-  | "system"
-  | "assistantPrefix"
-  | "metric"
-  | "targetText"
-  | "method"
-  | "baseline"
-  | "baselinePrompt"
-  | "directEffect"
-  | "bos"
-  | "processing"
-  | "special"
-  | "truncate"
-  | "errorTerm";
+import { propertyOf, type Setting, type SettingKey, settingProblem, SETTINGS } from "./settings.ts";
 
 /** A token: its id, or its text. */
 export type TokenChoice = number | string;
@@ -58,35 +29,8 @@ export interface State extends Answers, Readonly<Record<SettingKey, string>> {
   readonly view: Readonly<ViewState>;
 }
 
-/**
- * Settings, each with a control of that `id`, which is its key in the address too. `""`: as usual. A setting takes one of
- * its `choices`, or any text; `of` says which choice of another setting it belongs to. `property` of the API is what it
- * becomes, where `json` says the choices' values; of those `isOfRun` the prediction too.
- */
-export const SETTINGS: Readonly<Record<SettingKey, Setting>> = {
-  chat: { id: "chat", choices: ["yes"], property: "chat", json: { yes: true }, isOfRun: true },
-  system: { id: "system", of: ["chat", "yes"], property: "system", isOfRun: true },
-  assistantPrefix: { id: "assistant-prefix", of: ["chat", "yes"], property: "assistant_prefix", isOfRun: true },
-  metric: { id: "metric", choices: ["logprob", "prob", "target-text", "loss", "kl"] },
-  targetText: { id: "target-text", of: ["metric", "target-text"] },
-  method: { id: "method", choices: METHODS, property: "method" },
-  baseline: { id: "baseline", choices: ["mean", "prompt"] },
-  baselinePrompt: { id: "baseline-prompt", of: ["baseline", "prompt"] },
-  directEffect: { id: "direct-effect", choices: ["yes"], property: "direct_effect", json: { yes: true } },
-  bos: { id: "bos", choices: ["yes", "no"], property: "prepend_bos", json: { yes: true, no: false }, isOfRun: true },
-  processing: { id: "processing", choices: ["default", "none"], property: "processing", isOfRun: true },
-  special: {
-    id: "special",
-    choices: ["yes", "no"],
-    property: "exclude_special_tokens",
-    json: { yes: false, no: true },
-  },
-  truncate: { id: "truncate", choices: ["yes"], property: "truncate", json: { yes: true }, isOfRun: true },
-  errorTerm: { id: "error-term", choices: ["no"], property: "error_term", json: { no: false } },
-};
-
 /** Metrics that need no answers. */
-export const WITHOUT_ANSWERS: readonly string[] = ["loss", "kl", "target-text"];
+export const WITHOUT_ANSWERS: readonly string[] = ["loss", "kl", "target-text", "weights"];
 
 /** Nothing chosen yet; the model and the SAEs are the server's. */
 export const NOTHING: State = {
@@ -107,9 +51,9 @@ function settings(value: (setting: Setting) => string): Record<SettingKey, strin
   return Object.fromEntries(entries) as Record<SettingKey, string>;
 }
 
-/** The state in an address's hash; what is not understood is left out. */
+/** The state in an address's hash or query; what is not understood is left out. */
 export function readState(hash: string): State {
-  const query = new URLSearchParams(hash.replace(/^#/, ""));
+  const query = new URLSearchParams(hash.replace(/^[#?]/, ""));
   const whole = (name: string): number | null => {
     const text = query.get(name);
     return text !== null && /^\d{1,7}$/.test(text) ? Number(text) : null;
@@ -126,9 +70,9 @@ export function readState(hash: string): State {
     positive: tokens("pos"),
     negative: tokens("neg"),
     top: Math.min(100, Math.max(1, whole("top") ?? NOTHING.top)),
-    ...settings(({ id, choices }) => {
+    ...settings(({ id, values }) => {
       const value = query.get(id) ?? "";
-      return choices === undefined || choices.includes(value) ? value : "";
+      return values === undefined || values.includes(value) ? value : "";
     }),
     view: { sae: whole("view-sae") ?? 0, position: whole("view-position"), feature: whole("view-feature") },
   };
@@ -169,21 +113,22 @@ export function isShown(state: State, key: SettingKey): boolean {
   return of === undefined || state[of[0]] === of[1];
 }
 
+/** Settings that become a property as they are; the others are parts of one. */
+const PARTS: readonly SettingKey[] = ["metric", "targetText", "baseline", "baselinePrompt"];
+
 /** The properties of settings. */
-function properties(state: State, isWanted: (setting: Setting) => boolean | undefined): EngineBody {
+function properties(state: State, isWanted: (setting: Setting) => boolean): EngineBody {
   const wanted = settingEntries().filter(([key, setting]) =>
-    setting.property !== undefined && isWanted(setting) && isSet(state, key)
+    !PARTS.includes(key) && isWanted(setting) && isSet(state, key)
   );
-  return Object.fromEntries(
-    wanted.map(([key, { property, json }]) => [property, json === undefined ? state[key] : json[state[key]]]),
-  );
+  return Object.fromEntries(wanted.map(([key]) => propertyOf(key, state[key])));
 }
 
 /** The part of a request that says on what it runs. */
 export function runFields(state: State): EngineBody {
   const { prompt, model, saes } = state;
   return {
-    prompt,
+    ...(state.tokenIds === "" ? { prompt } : {}),
     ...(model === "" ? {} : { model }),
     ...(saes.length === 0 ? {} : { saes }),
     ...properties(state, ({ isOfRun }) => isOfRun),
@@ -195,15 +140,26 @@ export function predictBody(state: State): EngineBody {
   return { ...runFields(state), top: state.top, ...(state.position === null ? {} : { position: state.position }) };
 }
 
-/** What is still to be typed before there is something to explain; undefined: nothing. */
-export function missingText({ metric, targetText, baseline, baselinePrompt }: State): string | undefined {
+/** What is still to be typed before there is something to explain, or is wrong; undefined: nothing. */
+export function missingText(state: State): string | undefined {
+  const { metric, targetText, tokenWeight, idWeight, baseline, baselinePrompt } = state;
   if (metric === "target-text" && targetText === "") return "Type the continuation to explain.";
+  if (metric === "weights" && tokenWeight + idWeight === "") return "Type tokens with their weights, such as golf=0.5.";
   if (baseline === "prompt" && baselinePrompt === "") return "Type the prompt to compare with.";
+}
+
+/** The first setting that cannot be understood; undefined: none. */
+export function problemOf(state: State): string | undefined {
+  for (const [key] of settingEntries()) {
+    const problem = isSet(state, key) ? settingProblem(key, state[key]) : undefined;
+    if (problem !== undefined) return problem;
+  }
 }
 
 /** The body of an attribution to some answers. */
 export function attributeBody(state: State, { positive, negative }: Answers): EngineBody {
   const { metric: name, targetText, baseline, baselinePrompt, position } = state;
+  const hasWeights = name === "weights";
   const metric = {
     ...(name === "" ? {} : { name }),
     ...(name === "target-text" ? { text: targetText } : {}),
@@ -212,9 +168,9 @@ export function attributeBody(state: State, { positive, negative }: Answers): En
   };
   return {
     ...runFields(state),
-    metric,
+    ...(hasWeights ? position === null ? {} : { metric_position: position } : { metric }),
     ...(baseline === "" ? {} : { baseline: baseline === "prompt" ? `prompt:${baselinePrompt}` : baseline }),
-    ...(name === "kl" ? { error_term: false } : {}), // there is no divergence with it
     ...properties(state, ({ isOfRun }) => !isOfRun),
+    ...(name === "kl" ? { error_term: false } : {}), // there is no divergence with it
   };
 }

@@ -1,6 +1,7 @@
 /** What the page says of itself: progress, and what went wrong. */
 import type { EngineEvent } from "./engine.ts";
 import { find } from "./find.ts";
+import { labelWords } from "./settings.ts";
 
 /** An event of a job in words; undefined where nothing is to be said. */
 export function eventWords(event: EngineEvent): string | undefined {
@@ -33,6 +34,6 @@ export function say(text: string): void {
 /** Says what went wrong; the empty text takes it away. */
 export function complain(text: string): void {
   const error = find("error");
-  error.textContent = text;
+  error.textContent = labelWords(text);
   error.hidden = text === "";
 }
