@@ -1,70 +1,8 @@
 import assert from "node:assert/strict";
-import { axeViolations, browserTest, overflows, type PageOptions, type TestBrowser } from "../browser/browser.ts";
-import { fromFileUrl } from "../../lib/weights/files/places.ts";
-import type { ServeOptions } from "../../lib/web/serve.ts";
+import { browserTest } from "../browser/browser.ts";
 import { makeChatModel } from "../request/asked.ts";
-import { PROMPT, SAE, startServer } from "./ask.ts";
-
-const ROOT = fromFileUrl(new URL("../../", import.meta.url));
-
-type Opened = Awaited<ReturnType<typeof openPage>>;
-
-/** The page of a server of its own, and what a user does on it. */
-async function openPage(browser: TestBrowser, options: PageOptions = {}, serve: ServeOptions = {}, hash = "") {
-  const server = await startServer(serve);
-  const host = `127.0.0.1:${server.port}`;
-  const watched = await browser.open({ ...options, allowed: [host] });
-  const { page } = watched;
-  await page.goto(`http://${host}/${hash}`);
-  return {
-    ...watched,
-    server,
-    host,
-    /** Waits for a run that has ended, whose title is this. */
-    async done(title: string): Promise<void> {
-      await page.getByRole("heading", { level: 1, name: title, exact: true }).waitFor();
-      await page.locator("#status", { hasText: /^Done/ }).waitFor();
-    },
-    /** Waits for the answer to what was chosen last. */
-    async answered(): Promise<void> {
-      await page.locator("main:not([data-stale])").waitFor();
-      await page.locator("#status", { hasText: /^Done/ }).waitFor();
-    },
-    /** What was requested from elsewhere. */
-    elsewhere: (): string[] => watched.requests.filter((url) => new URL(url).host !== host),
-    async [Symbol.asyncDispose](): Promise<void> {
-      await watched.context.close();
-      await server.close();
-    },
-  };
-}
-
-/** Nothing went wrong, nothing was fetched from elsewhere, everybody can use it. */
-async function checkPage(opened: Opened): Promise<void> {
-  assert.deepEqual(await axeViolations(opened), []);
-  assert.equal(await overflows(opened), false);
-  assert.deepEqual(opened.errors, []);
-  assert.deepEqual(opened.elsewhere(), []);
-}
-
-/** The text of a file that a button downloads. */
-async function download({ page }: Opened, name: string): Promise<string> {
-  const button = page.getByRole("button", { name, exact: true });
-  const [file] = await Promise.all([page.waitForEvent("download"), button.click()]);
-  return await Deno.readTextFile(await file.path());
-}
-
-/** Runs the command that the page shows, for rows with these columns. */
-async function runShown(command: string, columns: string): Promise<string> {
-  const line = `${command.replace("deno run", '"$DENO" run')} --threads 1 --quiet --format csv --columns ${columns}`;
-  const { code, stdout, stderr } = await new Deno.Command("sh", {
-    args: ["-c", line],
-    cwd: ROOT,
-    env: { DENO: Deno.execPath() },
-  }).output();
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
-}
+import { PROMPT, SAE } from "./ask.ts";
+import { checkFiles, checkPage, download, openPage, ROOT, runShown } from "./pages.ts";
 
 browserTest(
   "the whole flow: prompt, chips, answers, bars, feature card, files, address, history",
@@ -306,17 +244,6 @@ browserTest("a model and an SAE of one's own, named when the server is started",
   assert.equal(csv, await runShown(command, csv.split("\n", 1)[0]));
   await checkPage(opened);
 });
-
-/** The files are those of the command that the page shows, which says all of these. */
-async function checkFiles(opened: Opened, ...flags: readonly string[]): Promise<string> {
-  const csv = await download(opened, "Download CSV");
-  const { command } = JSON.parse(await download(opened, "Download JSON"));
-  for (const flag of flags) assert.ok(command.includes(flag), `${flag} is not in ${command}`);
-  const [header] = csv.split("\n", 1);
-  assert.ok(csv.split("\n").length > 5, csv);
-  assert.equal(csv, await runShown(command, header));
-  return header;
-}
 
 for (const [width, options] of [["on a desk", {}], ["at phone width", { width: 360, height: 740 }]] as const) {
   browserTest(`method, baseline, direct effect and a continuation ${width}`, async (browser) => {
