@@ -5,7 +5,7 @@
  * @module
  */
 import { type Field, flagOf, jsonNameOf } from "../../request/field.ts";
-import { type DEVICE_FIELDS, FIELD_GROUPS, REQUEST_FIELDS, type ROW_FIELDS } from "../../request/fields.ts";
+import { type DEVICE_FIELDS, FIELD_GROUPS, REQUEST_FIELDS, ROW_FIELDS } from "../../request/fields.ts";
 import type { FieldName } from "../../request/json.ts";
 import { REFUSED } from "../../request/refused.ts";
 import { inWords, type SayField } from "../../request/request_error.ts";
@@ -35,10 +35,11 @@ export type SettingKey = SettingField | "baselinePrompt";
 
 /** What the page says of a setting, beside what the table of fields says. */
 interface Words {
-  readonly label: string;
+  /** Default: the name. */
+  readonly label?: string;
   /** In addresses; default: the command line's option. */
   readonly id?: string;
-  /** Choices by their value in addresses, `""` being the usual; default: those of the field. */
+  /** Choices by their values in addresses, `""` being the usual; default: those of the field, as they are. */
   readonly choices?: Readonly<Record<string, string>>;
   /** It means something only where another setting has this value. */
   readonly of?: readonly [other: SettingKey, choice: string];
@@ -46,7 +47,8 @@ interface Words {
   readonly isOpposite?: boolean;
 }
 
-const WORDS: Readonly<Record<SettingKey, Words>> = {
+/** Better words than the table of fields has. */
+const WORDS: Readonly<Partial<Record<SettingKey, Words>>> = {
   metric: {
     label: "What is explained",
     choices: {
@@ -129,6 +131,7 @@ function ofForm(yes: string, no: string): Readonly<Record<string, string>> {
 
 /** One setting. Its value is a text; `""`: as usual. */
 export interface Setting extends Words {
+  readonly label: string;
   readonly id: string;
   /** Its values; undefined: any text. */
   readonly values: readonly string[] | undefined;
@@ -145,7 +148,8 @@ export const SETTING_GROUPS: readonly (readonly [title: string, keys: readonly S
 
 /** A baseline's prompt stands after the baseline. */
 function keysOf(name: string): SettingKey[] {
-  if (!Object.hasOwn(WORDS, name)) return [];
+  const isElsewhere = Object.hasOwn(OWN_PLACES, name) || Object.hasOwn(ROW_FIELDS, name);
+  if (isElsewhere || REFUSED["/api/attribute"][name as FieldName] !== undefined) return [];
   return name === "baseline" ? ["baseline", "baselinePrompt"] : [name as SettingField];
 }
 
@@ -156,13 +160,36 @@ export const SETTINGS = Object.fromEntries(
 
 function settingOf(key: SettingKey): Setting {
   const name = key === "baselinePrompt" ? "baseline" : key;
-  const words = WORDS[key];
+  const field: Field = REQUEST_FIELDS[name];
+  const words: Words = WORDS[key] ?? {};
+  const choices = words.choices ?? choicesOf(field);
   return {
     ...words,
+    label: words.label ?? sentence(key),
     id: words.id ?? flagOf(key),
-    values: words.choices === undefined ? undefined : Object.keys(words.choices).filter((value) => value !== ""),
-    field: REQUEST_FIELDS[name],
+    choices,
+    values: choices === undefined ? undefined : Object.keys(choices).filter((value) => value !== ""),
+    field,
     isOfRun: REFUSED["/api/predict"][name] === undefined,
+  };
+}
+
+/** `foldLn` as `Fold ln`. */
+function sentence(name: string): string {
+  const words = flagOf(name).replaceAll("-", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function choicesOf({ kind, choices, default: usual = "as usual", negatable, negates }: Field): Words["choices"] {
+  if (kind === "boolean") {
+    return negates === true
+      ? { "": "yes", "no": "no" }
+      : { "": negatable === true ? "as usual" : "no", "yes": "yes", ...(negatable === true ? { "no": "no" } : {}) };
+  }
+  if (choices === undefined) return undefined;
+  return {
+    "": usual,
+    ...Object.fromEntries(choices.filter((choice) => choice !== usual).map((choice) => [choice, choice])),
   };
 }
 
@@ -206,11 +233,9 @@ export function settingProblem(key: SettingKey, text: string): string | undefine
 
 /** As the page calls a field, by its label, and its values by theirs. */
 export const sayLabel: SayField = (name: string, field: Field, value: string | undefined): string => {
-  const [own, words]: [string | undefined, Words | undefined] = [
-    OWN_PLACES[name as keyof typeof OWN_PLACES],
-    WORDS[name as SettingKey],
-  ];
-  const label = own ?? words?.label.split(":", 1)[0] ?? jsonNameOf(name, field);
+  const own: string | undefined = OWN_PLACES[name as keyof typeof OWN_PLACES];
+  const words: Setting | undefined = SETTINGS[name as SettingKey];
+  const label = own ?? words?.label.split(":", 1)[0] ?? sentence(name);
   if (value === undefined) return `“${label}”`;
   const isYes = (value === "true") !== (words?.isOpposite ?? false);
   const choice = field.kind !== "boolean" ? value === field.default ? "" : value : isYes ? "yes" : "no";
