@@ -49,11 +49,13 @@ export class WorkerEngine implements Engine {
   }
 
   async predict(body: EngineBody, options: JobOptions): Promise<Answer<"prediction">> {
-    return await this.#perform(readPredict(body, defaultsOf(OFFER)), options) as Answer<"prediction">;
+    return await this.#perform(readPredict(body, defaultsOf(OFFER), "backquotes"), options) as Answer<"prediction">;
   }
 
   async attribute(body: EngineBody, options: JobOptions): Promise<Answer<"report"> | Answer<"rows">> {
-    return await this.#perform(readAttribute(body, defaultsOf(OFFER)), options) as Answer<"report"> | Answer<"rows">;
+    return await this.#perform(readAttribute(body, defaultsOf(OFFER), "backquotes"), options) as
+      | Answer<"report">
+      | Answer<"rows">;
   }
 
   /** As over HTTP, the answer is an event too. */
