@@ -15,6 +15,7 @@ import type { OpenOptions } from "../registry/open.ts";
 import { shownName } from "../weights/files/places.ts";
 import type { Tensor } from "../runtime/tensor.ts";
 import type { FileSource } from "../weights/files/source.ts";
+import type { Need } from "../weights/tensors/needs.ts";
 import type { TensorStore } from "../weights/tensors/tensors.ts";
 import { chooseBinding, operationsPerToken, type WeightChoice } from "./stages/binding.ts";
 import { Chain, type WeightBinding } from "./stages/chain.ts";
@@ -29,6 +30,7 @@ import {
 import { checkTokens } from "./stages/feeds.ts";
 import { readLayer } from "./weights/layer_weights.ts";
 import { locate, readModel } from "./read_model.ts";
+import { type Asked, modelNeeds } from "./weights/needs.ts";
 import { type ModelTokenizer, readTokenizer } from "./tokenizer.ts";
 import { Unembedding } from "./stages/unembedding.ts";
 
@@ -238,6 +240,11 @@ export class Model implements AsyncDisposable {
   /** Tensors of its files and settings of its configuration that are not used, which transformers does without too. */
   unused(): readonly string[] {
     return this.#unused();
+  }
+
+  /** What of its files a question will read, for its price where they are fetched, and to fetch them at once. */
+  needs(asked: Asked): Promise<Need[]> {
+    return modelNeeds(this.#source, this.#store, this.architecture, asked);
   }
 
   /** SHA-256 of the configuration and weight files by path; null where they are not local. */

@@ -9,6 +9,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { FloatTensor } from "../runtime/tensor.ts";
 import { hashFiles } from "../weights/files/hash.ts";
 import { keepTensor } from "../weights/tensors/kept.ts";
+import { type Need, someRows, wholeTensors } from "../weights/tensors/needs.ts";
 import type { TensorStore } from "../weights/tensors/tensors.ts";
 import { findArchitecture } from "./architectures/mod.ts";
 import { type SaeConfig, writtenHooks } from "./config.ts";
@@ -86,6 +87,8 @@ export interface Sae extends AsyncDisposable {
    * @throws {RangeError} if other features would be active: a top-k SAE that was not trained so, matching pursuit, temporal
    */
   foldWDecNorm(): void;
+  /** What of its files a prompt of so many tokens will read, for its price where they are fetched. */
+  needs(tokens: number): Need[];
   /** SHA-256 of its files by path; null where they are not local. */
   fileHashes(): Promise<Record<string, string | null>>;
   /** Gives back its files. */
@@ -107,6 +110,9 @@ export interface TensorSaeOptions {
 }
 
 let count = 0;
+
+/** Features active at a token, where no setting says it: about as many as in most published SAEs. */
+const USUAL_L0 = 64;
 
 /** An SAE over tensors under SAELens's names: W_enc `[d_in, d_sae]`, W_dec `[d_sae, d_out]`, b_dec, … */
 export class TensorSae implements Sae {
@@ -293,6 +299,18 @@ export class TensorSae implements Sae {
   async skipGradient(runtime: Runtime, gradient: Float32Array): Promise<Float32Array | undefined> {
     if (!findArchitecture(this.config.architecture).skip) return undefined;
     return await timesMatrix({ runtime, store: this.#store }, "W_skip", gradient);
+  }
+
+  needs(tokens: number): Need[] {
+    const { config } = this;
+    const { encode } = findArchitecture(config.architecture);
+    const names = Object.keys(tensorShapes(config)).filter((name) => name !== "W_dec");
+    const active = Math.min(config.dSae, tokens * (config.k ?? USUAL_L0));
+    const needsAll = this.#foldsNorms || encode !== undefined;
+    return [
+      ...wholeTensors(this.#store, "encoder", names),
+      ...someRows(this.#store, "decoder rows", "W_dec", needsAll ? config.dSae : active),
+    ];
   }
 
   fileHashes(): Promise<Record<string, string | null>> {

@@ -45,6 +45,7 @@ export function memoryStore(tensors: Readonly<Record<string, MemoryTensor>>, bef
   return {
     source: { location: "memory" } as unknown as FileSource,
     tensors: infos,
+    place: () => undefined,
     reads,
     async readMany(names, into): Promise<Float32Array[]> {
       await start("readMany", names);

@@ -120,6 +120,7 @@ export function renamedStore(store: TensorStore, architecture: Architecture): Te
   return {
     source: store.source,
     tensors: new Map([...stored].map(([name, full]) => [name, store.tensors.get(full)!])),
+    place: (name) => store.place(full(name)),
     readMany: (names, into) => store.readMany(names.map(full), into),
     read: (name, into) => store.read(full(name), into),
     readRowRange: (name, start, end, into) => store.readRowRange(full(name), start, end, into),

@@ -97,6 +97,25 @@ class EntrySource implements ZipSource {
     return decodeText(path, await this.read(path, 0, size));
   }
 
+  /** Undefined where the zip's own source has none: nothing is fetched then. */
+  get cost(): FileSource["cost"] {
+    const source = this.#source;
+    return source.cost && ((path, parts) => source.cost!(this.#file, this.#moved(path, parts)));
+  }
+
+  /** The same. */
+  get fetch(): FileSource["fetch"] {
+    const source = this.#source;
+    return source.fetch && ((path, parts, signal) => source.fetch!(this.#file, this.#moved(path, parts), signal));
+  }
+
+  /** Where parts of an entry lie in the zip: a deflated one is read from its beginning. */
+  #moved(path: string, parts: readonly ByteRange[]): ByteRange[] {
+    const { method, offset: start, compressedSize } = this.#find(path);
+    if (method === "deflated") return [{ offset: start, length: compressedSize }];
+    return parts.map(({ offset, length }) => ({ offset: start + offset, length }));
+  }
+
   close(): Promise<void> {
     this.#kept.clear();
     this.#keptBytes = 0;

@@ -17,6 +17,7 @@ export function keepTensor(store: TensorStore, kept: string): TensorStore {
   return {
     source: store.source,
     tensors: store.tensors,
+    place: (name) => store.place(name),
     readMany: (names, buffer) => store.readMany(names, buffer),
     read: (name, buffer) => store.read(name, buffer),
     readColumnRange: (name, start, end, buffer) => store.readColumnRange(name, start, end, buffer),

@@ -10,12 +10,20 @@ import type { FileSource } from "../files/file_source.ts";
 
 export type { Dtype, TensorInfo } from "../formats/safetensors.ts";
 
+/** Where a tensor's bytes are, in a file of a directory or of a zip in it. */
+export interface TensorPlace extends ByteRange {
+  readonly source: FileSource;
+  readonly file: string;
+}
+
 /** The tensors of a directory's safetensors files, read by name, widened to float32. */
 export interface TensorStore {
   /** Where the files are; closing it ends the store. */
   readonly source: FileSource;
   /** Every tensor by its name, those of integer dtypes included. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Where a tensor's bytes are; undefined where it is made of none. Throws a RangeError where there is no such tensor. */
+  place(name: string): TensorPlace | undefined;
   /**
    * Whole tensors, one after another in the order of `names` into `into` (at least the sum of their sizes) or a fresh
    * array; what is neighbouring in `names` and in a file is one read. Returns one view of the buffer per name.
@@ -85,6 +93,10 @@ function makeStore(source: FileSource, tensors: ReadonlyMap<string, TensorInfo>)
   return {
     source,
     tensors,
+    place: (name) => {
+      const { file, offset, byteLength: length } = find(name);
+      return { source, file, offset, length };
+    },
     // Async functions, so that a wrong argument is a rejection; none awaits before it reads.
     readMany: async (names, into) => await readMany(source, names.map(find), into),
     read: async (name, into) => (await readMany(source, [find(name)], into))[0],

@@ -67,6 +67,10 @@ export function viewStore(source: FileSource, views: Readonly<Record<string, Vie
   return {
     source,
     tensors: new Map(Object.entries(views).map(([name, view]) => [name, infoOf(name, view)])),
+    place: (name) => {
+      const { stored } = find(name).view;
+      return stored && { source: stored.from, file: stored.file, offset: stored.offset, length: stored.byteLength };
+    },
     readMany: async (names, into) => {
       const views: Float32Array[] = [];
       let start = 0;

@@ -162,6 +162,58 @@ Deno.test("a visit that is cut off leaves what came to the next one", async () =
   });
 });
 
+Deno.test("the price of parts is what fetching them fetches; then they cost nothing", async () => {
+  await withPage(async (hub, open) => {
+    await using source = open();
+    const parts = [{ offset: 5000, length: 100 }, { offset: 20_000, length: 9_000_000 }, { offset: 15e6, length: 1 }];
+    await source.read(NAME, 0, 1);
+    const { missing, there } = await source.cost!(NAME, parts);
+    assert.equal(there, 0);
+    hub.sent.clear();
+    await source.fetch!(NAME, parts);
+    assert.equal(hub.bytesOf(NAME), missing);
+    assert.deepEqual(await source.cost!(NAME, parts), { missing: 0, there: missing });
+    hub.seen.length = 0;
+    assert.deepEqual(await source.read(NAME, 20_000, 9_000_000), slice(20_000, 9_000_000));
+    assert.deepEqual(hub.seen, []);
+    assert.deepEqual(await source.cost!("config.json", [{ offset: 0, length: 1 }]), {
+      missing: config.bytes.length,
+      there: 0,
+    });
+  });
+});
+
+Deno.test("fetching stops at once where one part fails, or nobody wants it any more: what came is kept", async () => {
+  const reason = new Error("nobody waits");
+  for (const how of ["fails", "aborted"]) {
+    const stop = new AbortController();
+    const interrupt = (hub: FakeHub): void => {
+      let asked = 0;
+      hub.fault = (_, { at, range }) => {
+        if (at !== "storage" || range === "bytes=0-0" || ++asked !== 3) return undefined;
+        if (how === "fails") return new Response(new Uint8Array(SIZE), { status: 206 }); // more than asked for
+        stop.abort(reason);
+        return undefined;
+      };
+    };
+    await withPage(
+      async (hub, open, storage) => {
+        await using source = open();
+        const all = source.fetch!(NAME, [{ offset: 0, length: SIZE }], stop.signal);
+        await assert.rejects(all, how === "fails" ? /more bytes/ : reason);
+        const { missing, there } = await source.cost!(NAME, [{ offset: 0, length: SIZE }]);
+        const kept = (await storage.list(PARTS)).reduce((sum, { size }) => sum + size, 0);
+        assert.ok(there === kept && missing > 0, `${kept} bytes kept`);
+        const rest = hub.bytesOf(NAME);
+        assert.deepEqual(await source.read(NAME, 0, SIZE), weights.bytes);
+        assert.equal(hub.bytesOf(NAME) - rest, missing);
+      },
+      FILES,
+      interrupt,
+    );
+  }
+});
+
 Deno.test("a private file: the token goes to the hub, which tells the signed address, and no further", async () => {
   const close = (hub: FakeHub): void => void (hub.token = "hf_secret");
   await withPage(

@@ -1,6 +1,7 @@
 import { BadResource } from "../../../platform/errors.ts";
 import { makeHash } from "../../../platform/hash.ts";
 import type { ByteStorage } from "../../../platform/storage.ts";
+import type { ReadCost } from "../../files/file_source.ts";
 import { type ByteRange, checkParts, checkRange, destinationFor } from "../../files/ranges.ts";
 import { checkWholeSize, decodeText, MAX_TEXT_BYTES } from "../../files/text.ts";
 import { checkHubPath, formatHubName } from "../names.ts";
@@ -73,6 +74,15 @@ export class PageHubSource implements HubSource {
     const file = await this.#open(path);
     checkParts(path, parts, file.size, into);
     await this.#checked(path, file, () => file.reader.readParts(parts, into));
+  }
+
+  async cost(path: string, parts: readonly ByteRange[]): Promise<ReadCost> {
+    return (await this.#open(path)).reader.cost(parts);
+  }
+
+  async fetch(path: string, parts: readonly ByteRange[], signal?: AbortSignal): Promise<void> {
+    const file = await this.#open(path);
+    await this.#checked(path, file, () => file.reader.fetch(parts, signal));
   }
 
   async readText(path: string, maxBytes: number = MAX_TEXT_BYTES): Promise<string> {

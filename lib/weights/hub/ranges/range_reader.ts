@@ -1,6 +1,7 @@
 import { makeGate, settleAll } from "../../../concurrency.ts";
 import { badRange, changedEtag, chunksOf, shortBody } from "../../http/answers.ts";
 import { batchParts, type ByteRange, joinParts } from "../../files/ranges.ts";
+import type { ReadCost } from "../../files/file_source.ts";
 import type { RemoteFile, Wanted } from "../requests/answers.ts";
 import type { DownloadTrack, ProgressMeter } from "../progress.ts";
 import type { RangeStore } from "./range_store.ts";
@@ -24,6 +25,9 @@ const CONCURRENCY = 6;
 
 /** The server sends whole files only. */
 export class NoRanges extends Error {}
+
+/** Another part failed, or nobody wants this any more: why is said there. */
+class Stopped extends Error {}
 
 /** What is read in parts, and where they are kept. */
 export interface RangeReaderOptions {
@@ -87,6 +91,19 @@ export class RangeReader {
     do await this.#ensure(joinParts(parts, maxGap)); while (!await store.readParts(parts, into));
   }
 
+  /** What reading parts would fetch, with what surrounds them. */
+  cost(parts: readonly ByteRange[]): ReadCost {
+    const lengthOf = (spans: readonly Span[]): number => spans.reduce((sum, [start, end]) => sum + end - start, 0);
+    const wanted = this.#spansOf(joinParts(parts, this.#options.cuts.maxGap));
+    const missing = lengthOf(this.#missing(wanted));
+    return { missing, there: lengthOf(wanted) - missing };
+  }
+
+  /** Fetches parts of which many or all will be read. */
+  async fetch(parts: readonly ByteRange[], signal?: AbortSignal): Promise<void> {
+    await this.#ensure(joinParts(parts, this.#options.cuts.maxGap), signal);
+  }
+
   /** Fetches all that is missing; returns how many bytes came. */
   async complete(): Promise<number> {
     const before = this.#came;
@@ -100,20 +117,25 @@ export class RangeReader {
   }
 
   /** Fetches what is not there; what another read is fetching is waited for. */
-  async #ensure(ranges: readonly ByteRange[]): Promise<void> {
-    const { cuts: { grain } } = this.#options;
-    const wanted = ranges.filter(({ length }) => length > 0).map(({ offset, length }): Span => [
-      Math.floor(offset / grain) * grain,
-      Math.min(this.size, Math.ceil((offset + length) / grain) * grain),
-    ]).reduce(addSpan, [] as Span[]);
+  async #ensure(ranges: readonly ByteRange[], signal?: AbortSignal): Promise<void> {
+    const wanted = this.#spansOf(ranges);
     const overlaps = ([start, end]: Span): boolean => wanted.some((span) => span[0] < end && start < span[1]);
     // A read that this one waits for may fail for its own reasons: what it leaves is then fetched here.
     for (let missing = this.#missing(wanted); missing.length > 0; missing = this.#missing(wanted)) {
       const others = this.#coming.filter(({ span }) => overlaps(span)).map(({ done }) => done.catch(() => {}));
       const free = missing.flatMap((span) => this.#unclaimed(span));
-      if (free.length > 0) await this.#fetch(free);
+      if (free.length > 0) await this.#fetch(free, signal);
       await Promise.all(others);
     }
+  }
+
+  /** The spans that are fetched for ranges, ascending and apart. */
+  #spansOf(ranges: readonly ByteRange[]): Span[] {
+    const { cuts: { grain } } = this.#options;
+    return ranges.filter(({ length }) => length > 0).map(({ offset, length }): Span => [
+      Math.floor(offset / grain) * grain,
+      Math.min(this.size, Math.ceil((offset + length) / grain) * grain),
+    ]).reduce(addSpan, [] as Span[]);
   }
 
   #missing(wanted: readonly Span[]): Span[] {
@@ -127,16 +149,24 @@ export class RangeReader {
     );
   }
 
-  async #fetch(missing: readonly Span[]): Promise<void> {
+  /** The first failure, or the signal, ends all of it: what came is kept. */
+  async #fetch(missing: readonly Span[], signal?: AbortSignal): Promise<void> {
     const { meter, file: { path }, cuts: { longest } } = this.#options;
     const batches = batchSpans(missing, longest);
     const { promise: done, resolve } = Promise.withResolvers<void>();
     const claims = batches.flat().map((span) => ({ span, done }));
     this.#coming.push(...claims);
     const track = meter(path, missing.reduce((sum, [start, end]) => sum + end - start, 0));
+    const stop = new AbortController();
+    const cancel = (): void => stop.abort(signal!.reason);
+    if (signal?.aborted) cancel();
+    signal?.addEventListener("abort", cancel);
     try {
-      await settleAll(batches.map((batch) => this.#fetchBatch(batch, track)));
+      await settleAll(batches.map((batch) => this.#fetchBatch(batch, track, stop)));
+    } catch (error) {
+      throw stop.signal.aborted ? stop.signal.reason : error;
     } finally {
+      signal?.removeEventListener("abort", cancel);
       track.end();
       this.#coming = this.#coming.filter((claim) => !claims.includes(claim));
       resolve();
@@ -144,12 +174,18 @@ export class RangeReader {
   }
 
   /** What came is kept, be it not all. */
-  async #fetchBatch(spans: readonly Span[], track: DownloadTrack): Promise<void> {
+  async #fetchBatch(spans: readonly Span[], track: DownloadTrack, stop: AbortController): Promise<void> {
     const filled = spans.map((): number => 0);
+    const fill = async (span: Span, i: number): Promise<void> => {
+      try {
+        await this.#fillSpan(span, track, (count) => filled[i] = count, stop.signal);
+      } catch (error) {
+        stop.abort(error); // the first reason stays
+        throw error;
+      }
+    };
     try {
-      await settleAll(
-        spans.map((span, i) => this.#gate(() => this.#fillSpan(span, track, (count) => filled[i] = count))),
-      );
+      await settleAll(spans.map((span, i) => this.#gate(() => fill(span, i))));
     } finally {
       const came = spans.map(([start], i): Span => [start, start + filled[i]]).filter(([start, end]) => end > start);
       // Not cut off by closing: these bytes have been paid for.
@@ -157,11 +193,17 @@ export class RangeReader {
     }
   }
 
-  async #fillSpan([start, end]: Span, track: DownloadTrack, report: (filled: number) => void): Promise<void> {
+  async #fillSpan(
+    [start, end]: Span,
+    track: DownloadTrack,
+    report: (filled: number) => void,
+    stop: AbortSignal,
+  ): Promise<void> {
     const { requests, store, file: { location } } = this.#options;
     const isAll = start === 0 && end === this.size;
     let at = start;
     await requests.run(location, async (watch) => {
+      if (stop.aborted) throw new Stopped();
       if (watch.number > 0) this.#fresh = undefined;
       const file = await this.#address(watch.number);
       // A whole file needs no range, which servers may not know of small ones.
@@ -177,6 +219,7 @@ export class RangeReader {
       const began = at;
       for await (const bytes of chunksOf(response)) {
         watch.tick();
+        if (stop.aborted) throw new Stopped();
         if (bytes.length > end - at) {
           report(began - start); // none of this answer is to be trusted
           throw badRange(location, response, `bytes=${began}-${end - 1}`, "more bytes");
