@@ -3,21 +3,19 @@
  *
  * @module
  */
-import { type ActivationName, quote } from "../lib/graph/mod.ts";
+import type { ActivationName } from "../lib/graph/mod.ts";
+import { quote } from "../lib/quote.ts";
+import { type Json, settingsReader } from "../lib/settings.ts";
 
-type Json = Readonly<Record<string, unknown>>;
+const read = settingsReader("config.json");
 
-const MAX_SIZE = 2 ** 31 - 1;
+/** An object within the configuration; undefined where it is null or absent. */
+export const section: (config: Json, key: string) => Json | undefined = read.section;
 
 /** A size: a whole number from 1 to 2³¹ − 1, under the first of the keys that is present. */
 export function size(config: Json, keys: readonly string[], fallback?: number): number {
-  const key = keys.find((k) => config[k] !== undefined && config[k] !== null);
-  const value = key === undefined ? fallback : config[key];
-  if (value === undefined) throw new TypeError(`config.json has no "${keys[0]}"`);
-  if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > MAX_SIZE) {
-    throw new TypeError(`config.json: "${key}" is ${quote(value)}, not a size`);
-  }
-  return value;
+  const key = keys.find((k) => (config[k] ?? undefined) !== undefined);
+  return key === undefined && fallback !== undefined ? fallback : read.size(config, key ?? keys[0]);
 }
 
 /** More layers than any model has; a file that says more would keep us busy before its weights are looked at. */
@@ -50,19 +48,14 @@ export function optionalPositive(config: Json, key: string, fallback?: number): 
 
 /** A positive number. */
 export function positive(config: Json, key: string, fallback?: number): number {
-  const value = config[key] ?? fallback;
+  const value = read.positive(config, key) ?? fallback;
   if (value === undefined) throw new TypeError(`config.json has no "${key}"`);
-  if (typeof value !== "number" || !(value > 0) || !Number.isFinite(value)) {
-    throw new TypeError(`config.json: "${key}" is ${quote(value)}, not a positive number`);
-  }
   return value;
 }
 
 /** A flag. */
 export function flag(config: Json, key: string, fallback: boolean): boolean {
-  const value = config[key] ?? fallback;
-  if (typeof value !== "boolean") throw new TypeError(`config.json: "${key}" is ${quote(value)}, not a flag`);
-  return value;
+  return read.flag(config, key) ?? fallback;
 }
 
 /**
@@ -77,16 +70,6 @@ export function only(config: Json, key: string, supported: boolean): void {
   );
 }
 
-/** An object within the configuration; undefined where it is null or absent. */
-export function section(config: Json, key: string): Json | undefined {
-  const value = config[key];
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== "object" || Array.isArray(value)) {
-    throw new TypeError(`config.json: "${key}" is ${quote(value)}, not an object`);
-  }
-  return value as Json;
-}
-
 const ACTIVATIONS: Readonly<Record<string, ActivationName>> = {
   gelu: "gelu",
   gelu_new: "gelu_new",
@@ -99,10 +82,5 @@ const ACTIVATIONS: Readonly<Record<string, ActivationName>> = {
 
 /** An activation function by transformers's name. */
 export function activationName(config: Json, key: string, fallback: string): ActivationName {
-  const value = config[key] ?? fallback;
-  if (typeof value !== "string" || !Object.hasOwn(ACTIVATIONS, value)) {
-    const known = Object.keys(ACTIVATIONS).join(", ");
-    throw new RangeError(`config.json: "${key}" is ${quote(value)}; supported are ${known}`);
-  }
-  return ACTIVATIONS[value];
+  return ACTIVATIONS[read.choice(config, key, Object.keys(ACTIVATIONS), fallback)];
 }

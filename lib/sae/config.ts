@@ -4,6 +4,17 @@
  * @module
  */
 import type { ListedSettings } from "../registry/entry.ts";
+import { type Json, type SettingsReader, settingsReader } from "../settings.ts";
+
+/** Reads settings of a `cfg.json`. */
+export const CFG: SettingsReader = settingsReader("cfg.json");
+
+/** How many features a top-k architecture keeps: no more than there are. */
+export function keptFeatures(json: Json, key: string, dSae: number): number {
+  const k = CFG.size(json, key);
+  if (k > dSae) throw new RangeError(`cfg.json: "${key}" is ${k}, more than the ${dSae} features`);
+  return k;
+}
 
 /** A name of `normalize_activations`. */
 export type Normalization =

@@ -5,14 +5,24 @@
  */
 import { quote } from "../quote.ts";
 import { findArchitecture } from "./architectures/mod.ts";
-import { FORM_FLAGS, type Normalization, NORMALIZATIONS, type SaeConfig, type SaeOverrides } from "./config.ts";
-import { boolean, choice, type Json, keptFeatures, record, size, text } from "./config_json.ts";
+import type { Json } from "../settings.ts";
+import {
+  CFG,
+  FORM_FLAGS,
+  keptFeatures,
+  type Normalization,
+  NORMALIZATIONS,
+  type SaeConfig,
+  type SaeOverrides,
+} from "./config.ts";
 import { upgrade, UPGRADED } from "./upgrade.ts";
 import { isRecord } from "../weights/json/json.ts";
 import { ReadSettings } from "../weights/json/read_settings.ts";
 
 /** Settings that version 6 keeps under `metadata`. */
 const METADATA_KEYS = ["model_name", "hook_name", "hook_name_out", "dataset_path", "model_from_pretrained_kwargs"];
+
+const { size, text, flag, choice, section } = CFG;
 
 /** How its model was loaded: which form it has, and more that is not read. */
 const KWARGS = "metadata.model_from_pretrained_kwargs.";
@@ -86,12 +96,12 @@ function checkSettings(cfg: Json, overrides: SaeOverrides): SaeConfig {
     activationNormalizationFactor: factor(cfg, "activation_normalization_factor"),
     reshapeActivations: choice(cfg, "reshape_activations", ["none", "hook_z"] as const, "none"),
     k: topK && keptFeatures(cfg, "k", dSae),
-    rescaleActsByDecoderNorm: topK !== undefined && (boolean(cfg, "rescale_acts_by_decoder_norm") ?? false),
+    rescaleActsByDecoderNorm: topK !== undefined && (flag(cfg, "rescale_acts_by_decoder_norm") ?? false),
     ...readSettings?.(cfg, { dIn, dSae, normScalingFactor }),
     ...hooks(metadata, transcoder, overrides),
     hookHeadIndex: head(metadata, transcoder),
     modelName: text(metadata, "model_name"),
-    prependBos: boolean(metadata, "prepend_bos"),
+    prependBos: flag(metadata, "prepend_bos"),
     contextSize: typeof metadata.context_size === "number" ? metadata.context_size : undefined,
     neuronpediaId: text(metadata, "neuronpedia_id") ?? overrides.listed?.neuronpediaId,
     modelFromPretrainedKwargs: modelForm(metadata),
@@ -119,7 +129,7 @@ function hooks(metadata: Json, transcoder: boolean, { hook, hookIn: given }: Sae
 
 /** Whether b_dec is subtracted from the input; a transcoder's b_dec belongs to another hook. */
 function subtractsBias(cfg: Json, transcoder: boolean): boolean {
-  const subtracts = boolean(cfg, "apply_b_dec_to_input") ?? !transcoder;
+  const subtracts = flag(cfg, "apply_b_dec_to_input") ?? !transcoder;
   if (transcoder && subtracts) {
     throw new RangeError('cfg.json: "apply_b_dec_to_input" is true, which makes no sense for a transcoder');
   }
@@ -147,11 +157,11 @@ function overridden(cfg: Json, settings: Json): Json {
 
 /** How its model was loaded, as far as that says which form it has; what else is there stays unread. */
 function modelForm(metadata: Json): Readonly<Record<string, boolean>> | undefined {
-  const kwargs = record(metadata, "model_from_pretrained_kwargs");
+  const kwargs = section(metadata, "model_from_pretrained_kwargs");
   if (kwargs === undefined) return isOfHuggingFace(metadata) ? {} : undefined;
-  return Object.fromEntries(FORM_FLAGS.flatMap((flag) => {
-    const value = boolean(kwargs, flag);
-    return value === undefined ? [] : [[flag, value]];
+  return Object.fromEntries(FORM_FLAGS.flatMap((name) => {
+    const value = flag(kwargs, name);
+    return value === undefined ? [] : [[name, value]];
   }));
 }
 

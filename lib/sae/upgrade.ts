@@ -4,7 +4,7 @@
  * @module
  */
 import { quote } from "../quote.ts";
-import type { Json } from "./config_json.ts";
+import type { Json } from "../settings.ts";
 
 /** Settings that only {@linkcode upgrade} reads. */
 export const UPGRADED: readonly string[] = [

@@ -6,7 +6,7 @@
  */
 import type { Value } from "../../graph/mod.ts";
 import type { SaeConfig } from "../config.ts";
-import type { Json } from "../config_json.ts";
+import type { Json } from "../../settings.ts";
 import type { Matrices } from "../products.ts";
 import type { SparseActivations } from "../sparse.ts";
 

@@ -1,6 +1,6 @@
 import { quote } from "../../quote.ts";
-import type { PursuitSettings, SaeConfig } from "../config.ts";
-import { boolean, type Json, size } from "../config_json.ts";
+import type { Json } from "../../settings.ts";
+import { CFG, type PursuitSettings, type SaeConfig } from "../config.ts";
 import { visitProducts } from "../products.ts";
 import { NonFiniteActivation, type SparseActivations } from "../sparse.ts";
 import type { CommonSettings, OwnEncoded, OwnEncoding, SaeArchitecture } from "./architecture.ts";
@@ -31,8 +31,8 @@ function readSettings(cfg: Json, { dIn, normScalingFactor: folded = 1 }: CommonS
   return {
     pursuit: {
       residualThreshold: residualThreshold / folded,
-      maxIterations: maxIterations === undefined ? dIn : size(cfg, "max_iterations", MAX_ITERATIONS),
-      stopOnDuplicateSupport: boolean(cfg, "stop_on_duplicate_support") ?? true,
+      maxIterations: maxIterations === undefined ? dIn : CFG.size(cfg, "max_iterations", MAX_ITERATIONS),
+      stopOnDuplicateSupport: CFG.flag(cfg, "stop_on_duplicate_support") ?? true,
     },
   };
 }

@@ -1,8 +1,8 @@
 import { add, input, matMul, softmax, swapLast } from "../../graph/mod.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
-import type { SaeConfig } from "../config.ts";
-import { boolean, choice, type Json, keptFeatures, size } from "../config_json.ts";
+import type { Json } from "../../settings.ts";
+import { CFG, keptFeatures, type SaeConfig } from "../config.ts";
 import { linear, timesMatrix } from "../products.ts";
 import { SparseBuilder } from "../sparse.ts";
 import type { CommonSettings, OwnEncoded, OwnEncoding, SaeArchitecture } from "./architecture.ts";
@@ -45,7 +45,7 @@ export const temporal: SaeArchitecture = {
 /** Its attention, with SAELens's defaults, and how many novel codes stay; `k` undefined: all. */
 function readSettings(cfg: Json, { dSae }: CommonSettings): Pick<SaeConfig, "k" | "temporal"> {
   const or = (key: string, fallback: number, most?: number): number =>
-    (cfg[key] ?? undefined) === undefined ? fallback : size(cfg, key, most);
+    (cfg[key] ?? undefined) === undefined ? fallback : CFG.size(cfg, key, most);
   const [nHeads, bottleneckFactor] = [or("n_heads", 8), or("bottleneck_factor", 64)];
   if (dSae % (nHeads * bottleneckFactor) !== 0) {
     throw new RangeError(
@@ -53,8 +53,8 @@ function readSettings(cfg: Json, { dSae }: CommonSettings): Pick<SaeConfig, "k" 
     );
   }
   const nAttnLayers = or("n_attn_layers", 1, MAX_LAYERS);
-  const tiedWeights = boolean(cfg, "tied_weights") ?? true;
-  const isTopK = choice(cfg, "sae_diff_type", ["relu", "topk"] as const, "topk") === "topk";
+  const tiedWeights = CFG.flag(cfg, "tied_weights") ?? true;
+  const isTopK = CFG.choice(cfg, "sae_diff_type", ["relu", "topk"] as const, "topk") === "topk";
   const k = isTopK && (cfg.kval_topk ?? undefined) !== undefined ? keptFeatures(cfg, "kval_topk", dSae) : undefined;
   return { k, temporal: { nHeads, nAttnLayers, bottleneckFactor, tiedWeights } };
 }
