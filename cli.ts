@@ -19,8 +19,9 @@ interface CommandModule {
 
 /** The commands: folder in `lib/cli/commands` → title → command → what it does. */
 const GROUPS: Readonly<Record<string, readonly [title: string, commands: Readonly<Record<string, string>>]>> = {
-  explain: ["Explain a prediction", {
+  explain: ["Predict and explain", {
     predict: "show what the model predicts next",
+    generate: "write what the model says, token by token",
     attribute: "attribute a prediction to the features of sparse autoencoders",
     report: "the same as one HTML file, to look at and to pass on",
     serve: "serve a page on this machine, to see it in a browser",

@@ -27,6 +27,14 @@ export function printable(text: string): string {
   return text.replace(/^ +| +$/g, (spaces) => "·".repeat(spaces.length)).replace(UNPRINTABLE, escapeCharacter);
 }
 
+/** What is text among the characters that {@linkcode printable} escapes: ends of lines, tabs, joiners, and other spaces. */
+const OF_TEXT = /[\n\t\u200c\u200d\p{Zs}]/u;
+
+/** A text of several lines that a terminal only shows: control characters and bidirectional marks are escaped. */
+export function printableLines(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => OF_TEXT.test(character) ? character : escapeCharacter(character));
+}
+
 /** How many terminal columns a printable text takes. */
 export function displayWidth(text: string): number {
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;

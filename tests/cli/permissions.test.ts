@@ -33,6 +33,7 @@ Deno.test("permissions: on local files every command needs to read them, and not
     const read = [`--allow-read=${ROOT},${directory}`];
     const commands: string[][] = [
       ["predict", PROMPT, ...ONE],
+      ["generate", PROMPT, "--max-tokens", "3", ...ONE],
       ["attribute", PROMPT, ...ONE],
       ["attribute", PROMPT, "--check", "--verify", "3"], // more threads, all features of a layer
       ["report", PROMPT, "--cards", "2", ...ONE],

@@ -40,7 +40,7 @@ export interface CommandDefinition<S extends CommandSpec, Request> {
   check?(request: Request): Promise<void>;
   /**
    * It runs a model: the kernels are started while the rest is imported. A short prompt that runs many times over, as
-   * copies, keeps all threads busy.
+   * copies or token after token, keeps all threads busy.
    */
   readonly startsModel?: boolean | "for many runs";
 }
