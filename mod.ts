@@ -54,6 +54,7 @@ export {
 } from "./lib/attribution/run/apply_saes.ts";
 export type { Question } from "./lib/attribution/run/question.ts";
 export type { BaselineRun, SaeBaseline } from "./lib/attribution/run/baseline.ts";
+export type { ExactOptions } from "./lib/attribution/methods/ablation.ts";
 export { findMethod, type Method, METHOD_NAMES, type MethodName } from "./lib/attribution/methods/mod.ts";
 export { type Prediction, type PromptTest, testPrompt, type TestPromptOptions } from "./lib/attribution/run/predict.ts";
 export {

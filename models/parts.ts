@@ -210,10 +210,13 @@ export function attention(q: Value, k: Value, v: Value, mask: Value, options: At
   const rows = group === 1 ? query : `${group}*${query}`;
   const grouped = (x: Value, last: Dim): Value => group === 1 ? x : reshape(x, [batch, nKeyValueHeads, rows, last]);
   const ungrouped = (x: Value, last: Dim): Value => group === 1 ? x : reshape(x, [batch, nHeads, query, last]);
-  const products = matMul(grouped(transpose(q, [0, 2, 1, 3]), dHead), transpose(k, [0, 2, 3, 1]));
+  const products = withRole(
+    matMul(grouped(transpose(q, [0, 2, 1, 3]), dHead), transpose(k, [0, 2, 3, 1])),
+    "attention_scores",
+  );
   const scores = add(softCapped(mul(ungrouped(products, "position"), options.scale), options.softCap), mask);
   const pattern = withRole(softmax(scores), "attention_pattern");
-  const mixed = matMul(grouped(pattern, "position"), transpose(v, [0, 2, 1, 3]));
+  const mixed = withRole(matMul(grouped(pattern, "position"), transpose(v, [0, 2, 1, 3])), "attention_mix");
   return { scores, pattern, z: transpose(ungrouped(mixed, dHead), [0, 2, 1, 3]) };
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Model } from "../model/model.ts";
-import { analyseSaes } from "./run/analyse_saes.ts";
+import { analyseSaes, goesOn } from "./run/analyse_saes.ts";
 import { type AttributionGrads, calculateAttributionGrads, gradsOf } from "./run/attribution_grads.ts";
 import { type Question, type TokenizedQuestion, tokenizeQuestion } from "./run/question.ts";
 import { type AttributionOptions, checkAttributionOptions } from "./run/attribution_options.ts";
@@ -85,8 +85,8 @@ export async function calculateFeatureAttribution(
  * The attributions of many prompts, each with its own metric: what {@linkcode calculateFeatureAttribution} gives for each,
  * but for rounding, several prompts of similar lengths to a pass. Which run together depends on the prompts alone.
  *
- * Integrated gradients and tracked hooks take a pass for each prompt. Nothing can go on from the middle of a pass over
- * several prompts: ablation and the like need the result of a prompt alone.
+ * Integrated gradients, exact effects, curvatures and tracked hooks take a pass for each prompt. Nothing can go on from
+ * the middle of a pass over several prompts: ablation and the like need the result of a prompt alone.
  *
  * @returns in the order of the questions, the attribution or what is wrong with the question, as `Promise.allSettled`
  * @throws {RangeError} on a bad hook; SAEs that do not fit the model or each other
@@ -113,14 +113,14 @@ export async function calculateFeatureAttributions(
   questions: readonly Question[],
   options: AttributionOptions = {},
 ): Promise<PromiseSettledResult<Attribution>[]> {
-  const { method = "gradient", trackHookPoints = [], saes = [], processing, processingFlags } = options;
+  const { method = "gradient", exact, trackHookPoints = [], saes = [], processing, processingFlags } = options;
   checkAttributionOptions("calculateFeatureAttributions", options);
   checkTracked(options);
   resolveProcessing(model.architecture, saes, processing, processingFlags); // wrong for one question, wrong for all
   const tokenized = await Promise.allSettled(questions.map((one) => tokenizeQuestion(model, one, options)));
   const outcomes = tokenized.slice() as PromiseSettledResult<unknown>[];
   const askable = tokenized.flatMap((one, index) => one.status === "fulfilled" ? [{ ...one.value, index }] : []);
-  const isAlone = findMethod(method).integrate || trackHookPoints.length > 0;
+  const isAlone = findMethod(method).integrate || goesOn(findMethod(method), exact) || trackHookPoints.length > 0;
   const batches = isAlone ? askable.map((_, i) => [i]) : batchesOf(model, askable);
   for (const batch of batches) {
     const found = await attributionsOf(model, batch.map((i) => askable[i]), options);
@@ -173,6 +173,7 @@ async function attributionOf(
     ...parts,
     metricName: grads.resolvedMetric.name,
     method,
+    exact: options.exact,
     baseline: compared,
     saes,
     trackHookPoints,
@@ -203,6 +204,8 @@ function checkTracked(
     ? "A baseline compares"
     : findMethod(method).integrate
     ? "Integrated gradients are of"
+    : findMethod(method).exact
+    ? "Exact effects are of"
     : undefined;
   if (about === undefined) return;
   throw new RangeError(`${about} SAE features only, and ${tracked} is to be tracked: leave out one of the two`);

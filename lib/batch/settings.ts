@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LongColumn } from "../attribution/result/long_table.ts";
+import { addedColumns, type LongColumn } from "../attribution/result/long_table.ts";
 import { METRIC_FIELDS, type RequestValues } from "../request/fields.ts";
 import { readMetric, sidesReadBy } from "../request/metric.ts";
 import { checkKl, readPlainRequest, type RunRequest } from "../request/request.ts";
@@ -98,7 +98,7 @@ export function shownSettings(settings: BatchSettings): BatchSettings {
 
 /** The columns of the rows after `prompt_id`: those asked for, else as of a single run with so many SAEs. */
 export function rowColumns(
-  { rows, directEffect }: Pick<DataSetRequest, "rows" | "directEffect">,
+  { rows, directEffect, ...method }: Pick<DataSetRequest, "rows" | "directEffect" | "method" | "exact">,
   saes: number,
 ): readonly LongColumn[] {
   return rows.columns ?? [
@@ -107,6 +107,6 @@ export function rowColumns(
     "position",
     "feature",
     "attribution",
-    ...(directEffect ? ["direct_effect"] as const : []),
+    ...addedColumns(method, directEffect),
   ];
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LongColumn } from "../attribution/result/long_table.ts";
+import { addedColumns, type LongColumn } from "../attribution/result/long_table.ts";
 import { type InputRecord, toRecord } from "../batch/input/record.ts";
 import { type BatchSettings, readDataSetRequest } from "../batch/settings.ts";
 import { DEFAULT_MODEL } from "../bundled.ts";
@@ -126,12 +126,14 @@ function readSettings(fields: Fields): BatchSettings {
 }
 
 function columnsOf(
-  { rows, directEffect }: Pick<BatchSettings, "directEffect"> & { rows: Partial<BatchSettings["rows"]> },
+  { rows, directEffect, ...method }: Pick<BatchSettings, "directEffect" | "method" | "exact"> & {
+    rows: Partial<BatchSettings["rows"]>;
+  },
 ) {
   const kind = rows.includeError ? ["kind"] as const : [];
   const asked = rows.columns ?? [
     ...["hook", ...kind, "position", "token", "feature", "activation", "attribution"] as const,
-    ...(directEffect ? ["direct_effect"] as const : []),
+    ...addedColumns(method, directEffect),
     "label",
   ];
   return [...new Set([...asked, ...COMPARED, ...kind])];

@@ -12,5 +12,6 @@ export * from "./rewrite.ts";
 export * from "./vjp.ts";
 /** For the messages of model families, which import nothing else. */
 export { quote } from "../quote.ts";
+export * from "./gim.ts";
 export * from "./relp.ts";
 export { type Rule, RULES, unbroadcast } from "./rules.ts";

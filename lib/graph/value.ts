@@ -15,7 +15,15 @@ export type Shape = readonly Dim[];
 export type ElementType = "float" | "int64" | "bool";
 
 /** Parts of a block that attribution methods treat specially (`vjp`'s `stop` and `rules`). */
-export type Role = "normalizer_scale" | "activation" | "attention_pattern" | "gate";
+export type Role =
+  | "normalizer_scale"
+  | "activation"
+  /** q·k */
+  | "attention_scores"
+  | "attention_pattern"
+  /** pattern · v */
+  | "attention_mix"
+  | "gate";
 
 /** Activation functions by the names that model configurations use. */
 export type ActivationName = "gelu" | "gelu_new" | "relu" | "silu";

@@ -17,20 +17,27 @@ import type { Sae } from "../sae/sae.ts";
  */
 export function commandOf({ parts, tokens, hooks }: Attribution): string | null {
   const baseline = baselineOf(parts);
-  const { model, metricName, method, grads: { resolvedMetric, rows, processing }, includeErrorTerm, saes } = parts;
+  const { model, metricName, method, grads, includeErrorTerm, saes } = parts;
+  const { resolvedMetric, processing } = grads;
   const { positive = [], negative = [] } = resolvedMetric;
   const metric = METRIC_NAMES.find((name) => NAMED_METRICS[name].outputName === metricName);
   if (metric === undefined || hooks.length === 0 || baseline === null) return null;
   const [{ run: { excluded }, integration, directEffect }] = saes.values();
+  const { rows, budget } = parts.exact ?? {};
+  const limited = rows !== undefined || budget !== undefined; // however many a budget allowed
+  const exactRows = [...saes.values()].reduce((sum, sae) => sum + sae.rows.filter(({ exact }) => exact).length, 0);
   const excludedIds = [...new Set([...excluded].map((position) => tokens[position].id))];
   const values: RequestValues = {
     tokenIds: tokens.map(({ id }) => id),
     metric,
     posId: positive,
     negId: negative,
-    metricPosition: metricName === "loss" ? undefined : rows,
+    metricPosition: metricName === "loss" ? undefined : grads.rows,
     method,
     steps: integration?.steps,
+    rows: limited ? exactRows : undefined,
+    refine: parts.exact?.refine,
+    curvature: parts.exact?.curvature,
     directEffect: directEffect !== undefined,
     baseline,
     model: model.name,

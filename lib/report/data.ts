@@ -177,7 +177,7 @@ export async function saeData(result: Attribution, hook: string, options: Report
     },
     errorShare: sae.errorShare.map(short),
     activeFeatures: sae.fit.l0,
-    words: { addsUp: addsUpWords(sae), fit: fitWords(sae.fit), error: errorWords(sae) },
+    words: { addsUp: addsUpWords(sae, result.parts.method), fit: fitWords(sae.fit), error: errorWords(sae) },
     labels: Object.fromEntries(labelled.map((feature) => [feature, labels.get(feature)!])),
     cards,
     noLogits,
@@ -200,12 +200,18 @@ function columns(rows: readonly AttributionRow[]): ReportRows {
     ...(rows[0]?.baseline === undefined ? {} : { baseline: rows.map(({ baseline }) => short(baseline!)) }),
     gradient: rows.map(({ gradient }) => short(gradient)),
     attribution: rows.map(({ attribution }) => short(attribution)),
+    ...(rows.some(({ exact }) => exact) ? { exact: rows.map(({ exact = false }) => exact) } : {}),
+    ...(rows.some(({ curvature }) => curvature !== undefined)
+      ? { curvature: rows.map((row) => orNull(row.curvature)), secondOrder: rows.map((row) => orNull(row.secondOrder)) }
+      : {}),
     ...(rows[0]?.directEffect === undefined ? {} : { directEffect: rows.map((row) => short(row.directEffect!)) }),
   };
 }
 
 /** 9 digits, which any float32 survives, as in all other outputs. */
 export const short = (x: number): number => Number(x.toPrecision(9));
+
+const orNull = (x: number | undefined): number | null => x === undefined ? null : short(x);
 
 /** A number for JSON. */
 export const finite = (x: number): number | null => Number.isFinite(x) ? short(x) : null;

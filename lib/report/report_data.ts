@@ -175,6 +175,12 @@ export interface ReportRows {
   readonly gradient: readonly number[];
   /** (Activation − baseline) × gradient, never 0. */
   readonly attribution: readonly number[];
+  /** Whether it is the exact effect; where some can be. */
+  readonly exact?: readonly boolean[];
+  /** How much the gradient changes from here to where the feature is removed; where that was asked for. */
+  readonly curvature?: readonly (number | null)[];
+  /** The second-order estimate of the effect; where the curvature was asked for. */
+  readonly secondOrder?: readonly (number | null)[];
   /** What of it goes straight to the metric; where that was asked for. */
   readonly directEffect?: readonly number[];
 }

@@ -53,7 +53,8 @@ export function sideBySide(prompt: readonly Token[], other: readonly Token[]): s
 
 /** How attributions were made: the method, and what activations are compared with. */
 export function methodWords({ parts: { method, baseline, saes }, baselineTokens }: Attribution): string[] {
-  const words = methodTitle(method).split(" ");
+  const words = `${methodTitle(method, findMethod(method).exact && baseline !== undefined)}${exactWords(saes, method)}`
+    .split(" ");
   if ([...saes.values()].some(({ directEffect }) => directEffect)) words.push("and", "direct", "effect");
   if (!baseline) return words;
   words[words.length - 1] += ",";
@@ -62,10 +63,20 @@ export function methodWords({ parts: { method, baseline, saes }, baselineTokens 
   return [...words, ...`against the mean over ${count(baseline.positions!, "position")} of ${over}`.split(" ")];
 }
 
+/** How many rows are exact, where not all are. */
+function exactWords(saes: ReadonlyMap<string, SaeAttribution>, method: MethodName): string {
+  const rows = [...saes.values()].flatMap((sae) => sae.rows);
+  const exact = rows.filter((row) => row.exact === true).length;
+  if (findMethod(method).exact) {
+    return exact === rows.length ? "" : ` (${exact} of ${count(rows.length, "row")}, the others activation × gradient)`;
+  }
+  return exact === 0 ? "" : `, ${exact} of ${count(rows.length, "row")} exact`;
+}
+
 /** What one attribution is, under a baseline too. */
 export function methodTitle(method: MethodName, hasBaseline = false): string {
-  const { title } = findMethod(method);
-  return hasBaseline ? title.replace("activation", "(activation − baseline)") : title;
+  const { title, baselineTitle = title.replace("activation", "(activation − baseline)") } = findMethod(method);
+  return hasBaseline ? baselineTitle : title;
 }
 
 /** What the metric is; `names` are its tokens' names by id. */
@@ -171,14 +182,16 @@ export function errorWords({ decomposition: { features, bias, error }, errorShar
   return `${share} of the attribution lies in what the SAE does not explain (by position ${least} to ${most})`;
 }
 
-/** How features, bias and error add up over all positions. */
+/** How features, bias and error add up over all positions: with exact effects too, that is what the gradient says. */
 export function addsUpWords(
   { decomposition: { features, bias, error, total, maxResidual }, baseline }: SaeAttribution,
+  method: MethodName,
 ): string {
   const parts = [features, bias, error, total].map((values) => values.reduce((a, b) => a + b, 0));
   const largest = Math.max(...parts.map(Math.abs));
   const [f, b, e, t] = parts.map((value) => signed(value, largest));
   const what = baseline ? "what differs in the activation" : "the activation";
-  return `features ${f}, SAE bias ${b}, SAE error ${e}: together ${t}, the gradient times ${what} ` +
+  const by = findMethod(method).exact ? `${methodTitle("gradient", baseline !== undefined)}, not exact effects: ` : "";
+  return `${by}features ${f}, SAE bias ${b}, SAE error ${e}: together ${t}, the gradient times ${what} ` +
     `that the SAE reads (agrees to ${maxResidual.toExponential(0)})`;
 }

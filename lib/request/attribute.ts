@@ -30,7 +30,7 @@ export interface ToAttribute {
 }
 
 /** What a run decides itself, and the positions of which it will show rows. */
-export type RunOptions = Pick<AttributionOptions, "trackHookPoints" | "topPredictions" | "diagnose"> & {
+export type RunOptions = Pick<AttributionOptions, "trackHookPoints" | "topPredictions" | "diagnose" | "onProgress"> & {
   readonly positions?: Positions;
 };
 
@@ -55,6 +55,7 @@ export async function attributeRequest(
     ...options,
     method: request.method,
     integration: request.integration,
+    exact: request.exact,
     baseline: await baselineInChat(model, request.baseline, meanPrompts, request.chat),
     directEffect: request.directEffect,
     ...more,

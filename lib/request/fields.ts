@@ -12,6 +12,7 @@ import { DEFAULT_MODEL } from "../bundled.ts";
 import { WEIGHT_CHOICES } from "../model/stages/binding.ts";
 import { DEVICES } from "../runtime/runtime.ts";
 import { ANSWER_FIELDS } from "./answer_fields.ts";
+import { EXACT_FIELDS } from "./exact_fields.ts";
 import type { Field, ValuesOf } from "./field.ts";
 
 /** Why a file that a request names is not opened. */
@@ -81,7 +82,8 @@ export const METHOD_FIELDS = {
     default: METHOD_NAMES[0],
     help:
       "what activations are multiplied by: the plain gradient, that with attention patterns frozen, RelP's relevance, that " +
-      "without its AH-rule (as its authors' code has it), or the gradient's mean on the way from the baseline",
+      "without its AH-rule (as its authors' code has it), the gradient's mean on the way from the baseline, that " +
+      "with norms frozen, or by GIM's rules; ablation: the exact effect of removing each feature",
   },
   steps: {
     kind: "integer",
@@ -351,6 +353,7 @@ export const ATTRIBUTION_FIELDS = {
   ...METRIC_FIELDS,
   ...ANSWER_FIELDS,
   ...METHOD_FIELDS,
+  ...EXACT_FIELDS,
   ...BASELINE_FIELDS,
   ...EXPLAIN_FIELDS,
 } as const satisfies Fields;
@@ -368,7 +371,7 @@ export type RequestValues = Partial<ValuesOf<typeof REQUEST_FIELDS>>;
 /** The fields by what they are about, as help shows them. */
 export const FIELD_GROUPS: readonly (readonly [title: string, fields: Fields])[] = [
   ["What is explained", { ...METRIC_FIELDS, ...ANSWER_FIELDS }],
-  ["How", { ...METHOD_FIELDS, ...BASELINE_FIELDS }],
+  ["How", { ...METHOD_FIELDS, ...EXACT_FIELDS, ...BASELINE_FIELDS }],
   ["Prompt and model", { ...MODEL_FIELDS, ...CHAT_FIELDS, ...RUN_FIELDS, ...FLAG_FIELDS }],
   ["SAEs", { ...SAE_FIELDS, ...EXCLUDE_FIELDS, ...ERROR_FIELDS }],
   ["Rows", ROW_FIELDS],

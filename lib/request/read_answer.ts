@@ -4,7 +4,8 @@
  * @module
  */
 import { ANSWER_METRICS, type AnswerMetric } from "../attribution/answer/answer_metrics.ts";
-import type { MethodName } from "../attribution/methods/names.ts";
+import type { ExactOptions } from "../attribution/methods/ablation.ts";
+import { EXACT_METHODS, type MethodName } from "../attribution/methods/names.ts";
 import type { Positions } from "../attribution/positions.ts";
 import type { METRIC_FIELDS, RequestValues } from "./fields.ts";
 import type { MetricRequest } from "./metric.ts";
@@ -79,12 +80,20 @@ function isAnswerMetric(name: string): name is AnswerMetric {
  * @throws {RequestError} if the method or the baseline does
  */
 export function checkAnswer(
-  { method, baseline }: { readonly method: MethodName; readonly baseline: string | object },
+  { method, exact, baseline }: {
+    readonly method: MethodName;
+    readonly exact: ExactOptions | undefined;
+    readonly baseline: string | object;
+  },
 ): void {
-  if (method === "integrated-gradients") {
+  if (method === "integrated-gradients" || EXACT_METHODS.includes(method)) {
     throw new RequestError(
-      '`method: "integrated-gradients"` takes many passes for each token of `answerText`: choose another',
+      `\`method: "${method}"\` takes many passes for each token of \`answerText\`: choose another`,
     );
+  }
+  if (exact !== undefined) {
+    const name = exact.refine === undefined ? "curvature" : "refine";
+    throw new RequestError(`\`${name}\` takes many passes for each token of \`answerText\`: leave out one of them`);
   }
   if (typeof baseline === "object") {
     throw new RequestError(

@@ -4,6 +4,7 @@
  * @module
  */
 import { ANSWER_FIELDS } from "./answer_fields.ts";
+import { EXACT_FIELDS } from "./exact_fields.ts";
 import { type Field, flagOf, FRONT_ENDS, type FrontEnd } from "./field.ts";
 import {
   BASELINE_FIELDS,
@@ -28,6 +29,7 @@ const NOTHING_EXPLAINED: Refusals = {
     ...METRIC_FIELDS,
     ...ANSWER_FIELDS,
     ...METHOD_FIELDS,
+    ...EXACT_FIELDS,
     ...BASELINE_FIELDS,
     ...EXCLUDE_FIELDS,
     ...ERROR_FIELDS,

@@ -5,7 +5,8 @@
  */
 import type { AttributionOptions } from "../attribution/run/attribution_options.ts";
 import type { IntegrationOptions } from "../attribution/methods/integrated_gradients.ts";
-import type { MethodName } from "../attribution/methods/names.ts";
+import type { ExactOptions } from "../attribution/methods/ablation.ts";
+import { EXACT_METHODS, type MethodName } from "../attribution/methods/names.ts";
 import { PROCESSING_FLAGS } from "../attribution/run/processing.ts";
 import { quote } from "../quote.ts";
 import { type ValuesOf, valuesOf } from "./field.ts";
@@ -19,6 +20,7 @@ import {
   RUN_FIELDS,
 } from "./fields.ts";
 import { answerAsMetric, type AnswerRequest, checkAnswer, readAnswer } from "./read_answer.ts";
+import { readExact } from "./exact.ts";
 import { type MetricRequest, readMetric } from "./metric.ts";
 import { RequestError } from "./request_error.ts";
 import { readRows, type RowsRequest } from "./rows.ts";
@@ -64,6 +66,8 @@ export interface MethodRequest {
   readonly method: MethodName;
   /** Of integrated gradients. */
   readonly integration: IntegrationOptions | undefined;
+  /** Which rows are exact, and of how many the curvature is wanted. */
+  readonly exact: ExactOptions | undefined;
 }
 
 /** A whole request but for its prompt, which may come from elsewhere. It is plain data. */
@@ -132,8 +136,19 @@ export function readPlainRequest(
     baseline: readBaseline(baseline),
     ...compared,
     ...valuesOf(ERROR_FIELDS, values),
-    rows: readRows(values),
+    rows: readTable(values),
   };
+}
+
+/** @throws {RequestError} if a table adds up what the method's attributions are not */
+function readTable(values: RequestValues): RowsRequest {
+  const { method = "gradient", table } = values;
+  if (EXACT_METHODS.includes(method) && table === "positions") {
+    throw new RequestError(
+      `\`table: "positions"\` adds up activation × gradient, and \`method\` is ${method}: choose another of the two`,
+    );
+  }
+  return readRows(values);
 }
 
 /**
@@ -191,14 +206,15 @@ function readExcluded(
  */
 export function readMethod(values: RequestValues): MethodRequest {
   const { method, ...integration } = valuesOf(METHOD_FIELDS, values);
-  if (method === "integrated-gradients") return { method, integration };
+  const exact = readExact(method, values);
+  if (method === "integrated-gradients") return { method, integration, exact };
   const useless = Object.entries(integration).find(([, value]) => value !== undefined);
   if (useless !== undefined) {
     throw new RequestError(
       `\`${useless[0]}\` belongs to \`method: "integrated-gradients"\`: add that, or leave it out`,
     );
   }
-  return { method, integration: undefined };
+  return { method, integration: undefined, exact };
 }
 
 /**

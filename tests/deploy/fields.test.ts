@@ -26,6 +26,7 @@ const text = (value: string, more: Partial<Sample> = {}): Sample => ({ json: val
 const number = (value: number, more: Partial<Sample> = {}): Sample => ({ json: value, args: [String(value)], ...more });
 const ids: Sample = { json: [1, 2], args: ["1,2"] };
 const CHAT = { with: { chat: true }, withArgs: ["--chat"] };
+const ABLATION = { with: { method: "ablation" }, withArgs: ["--method", "ablation"] };
 const INTEGRATED = {
   with: { method: "integrated-gradients" },
   withArgs: ["--method", "integrated-gradients"],
@@ -46,6 +47,10 @@ const SAMPLES = {
   method: text("relp"),
   steps: number(8, INTEGRATED),
   tolerance: number(0.5, INTEGRATED),
+  rows: number(5, ABLATION),
+  budget: text("30s", ABLATION),
+  refine: number(3),
+  curvature: number(4),
   baseline: text("prompt: Babe Ruth plays the sport of"),
   directEffect: { json: true, args: [] },
   tokenIds: ids,

@@ -95,7 +95,8 @@ for (const name of MODELS) {
     for (const { role } of reachable([output])) if (role) found[role] = (found[role] ?? 0) + 1;
     const gated = !["gpt2", "gpt_neo", "gpt_neox"].includes(architecture.family);
     const norms = { gemma2: 4, gemma3: 6, olmo2: 4, olmo3: 4, qwen3: 4 }[architecture.family] ?? 2;
-    const expected = { normalizer_scale: norms, attention_pattern: 1, activation: 1, ...(gated ? { gate: 1 } : {}) };
+    const attention = { attention_scores: 1, attention_pattern: 1, attention_mix: 1 };
+    const expected = { normalizer_scale: norms, ...attention, activation: 1, ...(gated ? { gate: 1 } : {}) };
     assert.deepEqual({ ...expected, ...found }, expected);
     assert.deepEqual(found, { ...found, ...expected });
   });

@@ -112,7 +112,7 @@ const VALUES: readonly (readonly [call: () => unknown, message: RegExp])[] = [
   [() => attribute({ processing: "foo" }), /^processing of .* is "foo": choose sae, default or none$/],
   [() => attribute({ processingFlags: { fold_ln: true } }), /^processingFlags has no option "fold_ln": .* "foldLn"$/],
   [() => attribute({ processingFlags: { foldLn: 1 } }), /^foldLn of processingFlags is 1: give true or false$/],
-  [() => attribute({ method: "shap" }), /^method of .* is "shap": choose gradient, .* or integrated-gradients$/],
+  [() => attribute({ method: "shap" }), /^method of .* is "shap": choose gradient, .* or ablation$/],
   [() => attribute({ includeErrorTerm: "no" }), /^includeErrorTerm of .* is "no": give true or false$/],
   [() => attribute({ excludeSpecialTokens: "yes" }), /^excludeSpecialTokens of .*: give true, false or token ids$/],
   [() => attribute({ trackHookPoints: "hook_embed" }), /^trackHookPoints of .* is "hook_embed": give a list$/],

@@ -39,6 +39,10 @@ const EXAMPLES: Readonly<Record<FieldName, readonly [given: Asked, without?: Ask
   tolerance: [{ values: { method: "integrated-gradients", tolerance: 0.5 } }, {
     values: { method: "integrated-gradients" },
   }],
+  rows: [{ values: { method: "ablation", rows: 5 } }, { values: { method: "ablation" } }],
+  budget: [{ values: { method: "ablation", budget: "30s" } }, { values: { method: "ablation" } }],
+  refine: [{ values: { refine: 3 } }],
+  curvature: [{ values: { curvature: 4 } }],
   baseline: [{ values: { baseline: "mean" } }],
   directEffect: [{ values: { directEffect: true } }],
   tokenIds: [{ values: { tokenIds: [1, 2] } }],

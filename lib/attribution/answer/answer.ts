@@ -10,6 +10,7 @@ import { checkPositions, type Positions, positionsIn } from "../positions.ts";
 import { analyseSaes } from "../run/analyse_saes.ts";
 import type { AttributionGrads } from "../run/attribution_grads.ts";
 import { ATTRIBUTION_OPTIONS, type AttributionOptions, checkAttributionOptions } from "../run/attribution_options.ts";
+import { findMethod } from "../methods/mod.ts";
 import { runBaseline } from "../run/baseline.ts";
 import { type Prediction, predictionOf } from "../run/predict.ts";
 import { preparePrompt } from "../run/prompt.ts";
@@ -19,7 +20,8 @@ import { answerGrads, type TokenizedAnswer } from "./answer_grads.ts";
 import { ANSWER_METRICS, type AnswerMetric } from "./answer_metrics.ts";
 
 /** Options of {@linkcode calculateAnswerAttribution}: those of an attribution that many tokens can share. */
-export interface AnswerOptions extends Omit<AttributionOptions, "integration" | "trackHookPoints" | "topPredictions"> {
+export interface AnswerOptions
+  extends Omit<AttributionOptions, "integration" | "exact" | "trackHookPoints" | "topPredictions"> {
   /** The number that is explained for each token. Default `logprob`; `logit-diff` is against the strongest other token. */
   readonly metric?: AnswerMetric;
   /** Which tokens of the answer, 0 the first, from the end when negative. Default: all. */
@@ -121,12 +123,15 @@ export async function calculateAnswerAttribution(
 function checkAnswerOptions(options: AnswerOptions): void {
   const { metric: _, answerPositions: __, ...plain } = options;
   const of = "calculateAnswerAttribution";
-  const { integration: ___, trackHookPoints: ____, topPredictions: _____, ...kinds } = ATTRIBUTION_OPTIONS;
+  const { integration: ___, exact: ____, trackHookPoints: _____, topPredictions: ______, ...kinds } =
+    ATTRIBUTION_OPTIONS;
   checkOptions<AnswerOptions>(of, options, { ...kinds, metric: ANSWER_METRICS, answerPositions: "any" });
   checkAttributionOptions(of, plain);
   const { method, baseline } = options;
-  if (method === "integrated-gradients") {
-    throw new RangeError("Integrated gradients take many passes for each token of an answer: choose another `method`");
+  if (method !== undefined && (findMethod(method).integrate || findMethod(method).exact)) {
+    throw new RangeError(
+      `The method ${method} takes many passes for each token of an answer: choose another \`method\``,
+    );
   }
   if (typeof baseline === "object") {
     throw new RangeError(

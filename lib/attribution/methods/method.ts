@@ -5,7 +5,7 @@
  */
 import type { VjpOptions } from "../../graph/mod.ts";
 
-/** A method: activation × some gradient. */
+/** A method: activation × some gradient, or the exact effect. */
 export interface Method {
   /** What outputs call it. */
   readonly title: string;
@@ -17,4 +17,8 @@ export interface Method {
   readonly summaryName?: string;
   /** The gradient is its mean on the way from the baseline to the run. */
   readonly integrate?: boolean;
+  /** Attributions are exact effects, not activation × gradient; the gradient says which come first. */
+  readonly exact?: boolean;
+  /** What outputs call it with a baseline, where "activation" does not become "(activation − baseline)". */
+  readonly baselineTitle?: string;
 }

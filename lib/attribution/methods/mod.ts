@@ -3,7 +3,10 @@
  *
  * @module
  */
+import { ablation } from "./ablation.ts";
 import { frozenPattern } from "./frozen_pattern.ts";
+import { frozenNorms } from "./frozen_norms.ts";
+import { gim } from "./gim.ts";
 import { gradient } from "./gradient.ts";
 import { integratedGradients } from "./integrated_gradients.ts";
 import type { Method } from "./method.ts";
@@ -20,6 +23,9 @@ const METHODS: Readonly<Record<MethodName, Method>> = {
   relp,
   "relp-no-ah-rule": relpNoAhRule,
   "integrated-gradients": integratedGradients,
+  "frozen-norms": frozenNorms,
+  gim,
+  ablation,
 };
 
 /**

@@ -8,6 +8,8 @@ import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Sae } from "../../sae/sae.ts";
 import type { Cell, Table } from "../../table/table.ts";
 import { type Positions, positionsIn } from "../positions.ts";
+import { EXACT_METHODS } from "../methods/names.ts";
+import type { AttributionParts } from "./parts.ts";
 import type { Attribution } from "./result.ts";
 
 /** The columns of {@linkcode longTable}, besides `index_0`, `index_1` … of tracked activations. */
@@ -22,6 +24,9 @@ export const LONG_COLUMNS = [
   "baseline",
   "gradient",
   "attribution",
+  "exact",
+  "curvature",
+  "second_order",
   "direct_effect",
   "label",
   "neuronpedia_url",
@@ -47,8 +52,8 @@ export interface LongTableOptions {
   /** Rows of kind `bias` and `error` too, one per position. */
   readonly includeError?: boolean;
   /**
-   * Default: position, feature, attribution, and the direct effect where it was asked for; the hook where there are
-   * several; the kind where there are several.
+   * Default: position, feature, attribution, and what {@linkcode addedColumns} says; the hook where there are several; the
+   * kind where there are several.
    */
   readonly columns?: readonly LongColumn[];
   /** For the column `label`; default: the SAEs' own labels. */
@@ -84,9 +89,18 @@ export interface LongRow {
   readonly gradient: number | null;
   /** Gradient × (activation − baseline); never 0. */
   readonly attribution: number;
+  /** The attribution is the exact effect, and no estimate. */
+  readonly exact: boolean;
+  /** How much the gradient changes from here to where the feature is removed; null unless that was asked for. */
+  readonly curvature: number | null;
+  /** The second-order estimate of the effect; null as the curvature. */
+  readonly secondOrder: number | null;
   /** What of it goes straight to the metric; null unless that was asked for. */
   readonly directEffect: number | null;
 }
+
+/** What a row says that only features have. */
+const NO_FEATURE = { exact: false, curvature: null, secondOrder: null } as const;
 
 /**
  * The nonzero rows asked for: largest attribution first, ties by hook, position, feature and index.
@@ -107,7 +121,7 @@ export function longRows(result: Attribution, options: LongTableOptions = {}): L
   for (const hook of result.hooks) {
     for (const row of result.rows(hook)) {
       const { baseline = 0, directEffect = null } = row;
-      keep({ hook, kind: "feature", index: [], ...row, baseline, directEffect });
+      keep({ hook, kind: "feature", index: [], ...NO_FEATURE, ...row, baseline, directEffect });
     }
     if (includeError) decompositionRows(result, hook).forEach(keep);
   }
@@ -149,6 +163,7 @@ function decompositionRows(result: Attribution, hook: string): LongRow[] {
     baseline: null,
     gradient: null,
     attribution,
+    ...NO_FEATURE,
     directEffect: directEffect?.decomposition[kind][position] ?? null,
   });
   return [...decomposition.bias.map(row("bias")), ...decomposition.error.map(row("error"))];
@@ -174,6 +189,7 @@ function trackedRows(result: Attribution, hook: string, keep: (row: LongRow) => 
       baseline: 0,
       gradient: gradients[i],
       attribution: data[i],
+      ...NO_FEATURE,
       directEffect: null,
     });
   }
@@ -238,7 +254,22 @@ function defaultColumns(result: Attribution, { includeError }: LongTableOptions)
     "position",
     "feature",
     "attribution",
-    ...(hasDirectEffects(result) ? ["direct_effect"] as const : []),
+    ...addedColumns(result.parts, hasDirectEffects(result)),
+  ];
+}
+
+/**
+ * Columns that stand after the attribution because something was asked for: whether a row is exact, where some can be; the
+ * curvature and the second-order estimate; the direct effect.
+ */
+export function addedColumns(
+  { method, exact: { refine = 0, curvature = 0 } = {} }: Pick<AttributionParts, "method" | "exact">,
+  directEffect: boolean,
+): LongColumn[] {
+  return [
+    ...(EXACT_METHODS.includes(method) || refine > 0 ? ["exact"] as const : []),
+    ...(curvature > 0 ? ["curvature", "second_order"] as const : []),
+    ...(directEffect ? ["direct_effect"] as const : []),
   ];
 }
 
@@ -268,6 +299,9 @@ function cellsOf(
     baseline: ({ baseline }) => baseline,
     gradient: ({ gradient }) => gradient,
     attribution: ({ attribution }) => attribution,
+    exact: ({ exact }) => exact,
+    curvature: ({ curvature }) => curvature,
+    second_order: ({ secondOrder }) => secondOrder,
     direct_effect: ({ directEffect }) => directEffect,
     label: ({ hook, feature }) => feature === null ? null : explanations.get(hook)?.get(feature) ?? null,
     neuronpedia_url: ({ hook, feature }) => feature === null ? null : neuronpediaUrl(result.sae(hook), feature),

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Model, Token } from "../../model/model.ts";
+import type { ExactOptions } from "../methods/ablation.ts";
 import type { MethodName } from "../methods/names.ts";
 import type { AttributionGrads } from "../run/attribution_grads.ts";
 import type { BaselineRun } from "../run/baseline.ts";
@@ -18,6 +19,8 @@ export interface AttributionParts {
   readonly metricName: string;
   /** How gradients were taken. */
   readonly method: MethodName;
+  /** Which rows are exact, or know their curvature. */
+  readonly exact?: ExactOptions;
   /** What features were compared with; undefined: zero. */
   readonly baseline?: BaselineRun;
   /** The forward and the backward pass. */

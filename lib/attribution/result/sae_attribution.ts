@@ -22,8 +22,14 @@ export interface AttributionRow {
   readonly baseline?: number;
   /** ∂metric/∂activation, by the method's rules */
   readonly gradient: number;
-  /** (activation − baseline) · gradient */
+  /** (activation − baseline) · gradient; the exact effect where `exact` says so */
   readonly attribution: number;
+  /** The attribution is metric − metric(without the feature here, or with it at its baseline). */
+  readonly exact?: boolean;
+  /** How much the gradient along the feature changes from here to where it is removed, where that was asked for. */
+  readonly curvature?: number;
+  /** The second-order estimate of the effect, where the curvature was asked for. */
+  readonly secondOrder?: number;
   /** What of it goes straight to the metric, where that was asked for. */
   readonly directEffect?: number;
 }
@@ -162,7 +168,7 @@ function analysed(
     entries,
     featureGradients,
     directEffect,
-    rows: toRows(entries, featureGradients, baseline !== undefined, directEffect?.featureGradients),
+    rows: inOrder(toRows(entries, featureGradients, baseline !== undefined, directEffect?.featureGradients)),
     decomposition,
     fit: measureFit(run),
     errorShare: decomposition.error.map((error, p) => {
@@ -193,7 +199,6 @@ function toRows(
   for (let position = 0; position < rows; position++) {
     for (let i = offsets[position]; i < offsets[position + 1]; i++) {
       const attribution = Math.fround(values[i] * gradients[i]);
-      if (attribution === 0) continue;
       found.push({
         position,
         feature: features[i],
@@ -205,7 +210,20 @@ function toRows(
       });
     }
   }
-  return found.sort((a, b) => b.attribution - a.attribution || a.position - b.position || a.feature - b.feature);
+  return found;
+}
+
+/** Nonzero rows, largest attribution first; ties by position, then feature. */
+export function inOrder(rows: readonly AttributionRow[]): AttributionRow[] {
+  return rows.filter(({ attribution }) => attribution !== 0)
+    .sort((a, b) => b.attribution - a.attribution || a.position - b.position || a.feature - b.feature);
+}
+
+/** A row by the gradient for every active feature, also where that is 0. */
+export function activeRows(
+  { entries, featureGradients, baseline, directEffect }: SaeAttribution,
+): AttributionRow[] {
+  return toRows(entries, featureGradients, baseline !== undefined, directEffect?.featureGradients);
 }
 
 function decompose(

@@ -5,6 +5,7 @@
  */
 import { safetensorsChunks, type WritableTensor } from "../../weights/formats/write_safetensors.ts";
 import type { Attribution } from "./result.ts";
+import type { AttributionRow } from "./sae_attribution.ts";
 
 /**
  * A run as a safetensors file. By SAE hook: the active features in coordinate form (`position`, `feature`,
@@ -33,23 +34,29 @@ export function attributionTensors(result: Attribution): Iterable<Uint8Array> {
   const tensors: Record<string, WritableTensor> = {
     tokens: integers(result.tokens.map(({ id }) => id)),
   };
-  for (const [hook, { run, baseline, gradient, entries, featureGradients, directEffect }] of result.parts.saes) {
+  for (const [hook, sae] of result.parts.saes) {
+    const { run, baseline, gradient, entries, featureGradients, directEffect } = sae;
+    const said = new Map(sae.rows.map((row) => [`${row.position} ${row.feature}`, row]));
     const { rows, offsets, features, values, minuend, subtrahend } = entries;
     const positions: number[] = [];
     for (let r = 0; r < rows; r++) for (let i = offsets[r]; i < offsets[r + 1]; i++) positions.push(r);
     const matrix = (data: Float32Array): WritableTensor => ({ dims: [rows, data.length / rows], data });
+    const row = (feature: number, i: number): AttributionRow | undefined => said.get(`${positions[i]} ${feature}`);
     const vector = (data: Float32Array): WritableTensor => ({ dims: [data.length], data });
     Object.assign(tensors, {
       [`${hook}/position`]: integers(positions),
       [`${hook}/feature`]: integers([...features]),
       [`${hook}/activation`]: vector(minuend),
       [`${hook}/gradient`]: vector(featureGradients),
-      [`${hook}/attribution`]: vector(values.map((value, i) => value * featureGradients[i])),
+      [`${hook}/attribution`]: vector(Float32Array.from(features, (f, i) => row(f, i)?.attribution ?? 0)),
       [`${hook}/sae_in`]: matrix(run.saeIn),
       [`${hook}/sae_out`]: matrix(run.saeOut),
       [`${hook}/sae_error`]: matrix(run.saeIn.map((x, i) => x - run.saeOut[i])),
       [`${hook}/grad_sae_out`]: matrix(gradient),
     });
+    if (sae.rows.some(({ exact }) => exact === true)) {
+      tensors[`${hook}/exact`] = integers([...features].map((f, i) => row(f, i)?.exact === true ? 1 : 0));
+    }
     if (baseline) {
       Object.assign(tensors, {
         [`${hook}/baseline`]: vector(subtrahend),

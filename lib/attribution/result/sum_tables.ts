@@ -6,15 +6,23 @@
 import { checkOptions } from "../../options.ts";
 import type { Cell, Table } from "../../table/table.ts";
 import { hasDirectEffects, longRows, type LongTableOptions, ownLabels } from "./long_table.ts";
+import { EXACT_METHODS } from "../methods/names.ts";
 import { positionsIn } from "../positions.ts";
 import type { Attribution } from "./result.ts";
 
 /**
  * Per position: the sum over features, the SAE's bias, its error, and their total, g · (SAE input); where it was asked
  * for, the direct effect of that total too.
+ *
+ * @throws {RangeError} if attributions are exact effects, which do not add up
  */
 export function positionTable(result: Attribution, options: Pick<LongTableOptions, "positions"> = {}): Table {
   checkOptions("positionTable", options, { positions: "any" });
+  if (EXACT_METHODS.includes(result.parts.method)) {
+    throw new RangeError(
+      `Sums by position are of activation × gradient, and the method is ${result.parts.method}: take another`,
+    );
+  }
   const wanted = positionsIn(options.positions ?? {}, result.tokens.length);
   const rows = result.hooks.flatMap((hook) => {
     const { features, bias, error, total } = result.decomposition[hook];

@@ -97,6 +97,8 @@ export interface SaeSummary {
   readonly neuronpedia_id: string | null;
   /** How many attributions are not zero. */
   readonly rows: number;
+  /** How many of them are exact effects, where some are. */
+  readonly exact_rows?: number;
   /** Sums of the attributions. */
   readonly sum_per_position: readonly number[];
   /** Per position, features + bias + error = total. */
@@ -203,6 +205,7 @@ function summariseIntegration({ metricAtBaseline, ...rest }: Integration): NonNu
 function summariseSae(hook: string, sae: SaeAttribution): SaeSummary {
   const { run: { sae: { config, hookIn, hooksOut, source } }, rows, decomposition, directEffect, fit } = sae;
   const sums = new Array<number>(decomposition.features.length).fill(0);
+  const exact = rows.filter((row) => row.exact === true).length;
   for (const { position, attribution } of rows) sums[position] += attribution;
   return {
     hook,
@@ -214,6 +217,7 @@ function summariseSae(hook: string, sae: SaeAttribution): SaeSummary {
     d_sae: config.dSae,
     neuronpedia_id: config.neuronpediaId ?? null,
     rows: rows.length,
+    ...(exact === 0 ? {} : { exact_rows: exact }),
     sum_per_position: sums,
     decomposition: summariseDecomposition(decomposition),
     ...(sae.integration ? { integration: summariseIntegration(sae.integration) } : {}),

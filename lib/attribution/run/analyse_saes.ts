@@ -8,7 +8,8 @@ import type { AttributionOptions } from "./attribution_options.ts";
 import type { AttributionGrads } from "./attribution_grads.ts";
 import type { BaselineRun, SaeBaseline } from "./baseline.ts";
 import type { IntegratedGradient, IntegrationOptions } from "../methods/integrated_gradients.ts";
-import { findMethod } from "../methods/mod.ts";
+import type { ExactOptions } from "../methods/ablation.ts";
+import { findMethod, type Method } from "../methods/mod.ts";
 import {
   analyseSae,
   entriesOf,
@@ -27,8 +28,9 @@ export interface ToAnalyse {
 /** For each of several runs with the same SAEs, by the hook that an SAE writes, its attributions. */
 export async function analyseSaes(
   runs: readonly ToAnalyse[],
-  { method = "gradient", integration }: AttributionOptions,
+  { method: name = "gradient", integration, exact, onProgress }: AttributionOptions,
 ): Promise<Map<string, SaeAttribution>[]> {
+  const method = findMethod(name);
   const [{ parts: { grads: { saeRuns }, includeErrorTerm } }] = runs;
   const found = runs.map(() => new Map<string, SaeAttribution>());
   for (const hook of saeRuns.keys()) {
@@ -36,14 +38,25 @@ export async function analyseSaes(
     for (const { parts, compared } of runs) {
       const run = parts.grads.saeRuns.get(hook)!;
       const baseline = compared?.saes.get(hook);
-      const integrated = findMethod(method).integrate
-        ? await integrateAlong(parts, run, baseline, integration)
-        : undefined;
+      const integrated = method.integrate ? await integrateAlong(parts, run, baseline, integration) : undefined;
       ofSae.push({ run, gradients: { ...gradientsAt(run, parts.grads), baseline, ...integrated } });
     }
     (await analyseSae(ofSae, includeErrorTerm)).forEach((one, i) => found[i].set(hook, one));
   }
-  return found;
+  if (!goesOn(method, exact)) return found;
+  const { withExactRows } = await import(
+    new URL("../methods/exact_rows.ts", import.meta.url).href
+  ) as typeof import("../methods/exact_rows.ts");
+  const exactly: Map<string, SaeAttribution>[] = [];
+  for (const [i, { parts }] of runs.entries()) {
+    exactly.push(await withExactRows(parts, found[i], { ...exact, method, onProgress }));
+  }
+  return exactly;
+}
+
+/** Whether something goes on from the middle of the pass, which is then over one prompt. */
+export function goesOn(method: Method, { refine = 0, curvature = 0 }: ExactOptions = {}): boolean {
+  return method.exact === true || refine > 0 || curvature > 0;
 }
 
 /** The mean of the gradients on the way from the baseline. */

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { checkOptions, type OptionKinds } from "../../options.ts";
+import { checkOptions, type OptionGroup, type OptionKinds } from "../../options.ts";
 import type { Sae } from "../../sae/sae.ts";
 import type { IntegrationOptions } from "../methods/integrated_gradients.ts";
+import type { ExactOptions } from "../methods/ablation.ts";
 import { findMethod, METHOD_NAMES, type MethodName } from "../methods/mod.ts";
 import { SAE_RUN_OPTIONS, type SaeRunOptions } from "./run_options.ts";
 
@@ -37,6 +38,10 @@ export interface AttributionOptions extends SaeRunOptions {
   readonly method?: MethodName;
   /** Steps and convergence of integrated gradients. */
   readonly integration?: IntegrationOptions;
+  /** Which rows are exact effects, within which limits, and of how many the curvature is wanted. */
+  readonly exact?: ExactOptions;
+  /** Told how many exact effects are known, and of how many; what it throws ends the run. */
+  readonly onProgress?: (done: number, total: number) => void;
   /** What features are compared with: attributions are (f − f_base) · gradient. Default: zero. */
   readonly baseline?: Baseline;
   /** Also what features contribute straight to the metric, the final norm's scale held. Default false. */
@@ -58,6 +63,12 @@ const INTEGRATION_OPTIONS = {
   tolerance: "any",
   mostSteps: "any",
 } as const;
+const EXACT_OPTIONS: OptionKinds<ExactOptions> = {
+  rows: "count",
+  budget: "positive",
+  refine: "count",
+  curvature: "count",
+};
 const BASELINE_OPTIONS = { mean: "any", prompt: "any" } as const;
 
 export const ATTRIBUTION_OPTIONS: OptionKinds<AttributionOptions> = {
@@ -65,6 +76,8 @@ export const ATTRIBUTION_OPTIONS: OptionKinds<AttributionOptions> = {
   saes: "list",
   method: METHOD_NAMES,
   integration: INTEGRATION_OPTIONS,
+  exact: EXACT_OPTIONS as OptionGroup,
+  onProgress: "any",
   baseline: ["zero", "mean"],
   directEffect: "flag",
   trackHookPoints: "list",
@@ -84,6 +97,14 @@ export function checkAttributionOptions(of: string, options: AttributionOptions)
   const { baseline, method = "gradient", integration } = options;
   if (integration !== undefined && !findMethod(method).integrate) {
     throw new RangeError(`integration is for the method integrated-gradients, not for ${method}: leave it out`);
+  }
+  const { rows, budget, refine } = options.exact ?? {};
+  if (findMethod(method).exact ? refine !== undefined : rows !== undefined || budget !== undefined) {
+    throw new RangeError(
+      findMethod(method).exact
+        ? `exact.refine makes rows of other methods exact, and the method is ${method}: leave it out`
+        : `exact.rows and exact.budget are for the method ablation, not for ${method}: leave them out, or say refine`,
+    );
   }
   if (typeof baseline === "object") checkOptions<object>("baseline", baseline, BASELINE_OPTIONS);
 }

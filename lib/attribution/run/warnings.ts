@@ -10,6 +10,7 @@ import type { AttributionGrads } from "./attribution_grads.ts";
 import type { AttributionOptions } from "./attribution_options.ts";
 import { processingIsGuessed, showProcessing } from "./processing.ts";
 import { type Fit, measureFit } from "../result/fit.ts";
+import { isDistrusted } from "../result/distrust.ts";
 import type { SaeAttribution } from "../result/sae_attribution.ts";
 
 /** Another form of the model counts as better only where it explains more by at least this share. */
@@ -40,6 +41,7 @@ export async function resultWarnings(
   return [
     ...specialTokenWarnings(model, grads, saes),
     ...integrationWarnings(saes),
+    ...distrustWarnings(saes),
     ...(isGuessed ? await tryOtherProcessing(model, grads, saes) : []),
   ];
 }
@@ -54,6 +56,28 @@ function integrationWarnings(saes: ReadonlyMap<string, SaeAttribution>): string[
         sum.toPrecision(4)
       }, ` +
       `the joint effect is ${difference.toPrecision(4)}; allow more steps or a larger tolerance`,
+    ];
+  });
+}
+
+/** The most rows that a line names. */
+const MOST_NAMED = 8;
+
+/** A line if a second-order estimate says that some of the strongest rows are not to be trusted. */
+function distrustWarnings(saes: ReadonlyMap<string, SaeAttribution>): string[] {
+  return [...saes].flatMap(([hook, { rows }]) => {
+    const known = rows.filter((row) => isDistrusted(row) !== undefined);
+    const found = known.filter(isDistrusted).sort((a, b) => Math.abs(b.attribution) - Math.abs(a.attribution));
+    if (found.length === 0) return [];
+    const named = found.slice(0, MOST_NAMED).map(({ feature, position, attribution, secondOrder }) =>
+      `${feature} at ${position} (${attribution.toPrecision(3)}, then ${secondOrder!.toPrecision(3)})`
+    );
+    const left = found.length - named.length;
+    return [
+      `Of the ${known.length} rows at ${hook} whose curvature is known, ${found.length} are not to be trusted: the ` +
+      `second-order estimate has another sign, or is more than twice or less than half as large: features ${
+        named.join(", ")
+      }${left === 0 ? "" : ` and ${left} more`}; \`refine\` makes rows exact`,
     ];
   });
 }

@@ -129,7 +129,10 @@ async function checkHook(model: Model, result: Attribution, hook: string): Promi
     gradient_central_difference: findMethod(method).isDerivative
       ? await centralDifference(sae.gradient, value, result.metric, effects)
       : null,
-    joint_ablation: { effect: joint, sum_of_attributions: sum(features) },
+    joint_ablation: {
+      effect: joint,
+      sum_of_attributions: sum(findMethod(method).exact ? sae.rows.map((row) => row.attribution) : features),
+    },
     ...(whole === undefined ? {} : {
       patching: {
         whole_hook: { effect: whole, sum_of_attributions: sum(total) },

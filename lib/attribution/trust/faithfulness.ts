@@ -6,9 +6,11 @@
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { SparseActivations } from "../../sae/sparse.ts";
 import type { SaeRun } from "../run/sae_hooks.ts";
-import { contributionSum, type FeatureChange } from "../run/contributions.ts";
+import { changesOf, contributionSum, type FeatureChange } from "../run/contributions.ts";
 import type { Attribution } from "../result/result.ts";
 import type { SaeAttribution } from "../result/sae_attribution.ts";
+import { effectsOfChanges } from "../change/ablation.ts";
+import { findMethod } from "../methods/mod.ts";
 import { EFFECT_OPTIONS, type EffectOptions, effectsOf } from "../change/rerun.ts";
 
 /** What takes the place of an activation: 0, or the feature's mean over the prompt's positions. */
@@ -110,7 +112,7 @@ async function curvesAt(
 ): Promise<FaithfulnessCurves> {
   const { parts } = result;
   const metric = options.metric ? options.metric(await parts.grads.modelOutput()) : result.metric;
-  const nodes = await strongestFirst(sae, ablation);
+  const nodes = await strongestFirst(result, hook, sae, ablation);
   const ks = [...new Set(counts ?? usualCounts(nodes.length))].filter((k) => k < nodes.length).sort((a, b) => a - b);
   const effects = await effectsOf(parts, hook, changes(sae.run, nodes, ks), options);
   const [metricNone, ...others] = effects.map((effect) => metric - effect);
@@ -147,17 +149,19 @@ async function* changes(run: SaeRun, nodes: readonly Node[], ks: readonly number
   }
 }
 
-async function strongestFirst({ run, writtenGradient }: SaeAttribution, ablation: Ablation): Promise<Node[]> {
-  const changes = ablation === "zero" ? run.encoded.activations : fromMeans(run);
-  const gradients = await run.sae.activeGradients({ ...run.encoded, activations: changes }, writtenGradient);
-  const nodes: Node[] = [];
-  const { rows, offsets, features, values } = changes;
-  for (let position = 0; position < rows; position++) {
-    for (let i = offsets[position]; i < offsets[position + 1]; i++) {
-      const by = values[i];
-      nodes.push({ position, feature: features[i], by, strength: Math.abs(Math.fround(by * gradients[i])) });
-    }
-  }
+async function strongestFirst(
+  { parts }: Attribution,
+  hook: string,
+  { run, writtenGradient }: SaeAttribution,
+  ablation: Ablation,
+): Promise<Node[]> {
+  const activations = ablation === "zero" ? run.encoded.activations : fromMeans(run);
+  const changes = changesOf(activations);
+  const strengths = findMethod(parts.method).exact
+    ? await effectsOfChanges(parts, hook, changes.map((change) => [{ ...change, by: -change.by }]))
+    : (await run.sae.activeGradients({ ...run.encoded, activations }, writtenGradient))
+      .map((gradient, i) => Math.fround(changes[i].by * gradient));
+  const nodes = changes.map((change, i): Node => ({ ...change, strength: Math.abs(strengths[i]) }));
   return nodes.sort((a, b) => b.strength - a.strength || a.position - b.position || a.feature - b.feature);
 }
 

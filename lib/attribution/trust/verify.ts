@@ -5,6 +5,7 @@
  */
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import { ablateFeatures, ablateJointly, type AblationRow } from "../change/ablation.ts";
+import { differ, isDistrusted } from "../result/distrust.ts";
 import type { Attribution } from "../result/result.ts";
 import type { AttributionRow } from "../result/sae_attribution.ts";
 import { randomFrom } from "../random.ts";
@@ -50,6 +51,17 @@ export interface HookVerification {
   readonly slope: number | null;
   /** Of the effects above the noise floor, how many have the attribution's sign. */
   readonly sign_agreement: { readonly agree: number; readonly of: number };
+  /**
+   * Of the rows whose curvature is known and whose effect exceeds the noise floor: how many it flagged as not to be
+   * trusted, how many of these were wrong (another sign, or off by more than a factor of 2), and how many were wrong in
+   * all. null where no curvature was asked for.
+   */
+  readonly reliability: {
+    readonly known: number;
+    readonly flagged: number;
+    readonly flagged_wrong: number;
+    readonly wrong: number;
+  } | null;
   /** The largest |effect − attribution|. */
   readonly worst: VerifiedRow | null;
   /** 1e-5 · |metric|: smaller effects are rounding. */
@@ -146,8 +158,22 @@ function compare(
       agree: counted.filter(({ effect, attribution }) => Math.sign(effect) === Math.sign(attribution)).length,
       of: counted.length,
     },
+    reliability: reliabilityOf(counted),
     worst: worst < 0 ? null : verified(rows[worst], worst < strongest),
     noise_floor: floor,
+  };
+}
+
+function reliabilityOf(rows: readonly AblationRow[]): HookVerification["reliability"] {
+  const known = rows.filter((row) => isDistrusted(row) !== undefined);
+  if (known.length === 0) return null;
+  const isWrong = ({ attribution, effect }: AblationRow): boolean => differ(attribution, effect);
+  const flagged = known.filter(isDistrusted);
+  return {
+    known: known.length,
+    flagged: flagged.length,
+    flagged_wrong: flagged.filter(isWrong).length,
+    wrong: known.filter(isWrong).length,
   };
 }
 

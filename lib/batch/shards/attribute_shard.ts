@@ -110,7 +110,7 @@ function messageOf(error: unknown): string {
 async function attributionOptions(
   model: Model,
   saes: readonly Sae[],
-  { method, integration, baseline, directEffect, chat, ...settings }: BatchSettings,
+  { method, integration, exact, baseline, directEffect, chat, ...settings }: BatchSettings,
 ): Promise<AttributionOptions> {
   if (typeof baseline === "object" && "meanFile" in baseline) {
     throw new TypeError("A mean over a file is of one prompt's run: readDataSetRequest refuses it");
@@ -119,6 +119,7 @@ async function attributionOptions(
     saes,
     method,
     integration,
+    exact,
     baseline: await baselineInChat(model, baseline, [], chat),
     directEffect,
     ...runOptionsOf(settings),

@@ -11,13 +11,24 @@ import { printNote, type Screen } from "./output.ts";
 const PATIENCE_MS = 500;
 const CLEAR_LINE = "\r\x1b[K";
 
-/** Does `work`; on a terminal, a line says so while it lasts and is gone afterwards. */
-export async function withProgress<T>(screen: Screen, text: string, work: () => Promise<T>): Promise<T> {
-  if (!screen.isTerminal) return await work();
+/** Does `work`; on a terminal, a line says so while it lasts, with what it tells of how far it is, and is gone then. */
+export async function withProgress<T>(
+  screen: Screen,
+  text: string,
+  work: (onProgress: (done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
+  if (!screen.isTerminal) return await work(() => {});
   let shown: Promise<void> | undefined;
   const timer = setTimeout(() => shown = printNote(`${text} …`), PATIENCE_MS);
+  const start = performance.now();
+  const onProgress = (done: number, total: number): void => {
+    if (shown === undefined) return;
+    const seconds = (performance.now() - start) / 1000;
+    const line = `${text}: ${done} of ${total}, ${formatTime(seconds * (total / done - 1))} left`;
+    shown = shown.then(() => printNote(CLEAR_LINE + cutToWidth(line, screen.width - 1)));
+  };
   try {
-    return await work();
+    return await work(onProgress);
   } finally {
     clearTimeout(timer);
     await shown;

@@ -62,7 +62,9 @@ export function attributionReport(input: ReportInput, page: Page): string {
       ...baselineMetric(result, page),
       entry("Processing", inFlags(processingWords(result, input.request)).split(" "), page),
       ...excludedLines(result, page),
-      ...saes.flatMap(([hook, sae]) => accounts(sae, saes.length > 1 ? printable(hook) : undefined, page)),
+      ...saes.flatMap(([hook, sae]) =>
+        accounts(sae, result.parts.method, saes.length > 1 ? printable(hook) : undefined, page)
+      ),
       ...trackedLines(result, page),
       ...checkLines(input.check, page),
       ...verifyLines(input.verify, result.tokens, page),

@@ -34,7 +34,15 @@ function verifyWords(found: HookVerification, tokens: readonly Token[]): string 
     `${plain(floor)}; furthest off: ${place}, attribution ${signed(worst.attribution)}, effect ${
       signed(worst.effect)
     }; ` +
-    jointWords(found, strongest);
+    jointWords(found, strongest) + reliabilityWords(found);
+}
+
+/** Whether the rows that the curvature flagged were wrong. */
+function reliabilityWords({ reliability }: HookVerification): string {
+  if (reliability === null) return "";
+  const { known, flagged, flagged_wrong: right, wrong } = reliability;
+  return `; of ${count(known, "row")} whose curvature is known it flagged ${flagged}, ${right} of them rightly ` +
+    `(another sign, or off by more than a factor of 2), and ${wrong - right} of the others are wrong`;
 }
 
 function jointWords({ joint_ablation: { effect, sum_of_attributions: sum } }: HookVerification, n: number): string {

@@ -7,6 +7,7 @@ import { neuronpediaQuickList } from "../../attribution/result/long_table.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
 import type { AttributionRow, DirectEffect, SaeAttribution } from "../../attribution/result/sae_attribution.ts";
 import type { Integration } from "../../attribution/methods/integrated_gradients.ts";
+import { findMethod, type MethodName } from "../../attribution/methods/mod.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { signed } from "../../report/figures.ts";
 import { addsUpWords, errorWords, fitWords, methodTitle, tokenName } from "../../report/words.ts";
@@ -66,15 +67,21 @@ export function perPosition(
   const largest = all.toSorted((a, b) => Math.abs(features[b]) - Math.abs(features[a]) || a - b);
   const shown = isLong ? largest.slice(0, SHOWN_POSITIONS).sort((a, b) => a - b) : all;
   const items = shown.map((position) => ({ value: features[position], text: placeName(result, position) }));
+  const by = findMethod(result.parts.method).exact ? `, by ${methodTitle("gradient")}` : "";
   const which = isLong ? ` (the ${SHOWN_POSITIONS} largest of ${all.length})` : "";
-  return `${heading(title + which, page)}\n${bars(items, page)}`;
+  return `${heading(title + by + which, page)}\n${bars(items, page)}`;
 }
 
 /** The decomposition, the fit and the error's share. */
-export function accounts(sae: SaeAttribution, name: string | undefined, page: Page): string[] {
+export function accounts(
+  sae: SaeAttribution,
+  method: MethodName,
+  name: string | undefined,
+  page: Page,
+): string[] {
   return [
     ...(name === undefined ? [] : [detail(name, page)]),
-    entry("Adds up", addsUpWords(sae).split(" "), page),
+    entry("Adds up", addsUpWords(sae, method).split(" "), page),
     ...(sae.integration ? [entry("Integral", integrationWords(sae.integration).split(" "), page)] : []),
     ...(sae.directEffect ? [entry("Direct", directWords(sae.directEffect).split(" "), page)] : []),
     entry("SAE fit", fitWords(sae.fit).split(" "), page),

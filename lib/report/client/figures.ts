@@ -50,7 +50,7 @@ export function neuronpediaAddress(
   return `https://neuronpedia.org/${model}/${sae}/${feature}${embedded ? query : ""}`;
 }
 
-type Cell = string | number | null;
+type Cell = string | number | boolean | null;
 
 const CELLS = {
   hook: (_data, sae) => sae.hook,
@@ -61,6 +61,9 @@ const CELLS = {
   baseline: (_data, sae, i) => sae.rows.baseline?.[i] ?? 0,
   gradient: (_data, sae, i) => sae.rows.gradient[i],
   attribution: (_data, sae, i) => sae.rows.attribution[i],
+  exact: (_data, sae, i) => sae.rows.exact?.[i] ?? false,
+  curvature: (_data, sae, i) => sae.rows.curvature?.[i] ?? null,
+  second_order: (_data, sae, i) => sae.rows.secondOrder?.[i] ?? null,
   direct_effect: (_data, sae, i) => sae.rows.directEffect?.[i] ?? null,
   label: (_data, sae, i) => sae.labels[sae.rows.feature[i]] ?? null,
   neuronpedia_url: (_data, sae, i) => neuronpediaAddress(sae, sae.rows.feature[i], false),
@@ -80,6 +83,13 @@ export const DOWNLOAD_COLUMNS: readonly DownloadColumn[] = [
   "label",
 ];
 
+/** Columns after the attribution, where the rows have them. */
+const ADDED: readonly (readonly [keyof ReportRows, readonly DownloadColumn[]])[] = [
+  ["exact", ["exact"]],
+  ["curvature", ["curvature", "second_order"]],
+  ["directEffect", ["direct_effect"]],
+];
+
 /** The columns of a download: the hook where there are several SAEs, baselines and direct effects where there are some. */
 export function downloadColumns({ saes }: ReportData): DownloadColumn[] {
   const has = (column: keyof ReportRows): boolean => saes.some(({ rows }) => rows[column] !== undefined);
@@ -87,7 +97,8 @@ export function downloadColumns({ saes }: ReportData): DownloadColumn[] {
     ...(saes.length > 1 ? ["hook" as const] : []),
     ...DOWNLOAD_COLUMNS.flatMap((name): DownloadColumn[] => {
       if (name === "gradient" && has("baseline")) return ["baseline", name];
-      return name === "attribution" && has("directEffect") ? [name, "direct_effect"] : [name];
+      if (name !== "attribution") return [name];
+      return [name, ...ADDED.flatMap(([key, columns]) => has(key) ? columns : [])];
     }),
   ];
 }
@@ -116,6 +127,7 @@ function compareLists(a: readonly (string | number)[], b: readonly (string | num
 function csvField(cell: Cell): string {
   if (cell === null) return "";
   if (typeof cell === "number") return exactNumber(cell);
+  if (typeof cell === "boolean") return String(cell);
   return /^$|^\s|\s$|[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 

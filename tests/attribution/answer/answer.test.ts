@@ -162,7 +162,8 @@ Deno.test("what cannot be asked along an answer is said", async () => {
   const wrong: readonly [string, object, RegExp][] = [
     ["", {}, /^The answer has no tokens: give some text \(`answerText`\)$/],
     [" plays golf", { answerPositions: [2] }, /^There is no position 2: an answer of 2 tokens has 0 to 1/],
-    [" plays", { method: "integrated-gradients" }, /^Integrated gradients take many passes for each token/],
+    [" plays", { method: "integrated-gradients" }, /^The method integrated-gradients takes many passes for each token/],
+    [" plays", { method: "ablation" }, /^The method ablation takes many passes for each token/],
     [" plays", { baseline: { prompt: " Babe Ruth" } }, /^Along an answer activations are compared with zero/],
     [" plays".repeat(300), {}, /do not fit the model's context/],
     [" plays", { metric: "loss" }, /metric/],

@@ -107,6 +107,31 @@ Deno.test("RelP without its AH-rule: gradients, rows and correlation of its rule
   }
 });
 
+Deno.test("GIM and frozen norms: gradients and rows of GIM's own package in TransformerLens", async () => {
+  await using source = openSource(new URL("gim/", DATA));
+  const store = await openSafetensors(source, { file: "gim.safetensors" });
+  const names = new Set([...store.tensors.keys()].map((name) => name.split("/")[0]));
+  assert.equal(names.size, 7);
+  const found = [...goldenCases("seed"), ...goldenCases("seed", "cases/families/")];
+  for (const name of names) {
+    const golden = found.find((one) => one.name === name)!;
+    await using model = await loadModel(new URL(`${golden.model}/`, DATA), { threads: 1 });
+    const [sae] = await openSaes(golden);
+    for (const method of ["gim", "frozen-norms"] as const) {
+      const run = await calculateFeatureAttribution(model, [...golden.tokens], goldenMetric(golden), {
+        saes: [sae],
+        method,
+        diagnose: false,
+      });
+      const { gradient } = run.parts.saes.get(sae.hookOut)!;
+      assertClose(gradient, await store.read(`${name}/${method}/g`), `${name} ${method} g`, 1e-5);
+      const { data } = await run.saeFeatureAttributions(sae.hookOut);
+      assertClose(data, await store.read(`${name}/${method}/attributions`), `${name} ${method}`, 1e-5);
+    }
+    await sae.close();
+  }
+});
+
 const PROMPT = [0, 21, 7, 99, 45, 12, 33, 8, 61, 17]; // windows of 4 to 6 tokens are shorter
 
 /** The metric and, for every layer, x · g and what biases from there on contribute. */

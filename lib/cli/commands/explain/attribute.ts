@@ -16,6 +16,7 @@ import {
 import { ATTRIBUTION_FIELDS, ROW_FIELDS } from "../../../request/fields.ts";
 import { RequestError } from "../../../request/request_error.ts";
 import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "../../args/run_request.ts";
+import { EXACT_METHODS } from "../../../attribution/methods/names.ts";
 import { noSae } from "../../../request/saes.ts";
 
 export interface AttributeRequest extends PromptRequest {
@@ -105,6 +106,9 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
     throw new RequestError("`track` has no integrated gradients: leave out `track`, or choose another `method`");
   }
   if (request.answer !== undefined) refuseOfOneMetric(values);
+  if (EXACT_METHODS.includes(request.method) && values.track.length > 0) {
+    throw new RequestError("`track` has no exact effects: leave out `track`, or choose another `method`");
+  }
   for (const name of ["summary", "saveTensors", "emitPython"] as const) {
     if (values[name] === "") throw new RequestError(`\`${name}\` is empty: give the name of a file`);
   }

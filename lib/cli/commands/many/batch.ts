@@ -49,7 +49,7 @@ const ENDINGS: Readonly<Record<string, InputFormat>> = {
 const OTHER_FILES = ["html", "htm", "tsv", "xlsx", "gz", "zip"];
 
 /** What is refused is not offered. */
-const { tokenIds: _, table: __, answerText: ___, answerPositions: ____, ...FIELDS } = REQUEST_FIELDS;
+const { tokenIds: _, table: __, answerText: ___, answerPositions: ____, budget: _____, ...FIELDS } = REQUEST_FIELDS;
 
 const spec = {
   name: "batch",

@@ -6,7 +6,7 @@
 import type { CheckSummary } from "../../../attribution/trust/check.ts";
 import type { VerifySummary } from "../../../attribution/trust/verify.ts";
 import type { Model } from "../../../model/model.ts";
-import { requestedTable, type ToAttribute } from "../../../request/attribute.ts";
+import { requestedTable, type RunOptions, type ToAttribute } from "../../../request/attribute.ts";
 import type { AttributeRequest } from "../../commands/explain/attribute.ts";
 import { readMeanPrompts, runAttribution } from "./attribution.ts";
 import { type Checks, writeExports } from "../../files/exports.ts";
@@ -45,7 +45,7 @@ export async function attribute(request: AttributeRequest): Promise<void> {
   const { result, ...checks } = await withProgress(
     screen,
     "attributing",
-    () => runAll(opened, { prompt, meanPrompts }, request),
+    (onProgress) => runAll(opened, { prompt, meanPrompts }, request, onProgress),
   );
   const report = request.quiet ? undefined : await (await import(
     new URL("../../screen/summary.ts", import.meta.url).href
@@ -64,6 +64,7 @@ async function runAll(
   opened: Opened,
   given: Pick<ToAttribute, "prompt" | "meanPrompts">,
   request: AttributeRequest,
+  onProgress: RunOptions["onProgress"],
 ): Promise<Checks & { result: Attribution }> {
   const { trackHookPoints, quiet, rows: { positions } } = request;
   const result = await runAttribution(opened, given, request, {
@@ -71,6 +72,7 @@ async function runAll(
     positions,
     topPredictions: quiet ? 0 : TOP_PREDICTIONS,
     diagnose: !quiet || request.summary !== undefined,
+    onProgress,
   });
   return { result, ...await runChecks(opened.model, result, request) };
 }

@@ -28,10 +28,11 @@ export async function report(request: ReportRequest): Promise<void> {
   const screen = stderrScreen(request.quiet);
   await using opened = await openShown(request, screen);
   const found = await findExplanations(opened.saes, opened.requests);
-  const { html, warnings } = await withProgress(screen, "attributing", async () => {
+  const { html, warnings } = await withProgress(screen, "attributing", async (onProgress) => {
     const result = await runAttribution(opened, { prompt, meanPrompts }, request, {
       topPredictions: PREDICTIONS,
       diagnose: true,
+      onProgress,
     });
     const html = await attributionHtml(result, {
       explanations: found.explanations,
