@@ -38,6 +38,8 @@ export interface PageOptions {
   readonly scale?: number;
   /** Hosts, with their port, whose requests go through. Default: none. */
   readonly allowed?: readonly string[];
+  /** Whether pages may install service workers. Default: yes. */
+  readonly serviceWorkers?: boolean;
 }
 
 /** A browser that is closed with the block that it was made in. */
@@ -60,12 +62,13 @@ export async function startBrowser(executablePath: string | undefined = chromium
 }
 
 async function openPage(browser: Browser, options: PageOptions): Promise<Watched> {
-  const { width = 1280, height = 900, dark = false, scale = 1, allowed = [] } = options;
+  const { width = 1280, height = 900, dark = false, scale = 1, allowed = [], serviceWorkers = true } = options;
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: dark ? "dark" : "light",
     deviceScaleFactor: scale,
     acceptDownloads: true,
+    serviceWorkers: serviceWorkers ? "allow" : "block",
   });
   const requests: string[] = [];
   await context.route(/^(https?|wss?):/, async (route) => {

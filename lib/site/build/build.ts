@@ -50,7 +50,8 @@ export async function buildSite(directory: string): Promise<readonly string[]> {
     for (const path of [...data, ...filesBelow("models/registry").filter((path) => /\.json(?:\.gz)?$/.test(path))]) {
       await copy(path, directory);
     }
-    const values = { SITE_VERSION: await versionOf(directory) };
+    const files = filesBelow(".", new URL(`file://${directory}/`)).map((path) => path.slice("./".length)).sort();
+    const values = { SITE_FILES: files, SITE_VERSION: await versionOf(directory, files) };
     const guard = await bundle({ entries: [GUARD], directory: modules, platform: "browser", values });
     // Its name is what browsers know it by, and its place is what it may see.
     await Deno.rename(`${modules}/${guard.files.get(GUARD)}`, `${directory}/service_worker.js`);
@@ -84,9 +85,8 @@ function filesBelow(directory: string, root: URL = ROOT): string[] {
   );
 }
 
-/** Of all files that are there, names and contents. */
-async function versionOf(directory: string): Promise<string> {
-  const files = filesBelow(".", new URL(`file://${directory}/`)).sort();
+/** Of files, by names and contents. */
+async function versionOf(directory: string, files: readonly string[]): Promise<string> {
   const hash = await makeHash("sha256");
   for (const file of files) {
     hash.update(file);

@@ -19,7 +19,7 @@ export interface BundleOptions {
   /** Other contents of sources, by their paths. */
   readonly instead?: Readonly<Record<string, string>>;
   /** Values of names that the sources only declare. */
-  readonly values?: Readonly<Record<string, string>>;
+  readonly values?: Readonly<Record<string, unknown>>;
 }
 
 /** What was written. */
@@ -96,7 +96,7 @@ export async function bundle({ entries, ...options }: BundleOptions): Promise<Bu
 
 const place = (path: string): string => fromFileUrl(new URL(path, ROOT));
 
-function defined(values: Readonly<Record<string, string>>): Record<string, string> {
+function defined(values: Readonly<Record<string, unknown>>): Record<string, string> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, JSON.stringify(value)]));
 }
 

@@ -8,6 +8,8 @@
 
 /** Tells this site from the one that was here before; the build puts it in. */
 declare const SITE_VERSION: string;
+/** The site's files, by which also without a network it is known what is not there. */
+declare const SITE_FILES: readonly string[];
 
 const CACHES = "sae-attribution site ";
 const CACHE = CACHES + SITE_VERSION;
@@ -19,12 +21,14 @@ const HEADERS = {
 };
 
 const scope = globalThis as unknown as ServiceWorkerGlobalScope;
+const SCOPE = scope.registration.scope;
+const FILES = new Set(["", ...SITE_FILES].map((path) => SCOPE + path));
 
 scope.addEventListener("install", () => void scope.skipWaiting());
 scope.addEventListener("activate", (event) => event.waitUntil(begin()));
 scope.addEventListener("fetch", (event) => {
   const { method, url } = event.request;
-  if (method === "GET" && url.startsWith(scope.registration.scope)) event.respondWith(answer(event.request));
+  if (method === "GET" && url.startsWith(SCOPE)) event.respondWith(answer(event.request));
 });
 
 /** Forgets the sites before, and takes over pages that are open. */
@@ -35,7 +39,9 @@ async function begin(): Promise<void> {
 }
 
 async function answer({ url, mode, headers }: Request): Promise<Response> {
-  const whole = await wholeOf(url.replace(/#.*$/, ""), mode === "navigate");
+  const file = url.replace(/[?#].*$/, "");
+  if (!FILES.has(file)) return isolated(new Response("There is no such file", { status: 404 }));
+  const whole = await wholeOf(file, mode === "navigate");
   const range = /^bytes=(\d+)-(\d+)$/.exec(headers.get("range") ?? "");
   const isPart = range !== null && whole.status === 200;
   return isPart ? await part(whole, Number(range[1]), Number(range[2])) : isolated(whole);

@@ -26,9 +26,6 @@ const LIMIT_MS = 2 ** 31 - 1;
 const SILENCE_MS = 500;
 const LIMIT = 50;
 
-/** Bundled models, and public ones, which are downloaded when they are first used. */
-const OFFER = { ...DEFAULT_OFFER, hub: false };
-
 /** Does in a Worker what the server does in its own. */
 export class WorkerEngine implements Engine {
   readonly capabilities: Capabilities = { devices: [] };
@@ -37,30 +34,32 @@ export class WorkerEngine implements Engine {
   );
 
   status(): Promise<EngineStatus> {
-    return Promise.resolve(offeredAtStart(OFFER) as unknown as EngineStatus);
+    return Promise.resolve(offeredAtStart(DEFAULT_OFFER) as unknown as EngineStatus);
   }
 
   models(query: Partial<ListQuery>): Promise<ModelList> {
-    return listModels(whole(query), OFFER);
+    return listModels(whole(query), DEFAULT_OFFER);
   }
 
   saes(query: Partial<ListQuery>): Promise<SaeList> {
-    return listSaes(whole(query), OFFER);
+    return listSaes(whole(query), DEFAULT_OFFER);
   }
 
   async predict(body: EngineBody, options: JobOptions): Promise<Answer<"prediction">> {
-    return await this.#perform(readPredict(body, defaultsOf(OFFER), "backquotes"), options) as Answer<"prediction">;
+    return await this.#perform(readPredict(body, defaultsOf(DEFAULT_OFFER), "backquotes"), options) as Answer<
+      "prediction"
+    >;
   }
 
   async attribute(body: EngineBody, options: JobOptions): Promise<Answer<"report"> | Answer<"rows">> {
-    return await this.#perform(readAttribute(body, defaultsOf(OFFER), "backquotes"), options) as
+    return await this.#perform(readAttribute(body, defaultsOf(DEFAULT_OFFER), "backquotes"), options) as
       | Answer<"report">
       | Answer<"rows">;
   }
 
   /** As over HTTP, the answer is an event too. */
   async #perform(job: Job, { signal, onEvent }: JobOptions): Promise<JobEvent> {
-    checkOffered(job, OFFER);
+    checkOffered(job, DEFAULT_OFFER);
     const onAhead = (ahead: number): void => onEvent({ type: "waiting", ahead });
     const answer = await this.#queue.submit({ job, client: "page", signal, onAhead, onEvent });
     onEvent(answer);

@@ -1,0 +1,182 @@
+/** The static site in real browsers: what it computes is what the command line computes, and nobody else is asked. */
+import assert from "node:assert/strict";
+import { stop } from "../../lib/deps/esbuild.ts";
+import { encodeKernels } from "../../lib/runtime/kernels/module.ts";
+import { buildSite } from "../../lib/site/build/build.ts";
+import { serveStatic } from "../../lib/site/build/serve.ts";
+import { PROMPT, runCli } from "../cli/run_cli.ts";
+import { compareRows, type Row } from "../site/rows.ts";
+import { axeViolations, browserTest, overflows, type TestBrowser } from "./browser.ts";
+import { firefoxTest } from "./firefox.ts";
+
+/** A path below a host, as many static hosts give. */
+const BASE = "/someone/sae-attribution/";
+const QUESTION = "Why ·golf and not ·tennis?";
+const PATIENCE_MS = 90_000;
+
+const SITE = await Deno.makeTempDir();
+Deno.test.afterAll(() => Deno.remove(SITE, { recursive: true }));
+let built: Promise<unknown> | undefined;
+
+/** The site on a host of its own. */
+async function host() {
+  await (built ??= buildSite(SITE).finally(stop));
+  const asked: string[] = [];
+  const server = await serveStatic(SITE, { base: BASE, onRequest: (path) => asked.push(path) });
+  return { server, asked, origin: `http://127.0.0.1:${server.port}`, url: `http://127.0.0.1:${server.port}${BASE}` };
+}
+
+/** What all drivers of browsers can. */
+interface Evaluates {
+  evaluate(code: string): Promise<unknown>;
+}
+
+/** Waits until an expression holds on a page, which may be loaded once more meanwhile. */
+async function until(page: Evaluates, expression: string): Promise<void> {
+  const start = performance.now();
+  while (await page.evaluate(expression).catch(() => false) !== true) {
+    if (performance.now() - start > PATIENCE_MS) {
+      const said = `["status", "error"].map((id) => document.getElementById(id)?.textContent).join(" | ")`;
+      throw new Error(`${expression} does not come to hold; the page says: ${await page.evaluate(said)}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Waits for the answer to a question. */
+function answered(page: Evaluates, title: string): Promise<void> {
+  return until(
+    page,
+    `document.querySelector("#view h1")?.textContent === ${JSON.stringify(title)} &&
+      /^Done/.test(document.getElementById("status").textContent)`,
+  );
+}
+
+/** Whether a path is that of a further thread's module. */
+const isThread = (path: string): boolean => /\/thread-\w+\.js$/.test(path);
+
+const isIsolated = (page: Evaluates): Promise<unknown> => page.evaluate("crossOriginIsolated");
+
+/** The file that a button offers. */
+async function offered(page: Evaluates, button: string): Promise<string> {
+  return await page.evaluate(`new Promise((resolve) => {
+    const { createObjectURL } = URL;
+    URL.createObjectURL = (blob) => {
+      URL.createObjectURL = createObjectURL;
+      blob.text().then(resolve);
+      return createObjectURL.call(URL, blob);
+    };
+    [...document.querySelectorAll("button")].find(({ textContent }) => textContent === ${
+    JSON.stringify(button)
+  }).click();
+  })`) as string;
+}
+
+/** Rows as CSV has them, without what is not a number. */
+function rowsOf(csv: string): Row[] {
+  const [header, ...lines] = csv.trim().split("\n").map((line) => line.split(","));
+  const place = (name: string): number => header.indexOf(name);
+  const [position, feature, attribution] = ["position", "feature", "attribution"].map(place);
+  return lines.map((cells) => ({
+    position: Number(cells[position]),
+    feature: Number(cells[feature]),
+    attribution: Number(cells[attribution]),
+  }));
+}
+
+/** Compares the page's rows with the command line's. */
+async function checkRows(page: Evaluates, [pos, neg]: readonly [string, string], prompt: string): Promise<void> {
+  const kernels = encodeKernels({ initial: 0, maximum: 1, shared: false }, true);
+  const isSame = await page.evaluate(`WebAssembly.validate(Uint8Array.of(${kernels}))`) as boolean;
+  const args = ["attribute", prompt, "--pos-token", pos, "--neg-token", neg, "--device", "wasm", "--threads", "1"];
+  const { stdout } = await runCli([...args, "--quiet", "--format", "csv"]);
+  const [found, expected] = [rowsOf(await offered(page, "Download CSV")), rowsOf(stdout)];
+  assert.ok(expected.length > 50);
+  compareRows(found, expected, isSame);
+}
+
+async function openSite(browser: TestBrowser, serviceWorkers: boolean) {
+  const { server, asked, origin, url } = await host();
+  const opened = await browser.open({ allowed: [new URL(origin).host], serviceWorkers });
+  const requests: string[] = [];
+  opened.context.on("request", (request) => requests.push(request.url()));
+  await opened.page.goto(url);
+  return {
+    ...opened,
+    server,
+    asked,
+    url,
+    /** What was requested from elsewhere, by pages, their Workers and service workers. */
+    elsewhere: () => requests.filter((address) => !address.startsWith(url) && !/^(?:blob|data):/.test(address)),
+    async [Symbol.asyncDispose](): Promise<void> {
+      await opened.context.close();
+      await server.close();
+    },
+  };
+}
+
+browserTest("the site in Chromium, isolated by its service worker", async (browser, t) => {
+  await using opened = await openSite(browser, true);
+  const { page } = opened;
+  await t.step("explains the bundled example without a click", async () => {
+    await until(page, "crossOriginIsolated");
+    await answered(page, QUESTION);
+  });
+  await t.step("gives the command line's rows", () => checkRows(page, [" golf", " tennis"], PROMPT));
+  await t.step("has threads", () => assert.ok(opened.asked.some(isThread)));
+  await t.step("answers what is typed, by the keyboard alone", async () => {
+    await page.getByLabel("Prompt", { exact: true }).focus();
+    await page.keyboard.press("ControlOrMeta+a");
+    await page.keyboard.type(" The capital of France is");
+    await page.keyboard.press("ControlOrMeta+Enter");
+    await answered(page, "Why ·Paris and not ·Brussels?");
+    await checkRows(page, [" Paris", " Brussels"], " The capital of France is");
+  });
+  await t.step("has an address that holds the question, and opens there", async () => {
+    await page.reload();
+    await answered(page, "Why ·Paris and not ·Brussels?");
+  });
+  await t.step("asks nobody but its host, below its path, for files that are there", () => {
+    assert.deepEqual(opened.elsewhere(), []);
+    assert.ok(opened.asked.length > 20);
+    assert.deepEqual(opened.asked.filter((path) => !path.startsWith(BASE)), []);
+    assert.deepEqual(opened.asked.filter((path) => path.includes("/registry/")), []);
+  });
+  await t.step("can be used by everybody", async () => {
+    assert.deepEqual(await axeViolations(opened), []);
+    assert.equal(await overflows(opened), false);
+  });
+  await t.step("opens without its host the second time", async () => {
+    await opened.server.close();
+    await page.goto("about:blank");
+    await page.goto(opened.url);
+    await answered(page, QUESTION);
+    assert.equal(await isIsolated(page), true);
+  });
+});
+
+browserTest("the site in Chromium without a service worker: one thread on memory of its own", async (browser) => {
+  await using opened = await openSite(browser, false);
+  await answered(opened.page, QUESTION);
+  assert.equal(await isIsolated(opened.page), false);
+  await checkRows(opened.page, [" golf", " tennis"], PROMPT);
+  assert.deepEqual(opened.asked.filter(isThread), []);
+  assert.deepEqual(opened.elsewhere(), []);
+  assert.deepEqual(opened.errors.filter((text) => !/404/.test(text)), []);
+});
+
+firefoxTest("the site in Firefox, isolated by its service worker", async (browser) => {
+  const { server, url } = await host();
+  try {
+    const page = await browser.newPage();
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(String(error)));
+    await page.goto(url);
+    await until(page, "crossOriginIsolated");
+    await answered(page, QUESTION);
+    await checkRows(page, [" golf", " tennis"], PROMPT);
+    assert.deepEqual(errors, []);
+  } finally {
+    await server.close();
+  }
+});
