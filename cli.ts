@@ -32,6 +32,7 @@ const GROUPS: Readonly<Record<string, readonly [title: string, commands: Readonl
   }],
   trust: ["How far to trust it", {
     select: "find the smallest set of features that carries a prediction",
+    interactions: "remove features two at a time: what they do together that they do not do alone",
     evaluate: "faithfulness curves: keep or remove only the strongest features",
     evals: "evaluate sparse autoencoders on prompts, in SAELens's figures",
     verify: "compute the notebook's published figures again and compare",

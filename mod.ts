@@ -121,6 +121,17 @@ export {
   type SelectOptions,
   type SetFigures,
 } from "./lib/attribution/sets/select.ts";
+export {
+  type FaithShapley,
+  faithShapley,
+  type FaithShapleyOptions,
+  type InteractionOptions,
+  type Interactions,
+  interactions,
+  type PairEffect,
+  type SingleEffect,
+} from "./lib/attribution/sets/interactions.ts";
+export type { Estimate, PairEstimate } from "./lib/attribution/sets/shapley.ts";
 export type { SetFeature, SetUnit } from "./lib/attribution/sets/candidates.ts";
 export type { SetDirection } from "./lib/attribution/sets/scored_sets.ts";
 export type {

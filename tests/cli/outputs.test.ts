@@ -16,6 +16,7 @@ const OUTPUTS: readonly [command: readonly string[], option: string, kind: "file
   [["evaluate", PROMPT, ...NO_MODEL], "--output", "file"],
   [["select", PROMPT, ...NO_MODEL], "--output", "file"],
   [["select", PROMPT, ...NO_MODEL], "--summary", "file"],
+  [["interactions", PROMPT, ...NO_MODEL], "--output", "file"],
   [["steer", PROMPT, "--set", "1@0=0", ...NO_MODEL], "--output", "file"],
   [["graph", PROMPT, ...NO_MODEL], "--output", "file"],
   [["graph", PROMPT, ...NO_MODEL], "--graph-file-dir", "directory"],

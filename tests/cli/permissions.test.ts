@@ -40,6 +40,7 @@ Deno.test("permissions: on local files every command needs to read them, and not
       ["ablate", PROMPT, "--top", "2", ...ONE],
       ["evaluate", PROMPT, ...ONE],
       ["select", PROMPT, "--size", "2", "--steps", "2", ...ONE],
+      ["interactions", PROMPT, "--top", "2", ...ONE],
       ["steer", PROMPT, "--set", "189@-1=0", ...ONE],
       ["graph", PROMPT, ...ONE],
       ["edges", PROMPT, "--top", "2", ...TWO_SAES, ...ONE],

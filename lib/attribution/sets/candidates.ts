@@ -39,6 +39,17 @@ export interface Candidates {
   readonly entries: readonly (readonly AblatedEntry[])[];
 }
 
+/** Which they are. */
+export interface CandidateOptions {
+  readonly by: SetUnit;
+  /** Default `zero`. */
+  readonly ablation?: Ablation;
+  /** Default: all. */
+  readonly isMeant?: (at: FeatureChange) => boolean;
+  /** The strongest. Default 4,096. */
+  readonly most?: number;
+}
+
 /** More are not searched: the strongest are. */
 const MOST = 4096;
 
@@ -50,11 +61,10 @@ const MOST = 4096;
 export async function findCandidates(
   results: readonly Attribution[],
   hook: string,
-  by: SetUnit,
-  ablation: Ablation,
-  most: number = MOST,
+  { by, ablation = "zero", isMeant = () => true, most = MOST }: CandidateOptions,
 ): Promise<Candidates> {
-  const entries = await Promise.all(results.map((result) => entriesOf(result, hook, ablation)));
+  const entries = (await Promise.all(results.map((result) => entriesOf(result, hook, ablation))))
+    .map((some) => some.filter(isMeant));
   const byKey = new Map<string, { -readonly [K in keyof SetFeature]: SetFeature[K] }>();
   const keyOf = ({ position, feature }: FeatureChange): string =>
     by === "feature" ? `${feature}` : `${position} ${feature}`;

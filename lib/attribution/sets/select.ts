@@ -123,7 +123,7 @@ export async function selectFeatures(
   checkOptions("selectFeatures", options, SELECT_OPTIONS);
   checkRange(options);
   const { by = "feature-position", ablation = "zero", direction = "sufficient", seed = 0 } = options;
-  const candidates = await findCandidates([result], hook, by, ablation);
+  const candidates = await findCandidates([result], hook, { by, ablation });
   const [run] = await openRuns([result], hook, candidates, options);
   const { set, reached } = await findSet([run], candidates, { ...options, direction, seed });
   const features = [...set].sort((a, b) => a - b).map((i) => candidates.features[i]); // candidates are in this order

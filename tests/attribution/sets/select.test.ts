@@ -169,7 +169,7 @@ for (const name of ["gpt2-standard-resid_pre", "gpt2-two_saes", "gpt2-no_error-j
     try {
       const result = await runGolden(model, golden, saes);
       const hook = result.hooks[0];
-      const { features, entries: [entries] } = await findCandidates([result], hook, "feature-position", "zero");
+      const { features, entries: [entries] } = await findCandidates([result], hook, { by: "feature-position" });
       const count = features.length;
       const run = await MaskedRun.open({ result, hook, entries, count, options: {} });
       const set = features.map((_, i) => i).filter((i) => i % 3 === 0);
