@@ -1,7 +1,7 @@
 /**
- * The tables of methods in the guide (methods-and-trust.md): on the bundled model's 20 prompts, at both residual hooks,
- * what each method says against what removing features does. Run it by hand: `deno run -A tests/bench/methods.ts
- * [--prompts]`.
+ * The tables of methods in the guide (methods-and-trust.md): what each method says against what removing features does, one
+ * at a time and in sets, on the bundled model's 20 prompts at both residual hooks, or on a real model. Run it by hand:
+ * `deno run -A tests/bench/methods.ts [--model M --sae S --prompts tests/bench/real_prompts.json] [--first N] [--each]`.
  *
  * @module
  */
@@ -15,153 +15,163 @@ import {
   type AttributionOptions,
   type AttributionRow,
   calculateFeatureAttribution,
+  type FeatureAt,
   loadModel,
   loadSae,
   logitDiff,
   METHOD_NAMES,
-  type Model,
-  type Sae,
+  selectFeatures,
 } from "../../mod.ts";
 
-/** Features that a method says speak most for the metric, removed together. */
-const STRONGEST = 10;
+const { values } = parseArgs({
+  options: {
+    model: { type: "string", default: DEFAULT_MODEL },
+    sae: { type: "string", multiple: true },
+    prompts: { type: "string" },
+    first: { type: "string", default: "1000" },
+    threads: { type: "string", default: "2" },
+    each: { type: "boolean" },
+  },
+});
+
+/** How many features are kept, the strongest by |attribution|; and how many of them are removed. */
+const KEPT = [5, 10, 20, 50];
+const REMOVED = 10;
 /** Effects below this part of the metric have no sign worth agreeing with. */
 const LARGE = 0.01;
 
-/** One method on one prompt. */
+/** One way of choosing features, on one prompt. */
 interface Figures {
-  readonly prompt: string;
-  readonly pearson: number;
-  readonly spearman: number;
-  readonly slope: number;
+  /** With the exact effects of all active features; not of sets. */
+  readonly pearson?: number;
+  readonly spearman?: number;
+  readonly slope?: number;
   /** Rows whose exact effect exceeds 1 % of the metric, and how many of them have the attribution's sign. */
-  readonly large: number;
-  readonly agree: number;
-  /** Of the strongest features: what removing them together takes off the metric, as a part of it; their sum over that. */
-  readonly strongest: number;
-  readonly strongestSaid: number;
-  /** Of all features: their sum over what removing them together takes off. */
-  readonly allSaid: number;
+  readonly large?: number;
+  readonly agree?: number;
+  /** All attributions added up, over what removing all features takes off. */
+  readonly sum?: number;
+  /** The part of what all features do that is there with so many of the strongest alone. */
+  readonly kept: readonly number[];
+  /** The part of it that removing the ten strongest takes off. */
+  readonly removed: number;
 }
 
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-const key = ({ position, feature }: AttributionRow): string => `${position} ${feature}`;
+const sum = (all: readonly number[]): number => all.reduce((a, b) => a + b, 0);
+const key = ({ position, feature }: FeatureAt): string => `${position} ${feature}`;
 
-/** All active features after BOS, also those whose attribution is 0. */
+/** All active features where there is an SAE, also those whose attribution is 0. */
 function activeRows(result: Attribution, hook: string): AttributionRow[] {
   const { rows, offsets, features, values } = result.parts.saes.get(hook)!.entries;
-  const found: AttributionRow[] = [];
-  for (let position = 1; position < rows; position++) {
-    for (let i = offsets[position]; i < offsets[position + 1]; i++) {
-      found.push({ position, feature: features[i], activation: values[i], gradient: 0, attribution: 0 });
-    }
-  }
-  return found;
+  return Array.from({ length: rows }, (_, position) => position).flatMap((position) =>
+    Array.from({ length: offsets[position + 1] - offsets[position] }, (_, k): AttributionRow => {
+      const i = offsets[position] + k;
+      return { position, feature: features[i], activation: values[i], gradient: 0, attribution: 0 };
+    })
+  );
 }
 
-/** The figures of every method on one prompt. */
+/** What sets of features keep, and what the first of them that has ten takes off; over what all do. */
+async function measureSets(
+  plain: Attribution,
+  hook: string,
+  active: readonly FeatureAt[],
+  all: number,
+  sets: readonly (readonly FeatureAt[])[],
+): Promise<Pick<Figures, "kept" | "removed">> {
+  const others = sets.map((set) => {
+    const inside = new Set(set.map(key));
+    return active.filter((row) => !inside.has(key(row)));
+  });
+  const effects = await ablateJointly(plain, hook, [...others, sets[KEPT.indexOf(REMOVED)]]);
+  return { kept: KEPT.map((_, i) => 1 - effects[i] / all), removed: effects[KEPT.length] / all };
+}
+
+/** By name, the figures of every method and of `select` on one prompt. */
 async function compare(
   attribute: (options: AttributionOptions) => Promise<Attribution>,
   hook: string,
-  prompt: string,
-): Promise<Figures[]> {
+): Promise<Map<string, Figures>> {
   const plain = await attribute({});
   const active = activeRows(plain, hook);
   const exact = (await ablateFeatures(plain, hook, active)).map(({ effect }) => effect);
   const [all] = await ablateJointly(plain, hook, [active]);
-  const figures: Figures[] = [];
+  const large = exact.flatMap((effect, i) => Math.abs(effect) > LARGE * Math.abs(plain.metric) ? [i] : []);
+  const figures = new Map<string, Figures>();
   for (const method of METHOD_NAMES) {
-    const said = new Map((await attribute({ method })).rows(hook).map((row) => [key(row), row.attribution]));
-    const rows = active.map((row) => ({ ...row, attribution: said.get(key(row)) ?? 0 }));
-    const attributions = rows.map(({ attribution }) => attribution);
-    const strongest = rows.toSorted((a, b) => b.attribution - a.attribution).slice(0, STRONGEST);
-    const [together] = await ablateJointly(plain, hook, [strongest]);
-    const large = exact.flatMap((effect, i) => Math.abs(effect) > LARGE * Math.abs(plain.metric) ? [i] : []);
-    figures.push({
-      prompt,
+    const rows = method === "ablation" ? [] : (await attribute({ method })).rows(hook);
+    const said = new Map(rows.map((row) => [key(row), row.attribution]));
+    const attributions = method === "ablation" ? exact : active.map((row) => said.get(key(row)) ?? 0);
+    const order = [...active.keys()].sort((a, b) => Math.abs(attributions[b]) - Math.abs(attributions[a]));
+    figures.set(method, {
       pearson: pearson(attributions, exact),
       spearman: spearman(attributions, exact),
       slope: slope(attributions, exact),
       large: large.length,
       agree: large.filter((i) => Math.sign(exact[i]) === Math.sign(attributions[i])).length,
-      strongest: together / plain.metric,
-      strongestSaid: sum(strongest.map(({ attribution }) => attribution)) / together,
-      allSaid: sum(attributions) / all,
+      sum: sum(attributions) / all,
+      ...await measureSets(plain, hook, active, all, KEPT.map((k) => order.slice(0, k).map((i) => active[i]))),
     });
   }
+  const sets: (readonly FeatureAt[])[] = [];
+  for (const size of KEPT) {
+    const { features } = await selectFeatures(plain, hook, { size: Math.min(size, active.length) });
+    sets.push(features.map(({ position, feature }) => ({ position: position!, feature })));
+  }
+  figures.set("select", await measureSets(plain, hook, active, all, sets));
   return figures;
 }
 
-/** Every method's figures on all prompts, at one SAE. */
-async function compareAll(model: Model, sae: Sae, bundled: URL): Promise<Figures[][]> {
-  const { prompts } = JSON.parse(await Deno.readTextFile(new URL("prompts.json", bundled))) as {
-    prompts: { prompt: string; pos_token: string; neg_token: string }[];
-  };
-  const byMethod: Figures[][] = METHOD_NAMES.map(() => []);
-  for (const { prompt, pos_token, neg_token } of prompts) {
-    const attribute = (options: AttributionOptions): Promise<Attribution> =>
-      calculateFeatureAttribution(model, prompt, logitDiff(pos_token, neg_token), { saes: [sae], ...options });
-    (await compare(attribute, sae.hookOut, prompt)).forEach((figures, m) => byMethod[m].push(figures));
-  }
-  return byMethod;
-}
-
 /** What a part of the values lies below, interpolated between neighbours. */
-function quantile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
+function quantile(all: readonly number[], part: number): number {
+  const sorted = all.toSorted((a, b) => a - b);
   const at = part * (sorted.length - 1);
   const [low, high] = [sorted[Math.floor(at)], sorted[Math.ceil(at)]];
   return low + (high - low) * (at - Math.floor(at));
 }
 
-const median = (values: readonly number[]): number => quantile(values, 0.5);
+const median = (all: readonly number[]): number => quantile(all, 0.5);
+const percent = (x: number): string => `${(100 * x).toFixed(0)} %`;
 
 /** A row of the table: medians over the prompts, with the worst or the middle half in brackets. */
-function tableRow(hook: string, method: string, figures: readonly Figures[]): string {
-  const of = (name: Exclude<keyof Figures, "prompt">): number[] => figures.map((one) => one[name]);
-  const worst = (name: "pearson" | "spearman"): string =>
-    `${median(of(name)).toFixed(3)} (${Math.min(...of(name)).toFixed(3)})`;
-  const middle = (name: "slope" | "strongestSaid" | "allSaid"): string =>
-    `${median(of(name)).toFixed(2)} (${quantile(of(name), 0.25).toFixed(2)} to ${quantile(of(name), 0.75).toFixed(2)})`;
-  const cells = [
-    `\`${hook}\``,
-    method,
-    worst("pearson"),
-    worst("spearman"),
-    middle("slope"),
-    `${sum(of("agree"))} of ${sum(of("large"))}`,
-    `${(100 * median(of("strongest"))).toFixed(0)} %`,
-    middle("strongestSaid"),
-    middle("allSaid"),
+function tableRow(name: string, figures: readonly Figures[]): string {
+  const of = (f: (one: Figures) => number | undefined): number[] => figures.map((one) => f(one) ?? NaN);
+  const worst = (all: readonly number[]): string => `${median(all).toFixed(3)} (${Math.min(...all).toFixed(3)})`;
+  const middle = (all: readonly number[]): string =>
+    `${median(all).toFixed(2)} (${quantile(all, 0.25).toFixed(2)} to ${quantile(all, 0.75).toFixed(2)})`;
+  const single = figures[0].pearson === undefined ? ["", "", "", "", ""] : [
+    worst(of((one) => one.pearson)),
+    worst(of((one) => one.spearman)),
+    middle(of((one) => one.slope)),
+    `${sum(of((one) => one.agree))} of ${sum(of((one) => one.large))}`,
+    middle(of((one) => one.sum)),
   ];
-  return `| ${cells.join(" | ")} |`;
+  const kept = KEPT.map((_, i) => percent(median(of((one) => one.kept[i]))));
+  return `| ${[`\`${name}\``, ...single, ...kept, percent(median(of((one) => one.removed)))].join(" | ")} |`;
 }
 
-const { values: { prompts: showPrompts } } = parseArgs({ options: { prompts: { type: "boolean" } } });
-const bundled = new URL("../../models/bundled/", import.meta.url);
-await using model = await loadModel(DEFAULT_MODEL, { threads: 1 });
-const head = [
-  "hook",
-  "method",
-  "Pearson",
-  "Spearman",
-  "slope",
-  "sign agrees",
-  `its ${STRONGEST} strongest take off`,
-  "their sum / that",
-  "all: sum / joint effect",
-];
-const lines = [`| ${head.join(" | ")} |`, `|${head.map(() => " --- |").join("")}`];
-for (const name of Object.keys(BUNDLED[DEFAULT_MODEL].saes).filter((sae) => sae.endsWith("hook_resid_pre")).reverse()) {
-  await using sae = await loadSae(name);
-  const byMethod = await compareAll(model, sae, bundled);
-  byMethod.forEach((figures, m) => {
-    lines.push(tableRow(sae.hookOut, METHOD_NAMES[m], figures));
-    if (!showPrompts) return;
-    for (const { prompt, ...rest } of figures) {
-      const shown = Object.entries(rest).map(([key, value]) => `${key} ${Number(value.toFixed(3))}`);
-      console.error(`${sae.hookOut} ${METHOD_NAMES[m]} ${shown.join("  ")} ${prompt}`);
+const bundled = new URL("../../models/bundled/prompts.json", import.meta.url);
+const { prompts } = JSON.parse(await Deno.readTextFile(values.prompts ?? bundled)) as {
+  prompts: { prompt: string; pos_token: string; neg_token: string }[];
+};
+const saes = values.sae ??
+  Object.keys(BUNDLED[DEFAULT_MODEL].saes).filter((name) => name.endsWith("hook_resid_pre")).reverse();
+await using model = await loadModel(values.model, { threads: Number(values.threads), weights: "resident" });
+for (const name of saes) {
+  await using sae = await loadSae(name, { weights: "resident" });
+  const byName = new Map<string, Figures[]>();
+  for (const { prompt, pos_token, neg_token } of prompts.slice(0, Number(values.first))) {
+    const started = performance.now();
+    const attribute = (options: AttributionOptions): Promise<Attribution> =>
+      calculateFeatureAttribution(model, prompt, logitDiff(pos_token, neg_token), { saes: [sae], ...options });
+    for (const [method, figures] of await compare(attribute, sae.hookOut)) {
+      byName.set(method, [...byName.get(method) ?? [], figures]);
+      if (values.each) console.error(JSON.stringify({ prompt, method, ...figures }));
     }
-  });
+    console.error(`${sae.hookOut} ${((performance.now() - started) / 1000).toFixed(0)} s ${prompt}`);
+  }
+  const head = ["Pearson", "Spearman", "slope", "sign agrees", "sum / joint effect"];
+  const columns = [`\`${sae.hookOut}\``, ...head, ...KEPT.map((k) => `keep ${k}`), `remove ${REMOVED}`];
+  console.log(`\n| ${columns.join(" | ")} |\n|${columns.map(() => " --- |").join("")}`);
+  for (const [method, figures] of byName) console.log(tableRow(method, figures));
 }
-console.log(lines.join("\n"));

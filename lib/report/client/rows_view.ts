@@ -176,7 +176,16 @@ function countWords(found: number, { rows, rowsLeftOut }: ReportSae): string {
 function rowLine({ data, rows, labels, isLabelled, largest, open }: RowTable, i: number): HTMLElement {
   const [position, feature, attribution] = [rows.position[i], rows.feature[i], rows.attribution[i]];
   const link = h("button", { type: "button", class: "link", onclick: () => open(feature) }, String(feature));
-  const value = h("span", { class: `${sideOf(attribution)}-text` }, showSigned(attribution, largest.attribution));
+  const isGuess = rows.exact?.[i] === false; // beside rows that are exact
+  const shown = showSigned(attribution, largest.attribution);
+  const value = h(
+    "span",
+    {
+      class: `${sideOf(attribution)}-text`,
+      ...(isGuess ? { title: "an estimate; the others are exact effects" } : {}),
+    },
+    isGuess ? `≈ ${shown}` : shown,
+  );
   return h(
     "tr",
     {},

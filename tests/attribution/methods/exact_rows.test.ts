@@ -18,7 +18,7 @@ import { curvatures } from "../../../lib/attribution/trust/curvature.ts";
 import { isDistrusted } from "../../../lib/attribution/result/distrust.ts";
 import { slope } from "../../../lib/attribution/trust/statistics.ts";
 import { verifyAttribution } from "../../../lib/attribution/trust/verify.ts";
-import { DATA } from "../golden.ts";
+import { DATA, goldenCases, goldenMetric, openSaes } from "../golden.ts";
 import { effectFromPrompt } from "../whole_pass.ts";
 
 const GOLF = " Tiger Woods plays the sport of";
@@ -76,6 +76,38 @@ Deno.test("every row of ablation is the effect of a pass from the prompt, and wh
       }
     }
     for (const one of saes) await one.close();
+  }
+});
+
+/** Of a golden case, the largest attributions and their exact effects: float64, TransformerLens and SAELens. */
+interface WithEffects {
+  readonly expected: {
+    readonly extra?: { readonly ablation: readonly [position: number, feature: number, number, effect: number][] };
+  };
+}
+
+const withEffects = [...goldenCases("seed"), ...goldenCases("seed", "cases/families/")].filter((golden) =>
+  (golden as unknown as WithEffects).expected.extra !== undefined
+);
+
+Deno.test("rows of ablation are the effects that the reference stack measures", async () => {
+  assert.equal(withEffects.length, 6);
+  for (const golden of withEffects) {
+    await using model = await loadModel(new URL(`${golden.model}/`, DATA), { threads: 1 });
+    const [one] = await openSaes(golden);
+    const options = { saes: [one], method: "ablation", includeErrorTerm: golden.include_error_term } as const;
+    const result = await calculateFeatureAttribution(model, [...golden.tokens], goldenMetric(golden), options);
+    const found = new Map(result.rows(one.hookOut).map((row) => [key(row), row.attribution]));
+    const { ablation } = (golden as unknown as WithEffects).expected.extra!;
+    const most = largest(ablation.map(([, , , effect]) => effect));
+    for (const [position, feature, , effect] of ablation) {
+      const got = found.get(key({ position, feature })) ?? 0;
+      assert.ok(
+        Math.abs(got - effect) <= 1e-5 * most + 1e-6,
+        `${golden.name} ${position} ${feature}: ${got}, ${effect}`,
+      );
+    }
+    await one.close();
   }
 });
 
