@@ -14,8 +14,15 @@ import { bundle, digest } from "./bundle.ts";
 const ROOT = new URL("../../../", import.meta.url);
 const place = (path: string): string => fromFileUrl(new URL(path, ROOT));
 
-/** Where `deno task site` writes, from the repository's root. */
-export const SITE = ".site";
+/**
+ * Where the site is written: `.site` beside the program.
+ *
+ * @throws {Error} if the program was not started from files
+ */
+export function siteDirectory(): string {
+  if (ROOT.protocol === "file:") return place(".site");
+  throw new Error(`The site is built from the program's files, and this one comes from ${ROOT.origin}: clone it first`);
+}
 
 /** What the page begins with, the Worker that answers it, and what stands between them and the host. */
 const [PAGE, WORKER, GUARD] = ["lib/site/page/main.ts", "lib/web/worker.ts", "lib/site/page/service_worker.ts"];
@@ -108,4 +115,4 @@ async function indexHtml({ script, style }: { script: string; style: string }): 
   }, await Deno.readTextFile(place("lib/web/page/index.html")));
 }
 
-if (import.meta.main) await buildSite(place(SITE));
+if (import.meta.main) await buildSite(siteDirectory());

@@ -64,6 +64,11 @@ Deno.test("a port that another program has, and options that are not understood"
       1,
       /^error: Cannot listen on 203\.0\.113\.9 port 0: this machine has no such address/,
     ],
+    [
+      ["--static", "--time-limit", "5"],
+      2,
+      /^error: --time-limit is about a server's models, and --static serves files/,
+    ],
     [["prompt"], 2, /^error: /],
   ];
   for (const [args, code, expected] of cases) {

@@ -6,6 +6,7 @@
 import { type CommandSpec, type ParsedCommand, UsageError } from "../../args/args.ts";
 import { type Command, defineCommand } from "../../args/command.ts";
 import { quote } from "../../args/values.ts";
+import { flagOf } from "../../../request/field.ts";
 import { DEVICE_FIELDS } from "../../../request/fields.ts";
 import { parseSae } from "../../../request/saes.ts";
 import { DEVICES } from "../../../runtime/runtime.ts";
@@ -22,6 +23,8 @@ export interface ServeRequest {
   readonly threads: number | undefined;
   /** Seconds; undefined: the server's. */
   readonly timeLimit: number | undefined;
+  /** The static site, which asks no server. */
+  readonly isStatic: boolean;
 }
 
 const spec = {
@@ -76,8 +79,12 @@ const spec = {
     },
     device: DEVICE_FIELDS.device,
     threads: DEVICE_FIELDS.threads,
+    static: {
+      kind: "boolean",
+      help: "build the static site (.site/) and serve its files, as any host could: it computes in the browser",
+    },
   },
-  examples: ["serve", "serve --model gpt2 --sae gpt2-small-res-jb/blocks.10.hook_resid_pre"],
+  examples: ["serve", "serve --model gpt2 --sae gpt2-small-res-jb/blocks.10.hook_resid_pre", "serve --static"],
 } satisfies CommandSpec;
 
 export const { run, parseRequest }: Command<ServeRequest> = defineCommand({
@@ -86,7 +93,16 @@ export const { run, parseRequest }: Command<ServeRequest> = defineCommand({
   does: [new URL("../../runs/explain/serve.ts", import.meta.url), "serve"],
 });
 
-function readRequest({ values }: ParsedCommand<typeof spec>): ServeRequest {
+/** What else there is to say of a static site: where it is. */
+const OF_STATIC = ["static", "host", "port"];
+
+function readRequest({ values, order }: ParsedCommand<typeof spec>): ServeRequest {
+  const other = order.map(([name]) => name).find((name) => !OF_STATIC.includes(name));
+  if (values.static && other !== undefined) {
+    throw new UsageError(
+      `--${flagOf(other)} is about a server's models, and --static serves files alone: leave out one of them`,
+    );
+  }
   for (const name of ["host", "model"] as const) {
     if (values[name] === "") throw new UsageError(`--${name} is empty: give one, or leave it out`);
   }
@@ -105,5 +121,6 @@ function readRequest({ values }: ParsedCommand<typeof spec>): ServeRequest {
     device: values.device as ServeRequest["device"],
     threads: values.threads,
     timeLimit: values.timeLimit,
+    isStatic: values.static,
   };
 }

@@ -5,7 +5,8 @@
  */
 import { plainMessage } from "../../../platform/plain_message.ts";
 import { bracketed, isLoopback } from "../../../web/guard.ts";
-import { type PageServer, servePage } from "../../../web/serve.ts";
+import type { HttpServer } from "../../../web/node_http.ts";
+import { servePage } from "../../../web/serve.ts";
 import { onSignal } from "../../screen/interrupt.ts";
 import { printData, printNote } from "../../screen/output.ts";
 import type { ServeRequest } from "../../commands/explain/serve.ts";
@@ -34,16 +35,36 @@ export async function serve(request: ServeRequest): Promise<void> {
   }
 }
 
-/** On the port that was asked for, or the usual one or one after it. */
-async function listen(request: ServeRequest): Promise<PageServer> {
-  const { hostname, allowedHosts, model, saes, hub, device, threads, timeLimit, port = USUAL_PORT } = request;
+/** What listens on a port. */
+type Listen = (port: number) => Promise<HttpServer>;
+
+function page({ hostname, allowedHosts, model, saes, hub, device, threads, timeLimit }: ServeRequest): Listen {
   const offered = { model, saes, hub };
   const limitMs = timeLimit === undefined ? undefined : timeLimit * 1000;
+  return (port) => servePage({ hostname, port, allowedHosts, offered, worker: { device, threads }, limitMs });
+}
+
+/** The site, built anew. */
+async function site({ hostname }: ServeRequest): Promise<Listen> {
+  const { buildSite, siteDirectory } = await import(
+    new URL("../../../site/build/build.ts", import.meta.url).href
+  ) as typeof import("../../../site/build/build.ts");
+  const { serveStatic } = await import(
+    new URL("../../../site/build/serve.ts", import.meta.url).href
+  ) as typeof import("../../../site/build/serve.ts");
+  const directory = siteDirectory();
+  await buildSite(directory);
+  return (port) => serveStatic(directory, { hostname, port });
+}
+
+/** On the port that was asked for, or the usual one or one after it. */
+async function listen(request: ServeRequest): Promise<HttpServer> {
+  const { hostname, port = USUAL_PORT, isStatic } = request;
+  const serve = isStatic ? await site(request) : page(request);
   const last = request.port === undefined ? USUAL_PORT + TRIES : port;
   for (let at = port;; at++) {
     try {
-      const worker = { device, threads };
-      return await servePage({ hostname, port: at, allowedHosts, offered, worker, limitMs });
+      return await serve(at);
     } catch (error) {
       if (codeOf(error) === "EADDRINUSE" && at < last) continue;
       throw new Error(
