@@ -125,6 +125,7 @@ export async function predictionData(
   count: number,
 ): Promise<Pick<ReportData, "predictions" | "predictionsPosition" | "continuation">> {
   const { model, grads } = result.parts;
+  if (count === 0) return { predictions: [], predictionsPosition: result.predictionsPosition, continuation: [] };
   const { modelOutput, appended, resolvedMetric: { positive: all = [], negative = [] } } = grads;
   const row = predictionRow(grads);
   const positive = appended === 0 ? all : all.slice(0, 1); // a continuation's other tokens come later

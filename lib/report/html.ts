@@ -3,17 +3,10 @@
  *
  * @module
  */
-import type { Attribution } from "../attribution/result/result.ts";
 import { SCRIPT, STYLE } from "./client/built.ts";
-import { reportData } from "./data.ts";
-import type { ReportData, ReportDataOptions } from "./report_data.ts";
+import type { ReportData } from "./report_data.ts";
 import { signed } from "./figures.ts";
 import { printable } from "../table/terminal.ts";
-
-/** An attribution as an HTML page. The model and the SAEs must still be open. */
-export async function attributionHtml(result: Attribution, options: ReportDataOptions = {}): Promise<string> {
-  return await dataHtml(await reportData(result, options));
-}
 
 /** The page of data that are already there. */
 export async function dataHtml(data: ReportData): Promise<string> {

@@ -189,7 +189,7 @@ export interface ReportRows {
 export interface ReportDataOptions {
   /** Texts for features; default: the SAEs' own labels. */
   readonly explanations?: Explanations;
-  /** How many predictions. Default 10. */
+  /** How many predictions. Default 10; 0: none, nor those of a continuation, and the logits of all tokens are not read. */
   readonly predictions?: number;
   /** The command line that makes the same run again; default: worked out from the result. */
   readonly command?: string;

@@ -8,6 +8,7 @@ import type { ReportDataOptions } from "./report_data.ts";
 import { Attribution } from "../attribution/result/result.ts";
 
 type Html = typeof import("./html.ts");
+type Data = typeof import("./data.ts");
 
 /**
  * An attribution as one self-contained HTML page: the prompt's tokens in the colour of their attribution, the next-token
@@ -33,8 +34,9 @@ type Html = typeof import("./html.ts");
  * ```
  */
 export async function toHtml(result: Attribution, options: ReportDataOptions = {}): Promise<string> {
-  const { attributionHtml } = await import(new URL("./html.ts", import.meta.url).href) as Html;
-  return await attributionHtml(result, options);
+  const { reportData } = await import(new URL("./data.ts", import.meta.url).href) as Data;
+  const { dataHtml } = await import(new URL("./html.ts", import.meta.url).href) as Html;
+  return await dataHtml(await reportData(result, options));
 }
 
 /** What a Jupyter front end chooses from, by media type. */

@@ -31,10 +31,11 @@ const ENDINGS: Readonly<Record<string, TableFormat>> = {
 };
 
 /** What HTTP calls them. */
-export const MEDIA_TYPES: Readonly<Record<TextFormatName, string>> = {
+export const MEDIA_TYPES: Readonly<Record<DataFormat, string>> = {
   csv: "text/csv; charset=utf-8",
   json: "application/json",
   jsonl: "application/x-ndjson",
+  parquet: "application/vnd.apache.parquet",
 };
 
 /** A file's ending, in small letters; undefined where it has none. */

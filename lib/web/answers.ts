@@ -23,14 +23,17 @@ export async function jobResponse(queue: Queue, asked: Asked): Promise<Response>
       return Response.json(event.prediction);
     case "report":
       return Response.json(event.report);
-    case "rows": {
-      const { format } = asked.job as AttributeJob;
-      const type = format === "report" ? "application/json" : MEDIA_TYPES[format];
-      return new Response(event.text, { headers: { "content-type": type } });
-    }
+    case "rows":
+      return new Response(event.text, { headers: { "content-type": mediaType(asked.job as AttributeJob) } });
+    case "file":
+      return new Response(event.bytes, { headers: { "content-type": mediaType(asked.job as AttributeJob) } });
     default:
       throw new ApiError(500, `The run ended with ${event.type}`);
   }
+}
+
+function mediaType({ format }: AttributeJob): string {
+  return format === "report" ? "application/json" : MEDIA_TYPES[format];
 }
 
 /** A line of the stream besides those of jobs. */
@@ -42,9 +45,12 @@ type StreamEvent =
 /**
  * Events as JSON lines: its place in the queue, what the job tells, and last its answer or an error.
  *
- * @throws {ApiError} if the queue refuses the job: that is known before the first line
+ * @throws {ApiError} if the queue refuses the job: that is known before the first line; or if the answer is no text
  */
 export async function jobStream(queue: Queue, asked: Asked): Promise<Response> {
+  if (asked.job.kind === "attribute" && asked.job.format === "parquet") {
+    throw new ApiError(400, '"format": "parquet" is not lines of JSON: ask without Accept: application/x-ndjson');
+  }
   const encoder = new TextEncoder();
   const gone = new AbortController();
   const signal = AbortSignal.any([asked.signal, gone.signal]);

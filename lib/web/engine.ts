@@ -15,8 +15,7 @@ import { inChat } from "../request/chat.ts";
 import { type OpenedSaes, openSaes } from "../request/open.ts";
 import type { SaeRequest } from "../request/saes.ts";
 import type { Sae } from "../sae/sae.ts";
-import { textFormat } from "../table/formats.ts";
-import { textChunks } from "../table/text_format.ts";
+import { tableWriter } from "../table/formats.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import { attributeCommand } from "./command.ts";
 import { fieldWords } from "./job_requests.ts";
@@ -100,21 +99,23 @@ export class Engine implements AsyncDisposable {
 
   async #attribute(job: AttributeJob, tell: Tell): Promise<JobEvent> {
     const opened = await this.#openAll(job, tell);
-    const { format, cards, prompt, rows } = job;
+    const { format, cards, predictions, prompt, rows } = job;
     const result = await attributeRequest({ ...opened, prompt }, job, {
       positions: rows.positions,
       diagnose: format === "report",
     });
     if (format !== "report") {
-      const chunks = textChunks(await textFormat(format), await requestedTable(result, rows));
-      return { type: "rows", text: [...chunks].join("") };
+      const table = await requestedTable(result, rows);
+      const chunks = [...(await tableWriter(format))(table)] as BlobPart[];
+      if (format !== "parquet") return { type: "rows", text: chunks.join("") };
+      return { type: "file", bytes: await new Blob(chunks).bytes() };
     }
     const command = attributeCommand(job, await speller(opened.model, result));
     const words = fieldWords(job.words);
-    const bare = await reportData(result, { command, cards: 0, words });
+    const bare = await reportData(result, { command, predictions, cards: 0, words });
     if (cards === 0) return { type: "report", report: bare };
     tell({ type: "report", report: bare }); // it need not wait for the cards
-    return { type: "report", report: await reportData(result, { command, cards, words }) };
+    return { type: "report", report: await reportData(result, { command, predictions, cards, words }) };
   }
 
   async #openAll(job: Job, tell: Tell): Promise<{ model: Model; saes: readonly Sae[] }> {

@@ -86,6 +86,7 @@ export function readAttribute(body: Body, defaults: RunDefaults, words: MessageW
       ...run,
       format: fields.choice("format", RESULT_FORMATS) ?? "report",
       cards: fields.integer("cards", { min: 0, max: MOST_CARDS }) ?? 0,
+      predictions: fields.integer("predictions", { min: 0, max: MOST_PREDICTIONS }) ?? 10,
     };
     fields.end();
     checkJob(job);
@@ -101,7 +102,7 @@ function checkJob({ model, saes, baseline, format, cards, values }: AttributeJob
   if (format !== "report" && cards > 0) throw new ApiError(400, '"cards" are for reports: leave out "format"');
   const ofRows = (Object.keys(ROW_FIELDS) as FieldName[]).find((name) => (values[name] ?? false) !== false);
   if (format === "report" && ofRows !== undefined) {
-    throw new RequestError(`\`${ofRows}\` is for rows: give "format": "csv", "json" or "jsonl"`);
+    throw new RequestError(`\`${ofRows}\` is for rows: give "format": "csv", "json", "jsonl" or "parquet"`);
   }
 }
 

@@ -7,7 +7,7 @@ import type { ReportData } from "../report/report_data.ts";
 import type { RequestValues } from "../request/fields.ts";
 import type { ModelRequest, RunRequest } from "../request/request.ts";
 import type { SaeRequest } from "../request/saes.ts";
-import { TEXT_FORMATS } from "../table/formats.ts";
+import { DATA_FORMATS } from "../table/formats.ts";
 import type { Device } from "../runtime/runtime.ts";
 
 /** How the worker runs. */
@@ -45,7 +45,7 @@ export interface PredictJob extends ModelRequest, RunJob {
 }
 
 /** How an attribution is answered: with everything that a page shows, or with the command line's rows. */
-export const RESULT_FORMATS = ["report", ...TEXT_FORMATS] as const;
+export const RESULT_FORMATS = ["report", ...DATA_FORMATS] as const;
 
 /** Feature attribution. Where the model runs is the worker's own. */
 export interface AttributeJob extends RunRequest, RunJob {
@@ -53,6 +53,8 @@ export interface AttributeJob extends RunRequest, RunJob {
   readonly format: typeof RESULT_FORMATS[number];
   /** Of a report: how many features per SAE get a card, which comes after the rest. */
   readonly cards: number;
+  /** Of a report: how many next tokens; 0: the logits of all tokens are not computed. */
+  readonly predictions: number;
 }
 
 /** A job of any kind. */
@@ -97,7 +99,8 @@ export type JobEvent =
   | { readonly type: "running" }
   | { readonly type: "prediction"; readonly prediction: PredictionAnswer }
   | { readonly type: "report"; readonly report: ReportData }
-  | { readonly type: "rows"; readonly text: string };
+  | { readonly type: "rows"; readonly text: string }
+  | { readonly type: "file"; readonly bytes: Uint8Array<ArrayBuffer> };
 
 /** What is posted to the worker. */
 export type WorkerRequest =

@@ -4,6 +4,8 @@ import { makeChatModel } from "../request/asked.ts";
 import { PROMPT, SAE } from "./ask.ts";
 import { checkFiles, checkPage, download, openPage, ROOT, runShown } from "./pages.ts";
 
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
 browserTest(
   "the whole flow: prompt, chips, answers, bars, feature card, files, address, history",
   async (browser, t) => {
@@ -59,7 +61,7 @@ browserTest(
       const report = JSON.parse(await download(opened, "Download JSON"));
       assert.match(report.command, /--pos-token ' Paris' --neg-token ' Rome'$/);
       const [header] = csv.split("\n", 1);
-      assert.equal(csv, await runShown(report.command, header));
+      assert.equal(csv, text(await runShown(report.command, header)));
       assert.ok(csv.split("\n").length > 20);
     });
     await t.step("the address holds it all", async () => {
@@ -83,7 +85,7 @@ browserTest(
       const csv = await download(opened, "Download CSV");
       const { command } = JSON.parse(await download(opened, "Download JSON"));
       assert.match(csv, /^hook,position,/);
-      assert.equal(csv, await runShown(command, csv.split("\n", 1)[0]));
+      assert.equal(csv, text(await runShown(command, csv.split("\n", 1)[0])));
     });
     await checkPage(opened);
   },
@@ -241,7 +243,7 @@ browserTest("a model and an SAE of one's own, named when the server is started",
   await page.locator("#status", { hasText: /^Done/ }).waitFor();
   const csv = await download(opened, "Download CSV");
   const { command } = JSON.parse(await download(opened, "Download JSON"));
-  assert.equal(csv, await runShown(command, csv.split("\n", 1)[0]));
+  assert.equal(csv, text(await runShown(command, csv.split("\n", 1)[0])));
   await checkPage(opened);
 });
 

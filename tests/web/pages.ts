@@ -60,23 +60,30 @@ export async function checkPage(opened: Opened, expected?: RegExp): Promise<void
   assert.deepEqual(opened.elsewhere(), []);
 }
 
-/** The text of a file that a button downloads. */
-export async function download({ page }: Opened, name: string): Promise<string> {
+/** A file that a button downloads. */
+export async function downloadBytes({ page }: Opened, name: string): Promise<Uint8Array> {
   const button = page.getByRole("button", { name, exact: true });
   const [file] = await Promise.all([page.waitForEvent("download"), button.click()]);
-  return await Deno.readTextFile(await file.path());
+  return await Deno.readFile(await file.path());
+}
+
+/** The text of one. */
+export async function download(opened: Opened, name: string): Promise<string> {
+  return new TextDecoder().decode(await downloadBytes(opened, name));
 }
 
 /** Runs the command that the page shows, for rows with these columns. */
-export async function runShown(command: string, columns: string): Promise<string> {
-  const line = `${command.replace("deno run", '"$DENO" run')} --threads 1 --quiet --format csv --columns ${columns}`;
+export async function runShown(command: string, columns: string, format = "csv"): Promise<Uint8Array> {
+  const line = `${
+    command.replace("deno run", '"$DENO" run')
+  } --threads 1 --quiet --format ${format} --columns ${columns}`;
   const { code, stdout, stderr } = await new Deno.Command("sh", {
     args: ["-c", line],
     cwd: ROOT,
     env: { DENO: Deno.execPath() },
   }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
+  return stdout;
 }
 
 /** The files are those of the command that the page shows, which says all of these. */
@@ -86,6 +93,6 @@ export async function checkFiles(opened: Opened, ...flags: readonly string[]): P
   for (const flag of flags) assert.ok(command.includes(flag), `${flag} is not in ${command}`);
   const [header] = csv.split("\n", 1);
   assert.ok(csv.split("\n").length > 5, csv);
-  assert.equal(csv, await runShown(command, header));
+  assert.equal(csv, new TextDecoder().decode(await runShown(command, header)));
   return header;
 }

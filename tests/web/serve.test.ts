@@ -12,6 +12,7 @@ import {
   toJsonLines,
 } from "../../mod.ts";
 import { reportData } from "../../lib/report/data.ts";
+import { tableWriter } from "../../lib/table/formats.ts";
 import { EXAMPLE, post, PROMPT, refusal, SAE, startServer } from "./ask.ts";
 
 /** The same run without a server. */
@@ -35,6 +36,24 @@ Deno.test("an attribution over HTTP is the library's, in every format", async (t
         assert.equal(await response.text(), write(await longTable(result)));
       });
     }
+    await t.step("parquet", async () => {
+      const response = await post(server, "/api/attribute", { ...EXAMPLE, format: "parquet" });
+      assert.equal(response.headers.get("content-type"), "application/vnd.apache.parquet");
+      const chunks = [...(await tableWriter("parquet"))(await longTable(result))] as BlobPart[];
+      assert.deepEqual(await response.bytes(), await new Blob(chunks).bytes());
+      const lines = { headers: { accept: "application/x-ndjson" } };
+      const refused = await refusal(await post(server, "/api/attribute", { ...EXAMPLE, format: "parquet" }, lines));
+      assert.match(refused, /^400 "format": "parquet" is not lines of JSON: ask without Accept/);
+    });
+    await t.step("a report without next tokens", async () => {
+      const [whole, without] = await Promise.all(
+        [10, 0].map(async (predictions) =>
+          await (await post(server, "/api/attribute", { ...EXAMPLE, predictions })).json()
+        ),
+      );
+      assert.ok(whole.predictions.length >= 10);
+      assert.deepEqual(without, { ...whole, predictions: [] });
+    });
     await t.step("rows and columns as asked for", async () => {
       const columns = ["position", "token", "feature", "attribution", "label"] as const;
       const rows = { ...EXAMPLE, format: "csv", top: 5, columns, include_error: true };
@@ -144,7 +163,11 @@ Deno.test("one wrong field, one line that says which", async (t) => {
       { prompt: "a b", columns: ["nothing"], format: "csv" },
       /^400 "columns" has no column "nothing": the nearest is/,
     ],
-    ["/api/attribute", { prompt: "a b", top: 3 }, /^400 "top" is for rows: give "format": "csv", "json" or "jsonl"$/],
+    [
+      "/api/attribute",
+      { prompt: "a b", top: 3 },
+      /^400 "top" is for rows: give "format": "csv", "json", "jsonl" or "parquet"$/,
+    ],
     ["/api/attribute", { prompt: "a b", metric: { name: "target-text" } }, /^400 "metric.text" is missing$/],
     [
       "/api/attribute",

@@ -8,6 +8,7 @@ import { stop } from "../../deps/esbuild.ts";
 import { makeHash } from "../../platform/hash.ts";
 import { dirname } from "../../platform/path.ts";
 import { fromFileUrl } from "../../weights/files/places.ts";
+import { bundle as minified } from "../../web/page/build.ts";
 import { STYLE } from "../../web/page/built.ts";
 import { bundle, digest } from "./bundle.ts";
 
@@ -26,6 +27,8 @@ export function siteDirectory(): string {
 
 /** What the page begins with, the Worker that answers it, and what stands between them and the host. */
 const [PAGE, WORKER, GUARD] = ["lib/site/page/main.ts", "lib/web/worker.ts", "lib/site/page/service_worker.ts"];
+/** The element that other pages show a result with; it knows the site by its own place. */
+const ELEMENT = "lib/web/page/element.ts";
 
 /** Names what is bundled with the program. */
 const INDEX = "models/bundled/index.json";
@@ -52,6 +55,7 @@ export async function buildSite(directory: string): Promise<readonly string[]> {
       await indexHtml({ script: `modules/${page.files.get(PAGE)}`, style }),
     );
     await Deno.copyFile(place("lib/web/page/icon.svg"), `${directory}/icon.svg`);
+    await Deno.writeTextFile(`${directory}/element.js`, await minified(new URL(ELEMENT, ROOT)));
     const bundled = Object.values(index).flatMap((model) => [model, ...Object.values(model.saes)]);
     const data = bundled.flatMap((one) => filesBelow(`models/bundled/${one.directory}`));
     for (const path of [...data, ...filesBelow("models/registry").filter((path) => /\.json(?:\.gz)?$/.test(path))]) {

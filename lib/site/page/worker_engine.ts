@@ -9,6 +9,7 @@ import type { Job, JobEvent } from "../../web/jobs.ts";
 import { checkOffered, DEFAULT_OFFER, defaultsOf } from "../../web/offered.ts";
 import type {
   Answer,
+  AttributeAnswer,
   Capabilities,
   Engine,
   EngineBody,
@@ -51,10 +52,9 @@ export class WorkerEngine implements Engine {
     >;
   }
 
-  async attribute(body: EngineBody, options: JobOptions): Promise<Answer<"report"> | Answer<"rows">> {
-    return await this.#perform(readAttribute(body, defaultsOf(DEFAULT_OFFER), "backquotes"), options) as
-      | Answer<"report">
-      | Answer<"rows">;
+  async attribute(body: EngineBody, options: JobOptions): Promise<AttributeAnswer> {
+    const job = readAttribute(body, defaultsOf(DEFAULT_OFFER), "backquotes");
+    return await this.#perform(job, options) as AttributeAnswer;
   }
 
   /** As over HTTP, the answer is an event too. */

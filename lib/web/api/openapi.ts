@@ -91,6 +91,7 @@ export function openApi(): Schema {
         answers("The report, or the rows that the command line writes", {
           "application/json": named("Report"),
           "text/csv": TEXT,
+          "application/vnd.apache.parquet": {},
           ...STREAM,
         }, ALL_FAILURES),
       ),

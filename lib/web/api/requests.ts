@@ -41,6 +41,10 @@ export const REQUEST_SCHEMAS: Readonly<Record<string, Schema>> = {
       { ...TEXT, enum: RESULT_FORMATS },
       "The report (default), or the rows as the command line writes them, which the fields from table to columns are for.",
     ),
+    predictions: described(
+      { ...WHOLE, minimum: 0, maximum: MOST_PREDICTIONS },
+      "Of a report: how many next tokens. 0: none, and the logits of all tokens are not computed. Default 10.",
+    ),
     cards: described(
       { ...WHOLE, minimum: 0, maximum: MOST_CARDS },
       "Of a report: how many features per SAE get the tokens that they raise and lower, and contexts. In a stream a report " +

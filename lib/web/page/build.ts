@@ -20,19 +20,21 @@ const BUILT = [
 
 const place = (path: string): string => fromFileUrl(new URL(path, import.meta.url));
 
-/** The generated files by their places, as they should be. */
-export async function buildPages(): Promise<Map<string, string>> {
+/** The generated files as they should be, one after another: the page has the report in it, as its file says. */
+export async function* buildPages(): AsyncGenerator<readonly [file: string, text: string]> {
   const { stop } = await esbuild();
   try {
-    const texts = await Promise.all(BUILT.map(async ({ script, style }) =>
-      [
-        "/** Made by `deno task page`: the script and the style sheet of this folder as single texts. */",
-        `export const SCRIPT: string = ${listed(await bundle(place(script)))};`,
-        `export const STYLE: string = ${listed(await bundle(place(style)))};`,
-        "",
-      ].join("\n")
-    ));
-    return new Map(BUILT.map(({ file }, i) => [place(file), texts[i]]));
+    for (const { file, script, style } of BUILT) {
+      yield [
+        place(file),
+        [
+          "/** Made by `deno task page`: the script and the style sheet of this folder as single texts. */",
+          `export const SCRIPT: string = ${listed(await bundle(new URL(script, import.meta.url)))};`,
+          `export const STYLE: string = ${listed(await bundle(new URL(style, import.meta.url)))};`,
+          "",
+        ].join("\n"),
+      ];
+    }
   } finally {
     await stop();
   }
@@ -44,10 +46,10 @@ function listed(text: string): string {
 }
 
 /** One file and what it imports as one minified text. */
-async function bundle(entry: string): Promise<string> {
+export async function bundle(entry: URL): Promise<string> {
   const { build } = await esbuild();
   const { outputFiles } = await build({
-    entryPoints: [entry],
+    entryPoints: [fromFileUrl(entry)],
     bundle: true,
     minify: true,
     write: false,
@@ -65,5 +67,5 @@ async function esbuild(): Promise<Esbuild> {
 }
 
 if (import.meta.main) {
-  for (const [file, text] of await buildPages()) await Deno.writeTextFile(file, text);
+  for await (const [file, text] of buildPages()) await Deno.writeTextFile(file, text);
 }

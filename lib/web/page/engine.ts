@@ -108,6 +108,9 @@ export interface JobOptions {
 /** The last event of a job: its answer. */
 export type Answer<Type extends JobEvent["type"]> = Extract<JobEvent, { readonly type: Type }>;
 
+/** A report, or rows in the format that the body names; Parquet is a file of bytes. */
+export type AttributeAnswer = Answer<"report"> | Answer<"rows"> | Answer<"file">;
+
 /**
  * Answers the page's questions. What cannot be answered is an Error whose message is one line for the user.
  */
@@ -121,5 +124,5 @@ export interface Engine {
   /** `POST /api/predict`. */
   predict(body: EngineBody, options: JobOptions): Promise<Answer<"prediction">>;
   /** `POST /api/attribute`; rows where the body names a `format`, else a report, which is told without its cards first. */
-  attribute(body: EngineBody, options: JobOptions): Promise<Answer<"report"> | Answer<"rows">>;
+  attribute(body: EngineBody, options: JobOptions): Promise<AttributeAnswer>;
 }

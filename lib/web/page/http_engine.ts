@@ -9,6 +9,7 @@ import type { ErrorBody } from "../api_error.ts";
 import type { ListQuery } from "../catalog.ts";
 import type {
   Answer,
+  AttributeAnswer,
   Capabilities,
   Engine,
   EngineBody,
@@ -24,6 +25,9 @@ const CLIENT = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => b
 
 /** Headers of this page alone: which one it is, and that it says fields by its labels. */
 const OURS = { "x-client": CLIENT, "x-words": "backquotes" };
+
+/** Types of answers. */
+const [LINES, PARQUET] = ["application/x-ndjson", "application/vnd.apache.parquet"];
 
 /** What the server refuses because too many wait is asked for again so many times. */
 const TRIES = 8;
@@ -49,8 +53,12 @@ export class HttpEngine implements Engine {
     return runJob("api/predict", body, options) as Promise<Answer<"prediction">>;
   }
 
-  attribute(body: EngineBody, options: JobOptions): Promise<Answer<"report"> | Answer<"rows">> {
-    return runJob("api/attribute", body, options) as Promise<Answer<"report"> | Answer<"rows">>;
+  async attribute(body: EngineBody, options: JobOptions): Promise<AttributeAnswer> {
+    if (body.format === "parquet") {
+      const response = await ask("api/attribute", body, options, PARQUET);
+      return { type: "file", bytes: await response.bytes() };
+    }
+    return await runJob("api/attribute", body, options) as AttributeAnswer;
   }
 }
 
@@ -67,7 +75,7 @@ async function getJson<T>(path: string): Promise<T> {
 
 /** The last event of a job. */
 async function runJob(path: string, body: EngineBody, { signal, onEvent }: JobOptions): Promise<EngineEvent> {
-  const response = await ask(path, body, { signal, onEvent });
+  const response = await ask(path, body, { signal, onEvent }, LINES);
   let last: EngineEvent | undefined;
   for await (const event of eventsOf(response.body!)) {
     if (event.type === "error") throw new Error(event.message);
@@ -78,11 +86,16 @@ async function runJob(path: string, body: EngineBody, { signal, onEvent }: JobOp
   return last;
 }
 
-async function ask(path: string, body: EngineBody, { signal, onEvent }: JobOptions): Promise<Response> {
+async function ask(
+  path: string,
+  body: EngineBody,
+  { signal, onEvent }: JobOptions,
+  accept: string,
+): Promise<Response> {
   for (let left = TRIES;; left--) {
     const response = await fetch(path, {
       method: "POST",
-      headers: { "content-type": "application/json", "accept": "application/x-ndjson", ...OURS },
+      headers: { "content-type": "application/json", accept, ...OURS },
       body: JSON.stringify(body),
       signal,
     }).catch((error) => {

@@ -1,21 +1,13 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /** The page: what the user chooses becomes a request, its answer becomes the view. */
-import {
-  downloadColumns,
-  downloadText,
-  h,
-  questionOf,
-  renderDownloads,
-  renderFeatureCard,
-  renderResult,
-  type Side,
-  type ViewState,
-} from "../../report/client/mod.ts";
+import { h, questionOf, renderFeatureCard, renderResult, type Side, type ViewState } from "../../report/client/mod.ts";
 import type { ReportData, ReportMetric, ReportPrediction, ReportSae } from "../../report/report_data.ts";
 import type { PredictedToken, PredictionAnswer } from "../jobs.ts";
 import { answersOf, type ChosenAnswers, connectOther, showPrediction, withAnswer } from "./answers.ts";
 import { connectQuestion, firstSae } from "./ask.ts";
+import { connectCopies, showDownloads } from "./downloads.ts";
+import { embed, isEmbedded, linkWholePage } from "./embed.ts";
 import type { Engine, EngineEvent, EngineStatus } from "./engine.ts";
 import { find } from "./find.ts";
 import { labelWords } from "./settings.ts";
@@ -33,7 +25,7 @@ import {
   WITHOUT_ANSWERS,
   writeState,
 } from "./state.ts";
-import { complain, eventWords, say } from "./status.ts";
+import { complain, eventWords, say, wordsOf } from "./status.ts";
 
 /** A model that answers in this time answers while one types; others wait for the button. */
 const LIVE_MS = 2500;
@@ -68,11 +60,6 @@ export function startPage(answering: Engine): void {
   start().catch((error) => complain(wordsOf(error)));
 }
 
-/** One line for the user. */
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 function choose(id: number, side: Side): void {
   if (prediction !== undefined) change(withAnswer(answersOf(state, prediction), id, side));
 }
@@ -93,11 +80,10 @@ async function start(): Promise<void> {
     forgetAll();
     showHistory();
   });
-  const [copyCommand, copyLink] = [find("copy-command"), find("copy-link")];
-  copyCommand.addEventListener("click", () => copy(shown?.command ?? "", copyCommand));
-  copyLink.addEventListener("click", () => copy(location.href, copyLink));
+  connectCopies(() => shown?.command ?? "");
+  if (isEmbedded()) embed();
   showHistory();
-  restore(location.hash);
+  restore(location.hash.length > 1 ? location.hash : location.search);
 }
 
 /** Takes up a state from an address, and runs it where that costs little. */
@@ -159,7 +145,9 @@ function writeAddressSoon(): void {
 
 function writeAddress(): void {
   clearTimeout(addressTimer);
-  history.replaceState(null, "", writeState(state));
+  const hash = writeState(state);
+  history.replaceState(null, "", hash);
+  linkWholePage(hash);
 }
 
 async function submit(event: Event): Promise<void> {
@@ -260,13 +248,7 @@ function showReport(told: ReportData, asked: State, answers: ChosenAnswers): voi
     },
   });
   delete find("result").dataset.stale;
-  find("downloads").hidden = false;
-  renderDownloads(find("download-buttons"), report);
-  if (report.saes.some(({ rowsLeftOut }) => rowsLeftOut > 0)) {
-    const onclick = (): Promise<void> => downloadAll(button, report, asked, answers);
-    const button: HTMLButtonElement = h("button", { type: "button", onclick }, "Download all rows as CSV");
-    find("download-buttons").append(button);
-  }
+  showDownloads(report, (rows) => engine.attribute({ ...attributeBody(asked, answers), ...rows }, QUIETLY));
   document.title = `${questionOf(report)} sae-attribution`;
   const idsOf = (tokens: ReportMetric["positiveTokens"]): number[] => tokens.map(({ id }) => id);
   const { positiveTokens, negativeTokens } = report.metric;
@@ -279,25 +261,6 @@ function showReport(told: ReportData, asked: State, answers: ChosenAnswers): voi
 
 /** A job whose progress nobody follows. */
 const QUIETLY = { signal: new AbortController().signal, onEvent: () => {} };
-
-/** The page has the strongest rows only; the server writes all of them. */
-async function downloadAll(
-  button: HTMLButtonElement,
-  report: ReportData,
-  asked: State,
-  answers: ChosenAnswers,
-): Promise<void> {
-  button.disabled = true;
-  try {
-    const body = { ...attributeBody(asked, answers), format: "csv", columns: downloadColumns(report) };
-    const answer = await engine.attribute(body, QUIETLY);
-    if (answer.type === "rows") downloadText("attribution.csv", "text/csv", answer.text);
-  } catch (error) {
-    complain(wordsOf(error));
-  } finally {
-    button.disabled = false;
-  }
-}
 
 /** Answers given as texts become ids, and the table shows those that are not among the first. */
 function keepAnswers(
@@ -347,15 +310,4 @@ function showHistory(): void {
       h("li", {}, h("a", { href: hash }, h("bdi", {}, title)), " ", h("bdi", { class: "note" }, note))
     ),
   );
-}
-
-async function copy(text: string, button: HTMLElement): Promise<void> {
-  const words = button.textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "Copying is not allowed here";
-  }
-  setTimeout(() => button.textContent = words, 2000);
 }

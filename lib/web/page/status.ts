@@ -31,6 +31,11 @@ export function say(text: string): void {
   find("status").textContent = text;
 }
 
+/** What went wrong, in one line for the user. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Says what went wrong; the empty text takes it away. */
 export function complain(text: string): void {
   const error = find("error");

@@ -4,7 +4,8 @@
  * @module
  */
 import { inFlags } from "../../args/command.ts";
-import { attributionHtml } from "../../../report/html.ts";
+import { reportData } from "../../../report/data.ts";
+import { dataHtml } from "../../../report/html.ts";
 import { processingWords } from "../../../report/words.ts";
 import { commandLine } from "../../../request/command.ts";
 import { shownName } from "../../../weights/files/places.ts";
@@ -34,7 +35,7 @@ export async function report(request: ReportRequest): Promise<void> {
       diagnose: true,
       onProgress,
     });
-    const html = await attributionHtml(result, {
+    const data = await reportData(result, {
       explanations: found.explanations,
       predictions: PREDICTIONS,
       cards: request.cards,
@@ -43,7 +44,7 @@ export async function report(request: ReportRequest): Promise<void> {
       warnings: found.warnings,
       words: (message) => inFlags(message),
     });
-    return { html, warnings: [...result.warnings, ...found.warnings] };
+    return { html: await dataHtml(data), warnings: [...result.warnings, ...found.warnings] };
   });
   if (!request.quiet && warnings.length > 0) await printNote(warningEntries(warnings, screen).join("\n") + "\n");
   if (request.output === undefined) return await printData([html]);
