@@ -1,6 +1,7 @@
 /** What is read from outside, each with whole files to begin from. */
 import { gzipSync } from "node:zlib";
-import { type InputFormat, readRecords } from "../../lib/batch/input/read.ts";
+import type { InputFormat } from "../../lib/batch/input/formats.ts";
+import { readRecords } from "../../lib/batch/input/read.ts";
 import { readFeatureTexts } from "../../lib/cli/files/feature_texts.ts";
 import { readPromptFile } from "../../lib/cli/args/prompt.ts";
 import { readConfig } from "../../lib/deploy/config.ts";

@@ -11,10 +11,19 @@ import api from "../../lib/web/api/openapi.json" with { type: "json" };
 import { post, startServer } from "./ask.ts";
 import { Ajv2020 } from "./deps.ts";
 
+/** The same with nothing allowed that is not described. */
+function closed(schema: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(schema),
+    (_, value) =>
+      value?.type === "object" && value.properties !== undefined ? { additionalProperties: false, ...value } : value,
+  );
+}
+
 /** A test of a value against one of the description's schemas. */
 async function schemaTest(): Promise<(name: string, value: unknown) => void> {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
-  ajv.addSchema({ $id: "api", ...api });
+  ajv.addSchema({ $id: "api", ...closed(api) as object });
   return await Promise.resolve((name, value) => {
     const validate = ajv.compile({ $ref: `api#/components/schemas/${name}` });
     assert.ok(validate(value), `${name}: ${ajv.errorsText(validate.errors)}`);

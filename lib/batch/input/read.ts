@@ -6,12 +6,10 @@
 import { fileError } from "../../platform/file_error.ts";
 import { parseJsonObject } from "../../weights/json/json.ts";
 import { decodeText } from "./decode.ts";
+import type { InputFormat } from "./formats.ts";
 import { type Line, readLines, withoutReturn } from "./lines.ts";
 import { readCsv } from "./read_csv.ts";
 import { fieldColumns, type InputRecord, toRecord } from "./record.ts";
-
-/** The formats of data sets; `txt` has one prompt a line. */
-export type InputFormat = "csv" | "tsv" | "jsonl" | "parquet" | "txt";
 
 /** Where prompts come from. */
 export interface InputSource {

@@ -53,6 +53,7 @@ export function renderRows(
       attribution: largestOf(of.rows.attribution),
       activation: largestOf(of.rows.activation),
       gradient: largestOf(of.rows.gradient),
+      directEffect: largestOf(of.rows.directEffect ?? []),
     },
     open: (feature) => onFeature?.(feature, sae),
   };
@@ -98,7 +99,7 @@ export function renderRows(
 }
 
 /** Names, titles and classes of the columns. */
-function rowColumns({ isLabelled }: RowTable): (readonly [name: SortKey, title: string, kind: string])[] {
+function rowColumns({ isLabelled, rows }: RowTable): (readonly [name: SortKey, title: string, kind: string])[] {
   return [
     ["position", "Token", ""],
     ["feature", "Feature", "number"],
@@ -106,11 +107,12 @@ function rowColumns({ isLabelled }: RowTable): (readonly [name: SortKey, title: 
     ["activation", "Activation", "number roomy"],
     ["gradient", "Gradient", "number roomy"],
     ["attribution", "Attribution", "number"],
+    ...(rows.directEffect === undefined ? [] : [["directEffect", "Direct effect", "number roomy"] as const]),
   ];
 }
 
 /** Columns of measurements are first sorted with their largest on top. */
-const MEASURES = ["activation", "gradient", "attribution"] as const;
+const MEASURES = ["activation", "gradient", "attribution", "directEffect"] as const;
 type Measure = typeof MEASURES[number];
 
 function isMeasure(name: SortKey): boolean {
@@ -162,7 +164,9 @@ function foundRows(
     if (position !== null && rows.position[i] !== position) continue;
     if (words === "" || textOf(i).toLowerCase().includes(words)) found.push(i);
   }
-  const keys = sort === "label" ? rows.feature.map((feature) => labels[feature] ?? "\uffff") : rows[sort];
+  const keys = sort === "label"
+    ? rows.feature.map((feature) => labels[feature] ?? "\uffff")
+    : rows[sort] ?? rows.attribution;
   const sign = descending ? -1 : 1;
   return found.sort((i, k) => keys[i] < keys[k] ? -sign : keys[i] > keys[k] ? sign : i - k);
 }
@@ -199,5 +203,8 @@ function rowLine({ data, rows, labels, isLabelled, largest, open }: RowTable, i:
       { class: "number" },
       h("span", { class: "signed" }, bar(attribution, largest.attribution, true), value),
     ),
+    rows.directEffect === undefined
+      ? null
+      : h("td", { class: "number roomy muted" }, showSigned(rows.directEffect[i], largest.directEffect)),
   );
 }

@@ -41,9 +41,12 @@ export function named(name: string): Schema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-/** An object that has all of these. */
-export function object(properties: Readonly<Record<string, Schema>>): Schema {
-  return { type: "object", properties, required: Object.keys(properties) };
+/** An object that has all of these, and may have some more. */
+export function object(
+  properties: Readonly<Record<string, Schema>>,
+  more: Readonly<Record<string, Schema>> = {},
+): Schema {
+  return { type: "object", properties: { ...properties, ...more }, required: Object.keys(properties) };
 }
 
 /** An object that may have these, and nothing else. */

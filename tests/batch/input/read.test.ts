@@ -1,7 +1,8 @@
 /** Prompts from files, whole and hostile. */
 import assert from "node:assert/strict";
 import { type Line, MOST_LINE_BYTES, readLines } from "../../../lib/batch/input/lines.ts";
-import { type InputFormat, readRecords } from "../../../lib/batch/input/read.ts";
+import type { InputFormat } from "../../../lib/batch/input/formats.ts";
+import { readRecords } from "../../../lib/batch/input/read.ts";
 import { type InputRecord, toRecord } from "../../../lib/batch/input/record.ts";
 import { fromFileUrl } from "../../../lib/weights/files/places.ts";
 import { inDirectory } from "../../cli/run_cli.ts";

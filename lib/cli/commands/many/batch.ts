@@ -4,7 +4,7 @@
  * @module
  */
 import { basename } from "node:path";
-import type { InputFormat } from "../../../batch/input/read.ts";
+import { INPUT_FORMATS, type InputFormat, inputFormat } from "../../../batch/input/formats.ts";
 import { type AskedSettings, readDataSetRequest } from "../../../batch/settings.ts";
 import { DATA_FORMATS, type DataFormat, endingOf, formatByEnding } from "../../../table/formats.ts";
 import { type CommandSpec, type ParsedCommand, UsageError } from "../../args/args.ts";
@@ -32,18 +32,6 @@ export interface BatchRequest {
   /** The address of a Redis whose workers do the work. */
   readonly queue: string | undefined;
 }
-
-const INPUT_FORMATS: readonly InputFormat[] = ["csv", "tsv", "jsonl", "parquet", "txt"];
-/** Formats by the endings of files. */
-const ENDINGS: Readonly<Record<string, InputFormat>> = {
-  csv: "csv",
-  jsonl: "jsonl",
-  ndjson: "jsonl",
-  parquet: "parquet",
-  tsv: "tsv",
-  tab: "tsv",
-  txt: "txt",
-};
 
 /** Endings of files that one may expect: nobody means a directory by them. */
 const OTHER_FILES = ["html", "htm", "tsv", "xlsx", "gz", "zip"];
@@ -169,8 +157,8 @@ function readInputFormat(input: string, format: string | undefined): InputFormat
     throw new UsageError("Parquet cannot be read from standard input, its index is at the end: give a file");
   }
   if (format !== undefined) return format as InputFormat;
-  const ending = endingOf(input) ?? "";
-  if (input !== "-" && Object.hasOwn(ENDINGS, ending)) return ENDINGS[ending];
+  const found = input === "-" ? undefined : inputFormat(endingOf(input));
+  if (found !== undefined) return found;
   throw new UsageError(`how is ${quote(input)} written? Say it with --input-format ${INPUT_FORMATS.join(", ")}`);
 }
 
