@@ -1,12 +1,4 @@
-/**
- * Makes a gate through which at most `count` tasks run at a time; the others wait in order.
- *
- * @example
- * ```ts
- * const gate = makeGate(2);
- * console.log(await Promise.all([1, 2, 3].map((n) => gate(() => Promise.resolve(n * n))))); // [1, 4, 9]
- * ```
- */
+/** Makes a gate through which at most `count` tasks run at a time; the others wait in order. */
 export function makeGate(count: number): <T>(task: () => Promise<T>) => Promise<T> {
   let free = count;
   const waiting: (() => void)[] = [];
@@ -25,11 +17,6 @@ export function makeGate(count: number): <T>(task: () => Promise<T>) => Promise<
 
 /**
  * Waits for all, and only then throws the first error: nothing goes on writing into a buffer whose owner has moved on.
- *
- * @example
- * ```ts
- * console.log(await settleAll([Promise.resolve(1), Promise.resolve(2)])); // [1, 2]
- * ```
  */
 export async function settleAll<T extends readonly unknown[]>(
   promises: readonly [...T],

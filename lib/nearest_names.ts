@@ -4,11 +4,6 @@ const MAX_CANDIDATES = 10_000;
 /**
  * The names that a misspelt one may stand for, best first: those that it begins or is a part of, for it may be cut short,
  * and then those that differ least.
- *
- * @example
- * ```ts
- * console.log(nearestNames("wte.wieght", ["wpe.weight", "wte.weight", "ln_f.bias"], 2)); // ["wte.weight", "wpe.weight"]
- * ```
  */
 export function nearestNames(name: string, candidates: Iterable<string>, count: number = 3): string[] {
   const scored: { candidate: string; part: number; distance: number }[] = [];
@@ -25,11 +20,6 @@ export function nearestNames(name: string, candidates: Iterable<string>, count: 
 /**
  * The nearest name as {@linkcode nearestNames} finds it, where about half of it is the same or there is no other: what is
  * further away was not meant.
- *
- * @example
- * ```ts
- * console.log(meantName("sea", ["saes", "metric"]), meantName("title", ["saes", "metric"])); // "saes" undefined
- * ```
  */
 export function meantName(name: string, candidates: Iterable<string>): string | undefined {
   const names = [...candidates];

@@ -32,21 +32,6 @@ const KINDS = {
  * @param of whose options they are, for the message
  * @throws {TypeError} if they are something else, or have a name that is none
  * @throws {RangeError} if a value is none of those that the option may have
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { checkOptions } from "./options.ts";
- *
- * interface Options {
- *   readonly saes?: readonly string[];
- *   readonly device?: "wasm" | "native";
- * }
- * const check = (options: object) =>
- *   checkOptions<Options>("attribute", options, { saes: "list", device: ["wasm", "native"] });
- * assert.throws(() => check({ sae: [] }), { message: 'attribute has no option "sae": the nearest is "saes"' });
- * assert.throws(() => check({ device: "cpu" }), { message: 'device of attribute is "cpu": choose wasm or native' });
- * ```
  */
 export function checkOptions<Options extends object>(
   of: string,

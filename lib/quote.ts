@@ -16,15 +16,6 @@ const UNQUOTABLE = /["\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
  * something is left out.
  *
  * @param most of characters, for what is only in part from outside
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { excerpt } from "./quote.ts";
- *
- * assert.equal(excerpt("a\nb"), "a\\nb");
- * assert.equal(excerpt("x".repeat(100)).length, 61);
- * ```
  */
 export function excerpt(text: string, most: number = MOST_CHARACTERS): string {
   return cut(text, UNPRINTABLE, most);
@@ -75,14 +66,7 @@ function asText(value: unknown): string {
   }
 }
 
-/**
- * A text without the credentials and queries of the addresses in it: the last guard for messages that are not ours.
- *
- * @example
- * ```ts
- * console.log(withoutSecrets("no answer from http://me:secret@localhost/a?sig=b")); // "no answer from http://localhost/a"
- * ```
- */
+/** A text without the credentials and queries of the addresses in it: the last guard for messages that are not ours. */
 export function withoutSecrets(text: string): string {
   return text.replace(
     /\b([a-z][a-z0-9+.-]{0,20}:\/\/|https?(?::\/|\/\/))([^\s"'<>()]+)/gi,
@@ -101,14 +85,6 @@ const MOST_PRINTED = 600;
 /**
  * A message as it is printed: one line, and the middle of a very long one left out. The last guard for messages that
  * are not ours.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { messageLine } from "./quote.ts";
- *
- * assert.equal(messageLine(new Error("bad\n  thing")), "bad thing");
- * ```
  */
 export function messageLine(error: unknown): string {
   const message = withoutSecrets(error instanceof Error ? error.message || error.name : String(error));

@@ -22,14 +22,6 @@ export interface OwnTokens {
  * The metric of a prompt. `loss` and `kl` read no tokens, `logit`, `logprob` and `prob` only the positive one.
  *
  * @throws {RangeError} if the tokens do not fit the metric
- *
- * @example
- * ```ts
- * import { metricOf } from "./metric.ts";
- *
- * const run = { posToken: [" golf"], negToken: [" tennis"] };
- * console.assert(metricOf(run, { negative: [" chess"] }).name === "logit_diff");
- * ```
  */
 export function metricOf(run: MetricValues, own: OwnTokens = {}): Metric {
   const reads = sidesReadBy(run.metric);

@@ -45,15 +45,6 @@ export interface BatchSettings extends AskedSettings {
  * What fields ask for of every prompt of a data set.
  *
  * @throws {RequestError} if fields contradict each other, or mean nothing for many prompts
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readDataSetRequest } from "./settings.ts";
- *
- * const request = readDataSetRequest({ negToken: [" tennis"], method: "relp" }, []);
- * assert.deepEqual([request.metric, request.method], [{ negToken: [" tennis"] }, "relp"]);
- * ```
  */
 export function readDataSetRequest(values: RequestValues, saes: readonly SaeRequest[]): DataSetRequest {
   const { rows: { table, ...rows }, ...request } = readPlainRequest(values, saes);
@@ -82,14 +73,6 @@ function readMetricValues(values: RequestValues): MetricValues {
 
 /**
  * The settings as JSON has them when they are written down: models and SAEs by the names that are shown, without secrets of addresses.
- *
- * @example
- * ```ts
- * import { type BatchSettings, shownSettings } from "./settings.ts";
- *
- * const isSecret = (settings: BatchSettings) => shownSettings(settings).model !== settings.model;
- * console.log(typeof isSecret);
- * ```
  */
 export function shownSettings(settings: BatchSettings): BatchSettings {
   const saes = settings.saes.map((sae) => ({ ...sae, source: shownName(sae.source) }));

@@ -32,15 +32,6 @@ const MODULE = /(?:^|\.)(?:h|layers)\.\d+\./;
  * Finds a hook by name.
  *
  * @throws {RangeError} if the model has no such hook; the message names the nearest ones.
- *
- * @example
- * ```ts
- * import { gpt2 } from "../../models/gpt2.ts";
- * import { findHook } from "./hooks.ts";
- *
- * const architecture = gpt2.open({ n_embd: 8, n_head: 2, n_layer: 3, vocab_size: 10, n_positions: 16 });
- * console.assert(findHook(architecture, "blocks.2.attn.hook_z").stage === 3);
- * ```
  */
 export function findHook(architecture: Architecture, name: string): HookPoint {
   const { nLayers } = architecture.config;

@@ -48,17 +48,6 @@ const CLASSES = [NotCapable, NotFound, NotADirectory, IsADirectory, PermissionDe
  * that is not the system's, or that says that a pipe's reader has gone, is returned as it is.
  *
  * @param what of what, such as `prompts from`; empty: of the file itself
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { fileError } from "./file_error.ts";
- *
- * await assert.rejects(
- *   Deno.readFile("no/such/file").catch((error) => Promise.reject(fileError("read", "no/such/file", error))),
- *   { name: "NotFound", message: "Cannot read no/such/file: there is no such file" },
- * );
- * ```
  */
 export function fileError(action: FileAction, path: string, error: unknown, what: string = ""): unknown {
   const code = codeOf(error);

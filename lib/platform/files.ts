@@ -28,14 +28,7 @@ export async function mayWrite(path: string): Promise<boolean> {
   return (await Deno.permissions.query({ name: "write", path })).state === "granted";
 }
 
-/**
- * Bytes that may still be written below a directory that exists; `undefined` where the system does not tell.
- *
- * @example
- * ```ts
- * console.log(await freeSpace("."));
- * ```
- */
+/** Bytes that may still be written below a directory that exists; `undefined` where the system does not tell. */
 export async function freeSpace(directory: string): Promise<number | undefined> {
   try {
     const { statfs } = await import(`node:${"fs/promises"}`) as typeof import("node:fs/promises");

@@ -6,18 +6,7 @@
 import { openOriginFiles } from "./origin_files.ts";
 import { type ByteStorage, memoryStorage, type StoredBytes, sumOf } from "./storage.ts";
 
-/**
- * The storage that a browser has for this page's origin, else memory. What no longer fits is kept in memory too.
- *
- * @example
- * ```ts
- * import { openStorage } from "./open_storage.ts";
- *
- * const storage = await openStorage();
- * await storage.put("a/b", [new Uint8Array([1, 2]), new Uint8Array([3])]);
- * console.assert((await storage.get("a/b", 1, 2))?.join() === "2,3");
- * ```
- */
+/** The storage that a browser has for this page's origin, else memory. What no longer fits is kept in memory too. */
 export async function openStorage(): Promise<ByteStorage> {
   const lasting = await openOriginFiles();
   return typeof lasting === "string" ? memoryStorage(lasting) : new OverflowingStorage(lasting);

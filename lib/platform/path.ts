@@ -33,17 +33,7 @@ function parse(path: string, os: string): { readonly root: string; readonly name
   return { root, names };
 }
 
-/**
- * Parts one below the other, without `.` and `..` where they can be left out.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { joinPath } from "./path.ts";
- *
- * assert.equal(joinPath(["/data", "hub/../ranges"], "linux"), "/data/ranges");
- * ```
- */
+/** Parts one below the other, without `.` and `..` where they can be left out. */
 export function joinPath(parts: readonly string[], os: string = OS): string {
   const { separator, separators } = rulesOf(os);
   const [first = "", ...rest] = parts.filter(Boolean);

@@ -10,14 +10,6 @@ const NO_MEMORY = /Array buffer allocation failed|WebAssembly\.Memory\(\): could
 /**
  * An error's message, but in the words of the other errors where it is the system's own (`No such file or directory (os
  * error 2): readfile 'a'`), and with what to do where the engine has no memory.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { plainMessage } from "./plain_message.ts";
- *
- * assert.equal(plainMessage(new Error("Bad thing (os error 5): open 'a'")), "Cannot open 'a': bad thing");
- * ```
  */
 export function plainMessage({ message }: Error): string {
   if (NO_MEMORY.test(message)) {

@@ -15,14 +15,6 @@ export const MOST_TEXT_BYTES: number = 64 * 2 ** 20;
  * @param name for messages: of what, `prompts from a.txt`
  * @throws {RangeError} if more than {@linkcode MOST_TEXT_BYTES} come
  * @throws {SyntaxError} if it is not UTF-8
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readText } from "./read_text.ts";
- *
- * assert.equal(await readText(new Blob(["golf"]).stream(), "a blob"), "golf");
- * ```
  */
 export async function readText(stream: ReadableStream<Uint8Array<ArrayBuffer>>, name: string): Promise<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -51,14 +43,6 @@ function decode(decoder: TextDecoder, name: string, chunk?: Uint8Array): string 
  *
  * @param what of what it is, such as `prompts from`; empty: the file itself
  * @throws {Error} as {@linkcode readText} does, or of the class of the system's error, in words
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readTextFile } from "./read_text.ts";
- *
- * await assert.rejects(readTextFile("no/such/file"), { message: "Cannot read no/such/file: there is no such file" });
- * ```
  */
 export async function readTextFile(path: string, what: string = ""): Promise<string> {
   try {

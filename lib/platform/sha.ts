@@ -97,18 +97,7 @@ const START = {
   sha256: fractions(8, Math.sqrt),
 };
 
-/**
- * Makes a hash.
- *
- * @example
- * ```ts
- * import { makeSha } from "./sha.ts";
- *
- * const hash = makeSha("sha256");
- * hash.update("abc");
- * console.assert(hash.digest("hex").startsWith("ba7816bf"));
- * ```
- */
+/** Makes a hash. */
 export function makeSha(algorithm: "sha1" | "sha256"): Sha {
   const compress = algorithm === "sha1" ? compress1 : compress256;
   const state = START[algorithm].slice();

@@ -31,15 +31,6 @@ export interface ByteStorage {
  * Keeps bytes in memory.
  *
  * @param why what to say of that
- *
- * @example
- * ```ts
- * import { memoryStorage } from "./storage.ts";
- *
- * const storage = memoryStorage("this is an example");
- * await storage.put("a", [new Uint8Array(8)]);
- * console.assert(await storage.size() === 8);
- * ```
  */
 export function memoryStorage(why: string): ByteStorage {
   const kept = new Map<string, Uint8Array<ArrayBuffer>>();

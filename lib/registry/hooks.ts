@@ -32,18 +32,7 @@ const RULES: Readonly<Record<string, (sae: NamedSae) => Hooks>> = {
   qwen_scope: ({ id }) => residPost(layerIn(id)),
 };
 
-/**
- * The hooks that a listed SAE's names stand for.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { hooksOf } from "./hooks.ts";
- *
- * const sae = { repo: "google/gemma-scope-2b-pt-att", id: "layer_3/width_16k/canonical", path: "layer_3/width_16k/average_l0_104" };
- * assert.equal(hooksOf("gemma_2", sae).hook, "blocks.3.attn.hook_z");
- * ```
- */
+/** The hooks that a listed SAE's names stand for. */
 export function hooksOf(loader: string, sae: NamedSae): Hooks {
   return Object.hasOwn(RULES, loader) ? RULES[loader](sae) : hookInId(sae);
 }

@@ -46,14 +46,6 @@ export interface ModelIndex {
  * repository that is not listed passes through.
  *
  * @throws {RangeError} if no model has the name; the message has the nearest ones
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { findModel } from "./models.ts";
- *
- * assert.equal((await findModel("pythia-70m-deduped")).repo, "EleutherAI/pythia-70m-deduped");
- * ```
  */
 export async function findModel(name: string): Promise<ModelEntry> {
   const index = await indexModels();
@@ -70,17 +62,7 @@ export async function findModel(name: string): Promise<ModelEntry> {
   );
 }
 
-/**
- * The listed models whose names have every word of a text, in any case; no text: all.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { searchModels } from "./models.ts";
- *
- * assert.deepEqual((await searchModels("gemma 2-2b")).map(({ name }) => name), ["google/gemma-2-2b", "google/gemma-2-2b-it"]);
- * ```
- */
+/** The listed models whose names have every word of a text, in any case; no text: all. */
 export async function searchModels(text: string = ""): Promise<ModelEntry[]> {
   const { models } = await indexModels();
   const fits = wordTest(text);
@@ -101,17 +83,7 @@ export function wordTest(text: string): (content: string) => boolean {
   };
 }
 
-/**
- * What a name stands for, in one line.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { describeModel, findModel } from "./models.ts";
- *
- * assert.equal(describeModel("gemma-2-2b", await findModel("gemma-2-2b")), "gemma-2-2b is google/gemma-2-2b (gemma2)");
- * ```
- */
+/** What a name stands for, in one line. */
 export function describeModel(given: string, { name, repo = name, revision, path, family }: ModelEntry): string {
   const place = formatHubName({ repo, revision, path }).slice("hf:".length);
   return `${given} is ${place}${family === undefined ? "" : ` (${family})`}`;

@@ -30,16 +30,6 @@ export interface SaeQuery {
  * Hugging Face hub (`hf:owner/repo[@revision]:path`, which passes through: the directory's settings are not applied).
  *
  * @throws {RangeError} if no SAE has the name; the message has the nearest ones
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { findSae } from "./saes.ts";
- *
- * const sae = await findSae("np:gpt2-small/10-res-jb");
- * assert.equal(sae.name, "gpt2-small-res-jb/blocks.10.hook_resid_pre");
- * assert.deepEqual(sae.configOverrides, { model_from_pretrained_kwargs: { center_writing_weights: true } });
- * ```
  */
 export async function findSae(name: string): Promise<SaeEntry> {
   const data = await readSaeData();
@@ -60,18 +50,7 @@ export async function findSae(name: string): Promise<SaeEntry> {
   );
 }
 
-/**
- * What a name stands for, in one line.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { describeSae, findSae } from "./saes.ts";
- *
- * const line = describeSae(await findSae("hf:me/saes:layer_3"));
- * assert.equal(line, "hf:me/saes:layer_3 is me/saes:layer_3 (sae_lens)");
- * ```
- */
+/** What a name stands for, in one line. */
 export function describeSae(entry: SaeEntry): string {
   const {
     name,
@@ -103,15 +82,6 @@ export function describeSae(entry: SaeEntry): string {
  * The listed SAEs that fit a query, in the directory's order, those first whose own name has the words.
  *
  * @throws {RangeError} if the model is unknown
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { searchSaes } from "./saes.ts";
- *
- * const found = await searchSaes({ model: "gpt2", text: "res-jb resid_post" });
- * assert.deepEqual(found.map(({ name }) => name), ["gpt2-small-res-jb/blocks.11.hook_resid_post"]);
- * ```
  */
 export async function searchSaes({ model, text = "" }: SaeQuery = {}): Promise<SaeEntry[]> {
   const all = await indexEntries();

@@ -16,17 +16,7 @@ export interface CommandParts {
   readonly prompt?: string;
 }
 
-/**
- * A command line for a POSIX shell.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { commandLine } from "./command.ts";
- *
- * assert.equal(commandLine(["predict", " it's", "--top", "3"]), String.raw`deno run -A cli.ts predict ' it'\''s' --top 3`);
- * ```
- */
+/** A command line for a POSIX shell. */
 export function commandLine(args: readonly string[]): string {
   return ["deno run -A cli.ts", ...args.map(shellQuoted)].join(" ");
 }
@@ -35,18 +25,7 @@ function shellQuoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
-/**
- * The arguments of a request, after the command's name.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { requestArgs } from "./command.ts";
- *
- * const parts = { prompt: " a", values: { posToken: [" b"], truncate: true, includeErrorTerm: false } };
- * assert.deepEqual(requestArgs(parts), [" a", "--pos-token", " b", "--truncate", "--no-error-term"]);
- * ```
- */
+/** The arguments of a request, after the command's name. */
 export function requestArgs({ values, saes = [], prompt }: CommandParts): string[] {
   const isPlain = prompt !== undefined && !prompt.startsWith("-");
   const given = Object.entries(values).flatMap(([name, value]) =>

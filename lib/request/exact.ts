@@ -37,14 +37,6 @@ const SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3
  * A time in seconds.
  *
  * @throws {RequestError} if it is none
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readBudget } from "./exact.ts";
- *
- * assert.deepEqual(["30s", "1.5m", "500ms"].map(readBudget), [30, 90, 0.5]);
- * ```
  */
 export function readBudget(text: string): number {
   const [, number, unit] = /^(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)$/.exec(text.trim()) ?? [];

@@ -13,30 +13,10 @@ export const FRONT_ENDS = [
 /** One of them. */
 export type FrontEnd = typeof FRONT_ENDS[number];
 
-/**
- * What a field's value is. On the command line, `integers` is a list such as `1,2,3`, and `boolean` takes no value.
- *
- * @example
- * ```ts
- * import type { FieldKind } from "./field.ts";
- *
- * const kind: FieldKind = "integers";
- * console.log(kind);
- * ```
- */
+/** What a field's value is. On the command line, `integers` is a list such as `1,2,3`, and `boolean` takes no value. */
 export type FieldKind = "string" | "boolean" | "integer" | "number" | "integers";
 
-/**
- * One field. Its name in programs is in camel case; the others are made of that.
- *
- * @example
- * ```ts
- * import type { Field } from "./field.ts";
- *
- * const top: Field = { kind: "integer", placeholder: "K", help: "rows to show", default: "10", min: 1 };
- * console.log(top);
- * ```
- */
+/** One field. Its name in programs is in camel case; the others are made of that. */
 export interface Field {
   /** What its value is. */
   kind: FieldKind;
@@ -74,30 +54,10 @@ export interface Field {
   refused?: Partial<Record<FrontEnd, string>>;
 }
 
-/**
- * The value of one field, or of one occurrence of a `multiple` one.
- *
- * @example
- * ```ts
- * import type { FieldValue } from "./field.ts";
- *
- * const value: FieldValue = [1, 2, 3];
- * console.log(value);
- * ```
- */
+/** The value of one field, or of one occurrence of a `multiple` one. */
 export type FieldValue = string | number | boolean | readonly number[];
 
-/**
- * The type of one value of each kind.
- *
- * @example
- * ```ts
- * import type { ValueOfKind } from "./field.ts";
- *
- * const features: ValueOfKind["integers"] = [1, 2, 3];
- * console.log(features);
- * ```
- */
+/** The type of one value of each kind. */
 export interface ValueOfKind {
   /** Any text. */
   string: string;
@@ -114,14 +74,6 @@ export interface ValueOfKind {
 /**
  * The type of a field's value. It is there whether or not it was given for `multiple` ones, plain booleans, and those
  * with a default.
- *
- * @example
- * ```ts
- * import type { ValueOf } from "./field.ts";
- *
- * const top: ValueOf<{ kind: "integer"; help: string; default: "10" }> = 10;
- * console.log(top);
- * ```
  */
 export type ValueOf<F extends Field> = F extends { multiple: true } ? readonly ValueOfKind[F["kind"]][]
   : F extends { negatable: true } ? ValueOfKind[F["kind"]] | undefined
@@ -140,22 +92,7 @@ export type ValuesOf<Fields extends Readonly<Record<string, Field>>> = {
 /** Values of fields by their names, of which any may be left out. */
 type Given<Fields extends Readonly<Record<string, Field>>> = { readonly [Name in keyof Fields]?: unknown };
 
-/**
- * What fields are: what was given, else their defaults.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { valuesOf } from "./field.ts";
- *
- * const fields = {
- *   top: { kind: "integer", default: "10", help: "rows" },
- *   truncate: { kind: "boolean", help: "cut" },
- *   revision: { kind: "string", help: "a branch" },
- * } as const;
- * assert.deepEqual(valuesOf(fields, { truncate: true }), { top: 10, truncate: true, revision: undefined });
- * ```
- */
+/** What fields are: what was given, else their defaults. */
 export function valuesOf<Fields extends Readonly<Record<string, Field>>>(
   fields: Fields,
   given: Given<Fields>,
@@ -171,32 +108,12 @@ function defaultOf({ kind, multiple, negatable, default: text }: Field): FieldVa
   return kind === "integers" ? text.split(",").map(Number) : Number(text);
 }
 
-/**
- * A field's option, without dashes.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { flagOf } from "./field.ts";
- *
- * assert.equal(flagOf("metricPosition"), "metric-position");
- * ```
- */
+/** A field's option, without dashes. */
 export function flagOf(name: string, field?: Pick<Field, "flag">): string {
   return field?.flag ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/**
- * A field's property in JSON.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { jsonNameOf } from "./field.ts";
- *
- * assert.equal(jsonNameOf("metricPosition"), "metric_position");
- * ```
- */
+/** A field's property in JSON. */
 export function jsonNameOf(name: string, field?: Pick<Field, "json">): string {
   return field?.json ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

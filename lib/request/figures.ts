@@ -35,22 +35,6 @@ const NAMES = (Object.keys(REQUEST_FIELDS) as FieldName[]).filter((name) => name
  *
  * @param file what error messages call it
  * @throws {SyntaxError} if something is missing, unknown or of the wrong kind
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { parseFigures } from "./figures.ts";
- *
- * const { run, figures } = parseFigures({
- *   model: "tiny-facts",
- *   saes: ["tiny-facts/blocks.3.hook_resid_pre"],
- *   prompt: " Tiger Woods plays the sport of",
- *   pos_token: " golf",
- *   neg_token: " tennis",
- *   metric: 2.853,
- * }, "figures.json");
- * assert.deepEqual([run.metric.kind, figures.metric], ["logit-diff", 2.853]);
- * ```
  */
 export function parseFigures(value: unknown, file: string): FiguresFile {
   const wrong = (message: string): SyntaxError => new SyntaxError(`${file}: ${message}`);
@@ -108,20 +92,6 @@ function withNewNames(value: unknown, wrong: (message: string) => SyntaxError): 
  * Computes figures again and compares them.
  *
  * @throws {RangeError} if the model has no such token, or an SAE does not fit it
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { parseFigures, verifyFigures } from "./figures.ts";
- * import { open } from "./open.ts";
- *
- * const answers = { pos_token: " golf", neg_token: " tennis" };
- * const file = { model: "tiny-facts", prompt: " Tiger Woods plays the sport of", ...answers, metric: 2.853 };
- * const read = parseFigures(file, "figures.json");
- * await using opened = await open(read.run);
- * const [check] = await verifyFigures(opened, read);
- * assert.ok(check.agrees);
- * ```
  */
 export async function verifyFigures(
   { model, saes }: { readonly model: Model; readonly saes: readonly Sae[] },

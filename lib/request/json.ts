@@ -43,19 +43,6 @@ const LISTS: readonly FieldName[] = ["columns", "positions", "answerPositions"];
  * with its hook after an @, or an object with `source`, `hook` and what belongs to it.
  *
  * @throws what the properties throw, naming the first that is wrong
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { Fields } from "../weights/json/fields.ts";
- * import { readJsonValues } from "./json.ts";
- *
- * const json = { metric: { positive: [" golf"], negative: [3] }, saes: ["a@blocks.1.hook_resid_pre"], top: 3 };
- * const properties = new Fields(json, (message) => new SyntaxError(message));
- * const { values, order } = readJsonValues(properties, ["sae", "posToken", "negId", "metric", "top"]);
- * assert.deepEqual([values.posToken, values.negId, values.top], [[" golf"], [3], 3]);
- * assert.deepEqual(order, [["sae", "a@blocks.1.hook_resid_pre"]]);
- * ```
  */
 export function readJsonValues(
   properties: Properties,

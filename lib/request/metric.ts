@@ -46,15 +46,6 @@ export function sidesReadBy(name: MetricName | undefined): { readonly positive: 
  * The metric that fields ask for.
  *
  * @throws {RequestError} if the tokens do not fit the metric
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readMetric } from "./metric.ts";
- *
- * assert.equal(readMetric({ posToken: [" golf"], negToken: [" tennis"] }).kind, "logit-diff");
- * assert.equal(readMetric({}).kind, "top-two");
- * ```
  */
 export function readMetric(values: RequestValues): MetricRequest {
   const positive = readSide(values, "posToken", "posId");

@@ -40,17 +40,6 @@ export interface OpenRequest extends Pick<ModelRequest, "model" | "revision" | "
  * Opens a model and SAEs; nothing stays open if one of them fails.
  *
  * @throws {NotFound} naming the bundled ones, if there is nothing of that name
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { open } from "./open.ts";
- * import { readModel } from "./request.ts";
- *
- * const saes = [{ source: "tiny-facts/blocks.3.hook_resid_pre" }];
- * await using opened = await open({ ...readModel({ model: "tiny-facts", threads: 1 }), saes });
- * assert.equal(opened.saes[0].hookOut, "blocks.3.hook_resid_pre");
- * ```
  */
 export async function open(
   { model: name, revision, device, threads, memoryLimit, weights: choice = "auto", ...request }: OpenRequest,

@@ -37,15 +37,6 @@ const OF_EACH_TOKEN: readonly Exclude<keyof typeof METRIC_FIELDS, "metric">[] = 
  * The answer that fields ask for; undefined: one metric is explained.
  *
  * @throws {RequestError} if fields contradict each other
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readAnswer } from "./read_answer.ts";
- *
- * assert.deepEqual(readAnswer({ answerText: " of golf" }), { text: " of golf", metric: "logprob" });
- * assert.equal(readAnswer({ posToken: [" golf"] }), undefined);
- * ```
  */
 export function readAnswer(values: RequestValues): AnswerRequest | undefined {
   const { answerText: text, answerPositions: positions, metric = "logprob" } = values;

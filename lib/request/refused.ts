@@ -81,14 +81,6 @@ function because(reason: string, fields: Readonly<Record<string, unknown>>): Ref
  * Refuses fields that were given and are not taken.
  *
  * @throws {RequestError} naming the first, and why
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { refuseFields } from "./refused.ts";
- *
- * assert.throws(() => refuseFields({ values: { table: "features" }, order: [] }, "schedule"), /`table` is not taken here/);
- * ```
  */
 export function refuseFields({ values, order }: JsonValues, frontEnd: FrontEnd): void {
   for (const name of [...Object.keys(values), ...order.map(([name]) => name)] as FieldName[]) {
@@ -102,15 +94,6 @@ export function refuseFields({ values, order }: JsonValues, frontEnd: FrontEnd):
  *
  * @param flag as it was written, with its dashes
  * @param options those that the command has besides
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { whyNoOption } from "./refused.ts";
- *
- * assert.match(whyNoOption("report", "--top")!, /^a report has all rows/);
- * assert.equal(whyNoOption("report", "--tpo"), undefined);
- * ```
  */
 export function whyNoOption(command: string, flag: string, options: Fields = {}): string | undefined {
   if (!Object.hasOwn(REFUSED, command)) return undefined;

@@ -90,15 +90,6 @@ export interface RunRequest
  * The request that fields ask for; what is not given has its default.
  *
  * @throws {RequestError} if fields contradict each other or one is not understood
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readRunRequest } from "./request.ts";
- *
- * const request = readRunRequest({ posToken: [" golf"], negToken: [" tennis"], method: "relp" }, []);
- * assert.deepEqual([request.metric.kind, request.method, request.processing], ["logit-diff", "relp", "sae"]);
- * ```
  */
 export function readRunRequest(values: RequestValues, saes: readonly SaeRequest[]): RunRequest {
   const request = readPlainRequest(values, saes);
@@ -221,16 +212,6 @@ export function readMethod(values: RequestValues): MethodRequest {
  * A baseline.
  *
  * @throws {RequestError} if it is none
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readBaseline } from "./request.ts";
- *
- * assert.equal(readBaseline("mean"), "mean");
- * assert.deepEqual(readBaseline("prompt: Babe Ruth plays"), { prompt: " Babe Ruth plays" });
- * assert.deepEqual(readBaseline("ids:1,2"), { prompt: [1, 2] });
- * ```
  */
 export function readBaseline(text: string): BaselineRequest {
   if (text === "zero" || text === "mean") return text;
@@ -253,15 +234,6 @@ export function readBaseline(text: string): BaselineRequest {
  * The chat that fields ask for; undefined: the prompt is plain text.
  *
  * @throws {RequestError} if fields contradict each other
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readChat } from "./request.ts";
- *
- * const chat = readChat({ chat: true, system: "Be brief.", chatVariable: ["deep=false"] });
- * assert.deepEqual(chat?.variables, { deep: false });
- * ```
  */
 export function readChat(values: RequestValues): ChatRequest | undefined {
   const { chat = false, system, assistantPrefix, chatVariable = [], tokenIds, prependBos } = values;

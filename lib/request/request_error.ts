@@ -19,18 +19,7 @@ export type SayField = (name: string, field: Field, value: string | undefined) =
 
 const MENTION = /`([A-Za-z]\w*)(?:: (?:"([^"`]*)"|([\w.+-]+)))?`/g;
 
-/**
- * A message with its fields named as a front end names them; what is in backquotes and no field stays.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { inWords, sayFlag } from "./request_error.ts";
- *
- * const fields = { weights: { kind: "string", help: "" } } as const;
- * assert.equal(inWords('take `weights: "streamed"`', fields, sayFlag), "take --weights streamed");
- * ```
- */
+/** A message with its fields named as a front end names them; what is in backquotes and no field stays. */
 export function inWords(message: string, fields: Readonly<Record<string, Field>>, say: SayField): string {
   return message.replace(MENTION, (all, name: string, text: string | undefined, value: string | undefined) => {
     return Object.hasOwn(fields, name) ? say(name, fields[name], text ?? value) : all;

@@ -51,15 +51,6 @@ export function readRows(given: RequestValues): RowsRequest {
  *
  * @param name the field that has them
  * @throws {RequestError} if they are not understood
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readPositions } from "./rows.ts";
- *
- * assert.deepEqual(readPositions("1:-1"), { start: 1, end: -1 });
- * assert.deepEqual(readPositions("2,-3:"), [2, { start: -3, end: undefined }]);
- * ```
  */
 export function readPositions(text: string, name: keyof typeof REQUEST_FIELDS = "positions"): Positions {
   const parts = text.split(",").map((part) => readPosition(part.trim()));

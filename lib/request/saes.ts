@@ -51,15 +51,6 @@ type Detail = typeof DETAILS[number];
  * @param order a detail belongs to the SAE before it
  * @param fallback the SAEs where none is named
  * @throws {RequestError} if a detail follows no SAE, or a hook is empty
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readSaes } from "./saes.ts";
- *
- * const order = [["sae", "runs/a@blocks.3.hook_resid_pre"], ["normScalingFactor", 2]] as const;
- * assert.deepEqual(readSaes(order), [{ source: "runs/a", hook: "blocks.3.hook_resid_pre", normScalingFactor: 2 }]);
- * ```
  */
 export function readSaes(
   order: readonly (readonly [name: string, value: FieldValue])[],
@@ -98,14 +89,6 @@ function readDetail(name: Detail, value: FieldValue, sae: SaeRequest): Partial<S
  * An SAE by its name, with another hook after an @.
  *
  * @throws {RequestError} if the name or the hook is empty
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { parseSae } from "./saes.ts";
- *
- * assert.deepEqual(parseSae("runs/a@blocks.3.hook_resid_pre"), { source: "runs/a", hook: "blocks.3.hook_resid_pre" });
- * ```
  */
 export function parseSae(text: string): SaeRequest {
   const at = text.lastIndexOf("@");

@@ -32,14 +32,6 @@ const KWARGS = "metadata.model_from_pretrained_kwargs.";
  *
  * @throws {SyntaxError} if it is not an object
  * @throws {TypeError | RangeError} if a setting is missing, of the wrong kind, or not supported
- *
- * @example
- * ```ts
- * import { readSaeConfig } from "./read_config.ts";
- *
- * const config = readSaeConfig({ d_in: 8, d_sae: 32, hook_point: "blocks.0.hook_resid_pre" });
- * console.assert(config.architecture === "standard" && config.applyBDecToInput);
- * ```
  */
 export function readSaeConfig(json: unknown, overrides: SaeOverrides = {}): SaeConfig {
   return readWholeConfig(json, overrides).config;

@@ -164,17 +164,7 @@ export function withoutRows(
   };
 }
 
-/**
- * The matrix `[row, feature]`, zeros included.
- *
- * @example
- * ```ts
- * import { toDense } from "./sparse.ts";
- *
- * const one = { rows: 1, offsets: new Uint32Array([0, 1]), features: new Uint32Array([2]), values: new Float32Array([5]) };
- * console.assert(toDense(one, 4).data.join() === "0,0,5,0");
- * ```
- */
+/** The matrix `[row, feature]`, zeros included. */
 export function toDense({ rows, offsets, features, values }: SparseActivations, width: number): FloatTensor {
   const data = new Float32Array(rows * width);
   for (let r = 0; r < rows; r++) {
@@ -197,19 +187,6 @@ export interface Differences extends SparseActivations {
  * a − b at every entry that either has.
  *
  * @param b of as many rows
- *
- * @example
- * ```ts
- * import { subtract } from "./sparse.ts";
- *
- * const one = (feature: number, value: number) => ({
- *   rows: 1,
- *   offsets: new Uint32Array([0, 1]),
- *   features: new Uint32Array([feature]),
- *   values: new Float32Array([value]),
- * });
- * console.assert(subtract(one(2, 5), one(7, 3)).values.join() === "5,-3");
- * ```
  */
 export function subtract(a: SparseActivations, b: SparseActivations): Differences {
   if (b.values.length === 0) return { ...a, minuend: a.values, subtrahend: new Float32Array(a.values.length) };

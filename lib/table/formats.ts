@@ -43,18 +43,7 @@ export function endingOf(path: string): string | undefined {
   return /[^/\\]\.([^./\\]+)$/.exec(path)?.[1].toLowerCase();
 }
 
-/**
- * The format that a file's ending says.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { formatByEnding } from "./formats.ts";
- *
- * assert.equal(formatByEnding("rows.ndjson"), "jsonl");
- * assert.equal(formatByEnding("run.d/rows"), undefined);
- * ```
- */
+/** The format that a file's ending says. */
 export function formatByEnding(path: string): TableFormat | undefined {
   const ending = endingOf(path);
   return ending !== undefined && Object.hasOwn(ENDINGS, ending) ? ENDINGS[ending] : undefined;
@@ -95,19 +84,7 @@ export async function tableWriter(format: DataFormat): Promise<TableWriter> {
   return (table) => textChunks(text, table);
 }
 
-/**
- * What writes a table with these columns, some rows at a time.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { rowEncoder } from "./formats.ts";
- *
- * const encoder = await rowEncoder("csv", ["prompt_id", "feature"]);
- * const bytes = [...encoder.rows([["a", 1]]), ...encoder.rows([["b", 2]]), ...encoder.end()];
- * assert.equal(await new Blob(bytes as BlobPart[]).text(), "prompt_id,feature\na,1\nb,2\n");
- * ```
- */
+/** What writes a table with these columns, some rows at a time. */
 export async function rowEncoder(format: DataFormat, columns: readonly string[]): Promise<RowEncoder> {
   return format === "parquet"
     ? (await parquet()).parquetEncoder(columns)

@@ -63,19 +63,7 @@ function converted(cell: Cell, name: string, { type }: Type): Cell {
   throw new TypeError(`Cannot write the table: ${name} is a column of ${type} and has ${JSON.stringify(cell)}`);
 }
 
-/**
- * An encoder for a table with these columns; it writes a row group whenever it holds enough rows.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { parquetEncoder } from "./parquet.ts";
- *
- * const encoder = parquetEncoder(["prompt_id", "attribution"]);
- * const [bytes] = [...encoder.rows([["a", 0.5]]), ...encoder.end()];
- * assert.equal(new TextDecoder().decode(bytes.subarray(0, 4)), "PAR1");
- * ```
- */
+/** An encoder for a table with these columns; it writes a row group whenever it holds enough rows. */
 export function parquetEncoder(columns: readonly string[]): RowEncoder {
   const writer = new ByteWriter();
   let file: { readonly parquet: ParquetWriter; readonly types: readonly Type[] } | undefined;

@@ -46,19 +46,7 @@ class Framing {
   }
 }
 
-/**
- * A whole table in pieces of about 64 KB, so that it is written without one giant string.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { textChunks } from "./text_format.ts";
- *
- * const frame = { open: "(", between: ",", close: ")", empty: "" };
- * const format = { frame: () => frame, pieces: () => ["1", "2"] };
- * assert.deepEqual([...textChunks(format, { columns: ["feature"], rows: [[1], [2]] })], ["(1", ",2", ")"]);
- * ```
- */
+/** A whole table in pieces of about 64 KB, so that it is written without one giant string. */
 export function* textChunks(format: TextFormat, table: Table): Generator<string> {
   const framing = new Framing(format.frame(table.columns));
   for (const piece of format.pieces(table)) yield framing.before() + piece;

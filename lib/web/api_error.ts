@@ -35,17 +35,7 @@ export function errorBody(error: unknown): ErrorBody {
   return { error: { status, message: status >= 500 ? withoutDirectories(message) : message } };
 }
 
-/**
- * A text with the last parts alone of the absolute paths in it.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { withoutDirectories } from "./api_error.ts";
- *
- * assert.equal(withoutDirectories("Cannot write /home/me/a.txt: no"), "Cannot write …/a.txt: no");
- * ```
- */
+/** A text with the last parts alone of the absolute paths in it. */
 export function withoutDirectories(text: string): string {
   const [before, name] = [String.raw`(^|[\s"'\x60(=,:])`, String.raw`([^\s"'\x60:;,()]*)`];
   const path = String.raw`(?:file:\/\/)?(?:\/|[A-Za-z]:[\\/]|\\\\)(?:[^"'\x60:;,()\\/]+[\\/])+`;

@@ -4,22 +4,7 @@
  * @module
  */
 
-/**
- * At most so many open things by name; what was used longest ago is closed for a new one.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { RecentlyUsed } from "./opened.ts";
- *
- * const closed: string[] = [];
- * const open = (name: string) => Promise.resolve({ [Symbol.asyncDispose]: async () => void closed.push(name) });
- * await using models = new RecentlyUsed(1);
- * await models.use("a", () => open("a"));
- * await models.use("b", () => open("b"));
- * assert.deepEqual(closed, ["a"]);
- * ```
- */
+/** At most so many open things by name; what was used longest ago is closed for a new one. */
 export class RecentlyUsed<T extends AsyncDisposable> implements AsyncDisposable {
   readonly #open = new Map<string, T>();
   readonly #most: number;

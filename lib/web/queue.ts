@@ -44,18 +44,7 @@ interface Waiting<Job, Event> extends Submission<Job, Event> {
 /** The limits where none are given. */
 export const DEFAULT_LIMITS: QueueLimits = { waiting: 32, waitingPerClient: 8 };
 
-/**
- * A queue before a performer.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { JobQueue } from "./queue.ts";
- *
- * const queue = new JobQueue<number, number>({ perform: (job) => Promise.resolve(job + 1) });
- * assert.equal(await queue.submit({ job: 1, client: "me", signal: new AbortController().signal }), 2);
- * ```
- */
+/** A queue before a performer. */
 export class JobQueue<Job, Event> {
   readonly #performer: Performer<Job, Event>;
   readonly #limits: QueueLimits;

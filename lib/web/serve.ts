@@ -46,15 +46,6 @@ async function makeList(list: List): Promise<unknown> {
  * Serves the page until it is closed.
  *
  * @throws {Error} with the code `EADDRINUSE`, `EACCES` or `EADDRNOTAVAIL` if it cannot listen there
- *
- * @example
- * ```ts
- * import { servePage } from "./serve.ts";
- *
- * await using server = await servePage();
- * const response = await fetch(`http://127.0.0.1:${server.port}/api/status`);
- * console.assert((await response.json()).model === "tiny-facts");
- * ```
  */
 export async function servePage(options: ServeOptions = {}): Promise<PageServer> {
   const { hostname = "127.0.0.1", port = 0, allowedHosts = [], offered = DEFAULT_OFFER, limits = DEFAULT_LIMITS } =

@@ -31,17 +31,6 @@ const ROUNDING = 1e-4;
  * writes to all layers together.
  *
  * @throws {NoDirectionError} if the SAE writes elsewhere, or where a norm follows
- *
- * @example
- * ```ts
- * import { loadModel } from "../../model/model.ts";
- * import { loadSae } from "../../sae/load.ts";
- * import { featureDirections } from "./feature_directions.ts";
- *
- * await using model = await loadModel("tiny-facts", { threads: 1 });
- * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
- * console.assert((await featureDirections(model, sae, [7, 189])).length === 2 * 128);
- * ```
  */
 export async function featureDirections(model: Model, sae: Sae, features: readonly number[]): Promise<Float32Array> {
   const { stage, local } = findHook(model.architecture, sae.hookOut);

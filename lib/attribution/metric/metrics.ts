@@ -317,17 +317,7 @@ const MAKE: Readonly<Record<MetricChoice["kind"], Make>> = {
   weighted: ({ positive, weights }, at) => weightedLogits(positive, weights!, at),
 };
 
-/**
- * The metric that was asked for. Whoever reads the choice has checked which tokens its kind takes.
- *
- * @example
- * ```ts
- * import { chosenMetric } from "./metrics.ts";
- *
- * const metric = chosenMetric({ kind: "logit-diff", positive: [" golf"], negative: [" tennis"], positions: [-1] });
- * console.assert(metric.name === "logit_diff");
- * ```
- */
+/** The metric that was asked for. Whoever reads the choice has checked which tokens its kind takes. */
 export function chosenMetric(choice: MetricChoice): Metric {
   const { positions } = choice;
   return MAKE[choice.kind](choice, { position: positions.length === 1 ? positions[0] : positions });

@@ -16,17 +16,6 @@ const SPACE_AT_END = /[^\S\r\n]$/;
  *
  * @param prompt as given; of token ids, their texts are looked at
  * @param tokens the prompt's tokens, BOS included if there is one
- *
- * @example
- * ```ts
- * import { loadModel } from "../../model/model.ts";
- * import { promptWarnings } from "./prompt_warnings.ts";
- *
- * await using model = await loadModel("tiny-facts", { threads: 1 });
- * const prompt = " Tiger Woods plays the sport of ";
- * const [warning] = await promptWarnings(model, prompt, await model.toTokens(prompt));
- * console.assert(warning.startsWith("The prompt ends with a space"));
- * ```
  */
 export async function promptWarnings(
   model: Model,

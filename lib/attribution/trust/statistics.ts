@@ -4,16 +4,7 @@
  * @module
  */
 
-/**
- * Pearson's correlation; NaN where one of the lists does not vary.
- *
- * @example
- * ```ts
- * import { pearson } from "./statistics.ts";
- *
- * console.assert(Math.abs(pearson([1, 2, 3], [2, 4, 6]) - 1) < 1e-12);
- * ```
- */
+/** Pearson's correlation; NaN where one of the lists does not vary. */
 export function pearson(x: readonly number[], y: readonly number[]): number {
   const [mx, my] = [mean(x), mean(y)];
   let [xy, xx, yy] = [0, 0, 0];
@@ -25,30 +16,12 @@ export function pearson(x: readonly number[], y: readonly number[]): number {
   return xy / Math.sqrt(xx * yy);
 }
 
-/**
- * Spearman's correlation: Pearson's of the ranks, ties sharing theirs.
- *
- * @example
- * ```ts
- * import { spearman } from "./statistics.ts";
- *
- * console.assert(Math.abs(spearman([1, 2, 3], [1, 10, 100]) - 1) < 1e-12);
- * ```
- */
+/** Spearman's correlation: Pearson's of the ranks, ties sharing theirs. */
 export function spearman(x: readonly number[], y: readonly number[]): number {
   return pearson(ranks(x), ranks(y));
 }
 
-/**
- * The slope of y against x, by least squares; NaN where x does not vary.
- *
- * @example
- * ```ts
- * import { slope } from "./statistics.ts";
- *
- * console.assert(Math.abs(slope([1, 2, 3], [2, 4, 6]) - 2) < 1e-12);
- * ```
- */
+/** The slope of y against x, by least squares; NaN where x does not vary. */
 export function slope(x: readonly number[], y: readonly number[]): number {
   const [mx, my] = [mean(x), mean(y)];
   let [xy, xx] = [0, 0];

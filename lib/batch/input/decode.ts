@@ -13,15 +13,6 @@ const [LF, CR] = [10, 13];
  * lines that end with `\r` and none that end with `\n`, `\r` ends lines.
  *
  * @throws {SyntaxError} if it is UTF-32, UTF-16 without a mark or broken, or changes its line ends on the way
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { decodeText } from "./decode.ts";
- *
- * const bytes = new Uint8Array([0xff, 0xfe, 0x61, 0, 13, 0, 0x62, 0]);
- * assert.equal(await new Blob(await Array.fromAsync(decodeText([bytes]))).text(), "a\nb");
- * ```
  */
 export async function* decodeText(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,

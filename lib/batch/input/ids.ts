@@ -5,18 +5,7 @@
  */
 import { createHash } from "node:crypto";
 
-/**
- * A set of texts by 128 bits of their SHA-256, each with the number that it came with first.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { TextSet } from "./ids.ts";
- *
- * const ids = new TextSet();
- * assert.deepEqual([ids.add("a", 2), ids.add("b", 3), ids.add("a", 4)], [undefined, undefined, 2]);
- * ```
- */
+/** A set of texts by 128 bits of their SHA-256, each with the number that it came with first. */
 export class TextSet {
   /** How many different ones there are. */
   size = 0;

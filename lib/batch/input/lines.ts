@@ -20,16 +20,6 @@ export const MOST_LINE_BYTES = 2 ** 22;
 /**
  * Splits bytes into lines. A line of more than {@linkcode MOST_LINE_BYTES} is passed over without being held, and one
  * that is not UTF-8 is a problem of its own; a byte order mark at the beginning is left out.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readLines } from "./lines.ts";
- *
- * const bytes = new TextEncoder().encode(" golf\n tennis");
- * const lines = await Array.fromAsync(readLines([bytes]));
- * assert.deepEqual(lines, [{ number: 1, text: " golf" }, { number: 2, text: " tennis" }]);
- * ```
  */
 export async function* readLines(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,

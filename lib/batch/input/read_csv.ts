@@ -36,16 +36,6 @@ interface Dialect {
  *
  * @param delimiter undefined: what Excel's first line `sep=;` says, else that at which the header falls into names known
  * @throws {SyntaxError} if the header names neither `prompt` nor `ids`, or one name twice
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readLines } from "./lines.ts";
- * import { readCsv } from "./read_csv.ts";
- *
- * const lines = readLines([new TextEncoder().encode('id;prompt\na;" golf, ""the"" sport"\n')]);
- * assert.deepEqual(await Array.fromAsync(readCsv(lines)), [{ line: 2, id: "a", prompt: ' golf, "the" sport' }]);
- * ```
  */
 export async function* readCsv(lines: AsyncIterable<Line>, delimiter?: string): AsyncGenerator<InputRecord> {
   const dialect: Dialect = { delimiter };

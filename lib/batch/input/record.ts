@@ -43,14 +43,6 @@ export type Fields = Readonly<Partial<Record<Field, unknown>>>;
  * column with the very name.
  *
  * @returns an error that goes on after the name of what has these columns if one field has several
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { fieldColumns } from "./record.ts";
- *
- * assert.deepEqual(fieldColumns(["Note", "Pos Token", "Prompt"]), new Map([["pos_token", 1], ["prompt", 2]]));
- * ```
  */
 export function fieldColumns(names: readonly string[]): ReadonlyMap<Field, number> | SyntaxError {
   const columns = new Map<Field, number>();
@@ -76,19 +68,6 @@ const MOST_ID_CHARACTERS = 1000;
  *
  * @param line where it stands, from 1
  * @param number which prompt it is, from 1
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { toRecord } from "./record.ts";
- *
- * assert.deepEqual(toRecord({ prompt: " golf", pos_token: " a" }, 2, 1), {
- *   line: 2,
- *   id: "1",
- *   prompt: " golf",
- *   positive: [" a"],
- * });
- * ```
  */
 export function toRecord(fields: Fields, line: number, number: number): InputRecord {
   let id = String(number);

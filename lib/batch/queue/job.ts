@@ -30,19 +30,7 @@ export function jobId({ run, directory, shard }: Job): string {
   return `${run}-${hashOf(directory).slice(0, 8)}-${shard}`;
 }
 
-/**
- * What Redis holds as a job; undefined if it is none of ours.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readJob } from "./job.ts";
- *
- * const job = { run: "0".repeat(32), directory: "/shared/run", shard: 3 };
- * assert.deepEqual(readJob(job), job);
- * assert.deepEqual([readJob(null), readJob({ ...job, shard: "../../evil" })], [undefined, undefined]);
- * ```
- */
+/** What Redis holds as a job; undefined if it is none of ours. */
 export function readJob(data: unknown): Job | undefined {
   if (!isRecord(data)) return undefined;
   const { run, directory, shard } = data;

@@ -38,17 +38,6 @@ const WAIT_MS = 200;
  * Claims a directory, which is made if it is not there.
  *
  * @throws {Deno.errors.Busy} if another process has it alone, or anyone works in it and it is not to be shared
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { claimDirectory } from "./claim.ts";
- *
- * const directory = await Deno.makeTempDir();
- * using claim = await claimDirectory(directory);
- * assert.ok(claim.isAlone);
- * await assert.rejects(claimDirectory(directory), Deno.errors.Busy);
- * ```
  */
 export async function claimDirectory(
   directory: string,

@@ -115,17 +115,7 @@ export async function writeManifest(store: Store, manifest: Manifest): Promise<v
   await store.write(MANIFEST, [new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`)]);
 }
 
-/**
- * The first thing in which two parts of a manifest differ.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { firstDifference } from "./manifest.ts";
- *
- * assert.equal(firstDifference({ a: { b: 1 } }, { a: { b: 2 } }), "a.b was 1 and is now 2");
- * ```
- */
+/** The first thing in which two parts of a manifest differ. */
 export function firstDifference(before: unknown, now: unknown): string | undefined {
   const [was, is] = [before, now].map((value) => flattened(plain(value)));
   for (const path of new Set([...was.keys(), ...is.keys()])) {

@@ -27,18 +27,6 @@ export type TakeShard = (shard: number, lines: readonly Uint8Array[], sha256: st
  * Reads the prompts shard by shard; one shard is held at a time.
  *
  * @throws {RangeError} if prompts have the same id
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { planInput } from "./plan.ts";
- * import { readLines } from "../input/lines.ts";
- * import { readCsv } from "../input/read_csv.ts";
- *
- * const records = readCsv(readLines([new TextEncoder().encode("prompt\n a\n b\n c\n")]));
- * const { prompts, shards } = await planInput(records, 2);
- * assert.deepEqual([prompts, shards], [3, 2]);
- * ```
  */
 export async function planInput(
   records: AsyncIterable<InputRecord>,

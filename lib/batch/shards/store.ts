@@ -25,20 +25,7 @@ export interface Store {
   sweep(folder: string): Promise<void>;
 }
 
-/**
- * A directory as a store: of one machine, or shared over the network.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { directoryStore, textOf } from "./store.ts";
- *
- * const store = directoryStore(await Deno.makeTempDir());
- * await store.write("a/b", [new TextEncoder().encode("hello")]);
- * assert.equal(textOf(await store.read("a/b")), "hello");
- * assert.deepEqual(await store.list("a"), ["b"]);
- * ```
- */
+/** A directory as a store: of one machine, or shared over the network. */
 export function directoryStore(directory: string): Store {
   const at = (name: string): string => join(directory, name);
   return {

@@ -31,17 +31,6 @@ const MOST_DEAD = 3;
  * Works through shards, each runner taking the next one when it is free. A shard that fails is tried again.
  *
  * @returns the shards that failed every time; with three of them the work ends early
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { runPool } from "./pool.ts";
- *
- * const done: number[] = [];
- * const run = async (shard: number) => (done.push(shard), { shard, prompts: 1, failed: 0 });
- * assert.deepEqual(await runPool([0, 1, 2], [{ run, close: () => {} }]), []);
- * assert.deepEqual(done, [0, 1, 2]);
- * ```
  */
 export async function runPool(
   shards: Iterable<number>,

@@ -56,17 +56,6 @@ export function readTemplate(text: string): BoundedTemplate {
  *
  * @param variables what it reads; `messages` is the input, by which its limits grow
  * @throws {RangeError} if it takes too many steps, makes too large values or writes too much
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { readTemplate, renderTemplate } from "./bounded_template.ts";
- *
- * const roles = readTemplate("{% for m in messages %}{{ m.role }}, {% endfor %}");
- * assert.equal(renderTemplate(roles, { messages: [{ role: "user" }] }), "user, ");
- * const endless = readTemplate("{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}");
- * assert.throws(() => renderTemplate(endless, {}), /it takes too many steps/);
- * ```
  */
 export function renderTemplate(
   { program, length }: BoundedTemplate,

@@ -63,19 +63,6 @@ function defaultOf(templates: ChatTemplates): string | undefined {
  * @throws {RangeError} if the template refuses the messages (a system message, two of one role in a row), or does not end
  * within bounds
  * @throws {SyntaxError} if the template cannot be read
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { renderChat } from "./chat.ts";
- *
- * const template = "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}" +
- *   "{% if add_generation_prompt %}[assistant]{% endif %}";
- * const chat = { file: "tokenizer_config.json", template, specialTokens: { bos_token: "<s>" } };
- * const messages = [{ role: "user", content: "Which sport?" }];
- * const text = renderChat(chat, messages, { assistantPrefix: " It is" });
- * assert.equal(text, "<s>[user] Which sport?\n[assistant] It is");
- * ```
  */
 export function renderChat(
   { file, template, specialTokens }: ChatTemplate,

@@ -105,15 +105,6 @@ const SIGNS: readonly [RegExp, string][] = [
 /**
  * Texts that may be meant by one that is not a token, the likeliest first: with its leading space, without it, as a
  * vocabulary or a table of tokens shows it (`Ġgolf`, `▁golf`, `·golf`, `\n`).
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { likelySpellings } from "./token_bytes.ts";
- *
- * assert.deepEqual(likelySpellings("·golf"), [" golf", " ·golf"]);
- * assert.deepEqual(likelySpellings("golf"), [" golf"]);
- * ```
  */
 export function likelySpellings(text: string): string[] {
   const meant = SIGNS.reduce((read, [sign, space]) => read.replace(sign, space), text);

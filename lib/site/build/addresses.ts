@@ -20,18 +20,6 @@ const ADDRESS = /\bnew URL\(\s*"([^"]+)"\s*,\s*import\.meta\.url\s*\)/g;
  * A module's text with its addresses rewritten: imports become literal, which a bundler follows; a Worker's module is
  * bundled on its own; anything else is a file or directory that lies where it does in the repository, one level above the
  * bundle's modules.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { rewriteAddresses } from "./addresses.ts";
- *
- * const text = 'await import(new URL("./b.ts", import.meta.url).href); new URL("../models/", import.meta.url);';
- * assert.equal(
- *   rewriteAddresses(text, { module: "lib/a.ts", worker: (path) => path }),
- *   'await import("./b.ts"); new URL("../models/", import.meta.url);',
- * );
- * ```
  */
 export function rewriteAddresses(text: string, { module, worker }: Places): string {
   return text.replace(IMPORT, (_, file) => `import("${file.startsWith("../") ? "" : "./"}${file}")`).replace(

@@ -43,15 +43,6 @@ export interface ChosenFiles {
  * What was chosen, by path. Files may go to a Worker then; they are not read here.
  *
  * @throws {RangeError} if nothing was chosen, or far more than a model has
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { chosenFiles } from "./chosen.ts";
- *
- * const { name, files } = await chosenFiles([new File(["{}"], "cfg.json")]);
- * assert.deepEqual([name, [...files.keys()]], ["cfg.json", ["cfg.json"]]);
- * ```
  */
 export async function chosenFiles(chosen: readonly (ChosenFile | ChosenDirectory)[]): Promise<ChosenFiles> {
   if (chosen.length === 0) throw new RangeError("Nothing was chosen: choose a directory, or files");
@@ -93,18 +84,6 @@ const offered = new Map<string, ReadonlyMap<string, Blob>>();
 /**
  * Makes files known, and returns the location by which they are opened, as any model's or SAE's: `chosen://NAME`, or of a
  * file that is an SAE on its own its path below.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { offerFiles } from "./chosen.ts";
- * import { openSource } from "./source.ts";
- *
- * const location = offerFiles({ name: "my model", files: new Map([["config.json", new Blob(["{}"])]]) });
- * await using source = openSource(location);
- * assert.equal(location, "chosen://my%20model");
- * assert.equal(await source.readText("config.json"), "{}");
- * ```
  */
 export function offerFiles({ name, files }: ChosenFiles): string {
   addScheme(SCHEME, openChosen);

@@ -12,17 +12,6 @@ const BLOCK = 4 * 2 ** 20;
 /**
  * SHA-256 of a file, in hexadecimal; reads all of it.
  *
- * @example
- * ```ts
- * import { openSource } from "./source.ts";
- * import { sha256 } from "./hash.ts";
- *
- * const directory = await Deno.makeTempDir();
- * await Deno.writeTextFile(`${directory}/a.txt`, "abc");
- * await using source = openSource(directory);
- * console.assert((await sha256(source, "a.txt")).startsWith("ba7816bf"));
- * ```
- *
  * @throws {Deno.errors.NotFound} if there is no such file
  */
 export async function sha256(source: FileSource, path: string): Promise<string> {

@@ -28,12 +28,6 @@ const MAX_FILES = 32;
  *
  * A `read` of an open file is handed to the system before the call returns, straight into the caller's array:
  * it goes on while wasm blocks the event loop. Many small parts are read synchronously, which is ten times faster.
- *
- * @example
- * ```ts
- * await using source = openLocalSource(".");
- * console.log(source.location); // "."
- * ```
  */
 export function openLocalSource(directory: string): FileSource {
   return new LocalSource(directory);

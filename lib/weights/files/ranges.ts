@@ -22,12 +22,6 @@ export const STAGING_BYTES: number = 8 * 2 ** 20;
 /**
  * Groups parts into blocks: an ascending neighbour joins when at most `maxGap` unwanted bytes lie between.
  * A block that has gaps is at most {@linkcode STAGING_BYTES} long.
- *
- * @example
- * ```ts
- * const parts = [{ offset: 0, length: 4 }, { offset: 4, length: 4 }, { offset: 99, length: 4 }];
- * console.log(joinParts(parts, 16).map((block) => block.length)); // [8, 4]
- * ```
  */
 export function joinParts(parts: readonly ByteRange[], maxGap: number): Block[] {
   const blocks: Block[] = [];
@@ -54,17 +48,7 @@ export function joinParts(parts: readonly ByteRange[], maxGap: number): Block[] 
   return blocks;
 }
 
-/**
- * Copies the wanted parts out of a block's bytes.
- *
- * @example
- * ```ts
- * const [block] = joinParts([{ offset: 1, length: 1 }, { offset: 3, length: 1 }], 1);
- * const into = new Uint8Array(2);
- * scatterBlock(block, new Uint8Array([7, 8, 9]), into);
- * console.log(into); // [7, 9]
- * ```
- */
+/** Copies the wanted parts out of a block's bytes. */
 export function scatterBlock(block: Block, bytes: Uint8Array, into: Uint8Array): void {
   let destination = block.destination;
   for (const part of block.parts) {
@@ -74,14 +58,7 @@ export function scatterBlock(block: Block, bytes: Uint8Array, into: Uint8Array):
   }
 }
 
-/**
- * Refuses a range that is not made of whole numbers or does not lie inside the file.
- *
- * @example
- * ```ts
- * checkRange("a.bin", 0, 4, 8); // fine: the file has 8 bytes
- * ```
- */
+/** Refuses a range that is not made of whole numbers or does not lie inside the file. */
 export function checkRange(path: string, offset: number, length: number, fileSize: number): void {
   if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
     throw new RangeError(`Cannot read ${path}: offset ${offset} and length ${length} must be whole numbers from 0`);
@@ -91,14 +68,7 @@ export function checkRange(path: string, offset: number, length: number, fileSiz
   }
 }
 
-/**
- * The first `length` bytes of `into`, or a fresh array where there is none.
- *
- * @example
- * ```ts
- * console.log(destinationFor("a.bin", 4, new Uint8Array(8)).length); // 4
- * ```
- */
+/** The first `length` bytes of `into`, or a fresh array where there is none. */
 export function destinationFor(path: string, length: number, into?: Uint8Array): Uint8Array {
   if (into === undefined) return new Uint8Array(length);
   if (into.length < length) {
@@ -107,14 +77,7 @@ export function destinationFor(path: string, length: number, into?: Uint8Array):
   return into.length === length ? into : into.subarray(0, length);
 }
 
-/**
- * Checks every part against the file, and their sum against the destination.
- *
- * @example
- * ```ts
- * checkParts("a.bin", [{ offset: 4, length: 4 }], 8, new Uint8Array(4)); // fine
- * ```
- */
+/** Checks every part against the file, and their sum against the destination. */
 export function checkParts(path: string, parts: readonly ByteRange[], fileSize: number, into: Uint8Array): void {
   let total = 0;
   for (const { offset, length } of parts) {
@@ -124,14 +87,7 @@ export function checkParts(path: string, parts: readonly ByteRange[], fileSize: 
   destinationFor(path, total, into);
 }
 
-/**
- * Splits parts into batches of at most `maxBytes`, cutting a part that is longer.
- *
- * @example
- * ```ts
- * console.log([...batchParts([{ offset: 0, length: 5 }], 4)].length); // 2
- * ```
- */
+/** Splits parts into batches of at most `maxBytes`, cutting a part that is longer. */
 export function* batchParts(parts: readonly ByteRange[], maxBytes: number): Generator<ByteRange[]> {
   let batch: ByteRange[] = [];
   let free = maxBytes;

@@ -10,14 +10,6 @@ export type { FileSource } from "./file_source.ts";
  * Opens a directory of files: a local path, a `file:` URL, or an http(s) URL. Nothing is read until it is asked for.
  *
  * A query in an http(s) URL (a token, say) is sent with every request below it, and never shown.
- *
- * @example Read a file of the working directory
- * ```ts
- * import { openSource } from "./source.ts";
- *
- * await using source = openSource(".");
- * console.log(await source.size("no-such-file.json")); // undefined
- * ```
  */
 export function openSource(location: string | URL): FileSource {
   const text = String(location);
@@ -42,14 +34,6 @@ export function addScheme(scheme: string, open: (location: string) => FileSource
 /**
  * A text file of at most `maxBytes`, `undefined` where there is none. The file is asked for and not its size: a source
  * that is not told the size has to download a file to know it, and would do so without this limit.
- *
- * @example
- * ```ts
- * import { openSource } from "./source.ts";
- *
- * await using source = openSource(".");
- * console.log(await readTextIfThere(source, "no-such-file.json", 1024)); // undefined
- * ```
  */
 export async function readTextIfThere(
   source: FileSource,

@@ -1,14 +1,7 @@
 /** What a text file may have at most unless told otherwise: 256 MiB. */
 export const MAX_TEXT_BYTES: number = 256 * 2 ** 20;
 
-/**
- * Refuses a file that is too long to be read whole; `Infinity`: how long is not known.
- *
- * @example
- * ```ts
- * checkWholeSize("config.json", 1000, 4096); // fine
- * ```
- */
+/** Refuses a file that is too long to be read whole; `Infinity`: how long is not known. */
 export function checkWholeSize(path: string, size: number, maxBytes: number): void {
   if (size > maxBytes) {
     const what = size === Infinity ? "more bytes came than" : `${size} bytes exceed`;
@@ -16,14 +9,7 @@ export function checkWholeSize(path: string, size: number, maxBytes: number): vo
   }
 }
 
-/**
- * Decodes UTF-8; other bytes are a `SyntaxError`.
- *
- * @example
- * ```ts
- * console.log(decodeText("a.txt", new Uint8Array([104, 105]))); // "hi"
- * ```
- */
+/** Decodes UTF-8; other bytes are a `SyntaxError`. */
 export function decodeText(path: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

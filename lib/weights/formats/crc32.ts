@@ -23,11 +23,6 @@ function makeTables(): Uint32Array[] {
  * The CRC-32 of zip, gzip and PNG.
  *
  * @param before of the bytes that come before these
- *
- * @example
- * ```ts
- * console.log(crc32(new TextEncoder().encode("123456789")).toString(16)); // cbf43926
- * ```
  */
 export function crc32(bytes: Uint8Array, before: number = 0): number {
   const [one, two, three, four] = TABLES;

@@ -45,18 +45,6 @@ const MAX_RANK = 32;
  *
  * @throws {SyntaxError} if an entry is malformed or cut
  * @throws {RangeError} if an array holds Python objects, or numbers of a kind that is not supported
- *
- * @example
- * ```ts
- * import { openSource } from "../files/source.ts";
- * import { openZip } from "./zip_source.ts";
- *
- * const directory = await Deno.makeTempDir();
- * await Deno.writeFile(`${directory}/empty.npz`, new Uint8Array([0x50, 0x4b, 5, 6, ...new Uint8Array(18)]));
- *
- * await using source = openSource(directory);
- * console.log(await readNpz(await openZip(source, "empty.npz"))); // []
- * ```
  */
 export async function readNpz(zip: ZipSource): Promise<ArrayInfo[]> {
   const arrays: ArrayInfo[] = [];
@@ -71,19 +59,6 @@ export async function readNpz(zip: ZipSource): Promise<ArrayInfo[]> {
  *
  * @throws {SyntaxError} if it is malformed, or the file has not as many bytes as it says
  * @throws {RangeError} if it holds Python objects, or numbers of a kind that is not supported
- *
- * @example
- * ```ts
- * import { openSource } from "../files/source.ts";
- *
- * const directory = await Deno.makeTempDir();
- * const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n";
- * const bytes = new TextEncoder().encode(`\x93NUMPY\x01\x00${String.fromCharCode(header.length)}\x00${header}....`);
- * await Deno.writeFile(`${directory}/a.npy`, bytes.slice(1)); // without the first byte of the UTF-8 form of \x93
- *
- * await using source = openSource(directory);
- * console.log((await readNpyHeader(source, "a.npy")).shape); // [1]
- * ```
  */
 export async function readNpyHeader(source: FileSource, file: string): Promise<ArrayInfo> {
   const fail = (what: string): SyntaxError => new SyntaxError(`Cannot read the array ${file}: ${what}`);

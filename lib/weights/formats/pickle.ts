@@ -69,13 +69,6 @@ type Item = PickleValue | typeof MARK;
  *
  * @throws {RangeError} if it mentions another name or instruction than the rules allow
  * @throws {SyntaxError} if it is malformed or cut
- *
- * @example
- * ```ts
- * const bytes = new Uint8Array([0x80, 2, 0x4b, 5, 0x2e]); // PROTO 2, BININT1 5, STOP
- * const value = readPickle(bytes, "a.pkl", { globals: new Set(), calls: {}, persistent: (id) => id });
- * console.log(value); // 5
- * ```
  */
 export function readPickle(bytes: Uint8Array, file: string, rules: PickleRules): PickleValue {
   if (bytes.length > MAX_BYTES) {

@@ -60,17 +60,6 @@ export interface TorchFile {
  *
  * @throws {SyntaxError} if it is no such file, malformed, or cut
  * @throws {RangeError} if its pickle names anything but tensors and plain containers, or it is of a layout that is not supported
- *
- * @example
- * ```ts
- * import { openSource } from "../files/source.ts";
- *
- * await using source = openSource(".");
- * if (await source.size("ae.pt")) {
- *   const { tensors } = await openTorchFile(source, "ae.pt");
- *   console.log(tensors.map(({ name }) => name)); // ["encoder.weight", "encoder.bias", …]
- * }
- * ```
  */
 export async function openTorchFile(source: FileSource, file: string): Promise<TorchFile> {
   await refuseLegacy(source, file);

@@ -75,18 +75,6 @@ const MAX_HEADER_BYTES = 100_000_000;
 /**
  * Reads and checks the header of one safetensors file: what it returns lies inside the file and does not overlap.
  * Throws a `SyntaxError` for a file that is malformed or cut.
- *
- * @example
- * ```ts
- * import { openSource } from "../files/source.ts";
- *
- * const directory = await Deno.makeTempDir();
- * const header = new TextEncoder().encode('{"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}');
- * await Deno.writeFile(`${directory}/a.safetensors`, new Uint8Array([header.length, 0, 0, 0, 0, 0, 0, 0, ...header, 7, 8]));
- *
- * await using source = openSource(directory);
- * console.log(await readSafetensorsHeader(source, "a.safetensors")); // [{ name: "b", dtype: "U8", shape: [2], … }]
- * ```
  */
 export async function readSafetensorsHeader(source: FileSource, file: string): Promise<TensorInfo[]> {
   const fileSize = await source.size(file);
@@ -144,14 +132,7 @@ function checkLayout(tensors: readonly TensorInfo[], file: string, fileSize: num
   }
 }
 
-/**
- * How many numbers a tensor of this shape has; the empty shape is one number.
- *
- * @example
- * ```ts
- * console.log(countElements([2, 3]), countElements([])); // 6 1
- * ```
- */
+/** How many numbers a tensor of this shape has; the empty shape is one number. */
 export function countElements(shape: readonly number[]): number {
   if (shape.includes(0)) return 0;
   return shape.reduce((product, size) => product * size, 1);

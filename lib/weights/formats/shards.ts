@@ -9,17 +9,6 @@ const MAX_SHARDS = 1000;
  * Reads the index of a sharded model: the paths of its shards, sorted. What it says of single tensors is not used: as in
  * transformers, a model has all tensors of its shards. A shard lies beside its index; a name that would lead out of the
  * directory is a `SyntaxError`.
- *
- * @example
- * ```ts
- * import { openSource } from "../files/source.ts";
- *
- * const directory = await Deno.makeTempDir();
- * await Deno.writeTextFile(`${directory}/index.json`, '{"weight_map":{"wte.weight":"1.safetensors"}}');
- *
- * await using source = openSource(directory);
- * console.log(await readShardIndex(source, "index.json")); // ["1.safetensors"]
- * ```
  */
 export async function readShardIndex(source: FileSource, path: string): Promise<string[]> {
   const index = parseUniqueObject(await source.readText(path), path);

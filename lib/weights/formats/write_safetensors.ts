@@ -15,14 +15,6 @@ export interface WritableTensor {
  *
  * @param metadata texts for `__metadata__`
  * @throws {RangeError} if a tensor's elements do not fill its dimensions
- *
- * @example
- * ```ts
- * import { safetensorsChunks } from "./write_safetensors.ts";
- *
- * const chunks = [...safetensorsChunks({ x: { dims: [2], data: new Float32Array([1, 2]) } })];
- * console.assert(chunks.at(-1)!.byteLength === 8);
- * ```
  */
 export function* safetensorsChunks(
   tensors: Readonly<Record<string, WritableTensor>>,

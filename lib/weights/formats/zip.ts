@@ -40,17 +40,6 @@ const METHODS: Readonly<Record<number, ZipEntry["method"]>> = { 0: "stored", 8: 
  *
  * @throws {SyntaxError} if it is no zip, or malformed
  * @throws {RangeError} if it is a kind of zip that is not supported (encrypted, several disks, other compressions)
- *
- * @example
- * ```ts
- * import { openSource } from "../files/source.ts";
- *
- * const directory = await Deno.makeTempDir();
- * await Deno.writeFile(`${directory}/empty.zip`, new Uint8Array([0x50, 0x4b, 5, 6, ...new Uint8Array(18)]));
- *
- * await using source = openSource(directory);
- * console.log((await readZip(source, "empty.zip")).size); // 0
- * ```
  */
 export async function readZip(source: FileSource, file: string): Promise<ReadonlyMap<string, ZipEntry>> {
   const fileSize = await source.size(file);

@@ -20,21 +20,7 @@ export interface ZipSource extends FileSource {
   readonly entries: ReadonlyMap<string, ZipEntry>;
 }
 
-/**
- * Opens a zip file of a source. Its stored entries are read in place; closing it leaves the source open.
- *
- * @example
- * ```ts
- * import { openSource } from "../files/source.ts";
- *
- * const directory = await Deno.makeTempDir();
- * await Deno.writeFile(`${directory}/empty.zip`, new Uint8Array([0x50, 0x4b, 5, 6, ...new Uint8Array(18)]));
- *
- * await using source = openSource(directory);
- * const zip = await openZip(source, "empty.zip");
- * console.log(await zip.size("a.npy")); // undefined
- * ```
- */
+/** Opens a zip file of a source. Its stored entries are read in place; closing it leaves the source open. */
 export async function openZip(source: FileSource, file: string): Promise<ZipSource> {
   return new EntrySource(source, file, await readZip(source, file));
 }

@@ -20,27 +20,13 @@ export class TransientError extends Error {
 /** Servers choose where they redirect to. */
 const MOST_SHOWN = 140;
 
-/**
- * A URL for messages: as {@linkcode shownName} shows it, and of a long one the beginning and the end.
- *
- * @example
- * ```ts
- * console.log(shownUrl(new URL("https://example.com/a?token=secret"))); // "https://example.com/a"
- * ```
- */
+/** A URL for messages: as {@linkcode shownName} shows it, and of a long one the beginning and the end. */
 export function shownUrl(url: URL): string {
   const name = shownName(url);
   return name.length > MOST_SHOWN ? `${name.slice(0, MOST_SHOWN - 60)}…${name.slice(-60)}` : name;
 }
 
-/**
- * The length that an answer announces for its body, unless the body is compressed.
- *
- * @example
- * ```ts
- * console.log(contentLength(new Response("", { headers: { "content-length": "12" } }))); // 12
- * ```
- */
+/** The length that an answer announces for its body, unless the body is compressed. */
 export function contentLength({ headers }: Response): number | undefined {
   const value = headers.get("content-length");
   const encoding = headers.get("content-encoding") ?? "identity";
@@ -51,11 +37,6 @@ export function contentLength({ headers }: Response): number | undefined {
 /**
  * The chunks of a body as they come, where bodies cannot be iterated over too (Safari). Whoever stops before the end
  * ends the body.
- *
- * @example
- * ```ts
- * for await (const bytes of chunksOf(new Response("hi"))) console.log(bytes.length); // 2
- * ```
  */
 export async function* chunksOf({ body }: Response): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const reader = body?.getReader();
@@ -77,15 +58,7 @@ export interface ContentRange {
   readonly size: number | undefined;
 }
 
-/**
- * Parses `content-range`; what it does not say is `undefined`.
- *
- * @example
- * ```ts
- * const headers = { "content-range": "bytes 2-5/10" };
- * console.log(contentRange(new Response(null, { headers }))); // { start: 2, end: 5, size: 10 }
- * ```
- */
+/** Parses `content-range`; what it does not say is `undefined`. */
 export function contentRange({ headers }: Response): ContentRange {
   const match = /^bytes (?:(\d+)-(\d+)|\*)\/(?:(\d+)|\*)$/.exec(headers.get("content-range") ?? "");
   const [start, end, size] = [1, 2, 3].map((group) => {
@@ -98,16 +71,6 @@ export function contentRange({ headers }: Response): ContentRange {
 /**
  * The whole body, or `undefined` when it is longer than `maxBytes`. Memory grows with what comes, not with what is
  * announced; a body shorter than announced is a {@linkcode TransientError}.
- *
- * @example
- * ```ts
- * import { makeWatch } from "./watch.ts";
- *
- * const watch = makeWatch(new AbortController().signal, 1000);
- * const bytes = await collect(new URL("http://localhost/a"), new Response("hi"), 100, watch);
- * watch.stop();
- * console.log(bytes?.length); // 2
- * ```
  */
 export async function collect(
   url: URL,
@@ -135,27 +98,13 @@ export async function collect(
   return whole;
 }
 
-/**
- * How long an answer asks to wait, in milliseconds, at most 10 s.
- *
- * @example
- * ```ts
- * console.log(retryAfter(new Response(null, { headers: { "retry-after": "2" } }))); // 2000
- * ```
- */
+/** How long an answer asks to wait, in milliseconds, at most 10 s. */
 export function retryAfter({ headers }: Response): number {
   const seconds = Number(headers.get("retry-after") ?? 0);
   return seconds > 0 ? Math.min(seconds * 1000, MAX_RETRY_AFTER) : 0; // a date is no number: not waited for
 }
 
-/**
- * What went wrong in `fetch` or while its body came, as an error that names the URL.
- *
- * @example
- * ```ts
- * console.log(describeFailure(new URL("http://localhost/a"), new TypeError("connection refused")).message);
- * ```
- */
+/** What went wrong in `fetch` or while its body came, as an error that names the URL. */
 export function describeFailure(url: URL, error: unknown): Error {
   if (error instanceof NotCapable) {
     const message = `Cannot read ${shownUrl(url)}: not allowed; pass --allow-net=${url.host}`;
@@ -185,26 +134,12 @@ function engineReason(message: string): string {
   );
 }
 
-/**
- * Fewer bytes came than were announced.
- *
- * @example
- * ```ts
- * console.log(shortBody(new URL("http://localhost/a"), 3, 8).message);
- * ```
- */
+/** Fewer bytes came than were announced. */
 export function shortBody(url: URL, came: number, wanted: number): TransientError {
   return new TransientError(`Cannot read ${shownUrl(url)}: only ${came} of ${wanted} bytes came`);
 }
 
-/**
- * The server answered with other bytes than those asked for.
- *
- * @example
- * ```ts
- * console.log(badRange(new URL("http://localhost/a"), new Response(null, { status: 206 }), "bytes=0-7").message);
- * ```
- */
+/** The server answered with other bytes than those asked for. */
 export function badRange(
   url: URL,
   { status, headers }: Response,
@@ -214,14 +149,7 @@ export function badRange(
   return new Error(`Cannot read ${shownUrl(url)}: the server answered ${asked} with HTTP ${status} and ${got}`);
 }
 
-/**
- * The server sends whole files only.
- *
- * @example
- * ```ts
- * console.log(noRanges(new URL("http://localhost/a"), 1024).message);
- * ```
- */
+/** The server sends whole files only. */
 export function noRanges(url: URL, maxWhole: number): Error {
   return new Error(
     `Cannot read ${shownUrl(url)}: the server does not support range requests, and the file is longer than the ` +
@@ -229,39 +157,18 @@ export function noRanges(url: URL, maxWhole: number): Error {
   );
 }
 
-/**
- * The file is not what it was at the first request.
- *
- * @example
- * ```ts
- * console.log(changed(new URL("http://localhost/a"), "its ETag was 1 and is 2").message);
- * ```
- */
+/** The file is not what it was at the first request. */
 export function changed(url: URL, how: string): Error {
   return new Error(`Cannot read ${shownUrl(url)}: the file changed while it was read: ${how}; open it anew`);
 }
 
-/**
- * The file's ETag is not what it was; of long ones the beginnings are shown.
- *
- * @example
- * ```ts
- * console.log(changedEtag(new URL("http://localhost/a"), "1", "2").message);
- * ```
- */
+/** The file's ETag is not what it was; of long ones the beginnings are shown. */
 export function changedEtag(url: URL, before: string, now: string): Error {
   const [was, is] = [before, now].map((etag) => etag.length > 24 ? `${etag.slice(0, 24)}…` : etag);
   return changed(url, `its ETag was ${was} and is ${is}`);
 }
 
-/**
- * The source was closed before or while something was read.
- *
- * @example
- * ```ts
- * console.log(closed(new URL("http://localhost/a")).name); // "BadResource"
- * ```
- */
+/** The source was closed before or while something was read. */
 export function closed(url: URL): Error {
   return new BadResource(`Cannot read ${shownUrl(url)}: the source is closed`);
 }

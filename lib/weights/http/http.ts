@@ -25,12 +25,6 @@ interface RemoteFile {
 /**
  * Opens a directory behind http(s), read with range requests, at most 6 at a time. Network errors, 429 and 5xx are
  * tried again three times; a file whose ETag or size changes in between is an error.
- *
- * @example
- * ```ts
- * await using source = openHttpSource("https://example.com/models/gpt2?token=secret");
- * console.log(source.location); // "https://example.com/models/gpt2"
- * ```
  */
 export function openHttpSource(location: string | URL, options: HttpOptions = {}): FileSource {
   if (!URL.canParse(location)) throw new RangeError(`Cannot open ${shownName(location)}: it is not a URL`);

@@ -35,12 +35,6 @@ export interface HttpAnswer {
 /**
  * The requests below {@linkcode openHttpSource}: tried again where that may help, checked against the first answer's
  * ETag, with errors that name the URL without its query.
- *
- * @example
- * ```ts
- * const requests = new HttpRequests({ retryDelays: [] });
- * await requests.close();
- * ```
  */
 export class HttpRequests {
   #options: HttpOptions;

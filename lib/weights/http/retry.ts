@@ -20,12 +20,6 @@ export interface Try extends Watch {
 /**
  * Tries until it works, as often as is sensible: only a {@linkcode TransientError} or a network's failure is worth
  * another try. Errors name the URL without its query.
- *
- * @example
- * ```ts
- * const url = new URL("http://localhost/a");
- * console.log(await withRetries(url, {}, new AbortController().signal, ({ number }) => Promise.resolve(number))); // 0
- * ```
  */
 export async function withRetries<T>(
   url: URL,

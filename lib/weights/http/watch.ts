@@ -10,16 +10,7 @@ export interface Watch {
   stop(): void;
 }
 
-/**
- * Watches one request: `tick` must be called at least every `stallTimeout` milliseconds.
- *
- * @example
- * ```ts
- * const watch = makeWatch(new AbortController().signal, 1000);
- * watch.stop();
- * console.log(watch.signal.aborted, watch.stalled()); // true false
- * ```
- */
+/** Watches one request: `tick` must be called at least every `stallTimeout` milliseconds. */
 export function makeWatch(closing: AbortSignal, stallTimeout: number): Watch {
   const controller = new AbortController();
   let stalled = false;
@@ -45,14 +36,7 @@ export function makeWatch(closing: AbortSignal, stallTimeout: number): Watch {
   };
 }
 
-/**
- * Waits, less long if the signal is aborted.
- *
- * @example
- * ```ts
- * await pause(1, new AbortController().signal);
- * ```
- */
+/** Waits, less long if the signal is aborted. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {

@@ -23,12 +23,6 @@ export interface FileChoice {
 /**
  * The files that are wanted: those that fit a pattern, else all below the path, else what a model is loaded from, so
  * that the same tensors are not downloaded in three formats, nor a thousand SAEs at once.
- *
- * @example
- * ```ts
- * const files = ["config.json", "model.safetensors", "pytorch_model.bin"].map((path) => ({ path, size: 1 }));
- * console.log(chooseFiles(files, {}).map(({ path }) => path)); // ["config.json", "model.safetensors"]
- * ```
  */
 export function chooseFiles(files: readonly HubFile[], { path, include = [] }: FileChoice): HubFile[] {
   const inside = files.filter((file) => path === undefined || file.path === path || file.path.startsWith(`${path}/`));

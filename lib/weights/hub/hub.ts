@@ -22,12 +22,6 @@ export { formatHubName, type HubName, parseHubName } from "./names.ts";
  * In a browser, or with a `storage`, requests keep to a browser's rules, and what came is kept in the storage.
  *
  * @throws {RangeError} if a name is not allowed
- *
- * @example
- * ```ts
- * await using source = openHub({ repo: "openai-community/gpt2" });
- * console.log(source.location); // "hf:openai-community/gpt2@main"
- * ```
  */
 export function openHub(options: HubOptions): HubSource {
   const { repo, revision = "main", path } = options;

@@ -20,13 +20,6 @@ const DEVICE = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)/i;
  * Reads `owner/name` or `hf:owner/name[@revision][:path]`; `undefined` for a text of another form.
  *
  * @throws {RangeError} if the form is right and a part is not allowed
- *
- * @example
- * ```ts
- * console.log(parseHubName("openai-community/gpt2")); // { repo: "openai-community/gpt2", … }
- * console.log(parseHubName("hf:owner/saes@v1:blocks.8")?.path); // "blocks.8"
- * console.log(parseHubName("./models/gpt2")); // undefined
- * ```
  */
 export function parseHubName(text: string): HubName | undefined {
   if (!text.startsWith("hf:")) {
@@ -42,26 +35,12 @@ export function parseHubName(text: string): HubName | undefined {
   return { repo, revision, path: inside };
 }
 
-/**
- * Writes a place as {@linkcode parseHubName} reads it.
- *
- * @example
- * ```ts
- * console.log(formatHubName({ repo: "owner/name", revision: "main", path: "a/b" })); // "hf:owner/name@main:a/b"
- * ```
- */
+/** Writes a place as {@linkcode parseHubName} reads it. */
 export function formatHubName({ repo, revision, path }: HubName): string {
   return `hf:${repo}${revision === undefined ? "" : `@${revision}`}${path === undefined ? "" : `:${path}`}`;
 }
 
-/**
- * Refuses what is no repository's name, with a `RangeError`: it becomes a directory's name.
- *
- * @example
- * ```ts
- * console.log(checkRepo("owner/name")); // "owner/name"; checkRepo("../name") throws
- * ```
- */
+/** Refuses what is no repository's name, with a `RangeError`: it becomes a directory's name. */
 export function checkRepo(repo: string): string {
   const bad = !REPO.test(repo) || repo.length > 96 || /--|\.\./.test(repo) ||
     repo.split("/").some((part) => /[.-]$/.test(part) || part.endsWith(".git"));
@@ -69,14 +48,7 @@ export function checkRepo(repo: string): string {
   return repo;
 }
 
-/**
- * Refuses what is no branch, tag or commit, with a `RangeError`: it becomes a file's name.
- *
- * @example
- * ```ts
- * console.log(checkRevision("refs/pr/1")); // "refs/pr/1"; checkRevision("../main") throws
- * ```
- */
+/** Refuses what is no branch, tag or commit, with a `RangeError`: it becomes a file's name. */
 export function checkRevision(revision: string): string {
   try {
     checkHubPath(revision);
@@ -89,11 +61,6 @@ export function checkRevision(revision: string): string {
 /**
  * Refuses a path that could leave the repository's directory, or that the system would take for something else:
  * besides what {@linkcode checkPath} refuses, control characters, and on Windows devices and streams.
- *
- * @example
- * ```ts
- * checkHubPath("sae/cfg.json", "windows"); // fine; checkHubPath("sae/nul", "windows") throws a RangeError
- * ```
  */
 export function checkHubPath(path: string, os: string = OS): void {
   checkPath(path);
@@ -103,14 +70,7 @@ export function checkHubPath(path: string, os: string = OS): void {
   if (bad) throw new RangeError(`Cannot read ${quote(path)}: the name is not allowed on this system`);
 }
 
-/**
- * Whether a revision is a full commit hash, which never changes what it means.
- *
- * @example
- * ```ts
- * console.log(isCommit("main"), isCommit("0".repeat(40))); // false true
- * ```
- */
+/** Whether a revision is a full commit hash, which never changes what it means. */
 export function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision);
 }

@@ -31,17 +31,7 @@ const REPORT_MS = 100;
 /** The rate is that of about so many milliseconds. */
 const WINDOW_MS = 5000;
 
-/**
- * Makes a meter that reports at most ten times a second, and at each download's end.
- *
- * @example
- * ```ts
- * const meter = makeProgressMeter(({ done, total }) => console.log(done, total));
- * const track = meter("config.json", 10);
- * track.add(10);
- * track.end(); // 10 10
- * ```
- */
+/** Makes a meter that reports at most ten times a second, and at each download's end. */
 export function makeProgressMeter(
   report: (progress: DownloadProgress) => void,
   now: () => number = () => performance.now(),

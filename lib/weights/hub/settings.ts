@@ -35,12 +35,6 @@ export const DEFAULT_ENDPOINT = "https://huggingface.co";
  * The settings that the environment makes: `HF_ENDPOINT`, `HF_HUB_OFFLINE`, `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`,
  * `HF_TOKEN_PATH`, `HF_HUB_DISABLE_SYMLINKS`, `HF_HUB_DISABLE_IMPLICIT_TOKEN`, and `SAE_ATTRIBUTION_CACHE` for the
  * program's own cache.
- *
- * @example
- * ```ts
- * const settings = readHubSettings((name) => name === "HF_HOME" ? "/data/hf" : undefined, "linux");
- * console.log(settings.cacheDirectory); // "/data/hf/hub"
- * ```
  */
 export function readHubSettings(read: ReadVariable = readVariable, os: string = OS): HubSettings {
   const variable = (name: string): string | undefined => read(name) || undefined;
@@ -63,11 +57,6 @@ export function readHubSettings(read: ReadVariable = readVariable, os: string = 
  * The token to send, from the settings or their file.
  *
  * @throws {RangeError} if it cannot be one
- *
- * @example
- * ```ts
- * console.log(await readToken({ token: "hf_a", tokenFile: undefined })); // "hf_a"
- * ```
  */
 export async function readToken(
   { token, tokenFile }: Pick<HubSettings, "token" | "tokenFile">,

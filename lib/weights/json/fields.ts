@@ -10,20 +10,7 @@ import { meantName } from "../../nearest_names.ts";
 /** Makes the error for something wrong: one line that ends with what to do. */
 export type Fail = (message: string) => Error;
 
-/**
- * A JSON object whose fields are read one by one; absent and null are the same.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { Fields } from "./fields.ts";
- *
- * const fields = new Fields({ prompt: "hello", top: "3" }, (message) => new SyntaxError(message));
- * assert.equal(fields.text("prompt"), "hello");
- * assert.throws(() => fields.integer("top"), /"top" is "3": give a whole number/);
- * fields.end();
- * ```
- */
+/** A JSON object whose fields are read one by one; absent and null are the same. */
 export class Fields {
   readonly #record: Readonly<Record<string, unknown>>;
   readonly #fail: Fail;

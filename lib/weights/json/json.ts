@@ -5,14 +5,7 @@ const MAX_DEPTH = 100;
 /** Values of a document; each takes memory whatever its text is, up to a hundred bytes. */
 const MAX_VALUES = 4_000_000;
 
-/**
- * Whether a parsed JSON value is an object.
- *
- * @example
- * ```ts
- * console.log(isRecord({}), isRecord([]), isRecord(null)); // true false false
- * ```
- */
+/** Whether a parsed JSON value is an object. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -28,11 +21,6 @@ export interface JsonOptions {
  *
  * @param what it is, for messages
  * @throws {SyntaxError} if it is not JSON, or too large
- *
- * @example
- * ```ts
- * console.log(parseJson("[NaN]", "config.json", { python: true })); // [null]
- * ```
  */
 export function parseJson(text: string, what: string, { python = false }: JsonOptions = {}): unknown {
   const { depth, values } = measure(text);
@@ -51,11 +39,6 @@ export function parseJson(text: string, what: string, { python = false }: JsonOp
  * Parses a JSON object as {@linkcode parseJson} does.
  *
  * @throws {SyntaxError} if it is not JSON, too large, or no object
- *
- * @example
- * ```ts
- * console.log(parseJsonObject('{"a":{"b":1}}', "index")); // { a: { b: 1 } }
- * ```
  */
 export function parseJsonObject(text: string, what: string, options?: JsonOptions): Record<string, unknown> {
   const value = parseJson(text, what, options);
@@ -68,11 +51,6 @@ export function parseJsonObject(text: string, what: string, options?: JsonOption
  * `JSON.parse` would silently keep the last.
  *
  * @throws {SyntaxError} if it is not JSON, too large, no object, or has a key twice
- *
- * @example
- * ```ts
- * console.log(parseUniqueObject('{"a":{"b":1}}', "index")); // { a: { b: 1 } }
- * ```
  */
 export function parseUniqueObject(text: string, what: string): Record<string, unknown> {
   const value = parseJsonObject(text, what);

@@ -7,19 +7,6 @@ import type { Dtype } from "../formats/safetensors.ts";
  *
  * Nothing is awaited before the first read is asked for, and parts that follow each other are one read: then the
  * system goes on reading while the caller blocks the event loop.
- *
- * @example
- * ```ts
- * import { openSource } from "../files/source.ts";
- *
- * const directory = await Deno.makeTempDir();
- * await Deno.writeFile(`${directory}/a.bin`, new Uint8Array([0, 0, 0x80, 0x3f, 0, 0]));
- *
- * await using source = openSource(directory);
- * const into = new Float32Array(1);
- * await readFloats(source, "a.bin", "BF16", [{ offset: 2, length: 2 }], into);
- * console.log(into); // [1]
- * ```
  */
 export async function readFloats(
   source: FileSource,
@@ -70,14 +57,7 @@ export type FloatDtype = "F64" | "F32" | "F16" | "BF16";
 /** Bytes of one element. */
 export const FLOAT_BYTES: Readonly<Record<FloatDtype, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2 };
 
-/**
- * Whether the float readers read this dtype.
- *
- * @example
- * ```ts
- * console.log(isFloatDtype("BF16"), isFloatDtype("I64")); // true false
- * ```
- */
+/** Whether the float readers read this dtype. */
 export function isFloatDtype(dtype: Dtype): dtype is FloatDtype {
   return Object.hasOwn(FLOAT_BYTES, dtype);
 }
@@ -85,11 +65,6 @@ export function isFloatDtype(dtype: Dtype): dtype is FloatDtype {
 /**
  * The bytes of a float32 destination into which a file's bytes are read before {@linkcode widenInPlace}: all of them
  * for F32, the last half for F16 and BF16.
- *
- * @example
- * ```ts
- * console.log(bytesToFill("F16", new Float32Array(3)).byteOffset); // 6
- * ```
  */
 export function bytesToFill(dtype: Exclude<FloatDtype, "F64">, into: Float32Array): Uint8Array {
   const bytes = into.length * FLOAT_BYTES[dtype];
@@ -100,14 +75,6 @@ export function bytesToFill(dtype: Exclude<FloatDtype, "F64">, into: Float32Arra
  * Widens, exactly, what was read into {@linkcode bytesToFill}. No second buffer: number i is written at byte 4i, and
  * the first half-precision number not yet read lies at byte 2n + 2(i + 1) ≥ 4(i + 1).
  * Bits are moved as integers, so that a NaN keeps its payload. Deno runs on little-endian machines only.
- *
- * @example
- * ```ts
- * const into = new Float32Array(1);
- * bytesToFill("BF16", into).set([0x80, 0x3f]);
- * widenInPlace("BF16", into);
- * console.log(into); // [1]
- * ```
  */
 export function widenInPlace(dtype: Exclude<FloatDtype, "F64">, into: Float32Array): void {
   if (dtype === "F32") return;

@@ -32,17 +32,7 @@ export interface Price extends ReadCost {
 /** A row somewhere in a file is fetched with what surrounds it. */
 const AROUND = 4 * 2 ** 10;
 
-/**
- * Whole tensors that will be read; those that are made of no bytes are none.
- *
- * @example
- * ```ts
- * import type { TensorStore } from "./tensors.ts";
- *
- * const norm = (store: TensorStore) => wholeTensors(store, "norms", ["ln_f.weight", "ln_f.bias"]);
- * console.log(typeof norm);
- * ```
- */
+/** Whole tensors that will be read; those that are made of no bytes are none. */
 export function wholeTensors(store: TensorStore, what: string, names: readonly string[]): Need[] {
   return names.map((name) => store.place(name)).filter((place) => place !== undefined).map((place) => ({
     what,
@@ -50,17 +40,7 @@ export function wholeTensors(store: TensorStore, what: string, names: readonly s
   }));
 }
 
-/**
- * So many rows of a tensor, nobody knows which.
- *
- * @example
- * ```ts
- * import type { TensorStore } from "./tensors.ts";
- *
- * const active = (store: TensorStore) => someRows(store, "decoder rows", "W_dec", 400);
- * console.log(typeof active);
- * ```
- */
+/** So many rows of a tensor, nobody knows which. */
 export function someRows(store: TensorStore, what: string, name: string, count: number): Need[] {
   const place = store.place(name);
   if (place === undefined) return [];
@@ -89,14 +69,7 @@ function groupNeeds(needs: readonly Need[]): Group[] {
   return groups;
 }
 
-/**
- * What needs cost where their files are fetched; what is on this machine, and what nobody keeps, counts as here.
- *
- * @example
- * ```ts
- * console.log(await priceOf([])); // { missing: 0, there: 0, needs: [] }
- * ```
- */
+/** What needs cost where their files are fetched; what is on this machine, and what nobody keeps, counts as here. */
 export async function priceOf(needs: readonly Need[]): Promise<Price> {
   const priced = new Map<string, PricedNeed>();
   for (const { what, source, file, rows, parts } of groupNeeds(needs)) {
@@ -123,14 +96,7 @@ function costOfRows(whole: ReadCost, { count, bytes }: NonNullable<Need["rows"]>
   return { missing, there: Math.round(count * bytes * (1 - share)) };
 }
 
-/**
- * Fetches what will surely be read, all at once. Rows of which nobody knows which are left to whoever reads them.
- *
- * @example
- * ```ts
- * await fetchNeeds([]);
- * ```
- */
+/** Fetches what will surely be read, all at once. Rows of which nobody knows which are left to whoever reads them. */
 export async function fetchNeeds(needs: readonly Need[], signal?: AbortSignal): Promise<void> {
   const sure = groupNeeds(needs).filter(({ rows }) => rows === undefined);
   await settleAll(sure.map(({ source, file, parts }) => source.fetch?.(file, parts, signal)));

@@ -13,16 +13,6 @@ import { type FloatMemory, OWN_MEMORY } from "./floats.ts";
  * @param bufferSize elements of a buffer
  * @param read fills a buffer
  * @param memory where the buffers are
- *
- * @example
- * ```ts
- * import { readAhead } from "./read_ahead.ts";
- *
- * const seen: string[] = [];
- * const read = (start: number, end: number): Promise<string> => Promise.resolve(`${start}-${end}`);
- * await readAhead(5, 2, 0, read, (slice) => Promise.resolve(void seen.push(slice)));
- * console.assert(seen.join() === "0-2,2-4,4-5");
- * ```
  */
 export async function readAhead<T>(
   count: number,

@@ -54,20 +54,6 @@ const INDEX = "model.safetensors.index.json";
 /**
  * Opens a directory's safetensors files: reads and checks their headers, no numbers yet. The store lives as long as
  * its source.
- *
- * @example
- * ```ts
- * import { openSource } from "../files/source.ts";
- *
- * const directory = await Deno.makeTempDir();
- * const header = new TextEncoder().encode('{"b":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}');
- * const bytes = new Uint8Array([header.length, 0, 0, 0, 0, 0, 0, 0, ...header, 0x80, 0x3f]);
- * await Deno.writeFile(`${directory}/model.safetensors`, bytes);
- *
- * await using source = openSource(directory);
- * const store = await openSafetensors(source);
- * console.log(await store.read("b")); // Float32Array [1]
- * ```
  */
 export async function openSafetensors(source: FileSource, options: SafetensorsOptions = {}): Promise<TensorStore> {
   const files = await chooseFiles(source, options);

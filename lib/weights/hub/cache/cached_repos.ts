@@ -26,14 +26,7 @@ export interface CachedRepo {
 /** Where the caches are. */
 export type CacheDirectories = Pick<HubSettings, "cacheDirectory" | "rangesDirectory">;
 
-/**
- * The models in the caches, by name.
- *
- * @example
- * ```ts
- * console.log(await listCachedRepos({ cacheDirectory: "/no/cache", rangesDirectory: "/no/cache" })); // []
- * ```
- */
+/** The models in the caches, by name. */
 export async function listCachedRepos(directories: CacheDirectories): Promise<CachedRepo[]> {
   const { cacheDirectory, rangesDirectory } = directories;
   const folders = new Set([...await namesIn(cacheDirectory), ...await namesIn(rangesDirectory)]);
@@ -45,12 +38,6 @@ export async function listCachedRepos(directories: CacheDirectories): Promise<Ca
  * Removes all that the caches have of a repository; returns what that was, `undefined` if nothing.
  *
  * @throws {RangeError} if the name is no repository's
- *
- * @example
- * ```ts
- * const directories = { cacheDirectory: "/no/cache", rangesDirectory: "/no/cache" };
- * console.log(await removeCachedRepo(directories, "owner/name")); // undefined
- * ```
  */
 export async function removeCachedRepo(directories: CacheDirectories, repo: string): Promise<CachedRepo | undefined> {
   const layout = repoLayout(directories.cacheDirectory, checkRepo(repo));
@@ -116,12 +103,6 @@ async function entriesOf(directory: string): Promise<DirectoryEntry[]> {
 /**
  * Of several names of one repository, which the cache has a directory each for, the one whose directory has the model:
  * `gpt2` was downloaded as `openai-community/gpt2`, or the other way round. The first where that decides nothing.
- *
- * @example
- * ```ts
- * const settings = { cacheDirectory: "/no/cache", symlinks: true };
- * console.log(await cachedName(["gpt2", "openai-community/gpt2"], "main", settings)); // "gpt2"
- * ```
  */
 export async function cachedName(
   repos: readonly [string, ...string[]],

@@ -6,13 +6,6 @@ const BLOCK = 4 * 2 ** 20;
 /**
  * Checks a file on disk against its ETag where that is a hash: the SHA-256 of a large file, or git's SHA-1 of a small
  * one. Returns what is wrong, or `undefined`.
- *
- * @example
- * ```ts
- * const path = await Deno.makeTempFile();
- * await Deno.writeTextFile(path, "hello\n");
- * console.log(await findHashError(path, "ce013625030ba8dba906f756967f9e9ca394464a")); // undefined
- * ```
  */
 export async function findHashError(path: string, etag: string): Promise<string | undefined> {
   const kind = hashKind(etag);
@@ -29,14 +22,7 @@ export async function findHashError(path: string, etag: string): Promise<string 
   return found === etag ? undefined : `its ${name} is ${found}, the hub's is ${etag}`;
 }
 
-/**
- * Whether a file can be checked against its ETag.
- *
- * @example
- * ```ts
- * console.log(isHash("0".repeat(64)), isHash("v1")); // true false
- * ```
- */
+/** Whether a file can be checked against its ETag. */
 export function isHash(etag: string): boolean {
   return hashKind(etag) !== undefined;
 }

@@ -12,14 +12,7 @@ const MOST_TEXT = 64 * 2 ** 20;
 /** Processes that start together meet once or twice. */
 const MOST_OPENS = 20;
 
-/**
- * Runs a file operation; its error becomes one line that names the file and what to do.
- *
- * @example
- * ```ts
- * console.log(await writing("/cache/a", () => Promise.resolve(1))); // 1
- * ```
- */
+/** Runs a file operation; its error becomes one line that names the file and what to do. */
 export async function writing<T>(path: string, operation: () => Promise<T> | T): Promise<T> {
   try {
     return await operation();
@@ -56,11 +49,6 @@ function writeError(path: string, error: unknown): unknown {
 /**
  * Makes a directory of the cache. No link below a repository's directory is followed: in a cache that others may write
  * to it would lead our writes elsewhere.
- *
- * @example
- * ```ts
- * await makeDirectory(`${await Deno.makeTempDir()}/models--owner--name/blobs`);
- * ```
  */
 export async function makeDirectory(path: string): Promise<void> {
   await writing(path, async () => {
@@ -72,12 +60,6 @@ export async function makeDirectory(path: string): Promise<void> {
 /**
  * Opens a file of the cache to be written, made if need be. What is no file, such as a link to one elsewhere, is removed
  * and not written through.
- *
- * @example
- * ```ts
- * using file = await openToWrite(`${await Deno.makeTempDir()}/a`);
- * console.log((await file.stat()).size); // 0
- * ```
  */
 export async function openToWrite(path: string): Promise<OpenFile> {
   return await writing(path, async () => {
@@ -118,14 +100,7 @@ async function refuseLinks(directory: string): Promise<void> {
   }
 }
 
-/**
- * What is at a path itself, be it a link; `undefined` where there is nothing.
- *
- * @example
- * ```ts
- * console.log(await lstatIfThere("/no/such/file")); // undefined
- * ```
- */
+/** What is at a path itself, be it a link; `undefined` where there is nothing. */
 export async function lstatIfThere(path: string): Promise<FileInfo | undefined> {
   try {
     return await fileSystem.lstat(path);
@@ -135,14 +110,7 @@ export async function lstatIfThere(path: string): Promise<FileInfo | undefined> 
   }
 }
 
-/**
- * What is at a path, links followed; `undefined` where there is nothing.
- *
- * @example
- * ```ts
- * console.log(await statIfThere("/no/such/file")); // undefined
- * ```
- */
+/** What is at a path, links followed; `undefined` where there is nothing. */
 export async function statIfThere(path: string): Promise<FileInfo | undefined> {
   try {
     return await fileSystem.stat(path);
@@ -152,27 +120,13 @@ export async function statIfThere(path: string): Promise<FileInfo | undefined> {
   }
 }
 
-/**
- * A text file of the cache, `undefined` where there is none, or what is there is no file or too long to be ours.
- *
- * @example
- * ```ts
- * console.log(await readIfThere("/no/such/file")); // undefined
- * ```
- */
+/** A text file of the cache, `undefined` where there is none, or what is there is no file or too long to be ours. */
 export async function readIfThere(path: string): Promise<string | undefined> {
   const there = await statIfThere(path);
   return there?.isFile && there.size <= MOST_TEXT ? await fileSystem.readTextFile(path) : undefined;
 }
 
-/**
- * Removes a file or a directory with all in it, if it is there.
- *
- * @example
- * ```ts
- * await removeIfThere("/no/such/file");
- * ```
- */
+/** Removes a file or a directory with all in it, if it is there. */
 export async function removeIfThere(path: string): Promise<void> {
   try {
     await fileSystem.remove(path, { recursive: true });
@@ -181,15 +135,7 @@ export async function removeIfThere(path: string): Promise<void> {
   }
 }
 
-/**
- * Writes a small file so that a reader sees the old text or the new.
- *
- * @example
- * ```ts
- * const directory = await Deno.makeTempDir();
- * await replaceText(`${directory}/refs/main`, "0123");
- * ```
- */
+/** Writes a small file so that a reader sees the old text or the new. */
 export async function replaceText(path: string, text: string): Promise<void> {
   // The form of Python's huggingface_hub, which knows such a file for what it is.
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;

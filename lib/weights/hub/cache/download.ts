@@ -27,14 +27,6 @@ export interface Download {
 /**
  * Downloads a file into its blob: goes on where an earlier run was cut off, checks size and hash, and only then gives
  * it its name. Returns the bytes that came over the network. The caller holds the blob's lock.
- *
- * @example
- * ```ts
- * import type { Download } from "./download.ts";
- *
- * const fetchAll = (downloads: Download[]) => Promise.all(downloads.map(downloadBlob));
- * console.log(typeof fetchAll);
- * ```
  */
 export async function downloadBlob(download: Download): Promise<number> {
   const { blob, file: { path, size } } = download;

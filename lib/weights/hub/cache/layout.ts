@@ -25,38 +25,17 @@ export interface RepoLayout {
 /** The ending of our own unfinished downloads; Python's end with `.incomplete` after other names. */
 export const PARTIAL_ENDING = ".sae-attribution.incomplete";
 
-/**
- * A repository's directory name.
- *
- * @example
- * ```ts
- * console.log(repoFolder("owner/name")); // "models--owner--name"
- * ```
- */
+/** A repository's directory name. */
 export function repoFolder(repo: string): string {
   return `models--${repo.replace("/", "--")}`;
 }
 
-/**
- * The repository that a directory name stands for, if it is one of a model.
- *
- * @example
- * ```ts
- * console.log(folderRepo("models--owner--name"), folderRepo("version.txt")); // "owner/name" undefined
- * ```
- */
+/** The repository that a directory name stands for, if it is one of a model. */
 export function folderRepo(folder: string): string | undefined {
   return folder.startsWith("models--") ? folder.slice("models--".length).replace("--", "/") : undefined;
 }
 
-/**
- * The paths of a repository.
- *
- * @example
- * ```ts
- * console.log(repoLayout("/cache", "owner/name").blobs); // "/cache/models--owner--name/blobs"
- * ```
- */
+/** The paths of a repository. */
 export function repoLayout(cacheDirectory: string, repo: string): RepoLayout {
   const folder = repoFolder(repo);
   const directory = join(cacheDirectory, folder);
@@ -70,26 +49,12 @@ export function repoLayout(cacheDirectory: string, repo: string): RepoLayout {
   };
 }
 
-/**
- * The directory of a file's parts in the program's own cache: by repository, ETag and name.
- *
- * @example
- * ```ts
- * console.log(await rangesDirectory("/cache/ranges", "owner/name", "a.safetensors", "0123"));
- * ```
- */
+/** The directory of a file's parts in the program's own cache: by repository, ETag and name. */
 export async function rangesDirectory(root: string, repo: string, path: string, etag: string): Promise<string> {
   return join(root, repoFolder(repo), `${etag}-${await shortHash(path)}`);
 }
 
-/**
- * Where it is written down, for a run without a network, which ETag a file read in parts has at a commit.
- *
- * @example
- * ```ts
- * console.log(await rememberedPath("/cache/ranges", "owner/name", "0".repeat(40), "a.safetensors"));
- * ```
- */
+/** Where it is written down, for a run without a network, which ETag a file read in parts has at a commit. */
 export async function rememberedPath(root: string, repo: string, commit: string, path: string): Promise<string> {
   return join(root, repoFolder(repo), "commits", commit, `${await shortHash(path)}.json`);
 }

@@ -9,13 +9,6 @@ const POLL_MS = 100;
  * Runs a task while no other process (ours or Python's huggingface_hub) holds the lock file. The system gives a lock
  * back when its process dies. Where the file system knows no locks the task runs without: what it writes must be
  * right even so.
- *
- * @example
- * ```ts
- * const directory = await Deno.makeTempDir();
- * const value = await withFileLock(`${directory}/a.lock`, new AbortController().signal, () => Promise.resolve(1));
- * console.log(value); // 1
- * ```
  */
 export async function withFileLock<T>(path: string, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
   const file = await acquire(path, signal);

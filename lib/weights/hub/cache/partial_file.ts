@@ -2,18 +2,7 @@ import { BadResource } from "../../../platform/errors.ts";
 import { FROM_END, type OpenFile } from "../../../platform/files.ts";
 import { openToWrite, removeIfThere, writing } from "./disk.ts";
 
-/**
- * A download that is not complete yet: bytes are added at its end, and an interrupted one goes on there later.
- *
- * @example
- * ```ts
- * const directory = await Deno.makeTempDir();
- * const partial = await PartialFile.open(`${directory}/a.incomplete`);
- * await partial.append(new Uint8Array([1, 2]));
- * console.log(partial.length); // 2
- * partial.close();
- * ```
- */
+/** A download that is not complete yet: bytes are added at its end, and an interrupted one goes on there later. */
 export class PartialFile {
   /** Where it is. */
   readonly path: string;

@@ -11,15 +11,7 @@ const TAG = `Signature: 8a477f597d28d172789f06886806bc55
 #\thttps://bford.info/cachedir/
 `;
 
-/**
- * One repository in the cache that is shared with Python's huggingface_hub: what is there, and adding to it.
- *
- * @example
- * ```ts
- * const snapshots = new Snapshots("/no/cache", "owner/name", true);
- * console.log(await snapshots.readRef("main")); // undefined
- * ```
- */
+/** One repository in the cache that is shared with Python's huggingface_hub: what is there, and adding to it. */
 export class Snapshots {
   /** Its paths. */
   readonly layout: RepoLayout;

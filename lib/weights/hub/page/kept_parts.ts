@@ -26,17 +26,6 @@ const MOST_AT_ONCE = 8 * 2 ** 20;
  * The parts of a file that have been fetched, in a storage by key: `FILE#START-END`, and where one request of many rows
  * was kept at once `FILE#START-END*COUNT`, which begins with the list of its spans. A part that is not as long as its
  * key says is none: its tab was closed while it was written.
- *
- * @example
- * ```ts
- * import { memoryStorage } from "../../../platform/storage.ts";
- *
- * const parts = await KeptParts.open(memoryStorage("this is an example"), "owner/name@12ab/a.safetensors");
- * await parts.write(4, new Uint8Array([1, 2]));
- * await parts.keep([[4, 6]]);
- * const into = new Uint8Array(2);
- * console.log(parts.spans, await parts.read(4, into), into); // [[4, 6]] true [1, 2]
- * ```
  */
 export class KeptParts implements RangeStore {
   readonly #storage: ByteStorage;

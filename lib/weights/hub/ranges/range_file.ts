@@ -34,18 +34,6 @@ export interface RangeKey {
 /**
  * The parts of a large file that have been read so far, in a file with holes and an index of what is filled. A part
  * is listed only once it is on the disk; processes that fill the same file write the same bytes.
- *
- * @example
- * ```ts
- * const directory = await Deno.makeTempDir();
- * const key = { repo: "owner/name", path: "a.safetensors", etag: "12ab", size: 8 };
- * const file = await RangeFile.open(directory, key);
- * await file.write(4, new Uint8Array([1, 2]));
- * await file.keep([[4, 6]], new AbortController().signal);
- * const into = new Uint8Array(2);
- * console.log(file.spans, await file.read(4, into), into); // [[4, 6]] true [1, 2]
- * await file.close();
- * ```
  */
 export class RangeFile implements RangeStore {
   readonly #source: FileSource;
@@ -114,14 +102,7 @@ export class RangeFile implements RangeStore {
   }
 }
 
-/**
- * Whether earlier runs left anything in a directory.
- *
- * @example
- * ```ts
- * console.log(await hasRanges("/no/such/directory")); // false
- * ```
- */
+/** Whether earlier runs left anything in a directory. */
 export async function hasRanges(directory: string): Promise<boolean> {
   return (await statIfThere(join(directory, INDEX)))?.isFile === true;
 }
@@ -130,12 +111,6 @@ export async function hasRanges(directory: string): Promise<boolean> {
  * Makes the file a blob if its hash is right, all of it having been filled. Its directory is gone afterwards.
  *
  * @returns whether it was right
- *
- * @example
- * ```ts
- * const make = (directory: string) => moveToBlob(directory, "/cache/blobs/12ab", "12ab");
- * console.log(typeof make);
- * ```
  */
 export async function moveToBlob(directory: string, blob: string, etag: string): Promise<boolean> {
   const partial = blob + PARTIAL_ENDING;

@@ -43,17 +43,7 @@ export interface RangeReaderOptions {
   readonly meter: ProgressMeter;
 }
 
-/**
- * Reads parts of a file of the hub, each fetched once and kept in a store.
- *
- * @example
- * ```ts
- * import type { RangeReader } from "./range_reader.ts";
- *
- * const readHeader = (reader: RangeReader) => reader.read(0, new Uint8Array(8));
- * console.log(typeof readHeader);
- * ```
- */
+/** Reads parts of a file of the hub, each fetched once and kept in a store. */
 export class RangeReader {
   #options: RangeReaderOptions;
   #gate = makeGate(CONCURRENCY);

@@ -7,14 +7,7 @@
 /** Bytes from the first to before the second number. */
 export type Span = readonly [start: number, end: number];
 
-/**
- * Adds a span to spans that are ascending and apart; so is the result.
- *
- * @example
- * ```ts
- * console.log(addSpan([[0, 4], [8, 9]], [4, 6])); // [[0, 6], [8, 9]]
- * ```
- */
+/** Adds a span to spans that are ascending and apart; so is the result. */
 export function addSpan(spans: readonly Span[], [start, end]: Span): Span[] {
   if (start >= end) return [...spans];
   const before = spans.filter((span) => span[1] < start);
@@ -24,14 +17,7 @@ export function addSpan(spans: readonly Span[], [start, end]: Span): Span[] {
   return [...before, joined, ...after];
 }
 
-/**
- * What of a span is not in spans that are ascending and apart.
- *
- * @example
- * ```ts
- * console.log(missingSpans([[2, 4]], [0, 6])); // [[0, 2], [4, 6]]
- * ```
- */
+/** What of a span is not in spans that are ascending and apart. */
 export function missingSpans(spans: readonly Span[], [start, end]: Span): Span[] {
   const missing: Span[] = [];
   let at = start;
@@ -45,14 +31,7 @@ export function missingSpans(spans: readonly Span[], [start, end]: Span): Span[]
   return missing;
 }
 
-/**
- * Whether a value is a list of spans, ascending and apart, of a file of `size` bytes.
- *
- * @example
- * ```ts
- * console.log(areSpans([[0, 4]], 8), areSpans([[0, 9]], 8)); // true false
- * ```
- */
+/** Whether a value is a list of spans, ascending and apart, of a file of `size` bytes. */
 export function areSpans(value: unknown, size: number): value is Span[] {
   if (!Array.isArray(value)) return false;
   let last = -1;

@@ -50,14 +50,7 @@ export class AnswerHeaders {
   }
 }
 
-/**
- * An ETag without its quotes and its mark of weakness; `undefined` where it cannot be a file's name.
- *
- * @example
- * ```ts
- * console.log(normalizeEtag('W/"0123"'), normalizeEtag('"../x"')); // 0123 undefined
- * ```
- */
+/** An ETag without its quotes and its mark of weakness; `undefined` where it cannot be a file's name. */
 export function normalizeEtag(etag: string | null | undefined): string | undefined {
   const bare = etag?.replace(/^W\//, "").replace(/^"(.*)"$/, "$1");
   return bare !== undefined && /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(bare) && !bare.includes("..")
@@ -69,14 +62,6 @@ export function normalizeEtag(etag: string | null | undefined): string | undefin
  * Reads the commit, ETag and size from the answer to a HEAD request; `location` is where the bytes are.
  *
  * @throws {Error} if something is missing: the server is no hub
- *
- * @example
- * ```ts
- * const headers = new AnswerHeaders();
- * headers.add(new Headers({ "x-repo-commit": "0".repeat(40), "x-linked-etag": '"12ab"', "x-linked-size": "5" }));
- * const wanted = { repo: "owner/name", revision: "main", path: "config.json" };
- * console.log(readMetadata(wanted, headers, new Response("hello"), new URL("http://localhost/")).etag); // "12ab"
- * ```
  */
 export function readMetadata(wanted: Wanted, headers: AnswerHeaders, last: Response, location: URL): RemoteFile {
   const commit = headers.get("x-repo-commit");
@@ -121,16 +106,7 @@ export class HubError extends Error {
   }
 }
 
-/**
- * The error that an answer of the hub stands for; `undefined` for 2xx.
- *
- * @example
- * ```ts
- * const answer = new Response(null, { status: 404, headers: { "x-error-code": "RepoNotFound" } });
- * const wanted = { repo: "owner/nmae", revision: "main" };
- * console.log(hubFailure(wanted, answer, new URL("https://huggingface.co/"), true)?.message);
- * ```
- */
+/** The error that an answer of the hub stands for; `undefined` for 2xx. */
 export function hubFailure(wanted: Wanted, response: Response, url: URL, hasToken: boolean): Error | undefined {
   const { status, statusText, headers, ok } = response;
   if (ok) return undefined;
@@ -192,14 +168,7 @@ export class BusyError extends TransientError {
   }
 }
 
-/**
- * How long an answer asks to wait, in milliseconds: seconds or a date.
- *
- * @example
- * ```ts
- * console.log(waitAsked(new Response(null, { headers: { "retry-after": "2" } }))); // 2000
- * ```
- */
+/** How long an answer asks to wait, in milliseconds: seconds or a date. */
 export function waitAsked({ headers }: Response, now: number = Date.now()): number {
   const text = headers.get("retry-after")?.trim() ?? "";
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;

@@ -22,17 +22,7 @@ export interface HubListing {
   readonly files: readonly HubFile[];
 }
 
-/**
- * Lists a repository's files by the hub's API.
- *
- * @example
- * ```ts
- * import type { HubRequests } from "./requests.ts";
- *
- * const count = async (requests: HubRequests) => (await listRemote(requests, "owner/name", "main")).files.length;
- * console.log(typeof count);
- * ```
- */
+/** Lists a repository's files by the hub's API. */
 export async function listRemote(
   requests: HubRequests,
   repo: string,
@@ -49,12 +39,6 @@ export async function listRemote(
  *
  * @param what cannot be done if it is no listing
  * @throws {SyntaxError} if it is none
- *
- * @example
- * ```ts
- * const answer = { sha: "0".repeat(40), siblings: [{ rfilename: "config.json", size: 2, blobId: "1".repeat(40) }] };
- * console.log(readListing(answer, "Cannot list owner/name").files[0].hash); // "1111…"
- * ```
  */
 export function readListing(answer: unknown, what: string): HubListing {
   const fail = (): Error => new SyntaxError(`${what}: the answer is not understood`);
@@ -74,30 +58,13 @@ export function readListing(answer: unknown, what: string): HubListing {
   return { commit: answer.sha, files };
 }
 
-/**
- * The same the other way.
- *
- * @example
- * ```ts
- * const listing = { commit: "0".repeat(40), files: [{ path: "config.json", size: 2 }] };
- * console.assert(readListing(writeListing(listing), "Cannot").files[0].path === "config.json");
- * ```
- */
+/** The same the other way. */
 export function writeListing({ commit, files }: HubListing): Readonly<Record<string, unknown>> {
   const siblings = files.map(({ path, size, hash }) => ({ rfilename: path, size, blobId: hash }));
   return { sha: commit, siblings };
 }
 
-/**
- * Lists what is in a directory and those below it.
- *
- * @example
- * ```ts
- * const directory = await Deno.makeTempDir();
- * await Deno.writeTextFile(`${directory}/config.json`, "{}");
- * console.log(await listLocal(directory)); // [{ path: "config.json", size: 2 }]
- * ```
- */
+/** Lists what is in a directory and those below it. */
 export async function listLocal(directory: string, prefix: string = ""): Promise<HubFile[]> {
   const files: HubFile[] = [];
   for await (const { name, isDirectory } of fileSystem.readDir(directory)) {

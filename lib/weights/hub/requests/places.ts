@@ -25,14 +25,6 @@ export interface PlacesOptions {
 /**
  * Finds a repository's files: in the cache, else on the hub. The first answer fixes the commit, and all files come
  * from it; where the hub cannot be asked, it is the commit that the cache has for the branch or tag.
- *
- * @example
- * ```ts
- * import type { Places } from "./places.ts";
- *
- * const isCached = async (places: Places) => (await places.find("config.json"))?.kind === "cached";
- * console.log(typeof isCached);
- * ```
  */
 export class Places {
   #options: PlacesOptions;
@@ -144,14 +136,7 @@ export class Places {
   }
 }
 
-/**
- * Whether the hub did not answer, or not to this user: what it gave before is still good.
- *
- * @example
- * ```ts
- * console.log(mayUseCache(new SyntaxError("no JSON"))); // false
- * ```
- */
+/** Whether the hub did not answer, or not to this user: what it gave before is still good. */
 export function mayUseCache(error: unknown): boolean {
   return error instanceof TransientError || (error instanceof HubError && !error.isAbsence);
 }

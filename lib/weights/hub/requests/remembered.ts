@@ -7,31 +7,13 @@ import { rememberedPath } from "../cache/layout.ts";
 /** A file that parts are kept of. */
 export type RememberedFile = RemoteFile & { readonly size: number };
 
-/**
- * Notes what the hub said of a file that is read in parts: the same commit always has the same file.
- *
- * @example
- * ```ts
- * const root = await Deno.makeTempDir();
- * const commit = "0".repeat(40);
- * const file = { path: "a", commit, etag: "12ab", size: 8, location: new URL("http://localhost/") };
- * await remember(root, "owner/name", file);
- * ```
- */
+/** Notes what the hub said of a file that is read in parts: the same commit always has the same file. */
 export async function remember(root: string, repo: string, file: RememberedFile): Promise<void> {
   const { path, commit, etag, size } = file;
   await replaceText(await rememberedPath(root, repo, commit, path), `${JSON.stringify({ path, etag, size })}\n`);
 }
 
-/**
- * What an earlier run noted, if any did. The location is the hub's own address for the file.
- *
- * @example
- * ```ts
- * const wanted = { repo: "owner/name", revision: "0".repeat(40), path: "a" };
- * console.log(await recall("/no/cache", wanted, "https://huggingface.co")); // undefined
- * ```
- */
+/** What an earlier run noted, if any did. The location is the hub's own address for the file. */
 export async function recall(
   root: string,
   { repo, revision: commit, path }: Required<Wanted>,

@@ -50,15 +50,7 @@ interface Answer {
   readonly trusted: boolean;
 }
 
-/**
- * Requests by the hub's protocol: redirects are looked at, and the token goes to the hub's own address alone.
- *
- * @example
- * ```ts
- * const requests = new HubRequests({ endpoint: "https://huggingface.co", token: () => Promise.resolve(undefined) });
- * await requests.close();
- * ```
- */
+/** Requests by the hub's protocol: redirects are looked at, and the token goes to the hub's own address alone. */
 export class HubRequests {
   #endpoint: URL;
   #options: RequestOptions;
