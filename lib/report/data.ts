@@ -91,13 +91,15 @@ export async function reportData(result: Attribution, options: ReportDataOptions
   };
 }
 
-async function metricTokens({ parts: { model, grads: { resolvedMetric } } }: Attribution): Promise<NamedToken[]> {
+export async function metricTokens(
+  { parts: { model, grads: { resolvedMetric } } }: Attribution,
+): Promise<NamedToken[]> {
   const { positive = [], negative = [] } = resolvedMetric;
   const tokens = await model.describeTokens([...new Set([...positive, ...negative])]);
   return tokens.map(({ id, text }) => ({ id, text }));
 }
 
-function metricData(result: Attribution, tokens: readonly NamedToken[]): ReportMetric {
+export function metricData(result: Attribution, tokens: readonly NamedToken[]): ReportMetric {
   const { metricName, grads: { rows, resolvedMetric: { formula, positive = [], negative = [] } } } = result.parts;
   const names = new Map(tokens.map((token) => [token.id, tokenName(token)]));
   const { name: words, ...sides } = metricWords(result, names);

@@ -22,6 +22,8 @@ export interface ReportData {
   readonly predictionsPosition: number;
   /** The tokens of a continuation that is explained, each among the predictions after those before it. */
   readonly continuation: readonly ReportPrediction[];
+  /** An answer of which each token is explained: everything else is about their metrics' sum then. */
+  readonly answer?: ReportAnswer;
   /** How attributions were made. */
   readonly method: ReportMethod;
   /** With it the SAEs cannot change the output. */
@@ -34,6 +36,42 @@ export interface ReportData {
   readonly command: string | null;
   /** This program's version. */
   readonly program: string;
+}
+
+/** An answer, token by token. */
+export interface ReportAnswer {
+  /** How many of the tokens are the prompt's; the answer's follow. */
+  readonly promptLength: number;
+  /** Those that are explained, in order. */
+  readonly targets: readonly ReportTarget[];
+  /** By SAE, features among the ten strongest of several tokens, those of most tokens first. */
+  readonly recurring: readonly (readonly ReportRecurring[])[];
+}
+
+/** One token of an answer, and what of a report is its own. */
+export interface ReportTarget extends NamedToken {
+  /** Its position in prompt and answer: it is explained by those before it. */
+  readonly position: number;
+  /** BOS, EOS, padding and the like. */
+  readonly special: boolean;
+  /** 0 is the most probable. */
+  readonly rank: number;
+  /** After the text before it. */
+  readonly probability: number;
+  /** What was explained. */
+  readonly metric: ReportMetric;
+  /** By SAE. */
+  readonly saes: readonly Pick<ReportSae, "rows" | "rowsLeftOut" | "decomposition" | "errorShare" | "words">[];
+}
+
+/** A feature that speaks for or against several tokens. */
+export interface ReportRecurring {
+  /** Its index in the SAE. */
+  readonly feature: number;
+  /** The positions of the tokens. */
+  readonly targets: readonly number[];
+  /** Over all tokens and positions. */
+  readonly attribution: number;
 }
 
 /** The model of a report. */

@@ -95,7 +95,7 @@ export function directionWords({ positive, negative }: MetricWords): string {
 export function placeWords({ tokens, parts }: Attribution): string {
   const { metricName, grads: { rows } } = parts;
   if (metricName === "loss") return `over ${count(rows.length, "position")}`;
-  if (metricName === "target_logprob") return `after ${place(tokens, rows[0])}`;
+  if (metricName === "target_logprob" || metricName.startsWith("answer_")) return `after ${place(tokens, rows[0])}`;
   if (rows.length === 1) return `after ${place(tokens, rows[0])}`;
   return `added up after ${rows.map((row) => place(tokens, row)).join(", ")}`;
 }

@@ -7,13 +7,11 @@ import type { Field } from "./field.ts";
 
 const ONE_METRIC = "it is about one metric, and each token of an answer has its own: leave it out";
 const ONE_AT_A_TIME = {
-  report: ONE_METRIC,
   ablate: ONE_METRIC,
   evaluate: ONE_METRIC,
   batch: ONE_METRIC,
   schedule: "runs are compared by one metric, and each token of an answer has its own: leave it out",
   verify: "the figures are of one metric, and each token of an answer has its own: leave it out",
-  "/api/attribute": ONE_METRIC,
 };
 
 /** An answer, of which each token is explained. */

@@ -93,6 +93,20 @@ export function checkAnswer(
   }
 }
 
+/**
+ * Refuses what cannot be added up over an answer's tokens, as reports do.
+ *
+ * @throws {RequestError} if each token is compared with something else
+ */
+export function checkSum(
+  { answer, baseline }: { readonly answer: AnswerRequest | undefined; readonly baseline: string | object },
+): void {
+  if (answer === undefined || baseline === "zero") return;
+  throw new RequestError(
+    "`baseline` would be another mean for each token of `answerText`, and a report adds them up: leave out one of them",
+  );
+}
+
 /** An answer's log-probability: what its tokens' add up to. */
 export function answerAsMetric({ text }: AnswerRequest): MetricRequest {
   return { kind: "target-text", positive: [], negative: [], positions: [-1], text, chosenFrom: "from `answerText`" };

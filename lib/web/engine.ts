@@ -16,6 +16,7 @@ import { type OpenedSaes, openSaes } from "../request/open.ts";
 import type { SaeRequest } from "../request/saes.ts";
 import type { Sae } from "../sae/sae.ts";
 import { tableWriter } from "../table/formats.ts";
+import type { Table } from "../table/table.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
 import { attributeCommand } from "./command.ts";
 import { fieldWords } from "./job_requests.ts";
@@ -99,16 +100,14 @@ export class Engine implements AsyncDisposable {
 
   async #attribute(job: AttributeJob, tell: Tell): Promise<JobEvent> {
     const opened = await this.#openAll(job, tell);
-    const { format, cards, predictions, prompt, rows } = job;
+    const { format, cards, predictions, prompt, rows, answer } = job;
+    if (answer !== undefined) return await this.#attributeAnswer(opened, { ...job, answer }, tell);
     const result = await attributeRequest({ ...opened, prompt }, job, {
       positions: rows.positions,
       diagnose: format === "report",
     });
     if (format !== "report") {
-      const table = await requestedTable(result, rows);
-      const chunks = [...(await tableWriter(format))(table)] as BlobPart[];
-      if (format !== "parquet") return { type: "rows", text: chunks.join("") };
-      return { type: "file", bytes: await new Blob(chunks).bytes() };
+      return await writtenRows(await requestedTable(result, rows), format);
     }
     const command = attributeCommand(job, await speller(opened.model, result));
     const words = fieldWords(job.words);
@@ -116,6 +115,34 @@ export class Engine implements AsyncDisposable {
     if (cards === 0) return { type: "report", report: bare };
     tell({ type: "report", report: bare }); // it need not wait for the cards
     return { type: "report", report: await reportData(result, { command, predictions, cards, words }) };
+  }
+
+  /** Each token of an answer. */
+  async #attributeAnswer(
+    opened: { model: Model; saes: readonly Sae[] },
+    job: AttributeJob & { readonly answer: NonNullable<AttributeJob["answer"]> },
+    tell: Tell,
+  ): Promise<JobEvent> {
+    const { format, cards, predictions, prompt, rows } = job;
+    const { answerTable, attributeAnswer } = await import(
+      new URL("../request/answer.ts", import.meta.url).href
+    ) as typeof import("../request/answer.ts");
+    const answer = await attributeAnswer({ ...opened, prompt }, job, {
+      positions: rows.positions,
+      diagnose: format === "report",
+    });
+    if (format !== "report") {
+      return await writtenRows(await answerTable(answer, rows), format);
+    }
+    const { answerReportData } = await import(
+      new URL("../report/answer_data.ts", import.meta.url).href
+    ) as typeof import("../report/answer_data.ts");
+    const command = attributeCommand(job);
+    const words = fieldWords(job.words);
+    const bare = await answerReportData(answer, { command, predictions, cards: 0, words });
+    if (cards === 0) return { type: "report", report: bare };
+    tell({ type: "report", report: bare });
+    return { type: "report", report: await answerReportData(answer, { command, predictions, cards, words }) };
   }
 
   async #openAll(job: Job, tell: Tell): Promise<{ model: Model; saes: readonly Sae[] }> {
@@ -155,6 +182,13 @@ export class Engine implements AsyncDisposable {
     await this.#models[Symbol.asyncDispose]();
     await this.#saes[Symbol.asyncDispose]();
   }
+}
+
+/** A table as the format has it. */
+async function writtenRows(table: Table, format: Exclude<AttributeJob["format"], "report">): Promise<JobEvent> {
+  const chunks = [...(await tableWriter(format))(table)] as BlobPart[];
+  if (format !== "parquet") return { type: "rows", text: chunks.join("") };
+  return { type: "file", bytes: await new Blob(chunks).bytes() };
 }
 
 function describeSae({ source, hookOut, config }: Sae): PredictionAnswer["saes"][number] {

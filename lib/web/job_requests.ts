@@ -8,6 +8,7 @@ import { MODEL_FIELDS, NO_FILES, REQUEST_FIELDS, type RequestValues, ROW_FIELDS 
 import { type FieldName, type JsonLimits, readJsonValues } from "../request/json.ts";
 import { refuseFields } from "../request/refused.ts";
 import { inWords, RequestError, sayProperty } from "../request/request_error.ts";
+import { checkSum } from "../request/read_answer.ts";
 import { readModel, readRunRequest } from "../request/request.ts";
 import { readSaes, type SaeRequest } from "../request/saes.ts";
 import { Fields } from "../weights/json/fields.ts";
@@ -94,11 +95,12 @@ export function readAttribute(body: Body, defaults: RunDefaults, words: MessageW
   });
 }
 
-function checkJob({ model, saes, baseline, format, cards, values }: AttributeJob): void {
+function checkJob({ model, saes, answer, baseline, format, cards, values }: AttributeJob): void {
   if (saes.length === 0) throw new ApiError(400, `No SAE for ${quote(model)}: name one in "saes"`);
   if (typeof baseline !== "string" && "meanFile" in baseline) {
     throw new RequestError(`\`baseline\` is ${quote(values.baseline)}: ${NO_FILES}`);
   }
+  if (format === "report") checkSum({ answer, baseline });
   if (format !== "report" && cards > 0) throw new ApiError(400, '"cards" are for reports: leave out "format"');
   const ofRows = (Object.keys(ROW_FIELDS) as FieldName[]).find((name) => (values[name] ?? false) !== false);
   if (format === "report" && ofRows !== undefined) {

@@ -1,5 +1,13 @@
 /** Results and data that the tests of the report share. */
-import { type Attribution, calculateFeatureAttribution, loadModel, loadSae, logitDiff } from "../../mod.ts";
+import {
+  type Attribution,
+  calculateAnswerAttribution,
+  calculateFeatureAttribution,
+  loadModel,
+  loadSae,
+  logitDiff,
+} from "../../mod.ts";
+import { answerReportData } from "../../lib/report/answer_data.ts";
 import { reportData } from "../../lib/report/data.ts";
 import type { ReportData } from "../../lib/report/report_data.ts";
 
@@ -26,6 +34,18 @@ export function tinyData(cards = 10): Promise<ReportData> {
   return withTinyFacts(["tiny-facts/blocks.3.hook_resid_pre"], (result) => reportData(result, { cards }));
 }
 
+/** The data of a report of an answer. */
+export async function answerData(cards = 10): Promise<ReportData> {
+  await using model = await loadModel("tiny-facts", { threads: 1 });
+  await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+  await using transcoder = await loadSae("tiny-facts/blocks.2.hook_mlp_out");
+  const prompt = " Tiger Woods plays the sport of golf. Roger Federer plays";
+  const answer = await calculateAnswerAttribution(model, prompt, " the sport of tennis. Babe", {
+    saes: [sae, transcoder],
+  });
+  return await answerReportData(answer, { cards });
+}
+
 /** Markup that must stay text wherever it is put. */
 export const HOSTILE = `</script><img src="http://127.0.0.1:1/x.png" onerror="globalThis.pwned = 1"><b>"'&\u2028\u202e`;
 
@@ -48,6 +68,15 @@ export function hostileData(data: ReportData): ReportData {
     },
     predictions: data.predictions.map((prediction) => ({ ...prediction, token: HOSTILE })),
     continuation: data.predictions.map((prediction) => ({ ...prediction, token: HOSTILE })),
+    ...(data.answer === undefined ? {} : {
+      answer: {
+        ...data.answer,
+        targets: named(data.answer.targets).map((target) => ({
+          ...target,
+          metric: { ...target.metric, words: HOSTILE, positive: HOSTILE, negative: HOSTILE },
+        })),
+      },
+    }),
     warnings: [HOSTILE],
     command: HOSTILE,
     program: HOSTILE,

@@ -19,9 +19,11 @@ import { resultWarnings } from "../run/warnings.ts";
 import { answerGrads, type TokenizedAnswer } from "./answer_grads.ts";
 import { ANSWER_METRICS, type AnswerMetric } from "./answer_metrics.ts";
 
+/** What of an attribution is one metric's alone. */
+type NotShared = "integration" | "exact" | "onProgress" | "trackHookPoints" | "topPredictions";
+
 /** Options of {@linkcode calculateAnswerAttribution}: those of an attribution that many tokens can share. */
-export interface AnswerOptions
-  extends Omit<AttributionOptions, "integration" | "exact" | "trackHookPoints" | "topPredictions"> {
+export interface AnswerOptions extends Omit<AttributionOptions, NotShared> {
   /** The number that is explained for each token. Default `logprob`; `logit-diff` is against the strongest other token. */
   readonly metric?: AnswerMetric;
   /** Which tokens of the answer, 0 the first, from the end when negative. Default: all. */
@@ -123,8 +125,8 @@ export async function calculateAnswerAttribution(
 function checkAnswerOptions(options: AnswerOptions): void {
   const { metric: _, answerPositions: __, ...plain } = options;
   const of = "calculateAnswerAttribution";
-  const { integration: ___, exact: ____, trackHookPoints: _____, topPredictions: ______, ...kinds } =
-    ATTRIBUTION_OPTIONS;
+  const { integration: ___, exact: ____, onProgress: _____, ...shared } = ATTRIBUTION_OPTIONS;
+  const { trackHookPoints: ______, topPredictions: _______, ...kinds } = shared;
   checkOptions<AnswerOptions>(of, options, { ...kinds, metric: ANSWER_METRICS, answerPositions: "any" });
   checkAttributionOptions(of, plain);
   const { method, baseline } = options;

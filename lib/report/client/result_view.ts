@@ -1,5 +1,14 @@
 /** The whole result: all parts, the choice of SAE and position, and the feature card as a dialog. */
 import { renderAccount } from "./account_view.ts";
+import {
+  type AnswerData,
+  type AnswerOptions,
+  dataOfTarget,
+  hasAnswer,
+  renderAnswer,
+  renderMatrix,
+  renderRecurring,
+} from "./answer_view.ts";
 import { type CardOptions, renderFeatureCard } from "./card_view.ts";
 import { renderPositions } from "./chart_view.ts";
 import { type Child, h } from "./dom.ts";
@@ -15,10 +24,17 @@ import type { ViewState } from "./view.ts";
 /** From here on the chart takes the whole width. */
 const MANY_TOKENS = 24;
 
+/** So many characters of an answer are in the title. */
+const MOST_CHARACTERS = 120;
+
 /** The question as a title. */
 export function questionOf(
-  { metric: { name, words, positiveTokens, negativeTokens } }: Pick<ReportData, "metric">,
+  { metric: { name, words, positiveTokens, negativeTokens }, answer }: Pick<ReportData, "metric" | "answer">,
 ): string {
+  if (answer !== undefined) {
+    const text = answer.targets.map(({ text, id }) => text === "" ? ` #${id}` : text).join("").trim();
+    return `Why “${showText(text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text)}”?`;
+  }
   const names = (tokens: readonly NamedToken[]): string => tokens.map(({ text, id }) => showToken(text, id)).join(", ");
   if (name === "logit_diff") return `Why ${names(positiveTokens)} and not ${names(negativeTokens)}?`;
   if (name === "logit" || name === "logprob" || name === "prob") return `Why ${names(positiveTokens)}?`;
@@ -38,36 +54,40 @@ export interface ResultOptions {
   onState?(state: ViewState): void;
 }
 
-type Parts = Readonly<
-  Record<"tokens" | "scope" | "predictions" | "positions" | "features" | "rows" | "account", Element>
->;
+const PARTS = [
+  "answer",
+  "tokens",
+  "scope",
+  "predictions",
+  "positions",
+  "matrix",
+  "features",
+  "recurring",
+  "rows",
+  "account",
+] as const;
+
+type Parts = Readonly<Record<typeof PARTS[number], Element>>;
 
 /** Shows a result. */
 export function renderResult(container: Element, data: ReportData, options: ResultOptions = {}): void {
   const { onState, headings = true, predictions = true } = options;
   const state: ViewState = { sae: 0, position: null, feature: null, ...options.state };
-  const part = (): Element => h("div", { class: "part" });
-  const parts: Parts = {
-    tokens: part(),
-    scope: part(),
-    predictions: part(),
-    positions: part(),
-    features: part(),
-    rows: part(),
-    account: part(),
-  };
+  const parts = Object.fromEntries(PARTS.map((name) => [name, h("div", { class: "part" })])) as unknown as Parts;
   const change = (next: Partial<ViewState>): void => {
     Object.assign(state, next);
     onState?.({ ...state });
   };
   const choose = (next: Partial<ViewState>): void => {
     change(next);
+    const { length } = dataOfTarget(data, state.target ?? null).tokens;
+    if (state.position !== null && state.position >= length) change({ position: null }); // it comes later
     draw();
   };
   const card = cardDialog(() => change({ feature: null }));
   const onFeature = (feature: number): void => {
     change({ feature });
-    card.show(data, { sae: state.sae, feature });
+    card.show(dataOfTarget(data, state.target ?? null), { sae: state.sae, feature });
   };
   const draw = (): void => keepingFocus(container, () => drawParts(parts, data, state, { choose, onFeature }));
   container.replaceChildren(
@@ -82,8 +102,15 @@ export function renderResult(container: Element, data: ReportData, options: Resu
 }
 
 function resultSections(parts: Parts, data: ReportData, predictions: boolean): HTMLElement[] {
+  const answer = hasAnswer(data)
+    ? [section(
+      "Answer",
+      "Each token with its probability. Choose one to see what spoke for it in the prompt and the answer before it.",
+      parts.answer,
+    )]
+    : [];
   const prompt = section(
-    "Prompt",
+    hasAnswer(data) ? "Prompt, and the answer so far" : "Prompt",
     "Each token in the colour of its features’ summed attribution. Choose one to look at it alone.",
     parts.tokens,
     parts.scope,
@@ -91,17 +118,30 @@ function resultSections(parts: Parts, data: ReportData, predictions: boolean): H
   const after = data.tokens[data.predictionsPosition];
   const title = after === undefined ? "Next token" : `Next token after ${showToken(after.text, after.id)}`;
   const next = predictions ? [section(title, "Rank 0 is the most probable.", parts.predictions)] : [];
-  if (data.saes.length === 0) return [prompt, ...next];
+  if (data.saes.length === 0) return [...answer, prompt, ...next];
   const positions = section("Attribution by position", null, parts.positions);
   const layout = data.tokens.length > MANY_TOKENS ? "two long" : "two";
+  const matrix = hasAnswer(data)
+    ? [section("Answer by position", "What each position says to each token of the answer.", parts.matrix)]
+    : [];
+  const recurring = hasAnswer(data)
+    ? [section(
+      "Features that recur",
+      "Among the ten strongest of several tokens of the answer, with what they add up to.",
+      parts.recurring,
+    )]
+    : [];
   return [
+    ...answer,
     prompt,
+    ...matrix,
     predictions ? h("div", { class: layout }, positions, next) : positions,
     section(
       "Features",
       "The strongest, with what they stand for where that is known. Choose one to open its card.",
       parts.features,
     ),
+    ...recurring,
     section("All rows", null, parts.rows),
     section("Does it add up?", null, parts.account),
   ];
@@ -123,8 +163,15 @@ interface Choices {
   onFeature(feature: number): void;
 }
 
-function drawParts(parts: Parts, data: ReportData, state: ViewState, { choose, onFeature }: Choices): void {
-  const options = { ...state, onPosition: (position: number | null) => choose({ position }), onFeature };
+function drawParts(parts: Parts, whole: ReportData, state: ViewState, { choose, onFeature }: Choices): void {
+  const data = dataOfTarget(whole, state.target ?? null);
+  const options = {
+    ...state,
+    onPosition: (position: number | null) => choose({ position }),
+    onSpecial: (special: boolean) => choose({ special }),
+    onFeature,
+  };
+  if (hasAnswer(whole)) drawAnswer(parts, whole, options, choose);
   const tokens = h("div");
   renderTokens(tokens, data, options);
   parts.tokens.replaceChildren(saeChoice(data, state, (sae) => choose({ sae })), tokens);
@@ -134,6 +181,20 @@ function drawParts(parts: Parts, data: ReportData, state: ViewState, { choose, o
   renderTopFeatures(parts.features, data, options);
   renderRows(parts.rows, data, options);
   renderAccount(parts.account, data, options);
+}
+
+/** The parts that only an answer has. */
+function drawAnswer(parts: Parts, data: AnswerData, options: AnswerOptions, choose: Choices["choose"]): void {
+  const all = {
+    ...options,
+    onTarget: (target: number | null) => choose({ target }),
+    onRowScale: (rowScale: boolean) => choose({ rowScale }),
+    onCell: (target: number, position: number) => choose({ target, position }),
+  };
+  renderAnswer(parts.answer, data, all);
+  if (data.saes.length === 0) return;
+  renderMatrix(parts.matrix, data, all);
+  renderRecurring(parts.recurring, data, all);
 }
 
 /** The key of the button that has the focus. */

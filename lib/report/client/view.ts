@@ -8,6 +8,12 @@ export interface ViewState {
   position: number | null;
   /** The feature whose card is open. */
   feature: number | null;
+  /** Of an answer, the position of the token that is looked at; null or absent: all together. */
+  target?: number | null;
+  /** Special tokens are coloured too. */
+  special?: boolean;
+  /** Each row of an answer's matrix has its own scale of colours. */
+  rowScale?: boolean;
 }
 
 /** What a part is drawn with, and what it tells. */
@@ -16,6 +22,9 @@ export interface ViewOptions {
   readonly sae?: number;
   /** Default null: all. */
   readonly position?: number | null;
+  /** Special tokens are coloured too. Default: no. */
+  readonly special?: boolean;
+  onSpecial?(special: boolean): void;
   onPosition?(position: number | null): void;
   onFeature?(feature: number, sae: number): void;
 }

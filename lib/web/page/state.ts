@@ -30,7 +30,7 @@ export interface State extends Answers, Readonly<Record<SettingKey, string>> {
 }
 
 /** Metrics that need no answers. */
-export const WITHOUT_ANSWERS: readonly string[] = ["loss", "kl", "target-text", "weights"];
+export const WITHOUT_ANSWERS: readonly string[] = ["loss", "kl", "target-text", "answer", "weights"];
 
 /** Nothing chosen yet; the model and the SAEs are the server's. */
 export const NOTHING: State = {
@@ -42,7 +42,7 @@ export const NOTHING: State = {
   negative: [],
   top: 10,
   ...settings(() => ""),
-  view: { sae: 0, position: null, feature: null },
+  view: { sae: 0, position: null, feature: null, target: null },
 };
 
 /** A value for every setting. */
@@ -74,7 +74,12 @@ export function readState(hash: string): State {
       const value = query.get(id) ?? "";
       return values === undefined || values.includes(value) ? value : "";
     }),
-    view: { sae: whole("view-sae") ?? 0, position: whole("view-position"), feature: whole("view-feature") },
+    view: {
+      sae: whole("view-sae") ?? 0,
+      position: whole("view-position"),
+      feature: whole("view-feature"),
+      target: whole("view-target"),
+    },
   };
 }
 
@@ -90,10 +95,11 @@ export function writeState(state: State): string {
   }
   if (state.top !== NOTHING.top) query.set("top", String(state.top));
   for (const [key, { id }] of settingEntries()) if (isSet(state, key)) query.set(id, state[key]);
-  const { sae, position, feature } = state.view;
+  const { sae, position, feature, target = null } = state.view;
   if (sae > 0) query.set("view-sae", String(sae));
   if (position !== null) query.set("view-position", String(position));
   if (feature !== null) query.set("view-feature", String(feature));
+  if (target !== null) query.set("view-target", String(target));
   return `#${query}`;
 }
 
@@ -142,7 +148,8 @@ export function predictBody(state: State): EngineBody {
 
 /** What is still to be typed before there is something to explain, or is wrong; undefined: nothing. */
 export function missingText(state: State): string | undefined {
-  const { metric, targetText, tokenWeight, idWeight, baseline, baselinePrompt } = state;
+  const { metric, targetText, answerText, tokenWeight, idWeight, baseline, baselinePrompt } = state;
+  if (metric === "answer" && answerText === "") return "Type the answer to explain.";
   if (metric === "target-text" && targetText === "") return "Type the continuation to explain.";
   if (metric === "weights" && tokenWeight + idWeight === "") return "Type tokens with their weights, such as golf=0.5.";
   if (baseline === "prompt" && baselinePrompt === "") return "Type the prompt to compare with.";
@@ -168,7 +175,7 @@ export function attributeBody(state: State, { positive, negative }: Answers): En
   };
   return {
     ...runFields(state),
-    ...(hasWeights ? position === null ? {} : { metric_position: position } : { metric }),
+    ...(name === "answer" ? {} : hasWeights ? position === null ? {} : { metric_position: position } : { metric }),
     ...(baseline === "" ? {} : { baseline: baseline === "prompt" ? `prompt:${baselinePrompt}` : baseline }),
     ...properties(state, ({ isOfRun }) => !isOfRun),
     ...(name === "kl" ? { error_term: false } : {}), // there is no divergence with it

@@ -38,6 +38,8 @@ Deno.test("attribute along an answer: what a command line asks for, and what has
     ],
     [["--answer-text", ANSWER, "--method", "ablation"], /takes many passes for each token of --answer-text/],
     [["--answer-text", ANSWER, "--refine", "3"], /^--refine takes many passes for each token of --answer-text/],
+    [["--answer-text", ANSWER, "--method", "ablation"], /takes many passes for each token of --answer-text/],
+    [["--answer-text", ANSWER, "--curvature", "3"], /^--curvature takes many passes for each token of --answer-text/],
     [["--answer-text", ANSWER, "--baseline", "ids:1,2"], /^--baseline is zero or mean \(over the text so far\)/],
     [
       ["--answer-text", ANSWER, "--check"],

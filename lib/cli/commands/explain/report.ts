@@ -7,6 +7,7 @@ import { type CommandSpec, type ParsedCommand, UsageError } from "../../args/arg
 import { type Command, defineCommand, type Given } from "../../args/command.ts";
 import { FORMAT_OPTIONS } from "../../args/options.ts";
 import { ATTRIBUTION_FIELDS } from "../../../request/fields.ts";
+import { checkSum } from "../../../request/read_answer.ts";
 import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "../../args/run_request.ts";
 
 export interface ReportRequest extends PromptRequest {
@@ -18,9 +19,6 @@ export interface ReportRequest extends PromptRequest {
   readonly args: readonly string[];
 }
 
-/** What is refused is not offered. */
-const { answerText: _, answerPositions: __, ...FIELDS } = ATTRIBUTION_FIELDS;
-
 const spec = {
   name: "report",
   summary:
@@ -29,7 +27,7 @@ const spec = {
   usage: "PROMPT [--pos-token T] [--neg-token T] [--model M] [--sae S]... --output FILE [options]",
   positionals: [PROMPT],
   options: {
-    ...FIELDS,
+    ...ATTRIBUTION_FIELDS,
     output: { ...FORMAT_OPTIONS.output, help: "the file to write, whole or not at all" },
     cards: {
       kind: "integer",
@@ -43,6 +41,7 @@ const spec = {
   },
   examples: [
     'report " Tiger Woods plays the sport of" --pos-token " golf" --neg-token " tennis" --output report.html',
+    'report " Tiger Woods plays the sport" --answer-text " of golf. Roger" --output answer.html',
     'report " The capital of France is" --sae tiny-facts/blocks.2.hook_resid_pre --output france.html',
   ],
 } satisfies CommandSpec;
@@ -57,6 +56,7 @@ export const { run, parseRequest }: Command<ReportRequest> = defineCommand({
 function readRequest(parsed: ParsedCommand<typeof spec>, { args, isTerminal }: Given): ReportRequest {
   const { output, cards } = parsed.values;
   const request = readPromptRequest(parsed);
+  checkSum(request);
   if (output === "") throw new UsageError("--output is empty: give the name of a file");
   if (output === undefined && isTerminal) {
     throw new UsageError("a report is no text for a terminal: give --output report.html");

@@ -6,9 +6,12 @@
 import { inFlags } from "../../args/command.ts";
 import { reportData } from "../../../report/data.ts";
 import { dataHtml } from "../../../report/html.ts";
+import type { ReportData, ReportDataOptions } from "../../../report/report_data.ts";
 import { processingWords } from "../../../report/words.ts";
 import { commandLine } from "../../../request/command.ts";
 import { shownName } from "../../../weights/files/places.ts";
+import type { AnswerRunRequest } from "../../../request/answer.ts";
+import type { ToAttribute } from "../../../request/attribute.ts";
 import { writeFileAtomic } from "../../../table/write_file.ts";
 import { readMeanPrompts, runAttribution } from "./attribution.ts";
 import { findExplanations } from "../../files/explanations.ts";
@@ -29,23 +32,26 @@ export async function report(request: ReportRequest): Promise<void> {
   const screen = stderrScreen(request.quiet);
   await using opened = await openShown(request, screen);
   const found = await findExplanations(opened.saes, opened.requests);
-  const { html, warnings } = await withProgress(screen, "attributing", async (onProgress) => {
+  const options = {
+    explanations: found.explanations,
+    predictions: PREDICTIONS,
+    cards: request.cards,
+    command: commandLine(["report", ...shownArgs(request, prompt)]),
+    warnings: found.warnings,
+    words: (message: string) => inFlags(message),
+  };
+  const data = await withProgress(screen, "attributing", async (onProgress) => {
+    const { answer } = request;
+    if (answer !== undefined) return await answerData({ ...opened, prompt }, { ...request, answer }, options);
     const result = await runAttribution(opened, { prompt, meanPrompts }, request, {
       topPredictions: PREDICTIONS,
       diagnose: true,
       onProgress,
     });
-    const data = await reportData(result, {
-      explanations: found.explanations,
-      predictions: PREDICTIONS,
-      cards: request.cards,
-      command: commandLine(["report", ...shownArgs(request, prompt)]),
-      processing: processingWords(result, request),
-      warnings: found.warnings,
-      words: (message) => inFlags(message),
-    });
-    return { html: await dataHtml(data), warnings: [...result.warnings, ...found.warnings] };
+    return await reportData(result, { ...options, processing: processingWords(result, request) });
   });
+  const html = await dataHtml(data);
+  const { warnings } = data;
   if (!request.quiet && warnings.length > 0) await printNote(warningEntries(warnings, screen).join("\n") + "\n");
   if (request.output === undefined) return await printData([html]);
   await writeFileAtomic(request.output, [html]);
@@ -54,6 +60,23 @@ export async function report(request: ReportRequest): Promise<void> {
       `${request.output}: ${Math.ceil(new TextEncoder().encode(html).length / 1000)} KB, to be opened in a browser\n`,
     );
   }
+}
+
+/** The data of an answer's report. */
+async function answerData(
+  opened: ToAttribute,
+  request: AnswerRunRequest,
+  options: ReportDataOptions,
+): Promise<ReportData> {
+  const { attributeAnswer } = await import(
+    new URL("../../../request/answer.ts", import.meta.url).href
+  ) as typeof import("../../../request/answer.ts");
+  const { answerReportData } = await import(
+    new URL("../../../report/answer_data.ts", import.meta.url).href
+  ) as typeof import("../../../report/answer_data.ts");
+  const answer = await attributeAnswer(opened, request, { diagnose: true });
+  const processing = processingWords(answer.targets[0].attribution, request);
+  return await answerReportData(answer, { ...options, processing });
 }
 
 /**
