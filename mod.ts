@@ -133,6 +133,11 @@ export {
 } from "./lib/attribution/sets/interactions.ts";
 export type { Estimate, PairEstimate } from "./lib/attribution/sets/shapley.ts";
 export type { SetFeature, SetUnit } from "./lib/attribution/sets/candidates.ts";
+export {
+  type PromptsSet,
+  selectForPrompts,
+  type SelectForPromptsOptions,
+} from "./lib/attribution/sets/select_prompts.ts";
 export type { SetDirection } from "./lib/attribution/sets/scored_sets.ts";
 export type {
   IntegratedGradient,

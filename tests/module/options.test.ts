@@ -60,6 +60,7 @@ const CALLS: Readonly<
   pruneGraph: ["nodes", "node", (o) => api.pruneGraph({} as Untyped, o)],
   runnerUpLogitDiff: ["positions", "position", (o) => api.runnerUpLogitDiff(" golf", o)],
   selectFeatures: ["sizes", "size", (o) => api.selectFeatures(result, sae.hookOut, o)],
+  selectForPrompts: ["heldout", "heldOut", (o) => api.selectForPrompts([result], sae.hookOut, o)],
   steer: ["metrics", "metric", (o) => api.steer(model, PROMPT, [], { saes: [sae], ...(o as object) })],
   testPrompt: ["topk", "topK", (o) => api.testPrompt(model, PROMPT, o)],
   toCircuitTracer: ["slugs", "slug", (o) => api.toCircuitTracer({} as Untyped, o)],

@@ -66,23 +66,40 @@ export async function findCandidates(
   const entries = (await Promise.all(results.map((result) => entriesOf(result, hook, ablation))))
     .map((some) => some.filter(isMeant));
   const byKey = new Map<string, { -readonly [K in keyof SetFeature]: SetFeature[K] }>();
-  const keyOf = ({ position, feature }: FeatureChange): string =>
-    by === "feature" ? `${feature}` : `${position} ${feature}`;
   for (const entry of entries.flat()) {
     const { position, feature } = entry;
     const attribution = entry.attribution / results.length;
-    const found = byKey.get(keyOf(entry));
+    const found = byKey.get(keyOf(entry, by));
     if (found) found.attribution += attribution;
-    else byKey.set(keyOf(entry), { ...(by === "feature" ? {} : { position }), feature, attribution });
+    else byKey.set(keyOf(entry, by), { ...(by === "feature" ? {} : { position }), feature, attribution });
   }
-  const strongest = [...byKey].sort(([, a], [, b]) =>
+  const strongest = [...byKey.values()].sort((a, b) =>
     Math.abs(b.attribution) - Math.abs(a.attribution) || (a.position ?? 0) - (b.position ?? 0) || a.feature - b.feature
   ).slice(0, most);
-  const index = new Map(strongest.map(([key], i) => [key, i]));
-  return {
-    features: strongest.map(([, feature]) => feature),
-    entries: entries.map((some) => some.map((entry) => ({ ...entry, candidate: index.get(keyOf(entry)) ?? -1 }))),
-  };
+  return { features: strongest, entries: entries.map((some) => withCandidates(some, strongest, by)) };
+}
+
+/** Where candidates of other runs are in this one. */
+export async function placeCandidates(
+  result: Attribution,
+  hook: string,
+  { features }: Pick<Candidates, "features">,
+  { by, ablation = "zero" }: CandidateOptions,
+): Promise<AblatedEntry[]> {
+  return withCandidates(await entriesOf(result, hook, ablation), features, by);
+}
+
+function withCandidates(
+  entries: readonly Omit<AblatedEntry, "candidate">[],
+  features: readonly SetFeature[],
+  by: SetUnit,
+): AblatedEntry[] {
+  const index = new Map(features.map((feature, i) => [keyOf(feature, by), i]));
+  return entries.map((entry) => ({ ...entry, candidate: index.get(keyOf(entry, by)) ?? -1 }));
+}
+
+function keyOf({ position, feature }: Pick<SetFeature, "position" | "feature">, by: SetUnit): string {
+  return by === "feature" ? `${feature}` : `${position} ${feature}`;
 }
 
 async function entriesOf(

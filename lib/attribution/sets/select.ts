@@ -121,31 +121,33 @@ export async function selectFeatures(
   options: SelectOptions = {},
 ): Promise<SelectedSet> {
   checkOptions("selectFeatures", options, SELECT_OPTIONS);
-  checkRange(options);
-  const { by = "feature-position", ablation = "zero", direction = "sufficient", seed = 0 } = options;
-  const candidates = await findCandidates([result], hook, { by, ablation });
+  checkSelectOptions(options);
+  const settings = settingsOf(options);
+  const candidates = await findCandidates([result], hook, settings);
   const [run] = await openRuns([result], hook, candidates, options);
-  const { set, reached } = await findSet([run], candidates, { ...options, direction, seed });
-  const features = [...set].sort((a, b) => a - b).map((i) => candidates.features[i]); // candidates are in this order
+  const { set, reached } = await findSet([run], candidates, { ...options, ...settings });
   return {
     hook,
-    direction,
-    by,
-    ablation,
-    ...(options.size === undefined ? { keep: options.keep ?? KEEP } : {}),
-    seed,
-    features,
+    ...settings,
+    features: [...set].sort((a, b) => a - b).map((i) => candidates.features[i]), // candidates are in this order
     candidates: candidates.features.length,
     reached,
     ...await figuresOf(run, set),
   };
 }
 
+/** What was asked for, with what it is by default. */
+export function settingsOf(
+  { size, keep = KEEP, by = "feature-position", ablation = "zero", direction = "sufficient", seed = 0 }: SelectOptions,
+): Pick<SelectedSet, "direction" | "by" | "ablation" | "keep" | "seed"> {
+  return { direction, by, ablation, ...(size === undefined ? { keep } : {}), seed };
+}
+
 const KEEP = 0.9;
 const STEPS = 100;
 
 /** @throws {RangeError} if an option is out of range */
-function checkRange({ keep, size, steps }: SelectOptions): void {
+export function checkSelectOptions({ keep, size, steps }: SelectOptions): void {
   if (keep !== undefined && size !== undefined) throw new RangeError("`keep` and `size` are both there: give one");
   if (keep !== undefined && keep > 1) throw new RangeError(`\`keep\` is ${keep}: give a part, above 0 and at most 1`);
   if (size === 0) throw new RangeError("`size` is 0: give a whole number above 0");

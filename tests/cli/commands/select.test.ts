@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { parse } from "../../../lib/deps/csv_parse.ts";
 import { parseRequest } from "../../../lib/cli/commands/trust/select.ts";
-import { calculateFeatureAttribution, loadModel, loadSae, logitDiff, type SelectedSet } from "../../../mod.ts";
+import {
+  calculateFeatureAttribution,
+  loadModel,
+  loadSae,
+  logitDiff,
+  type PromptsSet,
+  type SelectedSet,
+} from "../../../mod.ts";
 import { effectFromPrompt } from "../../attribution/whole_pass.ts";
 import { HOOK, inDirectory, MODEL, ON_MODEL, PROMPT, runCli, SAE } from "../run_cli.ts";
 
@@ -55,6 +62,7 @@ Deno.test("by feature, what is left is what ablate says of the same features", a
 
 Deno.test("what it asks for, and what is refused before the work", async () => {
   const asked = parseRequest([" golf"]);
+  assert.ok(asked.promptFile === undefined);
   assert.deepEqual(
     [asked.keep, asked.size, asked.direction, asked.by, asked.ablation, asked.seed],
     [undefined, undefined, "sufficient", "feature-position", "zero", 0],
@@ -66,10 +74,46 @@ Deno.test("what it asks for, and what is refused before the work", async () => {
     [["--size", "0"], /^error: --size is "0": give a whole number, at least 1\n$/],
     [["--direction", "up"], /^error: --direction is "up": choose sufficient, necessary or both\n$/],
     [["--summary", ""], /^error: --summary is empty/],
+    [["--held-out", "0.5"], /^error: --held-out means nothing without --prompts: add it\n$/],
+    [["--prompts", "a.csv"], /^error: PROMPT and --prompts are both there: give one of them\n$/],
   ];
   for (const [args, message] of wrong) {
     const { code, stdout, stderr } = await runCli(["select", ...SHARED, ...args]);
     assert.deepEqual([code, stdout], [2, ""], stderr);
     assert.match(stderr, message);
   }
+});
+
+Deno.test("one set for the prompts of a file, and what it does for others", async () => {
+  await inDirectory(async (directory) => {
+    const [prompts, file] = [`${directory}/prompts.jsonl`, `${directory}/set.json`];
+    const lines = [PROMPT, " The capital of France is", " golf and tennis", " Paris"].map((prompt, i) =>
+      JSON.stringify({ prompt, pos_id: 364, neg_id: 296 + i })
+    );
+    await Deno.writeTextFile(prompts, lines.join("\n"));
+    const asked = ["--prompts", prompts, "--held-out", "0.25", "--keep", "0.6", "--summary", file, ...ON_MODEL];
+    const { rows, said } = await succeed(["select", ...asked]);
+    assert.deepEqual(Object.keys(rows[0]), ["feature", "attribution"]);
+    const [set]: PromptsSet[] = JSON.parse(await Deno.readTextFile(file));
+    assert.deepEqual([set.prompts.length, set.heldOut!.prompts.length], [3, 1]);
+    assert.deepEqual(set.features.map(({ feature }) => String(feature)), rows.map(({ feature }) => feature));
+    assert.match(said, /Prompts 3 prompts of .*, and 1 more that are held out/);
+    const [, kept, left, there] = /keeps? (\S+) %; without (?:it|them) (\S+) % is left .* on those prompts (\S+) %/
+      .exec(said)!.map(Number);
+    assert.ok(Math.abs(kept - 100 * set.kept) < 0.1 && Math.abs(left - 100 * set.left) < 0.1, said);
+    assert.ok(Math.abs(there - 100 * set.heldOut!.kept) < 0.1, said);
+
+    await Deno.writeTextFile(prompts, `${lines[0]}\n{"text": 1}\n`);
+    const wrong: [string[], number, RegExp][] = [
+      [["--prompts", prompts], 1, /^error: Line 2 of .*prompts\.jsonl: There is neither prompt nor ids: give one/],
+      [["--prompts", `${directory}/a.xyz`], 2, /^error: how is ".*a\.xyz" written\? Give a file ending with \.csv/],
+      [["--prompts", `${directory}/none.csv`], 1, /none\.csv/],
+      [["--prompts", prompts, "--by", "feature-position"], 2, /^error: --by feature-position is of one prompt/],
+    ];
+    for (const [args, exit, message] of wrong) {
+      const { code, stdout, stderr } = await runCli(["select", ...args, ...ON_MODEL]);
+      assert.deepEqual([code, stdout, stderr.trim().split("\n").length], [exit, "", 1], stderr);
+      assert.match(stderr, message);
+    }
+  });
 });
