@@ -21,7 +21,7 @@ import { openShown } from "../../open.ts";
 import { printNote, stderrScreen } from "../../screen/output.ts";
 import { withCount, withProgress } from "../../screen/progress.ts";
 import { entry, heading, type Page, saeEntry, warningEntries } from "../../screen/summary_layout.ts";
-import { featureBars, optionsOf, RUNS, setNotes, writeSets } from "./select.ts";
+import { featureBars, optionsOf, RUNS, setNotes, writeSets } from "./sets.ts";
 
 /** The runs of all are held. */
 const MOST_PROMPTS = 1000;
