@@ -12,8 +12,17 @@ export const RUNTIME_VERSION: readonly [name: string, version: string] = typeof 
   ? ["browser", globalThis.navigator?.userAgent ?? ""]
   : ["deno", Deno.version.deno];
 
+/** What a program is told where there is no environment, by name. */
+let told: Readonly<Record<string, string>> = {};
+
+/** What {@linkcode readVariable} finds from now on where there is no environment: a page tells it to its Worker. */
+export function setVariables(variables: Readonly<Record<string, string>>): void {
+  told = variables;
+}
+
 /** An environment variable; undefined where there is none, or none may be read. */
 export function readVariable(name: string): string | undefined {
+  if (typeof Deno === "undefined" && Object.hasOwn(told, name)) return told[name];
   try {
     return Deno.env.get(name);
   } catch {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { OS } from "../platform/environment.ts";
 import { openSource } from "../weights/files/source.ts";
 
 const LISTS = new URL("../../models/registry/", import.meta.url);
@@ -66,6 +67,10 @@ let saeData: Promise<SaeData> | undefined;
 
 /** TransformerLens's models, and those that SAEs are for. */
 export async function readModelData(): Promise<ModelData> {
+  if (OS === "browser") { // not all of them import JSON
+    await using lists = openSource(LISTS);
+    return JSON.parse(await lists.readText("models.json")) as ModelData;
+  }
   // By a computed address: a literal one would make the data part of every program that imports this module.
   const { href } = new URL("models.json", LISTS);
   return (await import(href, { with: { type: "json" } })).default as ModelData;

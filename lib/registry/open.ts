@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { OS } from "../platform/environment.ts";
 import { cachedName } from "../weights/hub/cache/cached_repos.ts";
 import { type DownloadProgress, openHub } from "../weights/hub/hub.ts";
 import { readHubSettings } from "../weights/hub/settings.ts";
@@ -39,7 +40,8 @@ export async function openModelByName(name: string, options: OpenOptions = {}): 
   }
   const { path, otherRepos = [] } = entry;
   const revision = options.revision ?? entry.revision;
-  const repo = await cachedName([entry.repo, ...otherRepos], revision ?? "main", readHubSettings());
+  const repos = [entry.repo, ...otherRepos] as const;
+  const repo = OS === "browser" ? entry.repo : await cachedName(repos, revision ?? "main", readHubSettings());
   const files = openHub({ repo, path, revision, onProgress: options.onProgress });
   return { files, resolved: describeModel(name, { ...entry, repo }) };
 }

@@ -17,13 +17,18 @@ import type { SaeRequest } from "../request/saes.ts";
 import type { Sae } from "../sae/sae.ts";
 import { tableWriter } from "../table/formats.ts";
 import type { Table } from "../table/table.ts";
+import { isChosen } from "../weights/files/chosen.ts";
+import { browserStorage } from "../weights/hub/hub.ts";
 import type { DownloadProgress } from "../weights/hub/progress.ts";
+import { fetchNeeds, type Need, priceOf } from "../weights/tensors/needs.ts";
 import { attributeCommand } from "./command.ts";
+import { JobDownloads, jobNeeds } from "./downloads.ts";
 import { fieldWords } from "./job_requests.ts";
 import type {
   AttributeJob,
   Job,
   JobEvent,
+  ModelJob,
   PredictedToken,
   PredictionAnswer,
   PredictJob,
@@ -44,7 +49,11 @@ export class Engine implements AsyncDisposable {
   readonly #models = new RecentlyUsed<Model>(OPEN_MODELS);
   readonly #saes = new RecentlyUsed<OpenedSaes>(OPEN_SAES);
 
+  /** Of the job that is being done: what is open outlives the one that opened it. */
   #goOn: () => void = () => {};
+  #onProgress: (progress: DownloadProgress) => void = () => {};
+  /** What the sources of models and SAEs told last of their downloads. */
+  readonly #progress = new Map<string, DownloadProgress>();
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -58,11 +67,18 @@ export class Engine implements AsyncDisposable {
    */
   async perform(job: Job, tell: Tell, goOn: () => void = () => {}): Promise<JobEvent> {
     this.#goOn = goOn;
+    this.#onProgress = this.#follow(0, tell);
     switch (job.kind) {
       case "predict":
         return { type: "prediction", prediction: await this.#predict(job, tell) };
       case "attribute":
         return await this.#attribute(job, tell);
+      case "price": {
+        const { missing, there } = await priceOf(await this.#needs(job.of, tell));
+        return { type: "price", download: missing, stored: there };
+      }
+      case "storage":
+        return await this.#storage(job.empty);
     }
   }
 
@@ -145,15 +161,45 @@ export class Engine implements AsyncDisposable {
     return { type: "report", report: await answerReportData(answer, { command, predictions, cards, words }) };
   }
 
-  async #openAll(job: Job, tell: Tell): Promise<{ model: Model; saes: readonly Sae[] }> {
+  /** Opens them, and downloads what the job will read of them, where that is missing. */
+  async #openAll(job: ModelJob, tell: Tell): Promise<{ model: Model; saes: readonly Sae[] }> {
+    const opened = await this.#openFiles(job, tell);
+    const needs = await jobNeeds(opened.model, opened.saes, job);
+    const { missing } = await priceOf(needs);
+    if (missing > 0) {
+      this.#onProgress = this.#follow(missing, tell);
+      await fetchNeeds(needs);
+    }
+    tell({ type: "running" });
+    return opened;
+  }
+
+  async #needs(job: ModelJob, tell: Tell): Promise<Need[]> {
+    const { model, saes } = await this.#openFiles(job, tell);
+    return await jobNeeds(model, saes, job);
+  }
+
+  async #openFiles(job: ModelJob, tell: Tell): Promise<{ model: Model; saes: readonly Sae[] }> {
     const model = await this.#openModel(job, tell);
     const saes: Sae[] = [];
     for (const asked of job.saes) saes.push(...(await this.#openSaes(asked, model, tell)).saes);
-    tell({ type: "running" });
     return { model, saes };
   }
 
-  #openModel({ model: name, revision }: Job, tell: Tell): Promise<Model> {
+  /** Tells how far downloads are, of which so many bytes are expected. */
+  #follow(total: number, tell: Tell): (progress: DownloadProgress) => void {
+    const downloads = new JobDownloads(total, this.#progress);
+    return ({ path }) => tell(downloads.event(path));
+  }
+
+  /** A browser's, whose size nobody else sees: files that are open there are fetched again when they are read. */
+  async #storage(empty: boolean): Promise<JobEvent> {
+    const storage = await browserStorage();
+    if (empty) await storage.clear();
+    return { type: "storage", bytes: await storage.size(), passing: storage.passing ?? null };
+  }
+
+  #openModel({ model: name, revision }: ModelJob, tell: Tell): Promise<Model> {
     return this.#models.use(JSON.stringify([name, revision]), () => {
       const { device, threads } = this.#options;
       const { place, isPublic, onProgress } = this.#announce(name, tell);
@@ -173,8 +219,12 @@ export class Engine implements AsyncDisposable {
   #announce(name: string, tell: Tell): { place: string; isPublic: boolean; onProgress: (p: DownloadProgress) => void } {
     tell({ type: "opening", name });
     const { places = {} } = this.#options;
-    const isPublic = !Object.hasOwn(places, name);
-    return { place: isPublic ? name : places[name], isPublic, onProgress: (progress) => tell(downloading(progress)) };
+    const isNamed = Object.hasOwn(places, name);
+    const onProgress = (progress: DownloadProgress): void => {
+      this.#progress.set(name, progress);
+      this.#onProgress(progress);
+    };
+    return { place: isNamed ? places[name] : name, isPublic: !isNamed && !isChosen(name), onProgress };
   }
 
   /** Closes everything. */
@@ -197,10 +247,6 @@ function describeSae({ source, hookOut, config }: Sae): PredictionAnswer["saes"]
 
 function describePrediction({ id, token, rank, logit, probability }: PredictedToken): PredictedToken {
   return { id, token, rank, logit, probability };
-}
-
-function downloading({ path, done, total }: DownloadProgress): JobEvent {
-  return { type: "downloading", path, done, total: total ?? null };
 }
 
 /** Texts of the metric's tokens, of those that their text alone stands for. */

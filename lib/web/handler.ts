@@ -9,7 +9,7 @@ import { readBody } from "./body.ts";
 import { listModels, type ListQuery, listSaes, offeredAtStart } from "./catalog.ts";
 import { checkRequest, hostTest, SECURITY_HEADERS } from "./guard.ts";
 import { type Body, readAttribute, readPredict } from "./job_requests.ts";
-import type { Job, JobEvent, MessageWords } from "./jobs.ts";
+import type { Job, JobEvent, MessageWords, ModelJob } from "./jobs.ts";
 import type { ClientInfo, Handler } from "./node_http.ts";
 import { checkOffered, defaultsOf, type Offered } from "./offered.ts";
 import type { JobQueue } from "./queue.ts";
@@ -103,7 +103,7 @@ function readQuery(query: URLSearchParams): ListQuery {
   };
 }
 
-const JOBS: Readonly<Record<string, (body: Body, offered: Offered, words: MessageWords) => Job>> = {
+const JOBS: Readonly<Record<string, (body: Body, offered: Offered, words: MessageWords) => ModelJob>> = {
   "/api/predict": (body, offered, words) => readPredict(body, defaultsOf(offered), words),
   "/api/attribute": (body, offered, words) => readAttribute(body, defaultsOf(offered), words),
 };

@@ -18,6 +18,8 @@ export interface WorkerOptions {
   readonly threads: number | undefined;
   /** What the user named, by the names that are shown. Other names are public ones. */
   readonly places?: Readonly<Record<string, string>>;
+  /** What would be environment variables, where there are none. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 /** How messages name fields: as properties of JSON, or in backquotes, for a page that says them by its labels. */
@@ -57,8 +59,26 @@ export interface AttributeJob extends RunRequest, RunJob {
   readonly predictions: number;
 }
 
+/** A job that runs a model. */
+export type ModelJob = PredictJob | AttributeJob;
+
+/** What a job would download. */
+export interface PriceJob {
+  readonly kind: "price";
+  readonly words: MessageWords;
+  readonly of: ModelJob;
+}
+
+/** What is kept of downloads, in a page. */
+export interface StorageJob {
+  readonly kind: "storage";
+  readonly words: MessageWords;
+  /** Whether it is removed first. */
+  readonly empty: boolean;
+}
+
 /** A job of any kind. */
-export type Job = PredictJob | AttributeJob;
+export type Job = ModelJob | PriceJob | StorageJob;
 
 /** One next token. */
 export interface PredictedToken {
@@ -95,12 +115,28 @@ export interface PredictionAnswer {
 /** What a job tells, as JSON has it: progress while it lasts, its answer at the end. */
 export type JobEvent =
   | { readonly type: "opening"; readonly name: string }
-  | { readonly type: "downloading"; readonly done: number; readonly total: number | null; readonly path: string }
+  | DownloadingEvent
   | { readonly type: "running" }
   | { readonly type: "prediction"; readonly prediction: PredictionAnswer }
   | { readonly type: "report"; readonly report: ReportData }
   | { readonly type: "rows"; readonly text: string }
-  | { readonly type: "file"; readonly bytes: Uint8Array<ArrayBuffer> };
+  | { readonly type: "file"; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly type: "price"; readonly download: number; readonly stored: number }
+  | { readonly type: "storage"; readonly bytes: number; readonly passing: string | null };
+
+/** How far downloads are. */
+export interface DownloadingEvent {
+  readonly type: "downloading";
+  /** Bytes of this job. */
+  readonly done: number;
+  readonly total: number | null;
+  /** The file that bytes came for last. */
+  readonly path: string;
+  /** Of late; null where that is not known. */
+  readonly bytes_per_second: number | null;
+  /** At that rate. */
+  readonly seconds_left: number | null;
+}
 
 /** What is posted to the worker. */
 export type WorkerRequest =
@@ -109,6 +145,8 @@ export type WorkerRequest =
     /** One shared integer: nobody waits for the job of this number, or for those before it. */
     readonly givenUp: Int32Array;
   }
+  /** The user's own files, and the location by which they are opened from now on. */
+  | { readonly location: string; readonly files: ReadonlyMap<string, Blob> }
   | { readonly id: number; readonly job: Job };
 
 /** What the worker posts. */

@@ -10,7 +10,7 @@ import { defaultSaes, parseSae } from "../request/saes.ts";
 import { looksLikePlace, shownName } from "../weights/files/places.ts";
 import { ApiError } from "./api_error.ts";
 import type { RunDefaults } from "./job_requests.ts";
-import type { Job } from "./jobs.ts";
+import type { ModelJob } from "./jobs.ts";
 
 /** What was named when the server was started. */
 export interface Offered {
@@ -20,6 +20,8 @@ export interface Offered {
   readonly saes: readonly string[];
   /** Public models and SAEs may be chosen too, which are downloaded then. */
   readonly hub: boolean;
+  /** Locations of files that the user of a page chose there. */
+  readonly chosen?: ReadonlySet<string>;
 }
 
 /** What is offered where nothing is named. */
@@ -65,13 +67,16 @@ export function defaultsOf({ model, saes }: Offered): RunDefaults {
  *
  * @throws {ApiError} 403 if it would
  */
-export function checkOffered(job: Job, offered: Offered): void {
-  if (job.model !== offered.model && findBundledModel(job.model) === undefined) {
+export function checkOffered(job: ModelJob, offered: Offered): void {
+  const isChosen = (name: string): boolean => offered.chosen?.has(name) ?? false;
+  if (!isChosen(job.model) && job.model !== offered.model && findBundledModel(job.model) === undefined) {
     checkPublic(job.model, offered, "--model");
   }
   const given = new Set(offered.saes.flatMap((text) => [text, parseSae(text).source]));
   for (const { source } of job.saes) {
-    if (!given.has(source) && findBundledSae(source) === undefined) checkPublic(source, offered, "--sae");
+    if (!isChosen(source) && !given.has(source) && findBundledSae(source) === undefined) {
+      checkPublic(source, offered, "--sae");
+    }
   }
 }
 

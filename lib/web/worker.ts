@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { setVariables } from "../platform/environment.ts";
 import { NotFound } from "../platform/errors.ts";
 import { plainMessage } from "../platform/plain_message.ts";
+import { offerFilesAt } from "../weights/files/chosen.ts";
 import { TransientError } from "../weights/http/answers.ts";
 import { ApiError } from "./api_error.ts";
 import { Engine } from "./engine.ts";
@@ -22,7 +24,10 @@ let engine: Engine | undefined;
 let givenUp: Int32Array = new Int32Array(1);
 
 scope.onmessage = ({ data }) => {
-  if ("options" in data) [engine, givenUp] = [new Engine(data.options), data.givenUp];
+  if ("options" in data) {
+    setVariables(data.options.variables ?? {});
+    [engine, givenUp] = [new Engine(data.options), data.givenUp];
+  } else if ("location" in data) offerFilesAt(data.location, data.files);
   else void answer(data);
 };
 

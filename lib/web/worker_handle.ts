@@ -39,6 +39,8 @@ export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
   readonly #givenUp = new Int32Array(CAN_SHARE ? new SharedArrayBuffer(4) : new ArrayBuffer(4));
   readonly #limitMs: number;
   readonly #silenceMs: number;
+  /** The user's own files, by location: every worker is told of them. */
+  readonly #files = new Map<string, ReadonlyMap<string, Blob>>();
   #worker: Worker | undefined;
   #lastId = 0;
 
@@ -100,10 +102,17 @@ export class WorkerHandle implements Performer<Job, JobEvent>, Disposable {
     }
   }
 
+  /** The user's own files are opened by this location from now on. */
+  offer(location: string, files: ReadonlyMap<string, Blob>): void {
+    this.#files.set(location, files);
+    this.#worker?.postMessage({ location, files });
+  }
+
   #start(): Worker {
     this.restarts++;
     const worker = new WebWorker(new URL("./worker.ts", import.meta.url).href, { type: "module" });
     worker.postMessage({ options: this.#options, givenUp: this.#givenUp });
+    for (const [location, files] of this.#files) worker.postMessage({ location, files });
     return worker;
   }
 

@@ -5,8 +5,8 @@
  */
 import { listModels, type ListQuery, listSaes, offeredAtStart } from "../../web/catalog.ts";
 import { readAttribute, readPredict } from "../../web/job_requests.ts";
-import type { Job, JobEvent } from "../../web/jobs.ts";
-import { checkOffered, DEFAULT_OFFER, defaultsOf } from "../../web/offered.ts";
+import type { Job, JobEvent, ModelJob } from "../../web/jobs.ts";
+import { checkOffered, DEFAULT_OFFER, defaultsOf, type Offered } from "../../web/offered.ts";
 import type {
   Answer,
   AttributeAnswer,
@@ -15,11 +15,15 @@ import type {
   EngineBody,
   EngineStatus,
   JobOptions,
+  LocalChoices,
+  LocalFile,
   ModelList,
+  Price,
   SaeList,
 } from "../../web/page/engine.ts";
 import { JobQueue } from "../../web/queue.ts";
 import { WorkerHandle } from "../../web/worker_handle.ts";
+import { findLocalFiles } from "./local_files.ts";
 
 /** How long a run may take: no server waits for it, and the user can cancel it. About 24 days, a timer's longest. */
 const LIMIT_MS = 2 ** 31 - 1;
@@ -27,39 +31,86 @@ const LIMIT_MS = 2 ** 31 - 1;
 const SILENCE_MS = 500;
 const LIMIT = 50;
 
+/** How the engine runs. */
+export interface WorkerEngineOptions {
+  /** What would be environment variables: `HF_ENDPOINT`, where the hub is, and `HF_TOKEN`. */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
 /** Does in a Worker what the server does in its own. */
 export class WorkerEngine implements Engine {
-  readonly capabilities: Capabilities = { devices: [] };
-  readonly #queue = new JobQueue<Job, JobEvent>(
-    new WorkerHandle({ device: "wasm", threads: undefined }, { limitMs: LIMIT_MS, silenceMs: SILENCE_MS }),
-  );
+  readonly capabilities: Capabilities = {
+    devices: [],
+    price: (kind, body) => this.#price(kind, body),
+    localFiles: (files) => this.#localFiles(files),
+    storage: {
+      size: async () => (await this.#storage(false)).bytes,
+      empty: async () => void await this.#storage(true),
+    },
+  };
+  /** The user's own files by location. */
+  readonly #chosen = new Set<string>();
+  /** Bundled models, public ones, which are downloaded when they are first used, and the user's own. */
+  readonly #offer: Offered = { ...DEFAULT_OFFER, chosen: this.#chosen };
+  readonly #worker: WorkerHandle;
+  readonly #queue: JobQueue<Job, JobEvent>;
+
+  /** The Worker begins with the first job. */
+  constructor({ variables }: WorkerEngineOptions = {}) {
+    const options = { device: "wasm", threads: undefined, variables } as const;
+    this.#worker = new WorkerHandle(options, { limitMs: LIMIT_MS, silenceMs: SILENCE_MS });
+    this.#queue = new JobQueue(this.#worker);
+  }
 
   status(): Promise<EngineStatus> {
-    return Promise.resolve(offeredAtStart(DEFAULT_OFFER) as unknown as EngineStatus);
+    return Promise.resolve(offeredAtStart(this.#offer) as unknown as EngineStatus);
   }
 
   models(query: Partial<ListQuery>): Promise<ModelList> {
-    return listModels(whole(query), DEFAULT_OFFER);
+    return listModels(whole(query), this.#offer);
   }
 
   saes(query: Partial<ListQuery>): Promise<SaeList> {
-    return listSaes(whole(query), DEFAULT_OFFER);
+    return listSaes(whole(query), this.#offer);
   }
 
   async predict(body: EngineBody, options: JobOptions): Promise<Answer<"prediction">> {
-    return await this.#perform(readPredict(body, defaultsOf(DEFAULT_OFFER), "backquotes"), options) as Answer<
+    return await this.#perform(readPredict(body, defaultsOf(this.#offer), "backquotes"), options) as Answer<
       "prediction"
     >;
   }
 
   async attribute(body: EngineBody, options: JobOptions): Promise<AttributeAnswer> {
-    const job = readAttribute(body, defaultsOf(DEFAULT_OFFER), "backquotes");
+    const job = readAttribute(body, defaultsOf(this.#offer), "backquotes");
     return await this.#perform(job, options) as AttributeAnswer;
   }
 
+  async #price(kind: "predict" | "attribute", body: EngineBody): Promise<Price> {
+    const read = kind === "predict" ? readPredict : readAttribute;
+    const of = read(body, defaultsOf(this.#offer), "backquotes");
+    checkOffered(of, this.#offer);
+    const { download, stored } = await this.#quietly({ kind: "price", words: "backquotes", of }) as Answer<"price">;
+    return { download, stored };
+  }
+
+  async #storage(empty: boolean): Promise<Answer<"storage">> {
+    return await this.#quietly({ kind: "storage", words: "backquotes", empty }) as Answer<"storage">;
+  }
+
+  async #localFiles(files: readonly LocalFile[]): Promise<LocalChoices> {
+    const { offers, ...choices } = await findLocalFiles(files);
+    for (const [location, own] of offers) this.#worker.offer(location, own);
+    for (const { name } of [...choices.models, ...choices.saes]) this.#chosen.add(name);
+    return choices;
+  }
+
+  async #quietly(job: Job): Promise<JobEvent> {
+    return await this.#queue.submit({ job, client: "page", signal: new AbortController().signal });
+  }
+
   /** As over HTTP, the answer is an event too. */
-  async #perform(job: Job, { signal, onEvent }: JobOptions): Promise<JobEvent> {
-    checkOffered(job, DEFAULT_OFFER);
+  async #perform(job: ModelJob, { signal, onEvent }: JobOptions): Promise<JobEvent> {
+    checkOffered(job, this.#offer);
     const onAhead = (ahead: number): void => onEvent({ type: "waiting", ahead });
     const answer = await this.#queue.submit({ job, client: "page", signal, onAhead, onEvent });
     onEvent(answer);

@@ -174,6 +174,8 @@ export const ANSWER_SCHEMAS: Readonly<Record<string, Schema>> = {
       path: described(TEXT, "downloading: which file."),
       done: described(WHOLE, "downloading: bytes."),
       total: orNull(WHOLE),
+      bytes_per_second: orNull(NUMBER),
+      seconds_left: orNull(NUMBER),
       prediction: named("Prediction"),
       report: named("Report"),
       text: described(TEXT, "rows: the file's text."),

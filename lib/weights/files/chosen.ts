@@ -86,18 +86,33 @@ const offered = new Map<string, ReadonlyMap<string, Blob>>();
  * file that is an SAE on its own its path below.
  */
 export function offerFiles({ name, files }: ChosenFiles): string {
-  addScheme(SCHEME, openChosen);
   let key = name;
   for (let n = 2; offered.has(key); n++) key = `${name} (${n})`;
-  offered.set(key, files);
-  const [only, ...others] = files.keys();
   const location = `${SCHEME}://${encodeURIComponent(key)}`;
+  offerFilesAt(location, files);
+  const [only, ...others] = files.keys();
   return others.length === 0 && WEIGHTS.test(only) ? `${location}/${encodeURIComponent(only)}` : location;
 }
 
+/** The same in another realm, a Worker say, by the location that {@linkcode offerFiles} gave there. */
+export function offerFilesAt(location: string, files: ReadonlyMap<string, Blob>): void {
+  addScheme(SCHEME, openChosen);
+  offered.set(hostOf(location), files);
+}
+
+/** Whether somebody chose what is at a location, or below it. */
+export function isChosen(location: string): boolean {
+  return location.startsWith(`${SCHEME}://`) && offered.has(hostOf(location));
+}
+
+/** The name after which the directory is called. */
+function hostOf(location: string): string {
+  return decodeURIComponent(/^[^:]+:\/\/([^/]*)/.exec(location)?.[1] ?? "");
+}
+
 function openChosen(location: string): FileSource {
-  const [, host, path] = /^[^:]+:\/\/([^/]*)\/*(.*?)\/*$/.exec(location)!;
-  const files = offered.get(decodeURIComponent(host));
+  const [, path] = /^[^:]+:\/\/[^/]*\/*(.*?)\/*$/.exec(location)!;
+  const files = offered.get(hostOf(location));
   if (files === undefined) throw new NotFound(`Cannot open ${location}: choose the files again`);
   const prefix = path === "" ? "" : `${decodeURIComponent(path)}/`;
   return new ChosenSource(location.replace(/\/+$/, ""), files, prefix);

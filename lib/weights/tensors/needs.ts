@@ -17,18 +17,6 @@ export interface Need {
   readonly rows?: { readonly count: number; readonly bytes: number };
 }
 
-/** What something costs. */
-export interface PricedNeed extends ReadCost {
-  readonly what: string;
-  /** About: which rows will be read is not known. */
-  readonly isEstimate: boolean;
-}
-
-/** What a question costs, in all and one by one. */
-export interface Price extends ReadCost {
-  readonly needs: readonly PricedNeed[];
-}
-
 /** A row somewhere in a file is fetched with what surrounds it. */
 const AROUND = 4 * 2 ** 10;
 
@@ -48,56 +36,61 @@ export function someRows(store: TensorStore, what: string, name: string, count: 
   return [{ what, place, ...(count < rows && { rows: { count, bytes: place.length / rows } }) }];
 }
 
-/** What of one file is for one thing. */
-interface Group {
-  readonly what: string;
+/** What of one file will be read. */
+interface FileNeeds {
   readonly source: FileSource;
   readonly file: string;
-  readonly rows: Need["rows"];
-  readonly parts: ByteRange[];
+  /** Surely. */
+  readonly parts: readonly ByteRange[];
+  /** Tables of which some rows will be. */
+  readonly tables: readonly (ByteRange & { readonly rows: NonNullable<Need["rows"]> })[];
 }
 
-/** Ascending parts by file and purpose: neighbours are one request. */
-function groupNeeds(needs: readonly Need[]): Group[] {
-  const groups: Group[] = [];
-  for (const { what, place: { source, file, offset, length }, rows } of needs) {
-    let group = groups.find((one) => one.what === what && one.source === source && one.file === file && !one.rows);
-    if (group === undefined || rows) groups.push(group = { what, source, file, rows, parts: [] });
-    group.parts.push({ offset, length });
+/** Neighbours are one request: ascending parts by file. */
+function byFile(needs: readonly Need[]): FileNeeds[] {
+  const sources = [...Map.groupBy(needs, ({ place: { source } }) => source).values()];
+  const groups = sources.flatMap((some) => [...Map.groupBy(some, ({ place: { file } }) => file).values()]);
+  return groups.map((group) => {
+    const ascending = group.toSorted((a, b) => a.place.offset - b.place.offset);
+    const { source, file } = group[0].place;
+    return {
+      source,
+      file,
+      parts: ascending.filter(({ rows }) => rows === undefined).map(({ place }) => place),
+      tables: ascending.flatMap(({ place: { offset, length }, rows }) => rows ? [{ offset, length, rows }] : []),
+    };
+  });
+}
+
+/**
+ * What needs cost where their files are fetched; what is on this machine, and what nobody keeps, counts as there. Of
+ * tables of which nobody knows which rows will be read it is about right.
+ */
+export async function priceOf(needs: readonly Need[]): Promise<ReadCost> {
+  const costs = await Promise.all(byFile(needs).map(costOfFile));
+  return {
+    missing: costs.reduce((sum, { missing }) => sum + missing, 0),
+    there: costs.reduce((sum, { there }) => sum + there, 0),
+  };
+}
+
+async function costOfFile({ source, file, parts, tables }: FileNeeds): Promise<ReadCost> {
+  const cost = async (some: readonly ByteRange[]): Promise<ReadCost> =>
+    await source.cost?.(file, some) ?? { missing: 0, there: some.reduce((sum, { length }) => sum + length, 0) };
+  let { missing, there } = await cost(parts);
+  for (const { rows: { count, bytes }, ...table } of tables) {
+    const whole = await cost([table]);
+    // As many of the rows are there as of all bytes.
+    const share = whole.missing / Math.max(1, whole.missing + whole.there);
+    missing += Math.round(count * (bytes + AROUND) * share);
+    there += Math.round(count * bytes * (1 - share));
   }
-  for (const { parts } of groups) parts.sort((a, b) => a.offset - b.offset);
-  return groups;
-}
-
-/** What needs cost where their files are fetched; what is on this machine, and what nobody keeps, counts as here. */
-export async function priceOf(needs: readonly Need[]): Promise<Price> {
-  const priced = new Map<string, PricedNeed>();
-  for (const { what, source, file, rows, parts } of groupNeeds(needs)) {
-    const all = parts.reduce((sum, { length }) => sum + length, 0);
-    const whole = await source.cost?.(file, parts) ?? { missing: 0, there: all };
-    const before = priced.get(what) ?? { what, missing: 0, there: 0, isEstimate: false };
-    const cost = rows === undefined ? whole : costOfRows(whole, rows);
-    priced.set(what, {
-      what,
-      missing: before.missing + cost.missing,
-      there: before.there + cost.there,
-      isEstimate: before.isEstimate || cost.missing > 0 && rows !== undefined,
-    });
-  }
-  const list = [...priced.values()];
-  const sum = (of: (need: PricedNeed) => number): number => list.reduce((total, need) => total + of(need), 0);
-  return { missing: sum(({ missing }) => missing), there: sum(({ there }) => there), needs: list };
-}
-
-/** As many of the rows are here as of all bytes. */
-function costOfRows(whole: ReadCost, { count, bytes }: NonNullable<Need["rows"]>): ReadCost {
-  const share = whole.missing / Math.max(1, whole.missing + whole.there);
-  const missing = Math.min(whole.missing, Math.round(count * (bytes + AROUND) * share));
-  return { missing, there: Math.round(count * bytes * (1 - share)) };
+  // A small file is fetched whole.
+  const all = await cost([...parts, ...tables].toSorted((a, b) => a.offset - b.offset));
+  return { missing: Math.min(missing, all.missing), there: Math.min(there, all.there) };
 }
 
 /** Fetches what will surely be read, all at once. Rows of which nobody knows which are left to whoever reads them. */
 export async function fetchNeeds(needs: readonly Need[], signal?: AbortSignal): Promise<void> {
-  const sure = groupNeeds(needs).filter(({ rows }) => rows === undefined);
-  await settleAll(sure.map(({ source, file, parts }) => source.fetch?.(file, parts, signal)));
+  await settleAll(byFile(needs).map(({ source, file, parts }) => source.fetch?.(file, parts, signal)));
 }

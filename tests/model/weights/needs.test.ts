@@ -74,8 +74,7 @@ for (const { name, model: path, saes: [asked], tokens, metric } of cases) {
       const opened = new Map(seen.read);
       seen.read.clear();
       const needs = [...await model.needs({ tokens: tokens.length, allLogits }), ...sae.needs(tokens.length)];
-      const price = await priceOf(needs);
-      assert.equal(price.missing, price.needs.reduce((sum, { missing }) => sum + missing, 0));
+      await priceOf(needs);
       // Of tables a few rows are read, which may be all that a tiny one has.
       await fetchNeeds(
         needs.filter(({ what }) => what === "blocks" || what === "encoder" || (what === "unembedding" && allLogits)),

@@ -92,6 +92,11 @@ export class FakeHub implements AsyncDisposable {
     return `http://127.0.0.1:${this.#hub.addr.port}`;
   }
 
+  /** The hub's and the storage's. */
+  get hosts(): string[] {
+    return [this.#hub, this.#storage].map(({ addr }) => `127.0.0.1:${addr.port}`);
+  }
+
   /** The requests as text, e.g. `hub HEAD /owner/…`. */
   log(): string[] {
     return this.seen.map(({ at, method, path, range }) => `${at} ${method} ${path}${range ? ` ${range}` : ""}`);
