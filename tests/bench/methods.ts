@@ -1,7 +1,7 @@
 /**
  * The tables of methods in the guide (methods-and-trust.md): what each method says against what removing features does, one
  * at a time and in sets, on the bundled model's 20 prompts at both residual hooks, or on a real model. Run it by hand:
- * `deno run -A tests/bench/methods.ts [--model M --sae S --prompts tests/bench/real_prompts.json] [--first N] [--each]`.
+ * `deno run -A tests/bench/methods.ts [--model M --sae S --prompts tests/bench/real_prompts.json] [--first N] [--most-steps N] [--each]`.
  *
  * @module
  */
@@ -29,11 +29,13 @@ const { values } = parseArgs({
     sae: { type: "string", multiple: true },
     prompts: { type: "string" },
     first: { type: "string", default: "1000" },
+    "most-steps": { type: "string" },
     threads: { type: "string", default: "2" },
     each: { type: "boolean" },
   },
 });
 
+const mostSteps = values["most-steps"] === undefined ? undefined : Number(values["most-steps"]);
 /** How many features are kept, the strongest by |attribution|; and how many of them are removed. */
 const KEPT = [5, 10, 20, 50];
 const REMOVED = 10;
@@ -99,7 +101,8 @@ async function compare(
   const large = exact.flatMap((effect, i) => Math.abs(effect) > LARGE * Math.abs(plain.metric) ? [i] : []);
   const figures = new Map<string, Figures>();
   for (const method of METHOD_NAMES) {
-    const rows = method === "ablation" ? [] : (await attribute({ method })).rows(hook);
+    const integration = method === "integrated-gradients" && mostSteps !== undefined ? { mostSteps } : undefined;
+    const rows = method === "ablation" ? [] : (await attribute({ method, integration })).rows(hook);
     const said = new Map(rows.map((row) => [key(row), row.attribution]));
     const attributions = method === "ablation" ? exact : active.map((row) => said.get(key(row)) ?? 0);
     const order = [...active.keys()].sort((a, b) => Math.abs(attributions[b]) - Math.abs(attributions[a]));

@@ -33,9 +33,11 @@ import type { Attribution } from "./result.ts";
  */
 export function emitPython(result: Attribution): string {
   const { model, grads, saes, includeErrorTerm, method, exact, baseline } = result.parts;
-  if (!findMethod(method).isDerivative || exact !== undefined) {
-    const what = exact === undefined ? `The method ${method}` : "Exact rows and curvatures";
-    throw new RangeError(`${what} has no Python counterpart here: leave out \`emitPython\` or \`method\``);
+  if (!findMethod(method).isDerivative) {
+    throw new RangeError(`The method ${method} has no Python counterpart here: leave out \`emitPython\` or \`method\``);
+  }
+  if (exact !== undefined) {
+    throw new RangeError("Exact rows and curvatures have no Python counterpart here: leave out `emitPython`");
   }
   if (baseline) {
     throw new RangeError("A baseline other than zero has no Python counterpart here: leave out `emitPython`");

@@ -8,11 +8,13 @@ import {
   type AttributionRow,
   calculateFeatureAttribution,
   calculateFeatureAttributions,
+  emitPython,
   klToClean,
   loadModel,
   loadSae,
   logitDiff,
   longTable,
+  positionTable,
 } from "../../../mod.ts";
 import { curvatures } from "../../../lib/attribution/trust/curvature.ts";
 import { isDistrusted } from "../../../lib/attribution/result/distrust.ts";
@@ -270,4 +272,9 @@ Deno.test("what has no meaning is refused in one line", async () => {
     [{ method: "ablation", trackHookPoints: ["hook_embed"] }, /^RangeError: Exact effects are of SAE features only/],
   ];
   for (const [options, message] of cases) await assert.rejects(attribute(options), message);
+  const exact = await attribute({ method: "ablation" });
+  assert.throws(() => positionTable(exact), /^RangeError: Sums by position are of activation × gradient/);
+  assert.throws(() => emitPython(exact), /^RangeError: The method ablation has no Python counterpart/);
+  const refined = await attribute({ exact: { refine: 1 } });
+  assert.throws(() => emitPython(refined), /^RangeError: Exact rows and curvatures have no Python counterpart/);
 });

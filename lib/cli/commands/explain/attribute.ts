@@ -109,6 +109,9 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
   if (EXACT_METHODS.includes(request.method) && values.track.length > 0) {
     throw new RequestError("`track` has no exact effects: leave out `track`, or choose another `method`");
   }
+  if (request.exact !== undefined && values.emitPython !== undefined) {
+    throw new RequestError("`emitPython` writes gradients alone: leave it out, or what makes rows exact");
+  }
   for (const name of ["summary", "saveTensors", "emitPython"] as const) {
     if (values[name] === "") throw new RequestError(`\`${name}\` is empty: give the name of a file`);
   }
