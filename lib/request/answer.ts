@@ -3,10 +3,17 @@
  *
  * @module
  */
-import { type AnswerAttribution, calculateAnswerAttribution } from "../attribution/answer/answer.ts";
+import {
+  type AnswerAttribution,
+  type AnswerOptions,
+  calculateAnswerAttribution,
+} from "../attribution/answer/answer.ts";
 import { type Explanations, ownLabels } from "../attribution/result/long_table.ts";
 import { checkPositions, type Positions } from "../attribution/positions.ts";
+import { preparePrompt } from "../attribution/run/prompt.ts";
 import { runOptionsOf } from "../attribution/run/run_options.ts";
+import type { Model } from "../model/model.ts";
+import type { Sae } from "../sae/sae.ts";
 import type { Cell, Table } from "../table/table.ts";
 import type { AnswerRequest } from "./read_answer.ts";
 import { requestedTable, type ToAttribute } from "./attribute.ts";
@@ -32,7 +39,11 @@ export async function attributeAnswer(
   if (typeof baseline === "object") {
     throw new TypeError("Along an answer there is no other prompt: the request refuses it");
   }
-  const found = await calculateAnswerAttribution(model, await inChat(model, prompt, chat), answer.text, {
+  const given = await inChat(model, prompt, chat);
+  const { prependBos, truncate } = request;
+  const { text, generate } = answer;
+  const said = text ?? await saidBy(model, given, generate!, { saes, prependBos, truncate });
+  const found = await calculateAnswerAttribution(model, given, said, {
     saes,
     ...runOptionsOf(request),
     method,
@@ -44,6 +55,20 @@ export async function attributeAnswer(
   });
   if (positions !== undefined) checkPositions(positions, found.tokens.length);
   return found;
+}
+
+/** What a model says, the most probable token each time. */
+async function saidBy(
+  model: Model,
+  prompt: string | readonly number[],
+  maxTokens: number,
+  { saes, ...options }: Pick<AnswerOptions, "prependBos" | "truncate"> & { readonly saes: readonly Sae[] },
+): Promise<number[]> {
+  const { tokens } = await preparePrompt(model, prompt, saes, options);
+  const said: number[] = [];
+  for await (const { id } of model.generate(tokens, { maxTokens })) said.push(id);
+  if (said.length === 0) throw new RangeError("The model says nothing: its context is full, shorten the prompt");
+  return said;
 }
 
 /**

@@ -23,10 +23,18 @@ export const ANSWER_FIELDS = {
       "target_token; `metric` is logprob, or logit-diff: against the strongest other token",
     refused: ONE_AT_A_TIME,
   },
+  generate: {
+    kind: "integer",
+    placeholder: "N",
+    min: 1,
+    max: 4096,
+    help: "explain each of the N tokens that the model says next (the most probable each time) instead of `answerText`",
+    refused: ONE_AT_A_TIME,
+  },
   answerPositions: {
     kind: "string",
     placeholder: "LIST",
-    help: "of `answerText`, explain these tokens: 0 is its first; with commas between, A:B, from the end when negative",
+    help: "of the answer, explain these tokens: 0 is its first; with commas between, A:B, from the end when negative",
     refused: ONE_AT_A_TIME,
   },
 } as const satisfies Readonly<Record<string, Field>>;

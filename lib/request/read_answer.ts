@@ -14,7 +14,10 @@ import { readPositions } from "./rows.ts";
 
 /** An answer as asked for. */
 export interface AnswerRequest {
-  readonly text: string;
+  /** Undefined: what the model says. */
+  readonly text?: string;
+  /** So many tokens of it. */
+  readonly generate?: number;
   /** The number that is explained for each token. */
   readonly metric: AnswerMetric;
   /** Which of its tokens. */
@@ -39,23 +42,27 @@ const OF_EACH_TOKEN: readonly Exclude<keyof typeof METRIC_FIELDS, "metric">[] = 
  * @throws {RequestError} if fields contradict each other
  */
 export function readAnswer(values: RequestValues): AnswerRequest | undefined {
-  const { answerText: text, answerPositions: positions, metric = "logprob" } = values;
-  if (text === undefined) {
+  const { answerText: text, generate, answerPositions: positions, metric = "logprob" } = values;
+  if (text === undefined && generate === undefined) {
     if (positions === undefined) return undefined;
-    throw new RequestError("`answerPositions` chooses tokens of `answerText`: add that, or leave it out");
+    throw new RequestError("`answerPositions` chooses tokens of `answerText` or `generate`: add one, or leave it out");
   }
+  if (text !== undefined && generate !== undefined) {
+    throw new RequestError("`answerText` and `generate` both say what the answer is: give one of them");
+  }
+  const name = text === undefined ? "generate" : "answerText";
   if (text === "") throw new RequestError("`answerText` is empty: give the continuation to explain");
   const other = OF_EACH_TOKEN.find((name) => values[name] !== undefined && [values[name]].flat().length > 0);
   if (other !== undefined) {
-    throw new RequestError(`\`answerText\` explains each token after the text before it: leave out \`${other}\``);
+    throw new RequestError(`\`${name}\` explains each token after the text before it: leave out \`${other}\``);
   }
   if (!isAnswerMetric(metric)) {
     throw new RequestError(
-      `\`metric: "${metric}"\` is not about single tokens, and \`answerText\` is: choose ${ANSWER_METRICS.join(", ")}`,
+      `\`metric: "${metric}"\` is not about single tokens, and \`${name}\` is: choose ${ANSWER_METRICS.join(", ")}`,
     );
   }
   return {
-    text,
+    ...(text === undefined ? { generate } : { text }),
     metric,
     ...(positions === undefined ? {} : { positions: readPositions(positions, "answerPositions") }),
   };
@@ -79,16 +86,16 @@ export function checkAnswer(
 ): void {
   if (method === "integrated-gradients" || EXACT_METHODS.includes(method)) {
     throw new RequestError(
-      `\`method: "${method}"\` takes many passes for each token of \`answerText\`: choose another`,
+      `\`method: "${method}"\` takes many passes for each token of an answer: choose another`,
     );
   }
   if (exact !== undefined) {
     const name = exact.refine === undefined ? "curvature" : "refine";
-    throw new RequestError(`\`${name}\` takes many passes for each token of \`answerText\`: leave out one of them`);
+    throw new RequestError(`\`${name}\` takes many passes for each token of an answer: leave out one of them`);
   }
   if (typeof baseline === "object") {
     throw new RequestError(
-      "`baseline` is zero or mean (over the text so far) with `answerText`: other prompts would run for each of its tokens",
+      "`baseline` is zero or mean (over the text so far) along an answer: other prompts would run for each of its tokens",
     );
   }
 }
@@ -103,11 +110,11 @@ export function checkSum(
 ): void {
   if (answer === undefined || baseline === "zero") return;
   throw new RequestError(
-    "`baseline` would be another mean for each token of `answerText`, and a report adds them up: leave out one of them",
+    "`baseline` would be another mean for each token of an answer, and a report adds them up: leave it out",
   );
 }
 
 /** An answer's log-probability: what its tokens' add up to. */
-export function answerAsMetric({ text }: AnswerRequest): MetricRequest {
-  return { kind: "target-text", positive: [], negative: [], positions: [-1], text, chosenFrom: "from `answerText`" };
+export function answerAsMetric({ text = "" }: AnswerRequest): MetricRequest {
+  return { kind: "target-text", positive: [], negative: [], positions: [-1], text, chosenFrom: "from the answer" };
 }

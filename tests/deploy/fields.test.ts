@@ -41,6 +41,7 @@ const SAMPLES = {
   idWeight: text("3=0.5"),
   targetText: text(" golf."),
   answerText: text(" golf."),
+  generate: number(3),
   answerPositions: text("0"),
   metric: text("logprob"),
   metricPosition: { json: [-2, -1], args: ["-2,-1"] },

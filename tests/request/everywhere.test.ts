@@ -31,6 +31,7 @@ const EXAMPLES: Readonly<Record<FieldName, readonly [given: Asked, without?: Ask
   idWeight: [{ values: { idWeight: ["3=-2"] } }],
   targetText: [{ values: { targetText: " golf" } }],
   answerText: [{ values: { answerText: " golf" } }],
+  generate: [{ values: { generate: 3 } }],
   answerPositions: [{ values: { answerText: " golf", answerPositions: "0" } }, { values: { answerText: " golf" } }],
   metric: [{ values: { metric: "loss" } }],
   metricPosition: [{ values: { metricPosition: [-2] } }],

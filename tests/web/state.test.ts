@@ -18,6 +18,7 @@ const TEXTS: Readonly<Partial<Record<SettingKey, string>>> = {
   targetText: " golf.",
   answerText: " golf.",
   answerPositions: "0",
+  generate: "3",
   tokenWeight: " golf=0.5\n tennis=-0.5",
   idWeight: "3=0.5",
   rows: "5",
@@ -69,7 +70,10 @@ Deno.test("the page offers what the table of fields has", () => {
   }
   const given = ["logit-diff", "logit", "top-two"]; // by the answers that are chosen
   const { values } = SETTINGS.metric;
-  assert.deepEqual([...given, ...values!].toSorted(), [...METRIC_OBJECT_NAMES, "answer", "weights"].toSorted());
+  assert.deepEqual(
+    [...given, ...values!].toSorted(),
+    [...METRIC_OBJECT_NAMES, "answer", "generate", "weights"].toSorted(),
+  );
 });
 
 Deno.test("every setting is in the address and in the request, and the API understands it", () => {

@@ -30,7 +30,7 @@ export interface State extends Answers, Readonly<Record<SettingKey, string>> {
 }
 
 /** Metrics that need no answers. */
-export const WITHOUT_ANSWERS: readonly string[] = ["loss", "kl", "target-text", "answer", "weights"];
+export const WITHOUT_ANSWERS: readonly string[] = ["loss", "kl", "target-text", "answer", "generate", "weights"];
 
 /** Nothing chosen yet; the model and the SAEs are the server's. */
 export const NOTHING: State = {
@@ -148,8 +148,9 @@ export function predictBody(state: State): EngineBody {
 
 /** What is still to be typed before there is something to explain, or is wrong; undefined: nothing. */
 export function missingText(state: State): string | undefined {
-  const { metric, targetText, answerText, tokenWeight, idWeight, baseline, baselinePrompt } = state;
+  const { metric, targetText, answerText, generate, tokenWeight, idWeight, baseline, baselinePrompt } = state;
   if (metric === "answer" && answerText === "") return "Type the answer to explain.";
+  if (metric === "generate" && generate === "") return "Type how many tokens the model shall say.";
   if (metric === "target-text" && targetText === "") return "Type the continuation to explain.";
   if (metric === "weights" && tokenWeight + idWeight === "") return "Type tokens with their weights, such as golf=0.5.";
   if (baseline === "prompt" && baselinePrompt === "") return "Type the prompt to compare with.";
@@ -175,7 +176,11 @@ export function attributeBody(state: State, { positive, negative }: Answers): En
   };
   return {
     ...runFields(state),
-    ...(name === "answer" ? {} : hasWeights ? position === null ? {} : { metric_position: position } : { metric }),
+    ...(name === "answer" || name === "generate"
+      ? {}
+      : hasWeights
+      ? position === null ? {} : { metric_position: position }
+      : { metric }),
     ...(baseline === "" ? {} : { baseline: baseline === "prompt" ? `prompt:${baselinePrompt}` : baseline }),
     ...properties(state, ({ isOfRun }) => !isOfRun),
     ...(name === "kl" ? { error_term: false } : {}), // there is no divergence with it

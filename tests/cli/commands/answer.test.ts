@@ -25,7 +25,12 @@ Deno.test("attribute along an answer: what a command line asks for, and what has
   assert.equal(parseRequest([PROMPT, "--answer-text", ANSWER]).answer?.metric, "logprob");
   assert.equal(parseRequest([PROMPT, "--pos-token", " golf"]).answer, undefined);
   const mistakes: [string[], RegExp][] = [
-    [["--answer-positions", "0"], /^--answer-positions chooses tokens of --answer-text: add that, or leave it out$/],
+    [
+      ["--answer-positions", "0"],
+      /^--answer-positions chooses tokens of --answer-text or --generate: add one, or leave it out$/,
+    ],
+    [["--answer-text", ANSWER, "--generate", "2"], /^--answer-text and --generate both say what the answer is/],
+    [["--generate", "2", "--metric", "kl"], /^--metric kl is not about single tokens, and --generate is/],
     [["--answer-text", ""], /^--answer-text is empty/],
     [["--answer-text", ANSWER, "--answer-positions", "x"], /^--answer-positions is "x": write positions and A:B/],
     [["--answer-text", ANSWER, "--pos-token", " golf"], /the text before it: leave out --pos-token$/],
@@ -34,16 +39,16 @@ Deno.test("attribute along an answer: what a command line asks for, and what has
     [["--answer-text", ANSWER, "--metric", "loss"], /^--metric loss is not about single tokens.*logprob, logit-diff,/],
     [
       ["--answer-text", ANSWER, "--method", "integrated-gradients"],
-      /takes many passes for each token of --answer-text/,
+      /takes many passes for each token of an answer/,
     ],
-    [["--answer-text", ANSWER, "--method", "ablation"], /takes many passes for each token of --answer-text/],
-    [["--answer-text", ANSWER, "--refine", "3"], /^--refine takes many passes for each token of --answer-text/],
-    [["--answer-text", ANSWER, "--method", "ablation"], /takes many passes for each token of --answer-text/],
-    [["--answer-text", ANSWER, "--curvature", "3"], /^--curvature takes many passes for each token of --answer-text/],
+    [["--answer-text", ANSWER, "--method", "ablation"], /takes many passes for each token of an answer/],
+    [["--answer-text", ANSWER, "--refine", "3"], /^--refine takes many passes for each token of an answer/],
+    [["--answer-text", ANSWER, "--method", "ablation"], /takes many passes for each token of an answer/],
+    [["--answer-text", ANSWER, "--curvature", "3"], /^--curvature takes many passes for each token of an answer/],
     [["--answer-text", ANSWER, "--baseline", "ids:1,2"], /^--baseline is zero or mean \(over the text so far\)/],
     [
       ["--answer-text", ANSWER, "--check"],
-      /^--check is about the run of one metric, and --answer-text has one for each/,
+      /^--check is about the run of one metric, and each token of an answer has its own: leave out/,
     ],
     [["--answer-text", ANSWER, "--verify", "3"], /^--verify is about the run of one metric/],
     [["--answer-text", ANSWER, "--save-tensors", "a"], /^--save-tensors is about the run of one metric/],
@@ -127,4 +132,14 @@ Deno.test("attribute along an answer: the summary for people, and one line where
   ]);
   assert.deepEqual([none.code, none.stdout], [1, ""]);
   assert.match(none.stderr, /^error: There is no position 9: an answer of \d+ tokens has 0 to \d+, or -\d+ to -1\n$/);
+});
+
+Deno.test("attribute --generate: the rows are those of the same answer given as text", async () => {
+  const prompt = " Tiger Woods plays the sport of";
+  const args = ["attribute", prompt, "--threads", "1", "--top", "3"];
+  const said = await rowsOf([...args, "--generate", "4"]);
+  const tokens = [...new Map(said.map((row) => [row.target_position, row.target_token])).values()];
+  assert.equal(tokens.length, 4);
+  assert.equal(tokens[0], " golf");
+  assert.deepEqual(said, await rowsOf([...args, "--answer-text", tokens.join("")]));
 });

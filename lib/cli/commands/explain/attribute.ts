@@ -80,6 +80,7 @@ const spec = {
     'attribute " Tiger Woods plays the sport of" --baseline "prompt: Babe Ruth plays the sport of" --method relp',
     'attribute " The capital of France is" --target-text " Paris." --table features --top 10',
     'attribute " Tiger Woods plays the sport" --answer-text " of golf. Roger" --top 5',
+    'attribute " The capital of France is" --generate 10 --summary answer.json',
     'attribute " golf" --model ./gpt2 --sae ./sae@blocks.8.hook_resid_pre --summary run.json',
   ],
 } satisfies CommandSpec;
@@ -134,6 +135,6 @@ function refuseOfOneMetric(values: ParsedCommand<typeof spec>["values"]): void {
   const other = names.find((name) => isGiven(values[name]));
   if (other === undefined) return;
   throw new RequestError(
-    `\`${other}\` is about the run of one metric, and \`answerText\` has one for each token: leave out one of them`,
+    `\`${other}\` is about the run of one metric, and each token of an answer has its own: leave out one of them`,
   );
 }

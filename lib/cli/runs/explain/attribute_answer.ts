@@ -23,7 +23,7 @@ export async function attributeAnswerRun(
 ): Promise<void> {
   const prompt = await readPrompt(request.prompt);
   const screen = stderrScreen(request.quiet);
-  await using opened = await openShown(request, screen);
+  await using opened = await openShown({ ...request, manyPrompts: request.answer.generate !== undefined }, screen);
   importWriter(request.destination.format);
   const found = await findExplanations(opened.saes, opened.requests);
   const { quiet, rows: { positions }, summary } = request;

@@ -30,7 +30,7 @@ export async function report(request: ReportRequest): Promise<void> {
   const prompt = await readPrompt(request.prompt);
   const meanPrompts = await readMeanPrompts(request.baseline);
   const screen = stderrScreen(request.quiet);
-  await using opened = await openShown(request, screen);
+  await using opened = await openShown({ ...request, manyPrompts: request.answer?.generate !== undefined }, screen);
   const found = await findExplanations(opened.saes, opened.requests);
   const options = {
     explanations: found.explanations,
