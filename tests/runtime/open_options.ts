@@ -12,4 +12,6 @@ export async function goldensWith(other: LoadModelOptions): Promise<void> {
   await import("../attribution/goldens.test.ts");
   await import("../models/goldens.test.ts");
   await import("../attribution/attributions.test.ts");
+  await import("../model/generate/cache.test.ts");
+  await import("../model/generate/greedy.test.ts");
 }

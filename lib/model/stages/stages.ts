@@ -95,8 +95,8 @@ export class Stages {
   #weights(stage: number): Constants | undefined {
     if (!this.#resident || stage === 0) return undefined;
     const { architecture } = this;
-    const refs = stage === this.last ? architecture.finalWeights() : architecture.blockWeights(stage - 1);
     const load = async (): Promise<Weights> => {
+      const refs = stage === this.last ? architecture.finalWeights() : architecture.blockWeights(stage - 1);
       const { buffer, loading } = readLayer(this.#store, refs, this.#memory);
       loading.catch(() => this.#memory.release(buffer));
       return await loading;

@@ -16,15 +16,7 @@ import {
   operandsAt,
   takeUnit,
 } from "./instructions.ts";
-import type { ThreadContext } from "./thread_context.ts";
-
-/** A thread among those that run a program. */
-export interface Participant {
-  /** The first is 0. */
-  readonly rank: number;
-  /** Returns when all have called it. */
-  barrier(): void;
-}
+import type { Participant, ThreadContext } from "./thread_context.ts";
 
 /** Elements of a unit of elementwise work, and of a kernel's call: slow code is replaced by fast code between calls. */
 const UNIT_ELEMENTS = 8192;

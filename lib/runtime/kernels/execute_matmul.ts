@@ -4,7 +4,7 @@
  * @module
  */
 import { countOf, offsetOf, type Operands, operandsAt, takeUnit } from "./instructions.ts";
-import type { Kernels, ThreadContext } from "./thread_context.ts";
+import type { Kernels, Participant, ThreadContext } from "./thread_context.ts";
 import { STREAM_ROWS, STRIP_STEPS, TILE_COLUMNS, TILE_ROWS } from "./tile.ts";
 
 /** Rows of a product whose strips are packed at once. */
@@ -37,30 +37,37 @@ interface Columns {
 }
 
 /** Runs an instruction. */
-export function matMul(context: ThreadContext, at: number): void {
+export function matMul(context: ThreadContext, at: number, { threads }: Participant): void {
   const { words } = context;
   const product = operandsAt("MatMul", words, at);
   const { m, n, k, aColumn, bRow, bColumn, rank, dims } = product;
   const isWide = m <= WIDE_ROWS && aColumn === 4 && bColumn === 4 && n % 8 === 0;
-  const isTall = m <= TALL_ROWS && aColumn === 4 && bRow === 4 && n % 4 === 0 && k % 4 === 0;
-  const columns = isWide ? wideWidth(m) : isTall ? TALL_COLUMNS : GROUP_STRIPS * TILE_COLUMNS;
+  const isTall = m <= TALL_ROWS && aColumn === 4 && bRow === 4 && k % 4 === 0;
+  const columns = isWide ? wideWidth(m, n, threads) : isTall ? TALL_COLUMNS : GROUP_STRIPS * TILE_COLUMNS;
   const run = isWide ? wideColumns : isTall ? tallColumns : packedColumns;
   const groups = Math.ceil(n / columns);
   const units = countOf(words, dims, rank) * groups;
   for (let unit = takeUnit(words, at); unit < units; unit = takeUnit(words, at)) {
     const batch = Math.floor(unit / groups);
     const from = (unit - batch * groups) * columns;
-    run(context, product, {
+    const width = Math.min(n - from, columns);
+    const runPart = isTall && width % 4 !== 0 ? packedColumns : run; // the last columns of a vocabulary
+    runPart(context, product, {
       out: product.out + batch * m * n * 4,
       a: product.a + offsetOf(words, batch, rank, dims, product.aStrides),
       b: product.b + offsetOf(words, batch, rank, dims, product.bStrides),
       from,
-      width: Math.min(n - from, columns),
+      width,
     });
   }
 }
 
-const wideWidth = (rows: number): number => Math.min(MAX_WIDE_COLUMNS, Math.floor(WIDE_SUMS / rows / 8) * 8);
+/** Columns at once, so that threads have equal parts. A single row takes all that it can: memory is read on and on. */
+function wideWidth(rows: number, columns: number, threads: number): number {
+  const most = rows === 1 ? WIDE_SUMS : Math.min(MAX_WIDE_COLUMNS, Math.floor(WIDE_SUMS / rows / 8) * 8);
+  const parts = Math.ceil(Math.ceil(columns / most) / threads) * threads;
+  return Math.ceil(columns / parts / 8) * 8;
+}
 
 /** Columns `from` to `from + width` of a product of few rows, the second operand read row by row. */
 function wideColumns(
@@ -82,11 +89,11 @@ function wideColumns(
 
 /** The same of a product with a transposed matrix, whose columns are read one after another. */
 function tallColumns(
-  { kernels: { streamTall1, streamTall2, streamTall3, streamTall4 } }: ThreadContext,
+  { kernels: { streamTallFours, streamTall1, streamTall2, streamTall3, streamTall4 } }: ThreadContext,
   { m, n, k, aRow, bColumn }: Operands<"MatMul">,
   { out, a, b, from, width }: Columns,
 ): void {
-  const heights = [streamTall1, streamTall2, streamTall3, streamTall4];
+  const heights = [width % 16 === 0 ? streamTallFours : streamTall1, streamTall2, streamTall3, streamTall4];
   for (let k0 = 0; k0 < k; k0 += STRIP_STEPS) {
     const steps = Math.min(STRIP_STEPS, k - k0);
     const source = b + from * bColumn + 4 * k0;

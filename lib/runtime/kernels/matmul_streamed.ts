@@ -118,19 +118,21 @@ function streamWide(multiplyAdd: MultiplyAdd): FunctionBuilder {
 
 /**
  * `streamTall{rows}(a, aRow, b, bColumn, c, cRow, k, columns, accumulate)`: a few rows of a product with a transposed matrix,
- * read where it lies: `columns` (a multiple of 4) columns of k (a multiple of 4) numbers each; what is there is added at
- * the end if `accumulate` is not 0.
+ * read where it lies: `columns` (a multiple of 4, or of 4 · groups) columns of k (a multiple of 4) numbers each; what is
+ * there is added at the end if `accumulate` is not 0.
+ *
+ * @param groups so many times 4 columns at once: a single row's sums would wait for each other
  */
-function streamTall(rows: number, multiplyAdd: MultiplyAdd): FunctionBuilder {
+function streamTall(rows: number, multiplyAdd: MultiplyAdd, groups = 1): FunctionBuilder {
   const f = new FunctionBuilder(9);
   const [a, aRow, b, bColumn, c, cRow, k, columns, accumulate] = f.parameters;
-  const sums = f.locals("v128", rows);
+  const sums = Array.from({ length: rows }, () => f.locals("v128", groups));
   const [x, pairs] = [f.locals("v128", 4), f.locals("v128", 4)];
   const [from, source, along, left, row, target] = f.locals("i32", 6);
   return f.body(loopWhile(
     columns.get,
     sequence(
-      ...sums.map((sum) => sum.set(f32x4.const(0))),
+      ...sums.flat().map((sum) => sum.set(f32x4.const(0))),
       from.set(b.get),
       along.set(a.get),
       left.set(k.get),
@@ -138,42 +140,56 @@ function streamTall(rows: number, multiplyAdd: MultiplyAdd): FunctionBuilder {
         left.get,
         sequence(
           source.set(from.get),
-          ...x.map((vector) => sequence(vector.set(v128.load(source.get)), increase(source, bColumn.get))),
-          transposed(x, pairs, (column, i) => x[i].set(column)),
-          row.set(along.get),
-          ...sums.map((sum, r) =>
+          ...Array.from({ length: groups }, (_, group) =>
             sequence(
-              r > 0 ? increase(row, aRow.get) : [],
-              ...x.map((column, i) => sum.set(multiplyAdd(v128.load32_splat(row.get, 4 * i), column.get, sum.get))),
-            )
-          ),
+              ...x.map((vector) => sequence(vector.set(v128.load(source.get)), increase(source, bColumn.get))),
+              transposed(x, pairs, (column, i) => x[i].set(column)),
+              row.set(along.get),
+              ...sums.map(({ [group]: sum }, r) =>
+                sequence(
+                  r > 0 ? increase(row, aRow.get) : [],
+                  ...x.map((column, i) => sum.set(multiplyAdd(v128.load32_splat(row.get, 4 * i), column.get, sum.get))),
+                )
+              ),
+            )),
           increase(from, i32.const(16)),
           increase(along, i32.const(16)),
           increase(left, i32.const(-4)),
         ),
       ),
       target.set(c.get),
-      ...sums.map((sum, r) =>
+      ...sums.map((ofRow, r) =>
         sequence(
           r > 0 ? increase(target, cRow.get) : [],
-          when(accumulate.get, sum.set(f32x4.add(v128.load(target.get), sum.get))),
-          v128.store(target.get, sum.get),
+          ...ofRow.map((sum, group) =>
+            sequence(
+              when(accumulate.get, sum.set(f32x4.add(v128.load(target.get, 16 * group), sum.get))),
+              v128.store(target.get, sum.get, 16 * group),
+            )
+          ),
         )
       ),
-      increase(b, i32.shl(bColumn.get, i32.const(2))),
-      increase(c, i32.const(16)),
-      increase(columns, i32.const(-4)),
+      increase(b, i32.mul(bColumn.get, i32.const(4 * groups))),
+      increase(c, i32.const(16 * groups)),
+      increase(columns, i32.const(-4 * groups)),
     ),
   ));
 }
 
-/** Products whose second operand is read row by row, and column by column for one to four rows. */
-export type StreamedKernel = "streamWide" | "streamTall1" | "streamTall2" | "streamTall3" | "streamTall4";
+/** Products whose second operand is read row by row, and column by column for one to four rows, one of them in fours. */
+export type StreamedKernel =
+  | "streamWide"
+  | "streamTallFours"
+  | "streamTall1"
+  | "streamTall2"
+  | "streamTall3"
+  | "streamTall4";
 
 /** The kernels of products of few rows. */
 export function streamedKernels(multiplyAdd: MultiplyAdd): Record<StreamedKernel, FunctionBuilder> {
   return {
     streamWide: streamWide(multiplyAdd),
+    streamTallFours: streamTall(1, multiplyAdd, 4),
     streamTall1: streamTall(1, multiplyAdd),
     streamTall2: streamTall(2, multiplyAdd),
     streamTall3: streamTall(3, multiplyAdd),

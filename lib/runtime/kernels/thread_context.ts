@@ -22,6 +22,16 @@ export interface ThreadContext {
   readonly scratch: number;
 }
 
+/** A thread among those that run a program. */
+export interface Participant {
+  /** The first is 0. */
+  readonly rank: number;
+  /** How many there are. */
+  readonly threads: number;
+  /** Returns when all have called it. */
+  barrier(): void;
+}
+
 /** Kernels on a memory. */
 export function openContext(module: WebAssembly.Module, memory: WebAssembly.Memory, scratch: number): ThreadContext {
   const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as Kernels;

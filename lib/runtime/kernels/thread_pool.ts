@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { execute, type Participant } from "./execute.ts";
-import type { ThreadContext } from "./thread_context.ts";
+import { execute } from "./execute.ts";
+import type { Participant, ThreadContext } from "./thread_context.ts";
 
 /** Words of the memory that all threads have together. */
 const FAILED = 0;
@@ -66,6 +66,7 @@ function waitForAll(words: Int32Array, threads: number): void {
 
 const participant = (words: Int32Array, rank: number, threads: number): Participant => ({
   rank,
+  threads,
   barrier: () => waitForAll(words, threads),
 });
 
