@@ -55,6 +55,17 @@ Deno.test("vocabulary: escapes, spaces, merges as text", () => {
   check(JSON.stringify(JSON.parse(small()), null, 2));
 });
 
+Deno.test("vocabulary: entries that are written in unusual ways among plain ones", () => {
+  const { vocabulary } = readDocument(
+    '{"model":{"vocab":{"a":0,"b":12345678,"c" : 1 ,\n"d":\t2, "\\t":3,"e":4,"a":5}}}',
+  );
+  const ids = ["a", "b", "c", "d", "\t", "e"].map((token) => vocabulary!.id(token));
+  assert.deepEqual([ids, vocabulary!.size], [[5, 12345678, 1, 2, 3, 4], 7]);
+  for (const wrong of ['"b":16777216', '"b":99999999', '"b":1.5', '"b":-1', '"b":', '"b"', ""]) {
+    assert.throws(() => readDocument(`{"model":{"vocab":{"a":0,${wrong}}}}`), SyntaxError);
+  }
+});
+
 Deno.test("vocabulary: of equal tokens and merges the last counts, and a version is no merge", () => {
   const found = readDocument(
     '{"model":{"vocab":{"a":0,"b":1,"a":2,"\\u0061":3},"merges":["#version: 0.2","a b","b a","a b"]}}',

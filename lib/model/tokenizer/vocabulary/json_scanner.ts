@@ -62,13 +62,49 @@ export class JsonScanner {
     return Number.isNaN(this.peek());
   }
 
-  /** An object's entries: steps over each key, then calls `entry`, which steps over the value. */
-  object(entry: () => void): void {
+  /**
+   * An object's entries: steps over each key, then calls `entry`, which steps over the value.
+   *
+   * @param plain gets entries with a number instead, where nothing about them is unusual: where the key starts, its hash,
+   * the number
+   */
+  object(entry: () => void, plain?: (start: number, hash: number, value: number) => void): void {
     this.#inside(OPEN_OBJECT, CLOSE_OBJECT, () => {
+      if (plain) this.#plainEntries(plain);
       this.string();
       this.#expect(COLON);
       entry();
     });
+  }
+
+  /**
+   * Steps over entries `"key": 12,` of up to 7 digits, without backslashes, each with its comma: all but a few of a
+   * vocabulary. The engine compiles this loop before it compiles what is called once for each of 50,000 entries.
+   */
+  #plainEntries(visit: (start: number, hash: number, value: number) => void): void {
+    const text = this.#text;
+    for (let code = this.peek(); code === QUOTE; code = this.peek()) {
+      const start = this.#at + 1;
+      let at = start;
+      let hash = 0;
+      for (
+        code = text.charCodeAt(at);
+        code !== QUOTE && code !== BACKSLASH && code >= 32;
+        code = text.charCodeAt(++at)
+      ) {
+        hash = (Math.imul(hash, MULTIPLIER) + code) | 0;
+      }
+      if (code !== QUOTE || text.charCodeAt(++at) !== COLON) return;
+      if (text.charCodeAt(++at) === 32) at++;
+      const first = at;
+      let value = 0;
+      for (code = text.charCodeAt(at); code >= 48 && code <= 57; code = text.charCodeAt(++at)) {
+        value = 10 * value + code - 48;
+      }
+      if (code !== COMMA || at === first || at - first > 7) return;
+      this.#at = at + 1;
+      visit(start, hash, value);
+    }
   }
 
   /** A list's items: calls `item`, which steps over one. */

@@ -79,20 +79,23 @@ export class TextVocabulary implements Vocabulary {
   /** Reads where tokens are; the scanner stands before them. */
   constructor(text: string, scanner: JsonScanner) {
     this.#text = text;
+    const add = (start: number, hash: number, id: number): void => {
+      this.#table.add(hash);
+      this.#starts.push(start);
+      this.#ids.push(id);
+      if (id > this.largestId) this.largestId = id;
+    };
     scanner.object(() => {
       const { start, isEscaped, hash } = scanner;
       const token = isEscaped ? scanner.text() : undefined;
       if (token !== undefined) this.#escaped.set(this.#table.size, token);
-      this.#table.add(token === undefined ? hash : hashOf(token));
       const id = scanner.integer();
       if (id < 0 || id > MAX_TOKEN_ID) {
         const said = id < 0 ? excerpt(scanner.skip()) : id;
-        throw new Irregular(`token ${quote(this.#token(this.#table.size - 1, start))} has the id ${said}`);
+        throw new Irregular(`token ${quote(this.#token(this.#table.size, start))} has the id ${said}`);
       }
-      this.#starts.push(start);
-      this.#ids.push(id);
-      if (id > this.largestId) this.largestId = id;
-    });
+      add(start, token === undefined ? hash : hashOf(token), id);
+    }, add);
   }
 
   get size(): number {
