@@ -64,7 +64,7 @@ function setWords(result: Attribution, set: SelectedSet, explanations: Explanati
 /** `12 features keep 91 % (2.60 of 2.85); without them 7 % is left` */
 function figureWords({ features, metric, metricNone, metricKept, kept, left }: SelectedSet): string {
   const whole = metric - metricNone;
-  const [part, all] = [plain(metricKept - metricNone, whole), plain(whole, whole)];
+  const [part, all] = [metricKept - metricNone, whole].map((x) => plain(x, Math.abs(whole)));
   const [keep, them] = features.length === 1 ? ["keeps", "it"] : ["keep", "them"];
   return `${count(features.length, "feature")} ${keep} ${percent(kept)} (${part} of ${all}); without ${them} ` +
     `${percent(left)} is left`;
