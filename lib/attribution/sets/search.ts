@@ -17,11 +17,32 @@ const [LEAVING, COMING] = [4, 8];
 /** Rounds of exchanges at one size. */
 const ROUNDS = 8;
 
-/** The first so many of an order, exchanged for others as long as that helps. */
+/** A beginning of the order that scores so much has what a smaller set needs. */
+const NEARLY_ALL = 0.95;
+
+/**
+ * So many features: the first of the order, or what is left of a longer beginning that has nearly all when the least missed
+ * go, whichever is better; exchanged for others as long as that helps.
+ */
 export async function setOfSize(sets: ScoredSets, order: CandidateSet, size: number): Promise<FoundSet> {
-  const set = order.slice(0, size);
-  const [score] = await sets.scores([set]);
-  return await exchange(sets, order, { set, score }, 1);
+  const longer = await shortestBeginning(sets, order, NEARLY_ALL);
+  const starts: CandidateSet[] = [order.slice(0, size)];
+  if (longer !== undefined && longer.set.length > size) starts.push(await reduced(sets, longer.set, size));
+  const scores = await sets.scores(starts);
+  const best = scores.indexOf(Math.max(...scores));
+  return await exchange(sets, order, { set: starts[best], score: scores[best] }, 1);
+}
+
+/** The set less those that it misses least, an eighth at a time at most. */
+async function reduced(sets: ScoredSets, set: CandidateSet, size: number): Promise<CandidateSet> {
+  let rest = set;
+  while (rest.length > size) {
+    const without = await withoutEach(sets, rest);
+    const leaving = Math.min(rest.length - size, Math.max(1, rest.length >> 3));
+    const gone = new Set([...rest.keys()].sort((a, b) => without[b] - without[a] || a - b).slice(0, leaving));
+    rest = rest.filter((_, i) => !gone.has(i));
+  }
+  return rest;
 }
 
 /**

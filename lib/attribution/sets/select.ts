@@ -181,9 +181,7 @@ export async function findSet(
   if (size !== undefined && size >= count) return { set: features.map((_, i) => i), reached: true };
   let done = 0;
   const sets = new ScoredSets(runs, count, direction, (more) => onProgress?.(done += more));
-  const sizes = size === undefined
-    ? [Math.min(2, count), Math.min(count, Math.max(8, count / 6))] as const
-    : [Math.max(1, size / 2), Math.min(count, 2 * size)] as const;
+  const sizes = [Math.min(2, count), Math.min(count, Math.max(8, count / 6, 2 * (size ?? 0)))] as const;
   const sign = Math.sign(runs.reduce((sum, { effect }) => sum + effect, 0));
   const start = features.map(({ attribution }) => sign * attribution);
   const scores = await learnOrder(sets, { steps, sizes, seed, start });

@@ -207,3 +207,12 @@ Deno.test("what cannot be selected is said", async () => {
   await wrong({ kep: 1 }, /^TypeError: selectFeatures has no option "kep": the nearest is "keep"/);
   await assert.rejects(selectFeatures(result, "blocks.9.hook_resid_pre"), /^RangeError: No SAE writes/);
 });
+
+Deno.test("so many features as the smallest set has do as well as it", async () => {
+  for (const question of QUESTIONS) {
+    const result = await attribute(question);
+    const { features, kept } = await selectFeatures(result, sae.hookOut, { keep: 0.8 });
+    const more = await selectFeatures(result, sae.hookOut, { size: features.length + 2 });
+    assert.ok(Math.abs(1 - more.kept) <= Math.max(Math.abs(1 - kept), 0.2), `${more.kept} and ${kept}`);
+  }
+});

@@ -76,13 +76,18 @@ for (const direction of ["sufficient", "necessary"] as const) {
 
 Deno.test("of one prompt it is the set of that prompt", async () => {
   const options = { size: 4, seed: 7, steps: 30 };
-  const { prompts: [figures], heldOut, ...many } = await selectForPrompts([results[0]], hook, options);
-  const { metric, metricNone, metricKept, metricWithout, ...one } = await selectFeatures(results[0], hook, {
-    ...options,
-    by: "feature",
-  });
+  const { prompts: [figures], heldOut, kept, left, ...many } = await selectForPrompts([results[0]], hook, options);
+  const { metric, metricNone, metricKept, metricWithout, kept: keptOne, left: leftOne, ...one } = await selectFeatures(
+    results[0],
+    hook,
+    {
+      ...options,
+      by: "feature",
+    },
+  );
   assert.deepEqual(many, one);
-  assert.deepEqual(figures, { metric, metricNone, metricKept, metricWithout, kept: one.kept, left: one.left });
+  assert.deepEqual(figures, { metric, metricNone, metricKept, metricWithout, kept: keptOne, left: leftOne });
+  assertClose([kept, left], [keptOne, leftOne], "means of one");
   assert.equal(heldOut, null);
   await assert.rejects(selectForPrompts([], hook), /^RangeError: There are no prompts/);
 });
