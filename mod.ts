@@ -224,14 +224,17 @@ export type { Cell, Table } from "./lib/table/table.ts";
 export { displayed, type MediaBundle, toHtml } from "./lib/report/to_html.ts";
 export type {
   NamedToken,
+  ReportAnswer,
   ReportData,
   ReportDataOptions,
   ReportMethod,
   ReportMetric,
   ReportModel,
   ReportPrediction,
+  ReportRecurring,
   ReportRows,
   ReportSae,
+  ReportTarget,
   ReportToken,
 } from "./lib/report/report_data.ts";
 export type { FeatureCard, FeatureContext, NamedLogit } from "./lib/report/cards.ts";
@@ -266,7 +269,10 @@ export type { DownloadProgress } from "./lib/weights/hub/hub.ts";
 export type { FileSource } from "./lib/weights/files/source.ts";
 export type { FloatMemory } from "./lib/weights/tensors/floats.ts";
 export type { ByteRange } from "./lib/weights/files/ranges.ts";
-export type { Dtype, TensorInfo, TensorStore } from "./lib/weights/tensors/tensors.ts";
+export type { Dtype, TensorInfo, TensorPlace, TensorStore } from "./lib/weights/tensors/tensors.ts";
+export type { Need } from "./lib/weights/tensors/needs.ts";
+export type { Asked } from "./lib/model/weights/needs.ts";
+export type { ReadCost } from "./lib/weights/files/file_source.ts";
 export type {
   Architecture,
   BlockOptions,

@@ -19,11 +19,9 @@ import { resultWarnings } from "../run/warnings.ts";
 import { answerGrads, type TokenizedAnswer } from "./answer_grads.ts";
 import { ANSWER_METRICS, type AnswerMetric } from "./answer_metrics.ts";
 
-/** What of an attribution is one metric's alone. */
-type NotShared = "integration" | "exact" | "onProgress" | "trackHookPoints" | "topPredictions";
-
 /** Options of {@linkcode calculateAnswerAttribution}: those of an attribution that many tokens can share. */
-export interface AnswerOptions extends Omit<AttributionOptions, NotShared> {
+export interface AnswerOptions
+  extends Omit<AttributionOptions, "integration" | "exact" | "onProgress" | "trackHookPoints" | "topPredictions"> {
   /** The number that is explained for each token. Default `logprob`; `logit-diff` is against the strongest other token. */
   readonly metric?: AnswerMetric;
   /** Which tokens of the answer, 0 the first, from the end when negative. Default: all. */

@@ -2,7 +2,9 @@ import type { ByteRange } from "./ranges.ts";
 
 /** Bytes that reading something would fetch, and those of it that are here. */
 export interface ReadCost {
+  /** Those to fetch. */
   readonly missing: number;
+  /** Those that are here. */
   readonly there: number;
 }
 

@@ -12,6 +12,7 @@ import type { TensorPlace, TensorStore } from "./tensors.ts";
 export interface Need {
   /** What they are for, in the plural: `blocks`. */
   readonly what: string;
+  /** Where they are. */
   readonly place: TensorPlace;
   /** Only so many of its rows will be, nobody knows which, of so many bytes each. */
   readonly rows?: { readonly count: number; readonly bytes: number };

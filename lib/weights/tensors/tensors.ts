@@ -12,7 +12,9 @@ export type { Dtype, TensorInfo } from "../formats/safetensors.ts";
 
 /** Where a tensor's bytes are, in a file of a directory or of a zip in it. */
 export interface TensorPlace extends ByteRange {
+  /** The files of the directory, or of the zip. */
   readonly source: FileSource;
+  /** Its file among them. */
   readonly file: string;
 }
 
