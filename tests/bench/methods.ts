@@ -44,7 +44,7 @@ const LARGE = 0.01;
 
 /** One way of choosing features, on one prompt. */
 interface Figures {
-  /** With the exact effects of all active features; not of sets. */
+  /** With the exact effects of all active features after the first position, whose activations are unlike all others. */
   readonly pearson?: number;
   readonly spearman?: number;
   readonly slope?: number;
@@ -96,24 +96,27 @@ async function compare(
 ): Promise<Map<string, Figures>> {
   const plain = await attribute({});
   const active = activeRows(plain, hook);
-  const exact = (await ablateFeatures(plain, hook, active)).map(({ effect }) => effect);
-  const [all] = await ablateJointly(plain, hook, [active]);
+  const everywhere = (await ablateFeatures(plain, hook, active)).map(({ effect }) => effect);
+  const counted = [...active.keys()].filter((i) => active[i].position > 0);
+  const exact = counted.map((i) => everywhere[i]);
+  const [joint] = await ablateJointly(plain, hook, [active]);
   const large = exact.flatMap((effect, i) => Math.abs(effect) > LARGE * Math.abs(plain.metric) ? [i] : []);
   const figures = new Map<string, Figures>();
   for (const method of METHOD_NAMES) {
     const integration = method === "integrated-gradients" && mostSteps !== undefined ? { mostSteps } : undefined;
     const rows = method === "ablation" ? [] : (await attribute({ method, integration })).rows(hook);
     const said = new Map(rows.map((row) => [key(row), row.attribution]));
-    const attributions = method === "ablation" ? exact : active.map((row) => said.get(key(row)) ?? 0);
-    const order = [...active.keys()].sort((a, b) => Math.abs(attributions[b]) - Math.abs(attributions[a]));
+    const attributed = method === "ablation" ? everywhere : active.map((row) => said.get(key(row)) ?? 0);
+    const attributions = counted.map((i) => attributed[i]);
+    const order = [...active.keys()].sort((a, b) => Math.abs(attributed[b]) - Math.abs(attributed[a]));
     figures.set(method, {
       pearson: pearson(attributions, exact),
       spearman: spearman(attributions, exact),
       slope: slope(attributions, exact),
       large: large.length,
       agree: large.filter((i) => Math.sign(exact[i]) === Math.sign(attributions[i])).length,
-      sum: sum(attributions) / all,
-      ...await measureSets(plain, hook, active, all, KEPT.map((k) => order.slice(0, k).map((i) => active[i]))),
+      sum: sum(attributed) / joint,
+      ...await measureSets(plain, hook, active, joint, KEPT.map((k) => order.slice(0, k).map((i) => active[i]))),
     });
   }
   const sets: (readonly FeatureAt[])[] = [];
@@ -121,7 +124,7 @@ async function compare(
     const { features } = await selectFeatures(plain, hook, { size: Math.min(size, active.length) });
     sets.push(features.map(({ position, feature }) => ({ position: position!, feature })));
   }
-  figures.set("select", await measureSets(plain, hook, active, all, sets));
+  figures.set("select", await measureSets(plain, hook, active, joint, sets));
   return figures;
 }
 
