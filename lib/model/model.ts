@@ -54,6 +54,9 @@ export interface TokenOptions {
 
 const CHAT_OPTIONS: OptionKinds<ChatOptions> = {
   addGenerationPrompt: "flag",
+  continueFinalMessage: "flag",
+  tools: "list",
+  thinking: "flag",
   assistantPrefix: "any",
   variables: "any",
 };

@@ -15,8 +15,8 @@ import { runOptionsOf } from "../attribution/run/run_options.ts";
 import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Table } from "../table/table.ts";
-import { inChat } from "./chat.ts";
-import type { BaselineRequest, ChatRequest, RunRequest } from "./request.ts";
+import { type ChatRequest, inChat } from "./chat.ts";
+import type { BaselineRequest, RunRequest } from "./request.ts";
 import type { RowsRequest } from "./rows.ts";
 
 /** What is opened, and the prompt. */

@@ -12,8 +12,11 @@ import { DEFAULT_MODEL } from "../bundled.ts";
 import { WEIGHT_CHOICES } from "../model/stages/binding.ts";
 import { DEVICES } from "../runtime/runtime.ts";
 import { ANSWER_FIELDS } from "./answer_fields.ts";
+import { CHAT_FIELDS } from "./chat_fields.ts";
 import { EXACT_FIELDS } from "./exact_fields.ts";
 import type { Field, ValuesOf } from "./field.ts";
+
+export { CHAT_FIELDS } from "./chat_fields.ts";
 
 /** Why a file that a request names is not opened. */
 export const NO_FILES = "a request cannot name files of the server's machine: leave it out";
@@ -183,23 +186,6 @@ export const SAE_FIELDS = {
       "/api/attribute": NO_FILES,
       "/api/predict": NO_FILES,
     },
-  },
-} as const satisfies Fields;
-
-/** A chat around the prompt. */
-export const CHAT_FIELDS = {
-  chat: {
-    kind: "boolean",
-    help: "every prompt is what a user says: write it with the model's chat template, up to where the answer begins",
-  },
-  system: { kind: "string", placeholder: "TEXT", help: "of a chat, the system message before it" },
-  assistantPrefix: { kind: "string", placeholder: "TEXT", help: "of a chat, the beginning of the answer" },
-  chatVariable: {
-    kind: "string",
-    multiple: true,
-    placeholder: "NAME=VALUE",
-    help:
-      "of a chat, what the template reads besides (enable_thinking=false, date_string=26 Jul 2024): JSON, else text",
   },
 } as const satisfies Fields;
 

@@ -9,6 +9,7 @@ import type { ExactOptions } from "../attribution/methods/ablation.ts";
 import { EXACT_METHODS, type MethodName } from "../attribution/methods/names.ts";
 import { PROCESSING_FLAGS } from "../attribution/run/processing.ts";
 import { quote } from "../quote.ts";
+import { type ChatRequest, readChat } from "./chat.ts";
 import { type ValuesOf, valuesOf } from "./field.ts";
 import {
   BASELINE_FIELDS,
@@ -44,14 +45,6 @@ export interface ModelRequest
   readonly excludeSpecialTokens: boolean | readonly number[] | undefined;
   /** Undefined: the prompt is plain text. */
   readonly chat: ChatRequest | undefined;
-}
-
-/** A chat around the prompt. */
-export interface ChatRequest {
-  readonly system: string | undefined;
-  readonly assistantPrefix: string | undefined;
-  /** What the template reads besides. */
-  readonly variables: Readonly<Record<string, unknown>>;
 }
 
 /** A baseline as asked for; a file is still to be read. */
@@ -228,38 +221,4 @@ export function readBaseline(text: string): BaselineRequest {
   const ids = rest.split(",").map((part) => /^\s*\+?\d+\s*$/.test(part) ? Number(part) : NaN);
   if (ids.every(Number.isSafeInteger)) return { prompt: ids };
   throw new RequestError(`\`baseline\` is ${quote(rest)}: give whole numbers with commas between, at least 0`);
-}
-
-/**
- * The chat that fields ask for; undefined: the prompt is plain text.
- *
- * @throws {RequestError} if fields contradict each other
- */
-export function readChat(values: RequestValues): ChatRequest | undefined {
-  const { chat = false, system, assistantPrefix, chatVariable = [], tokenIds, prependBos } = values;
-  if (!chat) {
-    const given = (["system", "assistantPrefix"] as const).find((name) => values[name] !== undefined) ??
-      (chatVariable.length > 0 ? "chatVariable" : undefined);
-    if (given !== undefined) throw new RequestError(`\`${given}\` is part of a chat: add \`chat\`, or leave it out`);
-    return undefined;
-  }
-  if (tokenIds !== undefined) {
-    throw new RequestError("`tokenIds` are used exactly as given and `chat` writes text: give one of them");
-  }
-  if (prependBos !== undefined) {
-    throw new RequestError(
-      `\`prependBos: ${prependBos}\` and \`chat\` exclude each other: the chat template decides about BOS`,
-    );
-  }
-  return { system, assistantPrefix, variables: Object.fromEntries(chatVariable.map(readVariable)) };
-}
-
-function readVariable(text: string): [name: string, value: unknown] {
-  const [, name, value] = /^([A-Za-z_]\w*)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined) throw new RequestError(`\`chatVariable\` is ${quote(text)}: give NAME=VALUE`);
-  try {
-    return [name, JSON.parse(value)];
-  } catch {
-    return [name, value];
-  }
 }

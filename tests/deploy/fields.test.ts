@@ -62,6 +62,8 @@ const SAMPLES = {
   normScalingFactor: number(2),
   explanations: text("labels.json"),
   chat: { json: true, args: [] },
+  messages: text("chat.json"),
+  thinking: { json: true, args: [], ...CHAT },
   system: text("Be brief.", CHAT),
   assistantPrefix: text("It is", CHAT),
   chatVariable: { json: ["a=1", "b=x"], args: ["a=1", "b=x"], ...CHAT },

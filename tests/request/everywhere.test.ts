@@ -54,6 +54,8 @@ const EXAMPLES: Readonly<Record<FieldName, readonly [given: Asked, without?: Ask
   normScalingFactor: [{ saes: [{ source: "a", normScalingFactor: 2 }] }, { saes: [{ source: "a" }] }],
   explanations: [{ saes: [{ source: "a", explanations: ["labels.json"] }] }, { saes: [{ source: "a" }] }],
   chat: [{ values: { chat: true } }],
+  messages: [{ values: { messages: "chat.json" } }],
+  thinking: [{ values: { chat: true, thinking: false } }, { values: { chat: true } }],
   system: [{ values: { chat: true, system: "Be brief." } }, { values: { chat: true } }],
   assistantPrefix: [{ values: { chat: true, assistantPrefix: "I" } }, { values: { chat: true } }],
   chatVariable: [{ values: { chat: true, chatVariable: ["deep=false"] } }, { values: { chat: true } }],
@@ -87,7 +89,8 @@ type Parse = (args: readonly string[], isTerminal?: boolean) => unknown;
 /** A command that reads a prompt as its argument, or something else. */
 function byArgs(parse: Parse, more: readonly string[] = [], first?: string): (asked: Asked) => unknown {
   return ({ values = {}, saes }) => {
-    const prompt = first ?? (values.tokenIds === undefined ? PROMPT : undefined);
+    const isElsewhere = values.tokenIds !== undefined || values.messages !== undefined;
+    const prompt = first ?? (isElsewhere ? undefined : PROMPT);
     const { args: _, ...request } = parse([...requestArgs({ values, saes, prompt }), ...more], false) as {
       args?: unknown;
     };

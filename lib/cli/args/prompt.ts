@@ -18,7 +18,15 @@ export const STDIN: unique symbol = Symbol("standard input");
  *
  * @throws {UsageError} unless it is given in exactly one way
  */
-export function readPromptSource([text]: readonly string[], ids: readonly number[] | undefined): PromptSource {
+export function readPromptSource(
+  [text]: readonly string[],
+  ids: readonly number[] | undefined,
+  messages?: string,
+): PromptSource {
+  if (messages !== undefined) {
+    if (text === undefined) return ""; // a chat is read where it is written
+    throw new UsageError(`the prompt is given twice, as ${quote(text)} and as --messages: give one of them`);
+  }
   if (text !== undefined && ids !== undefined) {
     throw new UsageError(`the prompt is given twice, as ${quote(text)} and as --token-ids: give one of them`);
   }

@@ -55,7 +55,7 @@ export function readPromptRequest(
   if (request.saes.length === 0 && !withoutSae) throw noSae(model);
   const { metric } = request;
   const chosenFrom = inWords(metric.chosenFrom, METRIC_FIELDS, sayFlag);
-  const prompt = readPromptSource(positionals, values.tokenIds);
+  const prompt = readPromptSource(positionals, values.tokenIds, values.messages);
   return { ...request, metric: { ...metric, chosenFrom }, prompt, quiet: values.quiet ?? false };
 }
 
@@ -67,7 +67,7 @@ export function readPromptRequest(
 export function readModelPrompt({ positionals, values }: ParsedOptions): ModelPromptRequest {
   return {
     ...readModel(values),
-    prompt: readPromptSource(positionals, values.tokenIds),
+    prompt: readPromptSource(positionals, values.tokenIds, values.messages),
     quiet: values.quiet ?? false,
   };
 }

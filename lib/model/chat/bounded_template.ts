@@ -63,7 +63,7 @@ export function renderTemplate(
 ): string {
   const environment = new Environment();
   for (const [name, value] of Object.entries({ ...globals(), ...others, messages })) environment.set(name, value);
-  const size = JSON.stringify(messages).length;
+  const size = JSON.stringify([messages, others.tools ?? null]).length;
   const looks = LOOKS * (Array.isArray(messages) ? messages.length : 1);
   const interpreter = new BoundedInterpreter(environment, BUDGET + looks * size, length);
   const text = withinStack(() => interpreter.run(program).value as string);

@@ -67,27 +67,80 @@ function defaultOf(templates: ChatTemplates): string | undefined {
 export function renderChat(
   { file, template, specialTokens }: ChatTemplate,
   messages: readonly ChatMessage[],
-  { addGenerationPrompt = true, assistantPrefix = "", variables = {} }: ChatOptions = {},
+  options: ChatOptions = {},
 ): string {
+  const { continueFinalMessage = false, addGenerationPrompt = !continueFinalMessage, tools = null } = options;
+  const { assistantPrefix = "", variables = {} } = options;
+  if (continueFinalMessage && addGenerationPrompt) {
+    throw new RangeError("A chat goes on with its last message or begins another: leave out `addGenerationPrompt`");
+  }
   let read: BoundedTemplate;
   try {
     read = readTemplate(template);
   } catch (error) {
     throw new SyntaxError(`Cannot read the chat template in ${file}: ${firstLine(error)}`, { cause: error });
   }
+  const given = {
+    tools, // transformers' names for what a chat may have besides
+    documents: null,
+    ...specialTokens,
+    ...thinkingVariables(options, file, template),
+    ...variables,
+    messages: (continueFinalMessage ? withMark(messages) : messages).map(withReasoning),
+    add_generation_prompt: addGenerationPrompt,
+  };
+  let text: string;
   try {
-    const text = renderTemplate(read, {
-      tools: null, // transformers' names for what a chat may have besides
-      documents: null,
-      ...specialTokens,
-      ...variables,
-      messages,
-      add_generation_prompt: addGenerationPrompt,
-    });
-    return text + assistantPrefix;
+    text = renderTemplate(read, given);
   } catch (error) {
     throw new RangeError(`The chat template in ${file} does not take this chat: ${firstLine(error)}`, { cause: error });
   }
+  return (continueFinalMessage ? beforeMark(text, file) : text) + assistantPrefix;
+}
+
+/** The names by which templates know whether the model thinks. @throws {RangeError} if this one knows neither */
+function thinkingVariables(
+  { thinking }: ChatOptions,
+  file: string,
+  template: string,
+): Readonly<Record<string, unknown>> {
+  if (thinking === undefined) return {};
+  const names = ["enable_thinking", "thinking"].filter((name) => new RegExp(`\\b${name}\\b`).test(template));
+  if (names.length > 0) return Object.fromEntries(names.map((name) => [name, thinking]));
+  throw new RangeError(
+    `The chat template in ${file} reads neither enable_thinking nor thinking: leave out \`thinking\``,
+  );
+}
+
+/** Reasoning by the names that templates read, as transformers has them. */
+function withReasoning(message: ChatMessage): ChatMessage {
+  const reasoning = message.reasoning_content ?? message.reasoning ?? message.thinking;
+  return reasoning === undefined || reasoning === null
+    ? message
+    : { thinking: reasoning, ...message, reasoning_content: reasoning };
+}
+
+/** Stands at the end of the message that is gone on with: transformers' own. */
+const MARK = "CONTINUE_FINAL_MESSAGE_TAG ";
+
+/** @throws {RangeError} if the last message has no text */
+function withMark(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+  const last = messages[messages.length - 1];
+  const content = last?.content;
+  if (typeof content === "string") return [...messages.slice(0, -1), { ...last, content: content + MARK }];
+  const at = Array.isArray(content) ? content.findLastIndex((part) => typeof part?.text === "string") : -1;
+  if (at < 0) throw new RangeError("The last message has no text to go on with: give it some content");
+  const parts = (content as readonly { text: string }[]).map((part, i) =>
+    i === at ? { ...part, text: part.text + MARK } : part
+  );
+  return [...messages.slice(0, -1), { ...last, content: parts }];
+}
+
+/** Without the space that a template may have trimmed off the mark, spaces before it are gone too. */
+function beforeMark(text: string, file: string): string {
+  const at = text.lastIndexOf(MARK.trim());
+  if (at < 0) throw new RangeError(`The chat template in ${file} leaves out the text of the last message`);
+  return text.startsWith(MARK, at) ? text.slice(0, at) : text.slice(0, at).trimEnd();
 }
 
 /** What is wrong, in a line; of what a template itself says (`raise_exception`), no more than a hundred characters. */

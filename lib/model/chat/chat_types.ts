@@ -10,14 +10,22 @@ import type { ModelTokenizer } from "../tokenizer.ts";
 export interface ChatMessage {
   /** `system`, `user` or `assistant`, or what else the model's template knows. */
   readonly role: string;
-  /** Its text. */
-  readonly content: string;
+  /** Its text; parts, where the template takes such; null beside `tool_calls`. */
+  readonly content?: string | readonly unknown[] | null;
+  /** What else the template reads: `tool_calls`, `name`, `reasoning_content` … */
+  readonly [name: string]: unknown;
 }
 
 /** How a chat becomes tokens. */
 export interface ChatOptions {
   /** End with what begins the model's answer. Default true. */
   readonly addGenerationPrompt?: boolean;
+  /** Go on with the last message, which is left open: transformers' `continue_final_message`. Default false. */
+  readonly continueFinalMessage?: boolean;
+  /** What the model may call: a JSON schema each. */
+  readonly tools?: readonly unknown[];
+  /** Whether the model thinks before it answers, where its template knows that. */
+  readonly thinking?: boolean;
   /** The beginning of the answer, put behind everything else as it is. */
   readonly assistantPrefix?: string;
   /** What the template reads besides: `date_string`, `enable_thinking` … */

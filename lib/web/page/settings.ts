@@ -102,6 +102,7 @@ const WORDS: Readonly<Partial<Record<SettingKey, Words>>> = {
   },
   system: { label: "System message", of: ["chat", "yes"] },
   assistantPrefix: { label: "Beginning of the answer", of: ["chat", "yes"] },
+  thinking: { label: "Thinking before the answer", of: ["chat", "yes"] },
   chatVariable: { label: "Variables of the template, NAME=VALUE, one a line", of: ["chat", "yes"] },
   prependBos: {
     label: "BOS token first",

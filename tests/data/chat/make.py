@@ -91,6 +91,78 @@ SYSTEM = {"role": "system", "content": "You answer briefly."}
 ANSWER = {"role": "assistant", "content": "Golf."}
 AGAIN = {"role": "user", "content": "And Serena Williams <|endoftext|> <eos> </s>?"}
 
+# Tools and their calls, thinking under its own name, an answer that is gone on with: as in Qwen 3 and Hermes.
+TOOLS = """{%- if tools %}
+    {{- '<|im_start|>system\\n' }}
+    {%- if messages[0].role == 'system' %}
+        {{- messages[0].content + '\\n\\n' }}
+    {%- endif %}
+    {{- "# Tools\\n<tools>" }}
+    {%- for tool in tools %}
+        {{- "\\n" }}
+        {{- tool | tojson }}
+    {%- endfor %}
+    {{- "\\n</tools><|im_end|>\\n" }}
+{%- elif messages[0].role == 'system' %}
+    {{- '<|im_start|>system\\n' + messages[0].content + '<|im_end|>\\n' }}
+{%- endif %}
+{%- for message in messages %}
+    {%- if message.role == 'user' or (message.role == 'system' and not loop.first) %}
+        {%- if message.content is string %}
+            {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
+        {%- else %}
+            {{- '<|im_start|>' + message.role + '\\n' }}
+            {%- for part in message.content %}{{- part.text if part.type == 'text' else '[image]' }}{%- endfor %}
+            {{- '<|im_end|>\\n' }}
+        {%- endif %}
+    {%- elif message.role == 'assistant' %}
+        {{- '<|im_start|>assistant\\n' }}
+        {%- if message.reasoning_content %}
+            {{- '<think>\\n' + message.reasoning_content + '\\n</think>\\n\\n' }}
+        {%- endif %}
+        {%- if message.content %}
+            {{- message.content | trim }}
+        {%- endif %}
+        {%- for call in message.tool_calls or [] %}
+            {{- '\\n<tool_call>\\n{"name": "' + call.function.name + '", "arguments": ' }}
+            {{- call.function.arguments | tojson }}
+            {{- '}\\n</tool_call>' }}
+        {%- endfor %}
+        {{- '<|im_end|>\\n' }}
+    {%- elif message.role == 'tool' %}
+        {{- '<|im_start|>user\\n<tool_response>\\n' + message.content + '\\n</tool_response><|im_end|>\\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\\n' }}
+    {%- if enable_thinking is defined and enable_thinking is false %}
+        {{- '<think>\\n\\n</think>\\n\\n' }}
+    {%- endif %}
+{%- endif %}
+"""
+
+WEATHER = {"type": "function", "function": {
+    "name": "weather", "description": "The weather at a place – now",
+    "parameters": {"type": "object", "properties": {"place": {"type": "string"}, "days": {"type": "integer", "default": 1}},
+                   "required": ["place"]}}}
+CALL = {"role": "assistant", "content": None, "tool_calls": [
+    {"type": "function", "function": {"name": "weather", "arguments": {"place": "Zürich", "days": 2}}}]}
+RESPONSE = {"role": "tool", "name": "weather", "content": '{"sky": "clear"}'}
+THOUGHT = {"role": "assistant", "reasoning_content": "A golfer.", "content": "Golf."}
+PARTS = {"role": "user", "content": [{"type": "text", "text": "Look:"}, {"type": "image"}, {"type": "text", "text": " what is it?"}]}
+OPEN = {"role": "assistant", "content": "It is golf, because "}
+
+CONVERSATIONS = [  # messages, what else
+    ([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Weather in Zürich?"}], {"tools": [WEATHER]}),
+    ([{"role": "user", "content": "Weather?"}, CALL, RESPONSE], {"tools": [WEATHER, WEATHER]}),
+    ([{"role": "user", "content": "Which sport?"}, THOUGHT, {"role": "user", "content": "Why?"}], {}),
+    ([{"role": "user", "content": "Which sport?"}], {"thinking": False}),
+    ([{"role": "user", "content": "Which sport?"}], {"thinking": True}),
+    ([PARTS], {}),
+    ([{"role": "user", "content": "Which sport?"}, OPEN], {"continue": True}),
+    ([{"role": "user", "content": "Which sport?"}, {**OPEN, "content": "It is"}], {"continue": True}),
+]
+
 TEMPLATES = {  # template, model, in a chat_template.jinja of its own, values that it reads
     "Gemma": (GEMMA, "gemma2", False, [{}]),
     "Llama 3": (LLAMA_3, "llama31", False, [{}]),
@@ -132,8 +204,30 @@ def main():
                         case["error"] = str(error)
                     cases.append(case)
         out.append({"name": name, "model": model, "own_file": own_file, "template": template, "cases": cases})
+    write_conversations()
     with open(os.path.join(HERE, "chats.json"), "w") as f:
         f.write("[" + ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in out) + "]\n")
+
+
+def write_conversations():
+    """Writes conversations.json: tools, calls, thinking and open answers, rendered with TOOLS."""
+    directory = os.path.join(HERE, "..", "models", "qwen2")
+    config = json.load(open(os.path.join(directory, "tokenizer_config.json")))
+    special = {key: value for key, value in config.items() if key.endswith("_token") and value is not None}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=os.path.join(directory, "tokenizer.json"), **special)
+    tokenizer.chat_template = TOOLS
+    cases = []
+    for messages, how in CONVERSATIONS:
+        end = {"continue_final_message": True} if how.get("continue") else {"add_generation_prompt": True}
+        thinking = {"enable_thinking": how["thinking"]} if "thinking" in how else {}
+        given = {**end, **thinking, "tools": how.get("tools")}
+        cases.append({
+            "messages": messages, **how,
+            "text": tokenizer.apply_chat_template(messages, tokenize=False, **given),
+            "tokens": tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False, **given)})
+    with open(os.path.join(HERE, "conversations.json"), "w") as f:
+        json.dump({"template": TOOLS, "model": "qwen2", "cases": cases}, f, ensure_ascii=False, indent=1)
+        f.write("\n")
 
 
 main()

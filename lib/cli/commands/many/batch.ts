@@ -37,8 +37,8 @@ export interface BatchRequest {
 const OTHER_FILES = ["html", "htm", "tsv", "xlsx", "gz", "zip"];
 
 /** What is refused is not offered. */
-const { tokenIds: _, table: __, answerText: ___, answerPositions: ____, budget: _____, generate: ______, ...FIELDS } =
-  REQUEST_FIELDS;
+const { tokenIds: _, table: __, answerText: ___, answerPositions: ____, budget: _____, ...SOME } = REQUEST_FIELDS;
+const { generate: ______, messages: _______, ...FIELDS } = SOME;
 
 const spec = {
   name: "batch",
