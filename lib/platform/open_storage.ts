@@ -26,8 +26,12 @@ class OverflowingStorage implements ByteStorage {
     return this.#passing;
   }
 
-  async get(key: string, offset?: number, length?: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return await this.#memory.get(key, offset, length) ?? await this.#lasting.get(key, offset, length);
+  async get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return await this.#memory.get(key) ?? await this.#lasting.get(key);
+  }
+
+  async read(key: string, offset: number, into: Uint8Array): Promise<boolean> {
+    return await this.#memory.read(key, offset, into) || await this.#lasting.read(key, offset, into);
   }
 
   async put(key: string, chunks: readonly Uint8Array[]): Promise<void> {

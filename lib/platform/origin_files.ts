@@ -1,6 +1,6 @@
 /**
- * Bytes by key in a browser's origin private file system: a file each, written by a synchronous handle, which only a
- * dedicated worker has, and read as a File, which any number of tabs may do at once.
+ * Bytes by key in a browser's origin private file system: a file each, read and written by a synchronous handle, which
+ * only a dedicated worker has, and one of all tabs at a time; others read it as a File.
  *
  * @see https://fs.spec.whatwg.org/
  * @module
@@ -8,6 +8,8 @@
 import { type ByteStorage, type StoredBytes, sumOf } from "./storage.ts";
 
 interface SyncHandle {
+  getSize(): number | Promise<number>;
+  read(into: Uint8Array, options: { readonly at: number }): number;
   write(bytes: Uint8Array, options: { readonly at: number }): number;
   truncate(size: number): void | Promise<void>;
   close(): void | Promise<void>;
@@ -47,29 +49,32 @@ class OriginFiles implements ByteStorage {
   readonly passing = undefined;
   readonly #folder: Directory;
   readonly #directories = new Map<string, Promise<Directory>>();
-  /** Those read last: opening a file takes longer than reading a few rows of it. */
-  readonly #files = new Map<string, Blob>();
 
   constructor(folder: Directory) {
     this.#folder = folder;
   }
 
-  async get(key: string, offset = 0, length?: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  async get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
     try {
-      const file = this.#files.get(key) ?? await (await this.#handle(key, false)).getFile();
-      const end = length === undefined ? file.size : offset + length;
-      if (end > file.size) return undefined;
-      this.#remember(key, file);
-      return new Uint8Array(await file.slice(offset, end).arrayBuffer());
+      const file = await (await this.#handle(key, false)).getFile();
+      return new Uint8Array(await file.arrayBuffer());
     } catch (error) {
-      this.#files.delete(key);
       if (isAbsence(error)) return undefined;
       throw error;
     }
   }
 
+  async read(key: string, offset: number, into: Uint8Array): Promise<boolean> {
+    try {
+      const file = await this.#handle(key, false);
+      return await readSync(file, offset, into) ?? await readBlob(await file.getFile(), offset, into);
+    } catch (error) {
+      if (isAbsence(error)) return false;
+      throw error;
+    }
+  }
+
   async put(key: string, chunks: readonly Uint8Array[]): Promise<void> {
-    this.#files.delete(key);
     const file = await this.#handle(key, true);
     if (file.createSyncAccessHandle === undefined) throw new Error("only a worker may write");
     const handle = await file.createSyncAccessHandle();
@@ -108,7 +113,6 @@ class OriginFiles implements ByteStorage {
   }
 
   async clear(prefix: string = ""): Promise<void> {
-    this.#files.clear();
     this.#directories.clear();
     if (prefix === "") {
       for await (const [name] of this.#folder.entries()) await this.#folder.removeEntry(name, { recursive: true });
@@ -118,12 +122,6 @@ class OriginFiles implements ByteStorage {
       const { directory, name } = split(key);
       await (await this.#directory(directory, false)).removeEntry(name);
     }
-  }
-
-  #remember(key: string, file: Blob): void {
-    this.#files.delete(key);
-    this.#files.set(key, file);
-    if (this.#files.size > 256) this.#files.delete(this.#files.keys().next().value!);
   }
 
   async #handle(key: string, create: boolean): Promise<FileHandle> {
@@ -149,6 +147,30 @@ class OriginFiles implements ByteStorage {
     }
     return opening;
   }
+}
+
+/**
+ * Straight into its place, where a new array for every read is garbage as fast as the disk reads. Undefined where that is
+ * not possible: outside of workers, and while another tab reads it.
+ */
+async function readSync(file: FileHandle, offset: number, into: Uint8Array): Promise<boolean | undefined> {
+  const handle = await file.createSyncAccessHandle?.().catch((error) => {
+    if (error?.name === "NoModificationAllowedError") return undefined;
+    throw error;
+  });
+  if (handle === undefined) return undefined;
+  try {
+    if (offset + into.length > await handle.getSize()) return false;
+    return handle.read(into, { at: offset }) === into.length;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readBlob(file: Blob, offset: number, into: Uint8Array): Promise<boolean> {
+  if (offset + into.length > file.size) return false;
+  into.set(new Uint8Array(await file.slice(offset, offset + into.length).arrayBuffer()));
+  return true;
 }
 
 /** A key's directory, and its name as it may stand in a file system. */

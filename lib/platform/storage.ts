@@ -15,8 +15,10 @@ export interface StoredBytes {
 export interface ByteStorage {
   /** Why it is all gone when the page is closed; undefined: it stays. */
   readonly passing: string | undefined;
-  /** Bytes from `offset` on, default all; undefined where there is no such key, or less under it. */
-  get(key: string, offset?: number, length?: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** All bytes; undefined where there is no such key. */
+  get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Fills `into` with bytes from `offset` on; false where there is no such key, or less under it. */
+  read(key: string, offset: number, into: Uint8Array): Promise<boolean>;
   /** Keeps the chunks, one after another; what was there is replaced. */
   put(key: string, chunks: readonly Uint8Array[]): Promise<void>;
   /** What begins with a text, in no order. */
@@ -39,10 +41,12 @@ export function memoryStorage(why: string): ByteStorage {
   // Async, so that whoever calls it finds nothing here that the other storages do not do.
   return {
     passing: why,
-    get: async (key, offset = 0, length) => {
+    get: async (key) => await kept.get(key)?.slice(),
+    read: async (key, offset, into) => {
       const bytes = await kept.get(key);
-      const end = length === undefined ? bytes?.length : offset + length;
-      return bytes === undefined || end! > bytes.length ? undefined : bytes.slice(offset, end);
+      if (bytes === undefined || offset + into.length > bytes.length) return false;
+      into.set(bytes.subarray(offset, offset + into.length));
+      return true;
     },
     put: async (key, chunks) => {
       kept.set(key, new Uint8Array(await new Blob(chunks as Uint8Array<ArrayBuffer>[]).arrayBuffer()));

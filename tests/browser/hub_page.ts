@@ -15,10 +15,11 @@ page.begin = (variables: Readonly<Record<string, string>>): void => void (engine
 
 page.ask = async (ask: Ask, body: Readonly<Record<string, unknown>>, cancelAfter = Infinity): Promise<unknown> => {
   const { capabilities: { price, storage, localFiles } } = engine!;
-  const events: { readonly type: string; readonly done?: number }[] = [];
+  const start = performance.now();
+  const events: { readonly type: string; readonly at: number }[] = [];
   const stop = new AbortController();
-  const onEvent = (event: typeof events[number]): void => {
-    events.push(event.type === "report" ? { type: "report" } : event);
+  const onEvent = (event: { readonly type: string; readonly done?: number }): void => {
+    events.push({ type: event.type, at: performance.now() - start });
     if ((event.done ?? 0) > cancelAfter) stop.abort(new Error("cancelled"));
   };
   const options = { signal: stop.signal, onEvent };
@@ -26,7 +27,7 @@ page.ask = async (ask: Ask, body: Readonly<Record<string, unknown>>, cancelAfter
     switch (ask) {
       case "attribute":
       case "predict":
-        return { answer: await engine![ask](body, options), events };
+        return { answer: await engine![ask](body, options), events, took: performance.now() - start };
       case "price":
         return { answer: await price!("attribute", body) };
       case "size":

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { settleAll } from "../../concurrency.ts";
 import type { ByteRange } from "../files/ranges.ts";
 import type { FileSource, ReadCost } from "../files/file_source.ts";
 import type { TensorPlace, TensorStore } from "./tensors.ts";
@@ -91,7 +90,10 @@ async function costOfFile({ source, file, parts, tables }: FileNeeds): Promise<R
   return { missing: Math.min(missing, all.missing), there: Math.min(there, all.there) };
 }
 
-/** Fetches what will surely be read, all at once. Rows of which nobody knows which are left to whoever reads them. */
+/**
+ * Fetches what will surely be read, a file after another, for each is fetched in several requests at a time. Rows of
+ * which nobody knows which are left to whoever reads them.
+ */
 export async function fetchNeeds(needs: readonly Need[], signal?: AbortSignal): Promise<void> {
-  await settleAll(byFile(needs).map(({ source, file, parts }) => source.fetch?.(file, parts, signal)));
+  for (const { source, file, parts } of byFile(needs)) await source.fetch?.(file, parts, signal);
 }

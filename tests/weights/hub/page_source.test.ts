@@ -44,19 +44,19 @@ Deno.test("a page's requests: one list, one look for the address, then plain ran
     assert.equal(await source.readText("config.json", 4096), '{"model_type":"gpt2"}');
     assert.equal(await source.size(NAME), SIZE);
     assert.equal(await source.size("absent.json"), undefined);
-    assert.deepEqual(await source.read(NAME, 5_000_000, 10_000_000), slice(5_000_000, 10_000_000));
+    assert.deepEqual(await source.read(NAME, 5_000_000, 2_500_000), slice(5_000_000, 2_500_000));
     assert.deepEqual(await source.read(NAME, 6_000_000, 100), slice(6_000_000, 100));
     assert.deepEqual(hub.log().toSorted(), [
       "hub GET /api/models/owner/name/revision/main",
       `hub GET /owner/name/resolve/${hub.commit}/config.json`,
       `hub GET /owner/name/resolve/${hub.commit}/${NAME} bytes=0-0`,
       `storage GET /${NAME} bytes=0-0`,
-      `storage GET /${NAME} bytes=13385728-15003647`,
-      `storage GET /${NAME} bytes=4997120-9191423`,
-      `storage GET /${NAME} bytes=9191424-13385727`,
+      `storage GET /${NAME} bytes=4997120-6045695`,
+      `storage GET /${NAME} bytes=6045696-7094271`,
+      `storage GET /${NAME} bytes=7094272-7503871`,
     ]);
     const keys = (await storage.list(PARTS)).map(({ key }) => key.split("#")[1]);
-    assert.deepEqual(keys.toSorted(), ["13385728-15003648", "4997120-9191424", "9191424-13385728"]);
+    assert.deepEqual(keys.toSorted(), ["4997120-6045696", "6045696-7094272", "7094272-7503872"]);
   });
 });
 
@@ -140,7 +140,7 @@ Deno.test("a visit that is cut off leaves what came to the next one", async () =
     hub.fault = (request, { at, range }) => {
       if (!range?.endsWith(`-${SIZE - 1}`)) return undefined;
       assert.equal(at, "storage");
-      return hub.cut(request, NAME, 1_000_000, async () => { // the last of five ranges never ends
+      return hub.cut(request, NAME, 1_000_000, async () => { // the last range never ends
         while (!await isKept(storage, 16_000_000)) await new Promise((resolve) => setTimeout(resolve, 5));
         stop.abort();
       });
@@ -324,11 +324,11 @@ Deno.test("random reads from a hub that fails at random, over visits: right byte
   };
   await withPage(
     async (_, open) => {
-      for (let visit = 0; visit < 12; visit++) {
-        rate = random() * 0.6;
+      for (let visit = 0; visit < 6; visit++) {
+        rate = [0, 0.95, 0.3][visit % 3];
         await using source = open({ retryDelays: [1] });
         for (let i = 0; i < 5; i++) {
-          const parts = Array.from({ length: 1 + Math.floor(random() * 20) }, () => ({
+          const parts = Array.from({ length: 1 + Math.floor(random() * 12) }, () => ({
             offset: Math.floor(random() * (SIZE - 300_000)),
             length: Math.floor(random() ** 4 * 300_000),
           })).toSorted((a, b) => a.offset - b.offset);
@@ -352,7 +352,7 @@ Deno.test("random reads from a hub that fails at random, over visits: right byte
     FILES,
     fail,
   );
-  assert.ok(right > 20 && refused > 5, `${right} right, ${refused} refused`);
+  assert.ok(right >= 8 && refused > 3, `${right} right, ${refused} refused`);
 });
 
 Deno.test("a list without sizes or hashes, and a hostile one", async () => {

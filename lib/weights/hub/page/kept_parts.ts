@@ -102,14 +102,16 @@ export class KeptParts implements RangeStore {
   async #readPieces(key: string, pieces: readonly Piece[], into: Uint8Array): Promise<boolean> {
     const start = Math.min(...pieces.map(({ offset }) => offset));
     const end = Math.max(...pieces.map(({ offset, length }) => offset + length));
-    const together = pieces.length > 1 && end - start <= MOST_AT_ONCE
-      ? await this.#storage.get(key, start, end - start)
-      : undefined;
+    if (pieces.length === 1 || end - start > MOST_AT_ONCE) {
+      for (const { offset, length, destination } of pieces) {
+        if (!await this.#storage.read(key, offset, into.subarray(destination, destination + length))) return false;
+      }
+      return true;
+    }
+    const together = new Uint8Array(end - start);
+    if (!await this.#storage.read(key, start, together)) return false;
     for (const { offset, length, destination } of pieces) {
-      const bytes = together?.subarray(offset - start, offset - start + length) ??
-        await this.#storage.get(key, offset, length);
-      if (bytes === undefined) return false;
-      into.set(bytes, destination);
+      into.set(together.subarray(offset - start, offset - start + length), destination);
     }
     return true;
   }
@@ -126,9 +128,8 @@ async function readPart(storage: ByteStorage, key: string, name: string, size: n
   const spans: Span[] = [[Number(start), Number(end)]];
   if (count === undefined) return isWhole(spans, 0, size) ? { key, spans, header: 0 } : undefined;
   const header = Number(count) * 16;
-  const list = header <= size ? await storage.get(key, 0, header) : undefined;
-  if (list === undefined) return undefined;
-  const numbers = new Float64Array(list.buffer, list.byteOffset, Number(count) * 2);
+  const numbers = new Float64Array(header <= size ? Number(count) * 2 : 0);
+  if (numbers.length === 0 || !await storage.read(key, 0, new Uint8Array(numbers.buffer))) return undefined;
   const listed = Array.from({ length: Number(count) }, (_, i): Span => [numbers[2 * i], numbers[2 * i + 1]]);
   return isWhole(listed, header, size) ? { key, spans: listed, header } : undefined;
 }
