@@ -7,6 +7,9 @@
 /** The operating system: `linux`, `darwin`, `windows` …; `browser` where a program does not see it. */
 export const OS: string = typeof Deno === "undefined" ? "browser" : Deno.build.os;
 
+/** Whether this is a page of a browser, or a Worker of one. */
+export const IS_PAGE: boolean = typeof Deno === "undefined" && !("process" in globalThis);
+
 /** The runtime's name and version. */
 export const RUNTIME_VERSION: readonly [name: string, version: string] = typeof Deno === "undefined"
   ? ["browser", globalThis.navigator?.userAgent ?? ""]

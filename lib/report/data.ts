@@ -87,8 +87,14 @@ export async function reportData(result: Attribution, options: ReportDataOptions
     saes,
     warnings: [...result.warnings, ...options.warnings ?? []].map((text) => words(text)),
     command: options.command ?? commandOf(result),
-    program: `sae-attribution ${VERSION}`,
+    program: programWords(model.runtime),
   };
+}
+
+/** With what is special about its own kernels here. (Of other devices a directory would be told.) */
+function programWords({ device, account }: Attribution["parts"]["model"]["runtime"]): string {
+  const program = `sae-attribution ${VERSION}`;
+  return device === "wasm" && account !== undefined ? `${program} (${account})` : program;
 }
 
 export async function metricTokens(

@@ -9,6 +9,7 @@ import type { FloatMemory } from "../weights/tensors/floats.ts";
 import { VERSION } from "../version.ts";
 import { Engine, openEngine } from "./kernels/engine.ts";
 import { lower } from "./kernels/lower.ts";
+import { canFuse } from "./kernels/module.ts";
 import { plan, type Program } from "./kernels/plan.ts";
 import { sizeOf } from "./kernels/views.ts";
 import {
@@ -20,6 +21,9 @@ import {
   SLICE_BYTES,
 } from "./runtime.ts";
 import type { FloatTensor, Tensor } from "./tensor.ts";
+
+/** Results differ in the last digits then. */
+const ROUNDED = "products are rounded before they are added to, for there is no relaxed SIMD here";
 
 const MAX_DEFAULT_THREADS = 4;
 /** Programs that a session keeps, one per sizes of its inputs. */
@@ -92,6 +96,7 @@ export async function createWasmRuntime({ threads = defaultThreads() }: RuntimeO
 
   return {
     device: "wasm",
+    ...(canFuse() ? {} : { account: ROUNDED }),
     version: ["sae-attribution", VERSION],
     memory,
     remote: false,
@@ -176,14 +181,20 @@ class KernelSession implements Session {
     const names = [...this.#shared.inputs.keys()];
     for (const name of names) this.#check(name, inputs[name]);
     const inPlace = new Set(names.filter((name) => engine.holds(inputs[name].data)));
-    const key = names.map((name) => `${name} ${inPlace.has(name)} ${inputs[name].dims}`).join("\n");
+    const places = names.map((name) => `${name} ${inPlace.has(name)} ${inputs[name].dims}`).join("\n");
     if (!programs) throw new Error("This session's runtime was disposed of");
-    const known = programs.get(key);
-    if (known) return known;
     const dims = Object.fromEntries(names.map((name) => [name, inputs[name].dims]));
-    const program = plan(lower(graph, dims), { ...engine.target, inPlace });
-    if (programs.size >= MAX_PROGRAMS) programs.delete(programs.keys().next().value!);
-    programs.set(key, program);
-    return program;
+    const make = (): Program => {
+      const { target } = engine;
+      const key = `${target.base}\n${places}`;
+      const known = programs.get(key);
+      if (known) return known;
+      const program = plan(lower(graph, dims), { ...target, inPlace });
+      if (programs.size >= MAX_PROGRAMS) programs.delete(programs.keys().next().value!);
+      programs.set(key, program);
+      return program;
+    };
+    const program = make();
+    return engine.makeRoom(program) ? program : make();
   }
 }

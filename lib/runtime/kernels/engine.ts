@@ -1,17 +1,18 @@
 /**
  * The kernels with their memory and threads: one engine per process.
  *
- * The memory is divided so: words by which threads wait for each other, each one's own memory, then the program that runs,
- * from below; what is allocated (weights, buffers that files are read into) from above.
+ * The memory begins with words by which threads wait for each other and each one's own memory; the rest is the heap's.
  *
  * @module
  */
+import { IS_PAGE } from "../../platform/environment.ts";
 import { SCRATCH_BYTES } from "./execute_matmul.ts";
 import type { MemoryLimits } from "./assembler.ts";
+import { Heap } from "./heap.ts";
 import { canFuse, encodeKernels } from "./module.ts";
 import type { FloatTensor, Tensor, TensorData } from "../tensor.ts";
 import { aligned, type Program, type Target } from "./plan.ts";
-import { kernelNumbers, openContext, type ThreadContext } from "./thread_context.ts";
+import { kernelNumbers, openContext, type ThreadContext, widen } from "./thread_context.ts";
 import { startThread } from "./start_thread.ts";
 import { CONTROL_BYTES, MAX_THREADS, ThreadPool } from "./thread_pool.ts";
 import { sizeOf } from "./views.ts";
@@ -19,12 +20,18 @@ import { sizeOf } from "./views.ts";
 /** Address space to ask for, in pages of 64 KiB; memory itself is taken page by page as it is used. */
 const PAGES = [65_535, 49_152, 32_768, 16_384, 8_192, 4_096];
 
+/**
+ * In a page, memory begins with 64 MiB and grows; what is not shared cannot, and is 1 GiB, for a phone has no more to give.
+ * Elsewhere all addresses cost nothing, and in Deno growing beside threads hangs.
+ */
+const [FIRST_PAGES, MOST_UNSHARED_PAGES] = [1024, 16_384];
+
 /** All of the address space that this system gives, shared among threads where that can be. */
 function makeMemory(): { memory: WebAssembly.Memory; limits: MemoryLimits } {
   const sharing = typeof SharedArrayBuffer === "undefined" ? [false] : [true, false];
   for (const shared of sharing) {
-    for (const pages of PAGES) {
-      const limits = { initial: pages, maximum: pages, shared };
+    for (const maximum of PAGES.filter((pages) => shared || !IS_PAGE || pages <= MOST_UNSHARED_PAGES)) {
+      const limits = { initial: IS_PAGE && shared ? FIRST_PAGES : maximum, maximum, shared };
       try {
         return { memory: new WebAssembly.Memory(limits), limits };
       } catch { // less, then
@@ -36,31 +43,33 @@ function makeMemory(): { memory: WebAssembly.Memory; limits: MemoryLimits } {
 
 /** Kernels, memory and threads. */
 export class Engine {
-  /** What programs are made for. */
-  readonly target: Omit<Target, "inPlace">;
   readonly #context: ThreadContext;
   readonly #threads: ThreadPool;
-  /** What was allocated, by where it begins and ends, the highest first. */
-  readonly #allocations: { readonly start: number; readonly end: number }[];
-  /** Where the largest program so far ended. */
-  #programsEnd: number;
+  readonly #heap: Heap;
+  readonly #kernels: Target["kernels"];
+  /** Those that the memory has had: arrays of before it grew are in it. */
+  readonly #buffers = new WeakSet<ArrayBufferLike>();
 
   /**
    * An engine on compiled kernels.
    *
-   * @param shared whether threads share the memory; without that there is one thread
+   * @param limits as the memory has them: threads share it, or there is one; up to its maximum it grows
    */
-  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, shared: boolean) {
+  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, { initial, maximum, shared }: MemoryLimits) {
     const scratchOf = (thread: number): number => CONTROL_BYTES + thread * aligned(SCRATCH_BYTES);
     this.#context = openContext(module, memory, scratchOf(0));
-    this.target = { base: scratchOf(MAX_THREADS), kernels: kernelNumbers(this.#context.kernels) };
-    this.#programsEnd = this.target.base;
+    this.#kernels = kernelNumbers(this.#context.kernels);
+    this.#heap = new Heap(memory, scratchOf(MAX_THREADS), shared && initial < maximum);
+    this.#buffers.add(memory.buffer);
     this.#threads = new ThreadPool(
       this.#context,
       shared ? (thread) => startThread({ thread, module, memory, scratch: scratchOf(thread) }) : undefined,
     );
-    const { byteLength } = memory.buffer;
-    this.#allocations = [{ start: byteLength, end: byteLength }];
+  }
+
+  /** What programs are made for. */
+  get target(): Omit<Target, "inPlace"> {
+    return { base: this.#heap.base, kernels: this.#kernels };
   }
 
   /** How many threads are ready. */
@@ -79,41 +88,46 @@ export class Engine {
    * @throws {RangeError} if they do not fit
    */
   allocate(count: number): Float32Array {
-    const bytes = aligned(Math.max(4 * count, 1));
-    const start = this.#allocations.map(({ start }, i) => {
-      const floor = this.#allocations[i + 1]?.end ?? this.#programsEnd;
-      return start - bytes >= floor ? start - bytes : -1;
-    });
-    const at = start.findIndex((from) => from >= 0);
-    if (at < 0) throw tooLarge(4 * count);
-    this.#allocations.splice(at + 1, 0, { start: start[at], end: start[at] + bytes });
-    return new Float32Array(this.#context.floats.buffer, start[at], count);
+    const address = this.#heap.allocate(4 * count);
+    this.#widen();
+    return new Float32Array(this.#context.floats.buffer, address, count);
   }
 
   /** Gives back numbers that were allocated at an address; they must not be used again. */
   release(address: number): void {
-    const at = this.#allocations.findIndex(({ start, end }) => start === address && end > start);
-    if (at >= 0) this.#allocations.splice(at, 1);
+    this.#heap.release(address);
+  }
+
+  /** Makes views of all memory, if it has grown. */
+  #widen(): void {
+    widen(this.#context);
+    this.#buffers.add(this.#context.floats.buffer);
+  }
+
+  /**
+   * Makes room for a program.
+   *
+   * @returns whether it can run where it was made for; else what it is made for has changed
+   * @throws {RangeError} if it does not fit into memory
+   */
+  makeRoom({ base, bytes }: Program): boolean {
+    const found = this.#heap.room(bytes);
+    this.#widen();
+    return found === base;
   }
 
   /** Whether graphs read an array where it is. */
-  readonly holds = (data: TensorData): boolean =>
-    data instanceof Float32Array && data.buffer === this.#context.floats.buffer;
+  readonly holds = (data: TensorData): boolean => data instanceof Float32Array && this.#buffers.has(data.buffer);
 
   /**
-   * Runs a program.
+   * Runs a program that there is room for.
    *
    * @returns the results, copied
-   * @throws {RangeError} if it does not fit into memory, or an index that is looked up is not there
+   * @throws {RangeError} if an index that is looked up is not there
    */
   run(program: Program, inputs: Readonly<Record<string, Tensor>>, threads: number): Record<string, FloatTensor> {
     const { words, floats } = this.#context;
-    this.#programsEnd = Math.max(this.#programsEnd, this.target.base + program.bytes);
-    if (this.#programsEnd > this.#allocations.at(-1)!.start) {
-      this.#programsEnd = this.target.base;
-      throw tooLarge(program.bytes);
-    }
-    const from = this.target.base / 4;
+    const from = program.base / 4;
     words.set(program.words, from);
     for (const [word, input] of program.patches) words[from + word] += inputs[input].data.byteOffset;
     for (const [input, address] of program.copies) {
@@ -132,13 +146,6 @@ export class Engine {
 /** An index as a word; one that does not fit is not there either way. */
 const toWord = (index: bigint | number): number => Math.max(-(2 ** 31), Math.min(Number(index), 2 ** 31 - 1));
 
-function tooLarge(bytes: number): RangeError {
-  const size = `${Math.ceil(bytes / 2 ** 20)} MiB`;
-  return new RangeError(
-    `${size} more do not fit into WebAssembly's memory: take shorter prompts or fewer at once, weights "streamed", or device "native"`,
-  );
-}
-
 let engine: Promise<Engine> | undefined;
 
 /** This process's engine. */
@@ -149,5 +156,5 @@ export function openEngine(): Promise<Engine> {
 async function start(): Promise<Engine> {
   const { memory, limits } = makeMemory();
   const module = await WebAssembly.compile(encodeKernels(limits, canFuse()));
-  return new Engine(module, memory, limits.shared);
+  return new Engine(module, memory, limits);
 }

@@ -11,7 +11,9 @@ import type { KernelName } from "./module.ts";
 
 /** A program for inputs of some sizes. */
 export interface Program {
-  /** Instructions, then constants. They are to be put at the address that the program was made for. */
+  /** The address that it is made for. */
+  readonly base: number;
+  /** Instructions, then constants. They are to be put at the base. */
   readonly words: Int32Array;
   /** How many of the words are instructions. */
   readonly length: number;
@@ -88,7 +90,16 @@ export function plan(lowered: Lowered, { kernels, base, inPlace }: Target): Prog
     offset: 4 * offset,
   }));
   const isShared = lowered.instructions.some((instruction) => instruction.isShared);
-  return { words, length, isShared, patches, copies, outputs, bytes };
+  return {
+    base,
+    words,
+    length,
+    isShared,
+    patches,
+    copies,
+    outputs,
+    bytes,
+  };
 }
 
 const BARRIER: LoweredInstruction = { kind: "Barrier", isShared: true, fields: {}, lists: {}, inPlace: [] };

@@ -16,8 +16,10 @@ export interface ThreadContext {
   readonly kernels: Kernels;
   /** The kernels by the numbers that programs name them by. */
   readonly kernelTable: readonly Kernel[];
-  readonly words: Int32Array;
-  readonly floats: Float32Array;
+  readonly memory: WebAssembly.Memory;
+  /** Views of all memory: {@linkcode widen} makes them anew. */
+  words: Int32Array;
+  floats: Float32Array;
   /** Address of this thread's own memory. */
   readonly scratch: number;
 }
@@ -38,10 +40,19 @@ export function openContext(module: WebAssembly.Module, memory: WebAssembly.Memo
   return {
     kernels,
     kernelTable: Object.values(kernels),
+    memory,
     words: new Int32Array(memory.buffer),
     floats: new Float32Array(memory.buffer),
     scratch,
   };
+}
+
+/** Makes views of all memory, if it has grown. Views of before see what they saw. */
+export function widen(context: ThreadContext): void {
+  const { buffer } = context.memory;
+  if (buffer.byteLength === context.words.byteLength) return;
+  context.words = new Int32Array(buffer);
+  context.floats = new Float32Array(buffer);
 }
 
 /** The numbers of kernels in programs. */

@@ -7,7 +7,7 @@
  * @module
  */
 import { execute } from "./execute.ts";
-import type { Participant, ThreadContext } from "./thread_context.ts";
+import { type Participant, type ThreadContext, widen } from "./thread_context.ts";
 
 /** Words of the memory that all threads have together. */
 const FAILED = 0;
@@ -109,6 +109,7 @@ export function serve(context: ThreadContext, thread: number, run: typeof execut
       if (isIdle) Atomics.compareExchange(words, state, READY, ENDED);
     } else if (now === RUNNING) {
       try {
+        widen(context);
         const me = participant(words, words[block + RANK], words[block + THREADS]);
         run(context, me, words[block + FROM], words[block + TO]);
       } catch (error) {
