@@ -8,12 +8,16 @@ import index from "../models/bundled/index.json" with { type: "json" };
 /** A bundled SAE. */
 export interface BundledSae {
   readonly directory: string;
+  /** Whether its files are packed, as a site has them. */
+  readonly packed?: boolean;
   readonly hook: string;
 }
 
 /** A bundled model with its SAEs by name, `model/hook`. */
 export interface BundledModel {
   readonly directory: string;
+  /** Whether its files are packed, as a site has them. */
+  readonly packed?: boolean;
   /** What every output says of it. */
   readonly description: string;
   readonly parameters: number;

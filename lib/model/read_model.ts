@@ -5,7 +5,8 @@
  */
 import type { Architecture } from "../../models/family.ts";
 import { openArchitecture } from "../../models/mod.ts";
-import { bundledUrl, findBundledModel } from "../bundled.ts";
+import { findBundledModel } from "../bundled.ts";
+import { openBundled } from "../weights/files/bundled.ts";
 import { NotFound } from "../platform/errors.ts";
 import type { OpenOptions } from "../registry/open.ts";
 import { isPlace, shownName } from "../weights/files/places.ts";
@@ -34,7 +35,7 @@ export async function locate(source: string | URL, options: OpenOptions): Promis
       `A revision is for models from the hub, and ${shownName(name)} is none: leave out \`revision\``,
     );
   }
-  if (bundled) return { files: openSource(bundledUrl(bundled.directory)), description: bundled.description };
+  if (bundled) return { files: openBundled(bundled), description: bundled.description };
   if (isHere) return { files: openSource(source) };
   const { openModelByName } = await import(new URL("../registry/open.ts", import.meta.url).href) as Registry;
   return await openModelByName(name, { revision: options.revision, onProgress: options.onProgress });

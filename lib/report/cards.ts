@@ -7,10 +7,10 @@ import { NoDirectionError } from "../attribution/circuits/feature_directions.ts"
 import { type FeatureLogits, featureLogits } from "../attribution/circuits/feature_logits.ts";
 import type { Attribution } from "../attribution/result/result.ts";
 import type { AttributionRow } from "../attribution/result/sae_attribution.ts";
-import { bundledUrl, findBundledModel, findBundledSae } from "../bundled.ts";
+import { type BundledSae, findBundledModel, findBundledSae } from "../bundled.ts";
 import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
-import { openSource } from "../weights/files/source.ts";
+import { openBundled } from "../weights/files/bundled.ts";
 
 /** A feature's local dashboard; what is not known is absent. */
 export interface FeatureCard {
@@ -160,14 +160,14 @@ export function bundledActivities(model: Model, sae: Sae): Promise<Activities> {
   const bundled = findBundledModel(model.name) && findBundledSae(sae.source);
   if (!bundled) return Promise.resolve({});
   const { directory } = bundled;
-  const reading = loaded.get(directory) ?? readActivities(directory);
+  const reading = loaded.get(directory) ?? readActivities(bundled);
   loaded.set(directory, reading);
   reading.catch(() => loaded.delete(directory));
   return reading;
 }
 
-async function readActivities(directory: string): Promise<Activities> {
-  await using files = openSource(bundledUrl(directory));
+async function readActivities(bundled: BundledSae): Promise<Activities> {
+  await using files = openBundled(bundled);
   const size = await files.size(FILE);
   if (size === undefined) return {};
   const bytes = new Uint8Array(await files.read(FILE, 0, size));

@@ -5,7 +5,8 @@
  */
 import { fileSystem } from "../platform/files.ts";
 import { checkOptions, type OptionKinds } from "../options.ts";
-import { bundledUrl, findBundledSae } from "../bundled.ts";
+import { findBundledSae } from "../bundled.ts";
+import { openBundled } from "../weights/files/bundled.ts";
 import { isRecord, parseUniqueObject } from "../weights/json/json.ts";
 import { MAX_TEXT_BYTES } from "../weights/files/text.ts";
 import { isPlace, shownName } from "../weights/files/places.ts";
@@ -121,7 +122,7 @@ interface Located {
 async function locate(source: string | URL, options: OpenOptions): Promise<Located> {
   const name = String(source);
   const bundled = source instanceof URL ? undefined : findBundledSae(name);
-  if (bundled) return { files: openSource(bundledUrl(bundled.directory)) };
+  if (bundled) return { files: openBundled(bundled) };
   if (!options.isPublic && (source instanceof URL || await isPlace(name))) {
     const { directory, file } = await splitFile(source);
     return { files: openSource(directory), file };

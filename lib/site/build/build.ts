@@ -7,6 +7,7 @@ import { BUNDLED, type BundledModel } from "../../bundled.ts";
 import { stop } from "../../deps/esbuild.ts";
 import { makeHash } from "../../platform/hash.ts";
 import { dirname } from "../../platform/path.ts";
+import { pack } from "../../weights/files/packed.ts";
 import { fromFileUrl } from "../../weights/files/places.ts";
 import { bundle as minified } from "../../web/page/build.ts";
 import { STYLE } from "../../web/page/built.ts";
@@ -58,8 +59,9 @@ export async function buildSite(directory: string): Promise<readonly string[]> {
     await Deno.writeTextFile(`${directory}/element.js`, await minified(new URL(ELEMENT, ROOT)));
     const bundled = Object.values(index).flatMap((model) => [model, ...Object.values(model.saes)]);
     const data = bundled.flatMap((one) => filesBelow(`models/bundled/${one.directory}`));
-    for (const path of [...data, ...filesBelow("models/registry").filter((path) => /\.json(?:\.gz)?$/.test(path))]) {
-      await copy(path, directory);
+    for (const path of data) await write(directory, ...await pack(path, await readData(path)));
+    for (const path of filesBelow("models/registry").filter((path) => /\.json(?:\.gz)?$/.test(path))) {
+      await write(directory, path, await readData(path));
     }
     const files = filesBelow(".", new URL(`file://${directory}/`)).map((path) => path.slice("./".length)).sort();
     const values = { SITE_FILES: files, SITE_VERSION: await versionOf(directory, files) };
@@ -72,22 +74,28 @@ export async function buildSite(directory: string): Promise<readonly string[]> {
   }
 }
 
-/** What is bundled with the site: of the SAEs those that models begin with, which is what fits. */
+/** What is bundled with the site, its files packed: of the SAEs those that models begin with, which is what fits. */
 function siteIndex(): Record<string, BundledModel> {
   return Object.fromEntries(
     Object.entries(BUNDLED).map(([name, model]) => {
       const { default_sae, saes } = model;
-      return [name, { ...model, saes: { [default_sae]: saes[default_sae] } }];
+      const sae = { ...saes[default_sae], packed: true };
+      return [name, { ...model, packed: true, saes: { [default_sae]: sae } }];
     }),
   );
 }
 
-/** Copies a file, JSON without the space between its values. */
-async function copy(path: string, directory: string): Promise<void> {
-  const to = `${directory}/${path}`;
-  await Deno.mkdir(dirname(to), { recursive: true });
-  if (!path.endsWith(".json")) return await Deno.copyFile(place(path), to);
-  await Deno.writeTextFile(to, JSON.stringify(JSON.parse(await Deno.readTextFile(place(path)))));
+/** A file's bytes; of JSON without the space between its values. */
+async function readData(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await Deno.readFile(place(path));
+  if (!path.endsWith(".json")) return bytes;
+  return new TextEncoder().encode(JSON.stringify(JSON.parse(new TextDecoder().decode(bytes))));
+}
+
+async function write(directory: string, path: string, bytes: Uint8Array): Promise<void> {
+  const file = `${directory}/${path}`;
+  await Deno.mkdir(dirname(file), { recursive: true });
+  await Deno.writeFile(file, bytes);
 }
 
 function filesBelow(directory: string, root: URL = ROOT): string[] {
