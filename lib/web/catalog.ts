@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BUNDLED } from "../bundled.ts";
+import { BUNDLED, DEFAULT_MODEL } from "../bundled.ts";
 import { VERSION } from "../version.ts";
 import type { Offered } from "./offered.ts";
 
@@ -26,6 +26,50 @@ export interface Choice {
   readonly local: boolean;
 }
 
+/** A model to begin with, and an SAE of it. */
+export interface FeaturedModel {
+  readonly model: string;
+  readonly sae: string;
+  /** In a few words. */
+  readonly description: string;
+  /** What it may be asked. */
+  readonly prompt: string;
+  /** It comes with the program. */
+  readonly isHere: boolean;
+}
+
+/** Models that are offered first, the smallest download first. */
+const FEATURED: readonly FeaturedModel[] = [
+  {
+    model: DEFAULT_MODEL,
+    sae: BUNDLED[DEFAULT_MODEL].default_sae,
+    description: "Tiny and made for this: its features have names",
+    prompt: " Tiger Woods plays the sport of",
+    isHere: true,
+  },
+  {
+    model: "pythia-70m-deduped",
+    sae: "pythia-70m-deduped-res-sm/blocks.3.hook_resid_post",
+    description: "Real, 70 million parameters",
+    prompt: "The Eiffel Tower is in the city of",
+    isHere: false,
+  },
+  {
+    model: "google/gemma-3-270m",
+    sae: "gemma-scope-2-270m-pt-res-all/layer_12_width_16k_l0_small",
+    description: "Real, 270 million parameters; its owner gives access on request",
+    prompt: "The Eiffel Tower is in the city of",
+    isHere: false,
+  },
+  {
+    model: "gpt2",
+    sae: "gpt2-small-res-jb/blocks.10.hook_resid_pre",
+    description: "Real, 124 million parameters, the best explored",
+    prompt: "Tiger Woods plays the sport of",
+    isHere: false,
+  },
+];
+
 /** What the page begins with, and what costs no download. */
 export function offeredAtStart({ model, saes, hub }: Offered): Readonly<Record<string, unknown>> {
   const own = Object.hasOwn(BUNDLED, model) ? [BUNDLED[model].default_sae] : [];
@@ -38,6 +82,7 @@ export function offeredAtStart({ model, saes, hub }: Offered): Readonly<Record<s
     bundled,
     local: [...new Set([...bundled, model, ...bundledSaes, ...saes])],
     hub,
+    featured: FEATURED.filter(({ isHere }) => isHere || hub),
   };
 }
 

@@ -78,7 +78,7 @@ browserTest(
 
 browserTest("the element asks in a frame, and is as high as its result", async (browser) => {
   const { page, context, errors } = await browser.open();
-  const script = await bundle(new URL("../../lib/web/page/element.ts", import.meta.url));
+  const script = await bundle(new URL("../../lib/web/page/share/element.ts", import.meta.url));
   const files: Record<string, readonly [type: string, text: string]> = {
     "/paper.html": [
       "text/html",

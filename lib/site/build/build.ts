@@ -29,7 +29,7 @@ export function siteDirectory(): string {
 /** What the page begins with, the Worker that answers it, and what stands between them and the host. */
 const [PAGE, WORKER, GUARD] = ["lib/site/page/main.ts", "lib/web/worker.ts", "lib/site/page/service_worker.ts"];
 /** The element that other pages show a result with; it knows the site by its own place. */
-const ELEMENT = "lib/web/page/element.ts";
+const ELEMENT = "lib/web/page/share/element.ts";
 
 /** Names what is bundled with the program. */
 const INDEX = "models/bundled/index.json";

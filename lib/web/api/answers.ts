@@ -16,6 +16,10 @@ export const ANSWER_SCHEMAS: Readonly<Record<string, Schema>> = {
     bundled: described(list(TEXT), "Models that come with the program."),
     saes: list(TEXT),
     hub: described(FLAG, "Public models and SAEs may be chosen."),
+    featured: described(
+      list(object({ model: TEXT, sae: TEXT, description: TEXT, prompt: TEXT, isHere: FLAG })),
+      "Models to begin with; those that are not here are downloaded.",
+    ),
     busy: FLAG,
     waiting: WHOLE,
     local: described(

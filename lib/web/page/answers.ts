@@ -33,7 +33,7 @@ export function answersOf({ positive, negative, metric }: State, prediction: Pre
 }
 
 /** The answers after a click: another token on that side, one more with Shift, none if it was there. */
-export function withAnswer(answers: ChosenAnswers, id: number, side: Side, isMore = isAdding): Partial<Answers> {
+export function withAnswer(answers: ChosenAnswers, id: TokenChoice, side: Side, isMore = isAdding): Partial<Answers> {
   const other = side === "positive" ? "negative" : "positive";
   const isThere = answers[side].includes(id);
   const without = (tokens: readonly TokenChoice[]): TokenChoice[] => tokens.filter((token) => token !== id);
@@ -73,6 +73,7 @@ export function showPrediction(
     "Next token after ",
     h("bdi", { class: "token-text" }, showToken(at.text, at.id)),
   );
+  find("predictions").hidden = prediction.predictions.length === 0;
   renderPredictions(find("predictions"), data, { onAnswer: (id, side) => choose(withAnswer(answers, id, side)) });
   showPicked(data, state, answers, choose);
   if (key !== undefined) {
@@ -139,8 +140,8 @@ function showPicked(
 
 /** Connects "another token". `look(text)` finds its row, or throws. */
 export function connectOther(
-  look: (text: string) => Promise<PredictedToken | undefined>,
-  choose: (id: number, side: Side) => void,
+  look: (text: string) => Promise<{ readonly id: TokenChoice } | undefined>,
+  choose: (id: TokenChoice, side: Side) => void,
 ): void {
   const input = find("other", HTMLInputElement);
   const add = async (side: Side): Promise<void> => {

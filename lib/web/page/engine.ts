@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Choice, ListQuery } from "../catalog.ts";
+import type { Choice, FeaturedModel, ListQuery } from "../catalog.ts";
 import type { JobEvent } from "../jobs.ts";
 import type { Device } from "../../runtime/runtime.ts";
 
@@ -22,16 +22,6 @@ export interface EngineStatus {
   readonly hub: boolean;
   /** Models that are offered first, small ones before large ones. */
   readonly featured?: readonly FeaturedModel[];
-}
-
-/** A model to begin with, and an SAE of it. */
-export interface FeaturedModel {
-  readonly model: string;
-  readonly sae: string;
-  /** In a few words. */
-  readonly description: string;
-  /** A prompt that it answers well. */
-  readonly prompt: string;
 }
 
 /**

@@ -6,10 +6,12 @@ import type { ReportData, ReportMetric, ReportPrediction, ReportSae } from "../.
 import type { PredictedToken, PredictionAnswer } from "../jobs.ts";
 import { answersOf, type ChosenAnswers, connectOther, showPrediction, withAnswer } from "./answers.ts";
 import { connectQuestion, firstSae } from "./ask.ts";
-import { connectCopies, showDownloads } from "./downloads.ts";
-import { embed, isEmbedded, linkWholePage } from "./embed.ts";
-import type { Engine, EngineEvent, EngineStatus } from "./engine.ts";
+import { connectBegin, showBegin } from "./begin.ts";
+import { connectCopies, showDownloads } from "./share/downloads.ts";
+import { embed, isEmbedded, linkWholePage } from "./share/embed.ts";
+import type { Engine, EngineEvent, EngineStatus, JobOptions } from "./engine.ts";
 import { find } from "./find.ts";
+import { Prices } from "./price.ts";
 import { labelWords } from "./settings.ts";
 import { forgetAll, readHistory, remember } from "./history.ts";
 import {
@@ -25,7 +27,7 @@ import {
   WITHOUT_ANSWERS,
   writeState,
 } from "./state.ts";
-import { complain, eventWords, say, wordsOf } from "./status.ts";
+import { complain, eventWords, say, showProgress, wordsOf } from "./status.ts";
 
 /** A model that answers in this time answers while one types; others wait for the button. */
 const LIVE_MS = 2500;
@@ -51,6 +53,7 @@ const took = new Map<string, number>();
 let running = new AbortController();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let question: ReturnType<typeof connectQuestion>;
+let prices: Prices;
 
 /** Starts the page with who is to answer it. */
 export function startPage(answering: Engine): void {
@@ -60,13 +63,20 @@ export function startPage(answering: Engine): void {
   start().catch((error) => complain(wordsOf(error)));
 }
 
-function choose(id: number, side: Side): void {
-  if (prediction !== undefined) change(withAnswer(answersOf(state, prediction), id, side));
+function choose(id: TokenChoice, side: Side): void {
+  const answers = prediction === undefined ? { ...state, isImplied: false } : answersOf(state, prediction);
+  change(withAnswer(answers, id, side));
 }
 
 async function start(): Promise<void> {
   status = await engine.status();
   for (const name of status.local) atHand.add(name);
+  prices = new Prices(engine, status);
+  connectBegin(engine, status, change);
+  find("table").addEventListener("click", () => {
+    prices.wantTable(state.model);
+    run();
+  });
   addEventListener("hashchange", () => restore(location.hash));
   addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
@@ -80,6 +90,12 @@ async function start(): Promise<void> {
     forgetAll();
     showHistory();
   });
+  for (const link of document.querySelectorAll<HTMLAnchorElement>('a[href="#result"]')) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault(); // the address is the question's
+      find("result").focus();
+    });
+  }
   connectCopies(() => shown?.command ?? "");
   if (isEmbedded()) embed();
   showHistory();
@@ -94,10 +110,16 @@ function restore(hash: string): void {
   if (state.model === "") state = { ...state, model: status.model };
   if (state.saes.length === 0 && state.model === status.model) state = { ...state, saes: status.saes };
   prediction = undefined;
-  question.show(state);
+  showQuestion();
   // A link must not make this machine download a model.
   if (isLive()) run();
   else say("Press Explain to run this.");
+}
+
+function showQuestion(): void {
+  question.show(state);
+  showBegin(state);
+  prices.show(state.model, attributeBody(state, state));
 }
 
 /** A run that downloads nothing, and does not take long as far as is known. */
@@ -121,11 +143,13 @@ function change(part: Partial<State>): void {
   state = { ...state, ...part, view };
   if (CHAT.some((key) => key in part)) state = { ...state, position: null }; // the template moves all tokens
   writeAddressSoon();
-  question.show(state);
+  showQuestion();
   if (isOtherModel) {
     prediction = undefined;
     known.clear();
-    firstSae(engine, state.model).then((saes) => saes.length > 0 && change({ saes }), () => {});
+    if (state.saes.length === 0) {
+      firstSae(engine, state.model).then((saes) => saes.length > 0 && change({ saes }), () => {});
+    }
   }
   showPrediction(prediction, state, known, change);
   find("result").dataset.stale = "yes"; // what is shown answers another question
@@ -177,6 +201,7 @@ async function run(): Promise<void> {
   } finally {
     if (running === mine) {
       find("cancel").hidden = true;
+      showProgress(undefined);
       find("result").removeAttribute("aria-busy");
     }
   }
@@ -187,22 +212,21 @@ async function runAll(asked: State, signal: AbortSignal): Promise<void> {
   let ranSince: number | undefined;
   const onEvent = (event: EngineEvent): void => {
     const words = eventWords(event);
+    showProgress(event);
     if (words !== undefined) say(words);
     if (event.type === "running") ranSince ??= performance.now();
   };
   const problem = problemOf(asked);
   if (problem !== undefined) throw new RangeError(problem);
-  const wanted = JSON.stringify(predictBody(asked));
-  if (prediction === undefined || predictedFor !== wanted) {
-    ({ prediction } = await engine.predict(predictBody(asked), { signal, onEvent }));
-    predictedFor = wanted;
-  }
-  showPrediction(prediction, state, known, change);
-  const answers = answersOf(asked, prediction);
+  const needsNone = WITHOUT_ANSWERS.includes(asked.metric);
+  // Without answers the table says which.
+  const hasTable = prices.hasTable(asked.model) || (!needsNone && asked.positive.length + asked.negative.length === 0);
+  if (hasTable) await predict(asked, { signal, onEvent });
+  const answers = prediction === undefined || !hasTable ? { ...asked, isImplied: false } : answersOf(asked, prediction);
   if (asked.saes.length === 0) return say("Add an SAE to explain the prediction.");
   const missing = missingText(asked);
   if (missing !== undefined) return say(missing);
-  if (!WITHOUT_ANSWERS.includes(asked.metric) && answers.positive.length === 0) {
+  if (!needsNone && answers.positive.length === 0) {
     return say("Choose with + the answer to explain.");
   }
   let isShown = false;
@@ -210,14 +234,27 @@ async function runAll(asked: State, signal: AbortSignal): Promise<void> {
     onEvent(event);
     if (event.type !== "report" || isShown) return;
     isShown = true;
-    showReport(event.report, asked, answers);
+    showReport(event.report, asked, answers, hasTable);
   };
-  const body = { ...attributeBody(asked, answers), cards: CARDS };
+  const body = { ...attributeBody(asked, answers), ...(hasTable ? { cards: CARDS } : { cards: 0, predictions: 0 }) };
   const answer = await engine.attribute(body, { signal, onEvent: onReport });
   took.set(asked.model, performance.now() - (ranSince ?? started));
   for (const name of [asked.model, ...asked.saes]) atHand.add(name);
   if (answer.type === "report") addCards(answer.report);
+  prices.show(asked.model, attributeBody(state, state));
+  find("result").dispatchEvent(new Event("answered"));
   say(`Done in ${((performance.now() - started) / 1000).toFixed(2)} s.`);
+}
+
+/** The next-token table, if it is not there already. */
+async function predict(asked: State, options: JobOptions): Promise<void> {
+  const wanted = JSON.stringify(predictBody(asked));
+  if (prediction === undefined || predictedFor !== wanted) {
+    ({ prediction } = await engine.predict(predictBody(asked), options));
+    predictedFor = wanted;
+  }
+  void prices.offerTable(false, {});
+  showPrediction(prediction, state, known, change);
 }
 
 /** A report whose cards come later. */
@@ -227,12 +264,18 @@ type ShownReport = ReportData & { readonly saes: readonly ShownSae[] };
 /** The report on the page. */
 let shown: ShownReport | undefined;
 
-function showReport(told: ReportData, asked: State, answers: ChosenAnswers): void {
+function showReport(told: ReportData, asked: State, answers: ChosenAnswers, hasTable: boolean): void {
   const warnings = told.warnings.map(labelWords);
   const model = { ...told.model, processing: labelWords(told.model.processing) };
-  const saes = told.saes.map((sae) => ({ ...sae, noLogits: sae.noLogits ?? "Still being computed …" }));
+  const saes = told.saes.map((sae) => ({
+    ...sae,
+    noLogits: sae.noLogits ?? (hasTable ? "Still being computed …" : "They come with the next tokens."),
+  }));
   const report = shown = { ...told, model, warnings, saes };
-  if (!answers.isImplied && !WITHOUT_ANSWERS.includes(asked.metric)) keepAnswers(report.metric, report.predictions);
+  if (!hasTable) showWithoutTable(report, asked);
+  else if (!answers.isImplied && !WITHOUT_ANSWERS.includes(asked.metric)) {
+    keepAnswers(report.metric, report.predictions);
+  }
   const { sae, position, feature } = state.view;
   const at = report.saes[sae] === undefined ? 0 : sae;
   renderResult(find("view"), report, {
@@ -249,6 +292,8 @@ function showReport(told: ReportData, asked: State, answers: ChosenAnswers): voi
   });
   delete find("result").dataset.stale;
   showDownloads(report, (rows) => engine.attribute({ ...attributeBody(asked, answers), ...rows }, QUIETLY));
+  find("see").hidden = false;
+  find("see").textContent = `${questionOf(report)} ↓`;
   document.title = `${questionOf(report)} sae-attribution`;
   const idsOf = (tokens: ReportMetric["positiveTokens"]): number[] => tokens.map(({ id }) => id);
   const { positiveTokens, negativeTokens } = report.metric;
@@ -257,6 +302,15 @@ function showReport(told: ReportData, asked: State, answers: ChosenAnswers): voi
   const hash = writeState({ ...asked, ...chosen, view: NOTHING.view });
   remember({ hash, title: questionOf(report), note: asked.prompt });
   showHistory();
+}
+
+/** The tokens, and a click for the table. */
+function showWithoutTable({ model, tokens, predictionsPosition }: ReportData, asked: State): void {
+  const settings = { prepend_bos: null, truncate: false, processing: model.processing };
+  const said = { model, saes: [], settings, tokens, position: predictionsPosition, answer: null, warnings: [] };
+  prediction = undefined;
+  showPrediction({ ...said, predictions: [] }, state, known, change);
+  void prices.offerTable(true, predictBody(asked));
 }
 
 /** A job whose progress nobody follows. */
@@ -287,9 +341,10 @@ function addCards({ saes }: ReportData): void {
   if (isFocused) find("card-title").focus({ preventScroll: true });
 }
 
-/** A token by its text, with its place among the predictions. */
-async function lookUp(text: string): Promise<PredictedToken | undefined> {
+/** A token by its text, with its place among the predictions where there are some. */
+async function lookUp(text: string): Promise<{ readonly id: TokenChoice } | undefined> {
   complain("");
+  if (prediction === undefined) return { id: text };
   try {
     const body = { ...predictBody(state), answer: text };
     const { prediction: found } = await engine.predict(body, QUIETLY);

@@ -12,11 +12,8 @@ export function eventWords(event: EngineEvent): string | undefined {
       return event.ahead === 0 ? "Running …" : `Waiting: ${event.ahead} before this …`;
     case "opening":
       return `Opening ${event.name} …`;
-    case "downloading": {
-      const megabytes = (bytes: number): string => (bytes / 1e6).toLocaleString("en-US", { maximumFractionDigits: 0 });
-      const total = event.total === null ? "" : ` of ${megabytes(event.total)}`;
-      return `Downloading ${event.path}: ${megabytes(event.done)}${total} MB …`;
-    }
+    case "downloading":
+      return downloadWords(event);
     case "running":
       return "Running …";
     case "report":
@@ -24,6 +21,39 @@ export function eventWords(event: EngineEvent): string | undefined {
     default:
       return undefined;
   }
+}
+
+type Downloading = Extract<EngineEvent, { readonly type: "downloading" }>;
+
+function downloadWords({ path, done, total, bytes_per_second: rate, seconds_left: left }: Downloading): string {
+  const bytes = total === null ? megabytes(done) : `${megabytes(done)} of ${megabytes(total)}`;
+  const pace = [
+    ...(rate === null ? [] : [`${megabytes(rate)}/s`]),
+    ...(left === null ? [] : [`${duration(left)} left`]),
+  ];
+  return `Downloading ${path}: ${[bytes, ...pace].join(", ")} …`;
+}
+
+/** Seconds for people. */
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** Shows how much of a download is here; what is no event of one ends it. */
+export function showProgress(event: EngineEvent | undefined): void {
+  const bar = find("progress", HTMLProgressElement);
+  bar.hidden = event?.type !== "downloading";
+  if (event?.type !== "downloading") return;
+  if (event.total === null) return bar.removeAttribute("value");
+  bar.max = Math.max(1, event.total);
+  bar.value = event.done;
+}
+
+/** Bytes for people. */
+export function megabytes(bytes: number): string {
+  const number = bytes / 1e6;
+  return `${number.toLocaleString("en-US", { maximumFractionDigits: number < 10 ? 1 : 0 })} MB`;
 }
 
 /** Says something in the status line. */

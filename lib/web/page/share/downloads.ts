@@ -6,11 +6,11 @@ import {
   h,
   questionOf,
   renderDownloads,
-} from "../../report/client/mod.ts";
-import type { ReportData } from "../../report/report_data.ts";
-import type { AttributeAnswer } from "./engine.ts";
-import { find } from "./find.ts";
-import { complain, wordsOf } from "./status.ts";
+} from "../../../report/client/mod.ts";
+import type { ReportData } from "../../../report/report_data.ts";
+import type { AttributeAnswer } from "../engine.ts";
+import { find } from "../find.ts";
+import { complain, wordsOf } from "../status.ts";
 
 /** Asks for the rows of what is shown, in a format. */
 export type AskRows = (
@@ -55,7 +55,7 @@ function download(answer: AttributeAnswer): void {
 
 /** The file that the command `report` writes of these data. */
 async function saveReport(report: ReportData): Promise<void> {
-  const { dataHtml } = await import("../../report/html.ts");
+  const { dataHtml } = await import("../../../report/html.ts");
   const name = questionOf(report).replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60);
   downloadText(`${name || "report"}.html`, "text/html", await dataHtml(report));
 }

@@ -4,7 +4,7 @@
  * @module
  */
 /// <reference lib="dom" />
-import { find } from "./find.ts";
+import { find } from "../find.ts";
 
 /** What is told to the page around it, so that it can make room. */
 export interface FrameHeight {
