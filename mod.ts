@@ -149,6 +149,12 @@ export type { DownstreamError } from "./lib/attribution/change/downstream_error.
 export type { EffectOptions, VariantOptions } from "./lib/attribution/change/rerun.ts";
 export type { Intervention, SteeredActivation } from "./lib/attribution/change/interventions.ts";
 export {
+  type SteeredText,
+  type SteeredTexts,
+  steerText,
+  type SteerTextOptions,
+} from "./lib/attribution/change/steer_text.ts";
+export {
   steer,
   type Steered,
   type SteeredPrediction,

@@ -6,11 +6,11 @@
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { ForwardState, Replacement } from "../../model/stages/chain.ts";
 import type { Model } from "../../model/model.ts";
-import type { Encoded } from "../../sae/sae.ts";
+import type { Encoded, Sae } from "../../sae/sae.ts";
 import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/sae_hooks.ts";
 import { resolvePosition } from "../positions.ts";
 import type { RunWithSaes } from "../run/run_prompts.ts";
-import { activationsOf, checkFeature, contributionSum } from "../run/contributions.ts";
+import { activationsOf, checkFeature, checkFeatureIndex, contributionSum } from "../run/contributions.ts";
 import {
   adding,
   cleanValue,
@@ -28,8 +28,11 @@ export interface Intervention {
   readonly hook?: string;
   /** The feature's index in the SAE; it need not be active. */
   readonly feature: number;
-  /** From the end when negative; `all`: every position at which the SAE is not left out. */
-  readonly position: number | "all";
+  /**
+   * From the end when negative; `all`: every position at which the SAE is not left out. Where text is generated, that has
+   * the generated tokens too; `prompt` are those of the prompt, `new` those that are generated.
+   */
+  readonly position: number | "all" | "prompt" | "new";
   /** The new activation is the value, the old one plus the value, or the old one times the value. */
   readonly how: "set" | "add" | "scale";
   /** A number in the units of the feature's activation, or a factor. */
@@ -39,7 +42,7 @@ export interface Intervention {
 const INTERVENTION: OptionKinds<Intervention> = {
   hook: "any",
   feature: "any",
-  position: ["all"],
+  position: ["all", "prompt", "new"],
   how: ["set", "add", "scale"],
   value: "any",
 };
@@ -61,6 +64,28 @@ export interface SteeredActivation {
 /** An intervention at one position. */
 export type Planned = Intervention & { readonly position: number };
 
+/**
+ * The hook of an intervention.
+ *
+ * @param saes by the hook that they write
+ * @throws {TypeError | RangeError} if it is no intervention, or there is no such SAE or feature
+ */
+export function checkIntervention(intervention: Intervention, saes: ReadonlyMap<string, Sae>): string {
+  checkOptions("an intervention", intervention, INTERVENTION);
+  if (typeof intervention.value !== "number") {
+    throw new TypeError(`The value of the intervention at feature ${intervention.feature} is missing: give a number`);
+  }
+  const hook = intervention.hook ?? (saes.size === 1 ? [...saes.keys()][0] : undefined);
+  const sae = hook === undefined ? undefined : saes.get(hook);
+  if (hook === undefined || sae === undefined) {
+    const there = [...saes.keys()].join(", ") || "none";
+    const what = hook === undefined ? "needs a hook" : `names the hook ${hook}, where no SAE writes`;
+    throw new RangeError(`The intervention at feature ${intervention.feature} ${what}: there is ${there}`);
+  }
+  checkFeatureIndex(sae, intervention.feature);
+  return hook;
+}
+
 /** The interventions by hook, at every position that they mean. */
 export function plan(
   { saeRuns }: RunWithSaes,
@@ -68,18 +93,10 @@ export function plan(
   promptLength: number,
 ): Map<string, Planned[]> {
   const planned = new Map<string, Planned[]>();
+  const saes = new Map([...saeRuns].map(([hook, { sae }]) => [hook, sae]));
   for (const intervention of interventions) {
-    checkOptions("an intervention", intervention, INTERVENTION);
-    if (typeof intervention.value !== "number") {
-      throw new TypeError(`The value of the intervention at feature ${intervention.feature} is missing: give a number`);
-    }
-    const hook = intervention.hook ?? (saeRuns.size === 1 ? [...saeRuns.keys()][0] : undefined);
-    const run = hook === undefined ? undefined : saeRuns.get(hook);
-    if (hook === undefined || run === undefined) {
-      const there = [...saeRuns.keys()].join(", ") || "none";
-      const what = hook === undefined ? "needs a hook" : `names the hook ${hook}, where no SAE writes`;
-      throw new RangeError(`The intervention at feature ${intervention.feature} ${what}: there is ${there}`);
-    }
+    const hook = checkIntervention(intervention, saes);
+    const run = saeRuns.get(hook)!;
     const positions = positionsOf(intervention, run, promptLength);
     const each = positions.map((position) => ({ ...intervention, position }));
     for (const one of each) checkFeature(run, one);
@@ -89,11 +106,22 @@ export function plan(
 }
 
 function positionsOf({ position }: Intervention, { excluded }: SaeRun, promptLength: number): number[] {
-  if (position === "all") return Array.from({ length: promptLength }, (_, p) => p).filter((p) => !excluded.has(p));
+  if (position === "new") {
+    throw new RangeError('There are positions "new" only where text is generated (`steerText`): give a position');
+  }
+  if (position === "all" || position === "prompt") {
+    return Array.from({ length: promptLength }, (_, p) => p).filter((p) => !excluded.has(p));
+  }
   const at = resolvePosition(position, promptLength);
-  if (!excluded.has(at)) return [at];
+  checkIncluded(at, excluded);
+  return [at];
+}
+
+/** @throws {RangeError} if the SAEs are left out at a position */
+export function checkIncluded(position: number, excluded: ReadonlySet<number>): void {
+  if (!excluded.has(position)) return;
   throw new RangeError(
-    `Position ${at} is a special or excluded token, where the SAEs are left out: ` +
+    `Position ${position} is a special or excluded token, where the SAEs are left out: ` +
       "choose another, or let them in (`excludeSpecialTokens: false`)",
   );
 }
@@ -183,8 +211,8 @@ async function valueWithoutChanges(
 }
 
 /** The activations that change, and what that adds to what the SAE writes. */
-async function change(
-  run: SaeRun,
+export async function change(
+  run: Pick<SaeRun, "sae" | "encoded">,
   planned: readonly Planned[],
 ): Promise<{ list: SteeredActivation[]; written: Float32Array }> {
   const activation = activationsOf(run);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Sae } from "../../sae/sae.ts";
 import type { SparseActivations } from "../../sae/sparse.ts";
 import type { SaeRun } from "./sae_hooks.ts";
 
@@ -13,6 +14,9 @@ export interface FeatureAt {
   /** The feature's index in the SAE. */
   readonly feature: number;
 }
+
+/** The part of a run that says what features write. */
+export type EncodedRun = Pick<SaeRun, "sae" | "encoded">;
 
 /** An activation that changes. */
 export interface FeatureChange extends FeatureAt {
@@ -68,7 +72,7 @@ export async function* contributionGroups(
 }
 
 /** What all changes together add, `[row, d_out]`; of a cross-layer transcoder `[row, hook · d_out]`. */
-export function contributionSum(run: SaeRun, changes: readonly FeatureChange[]): Promise<Float32Array> {
+export function contributionSum(run: EncodedRun, changes: readonly FeatureChange[]): Promise<Float32Array> {
   return addUp(run, changes, run.encoded.activations.rows, (i) => changes[i].position);
 }
 
@@ -77,7 +81,7 @@ const DECODER_NUMBERS = 8 * 2 ** 20;
 
 /** Σ change · scale · W_dec over the changes of each row, features ascending. */
 async function addUp(
-  { sae, encoded: { decoderNorms, normalized: { scale } } }: SaeRun,
+  { sae, encoded: { decoderNorms, normalized: { scale } } }: EncodedRun,
   changes: readonly FeatureChange[],
   rows: number,
   rowOf: (change: number) => number,
@@ -105,7 +109,7 @@ async function addUp(
 }
 
 /** The activation of any feature at any position of a run. */
-export function activationsOf({ encoded: { activations } }: SaeRun): (at: FeatureAt) => number {
+export function activationsOf({ encoded: { activations } }: Pick<SaeRun, "encoded">): (at: FeatureAt) => number {
   const { offsets, features, values } = activations;
   return ({ position, feature }) => {
     const at = features.subarray(offsets[position], offsets[position + 1]).indexOf(feature);
@@ -114,11 +118,16 @@ export function activationsOf({ encoded: { activations } }: SaeRun): (at: Featur
 }
 
 /** @throws {RangeError} if the run has no such position, or the SAE no such feature */
-export function checkFeature({ sae: { config: { dSae } }, encoded }: SaeRun, { position, feature }: FeatureAt): void {
+export function checkFeature({ sae, encoded }: SaeRun, { position, feature }: FeatureAt): void {
   const { rows } = encoded.activations;
   if (!Number.isInteger(position) || position < 0 || position >= rows) {
     throw new RangeError(`There is no position ${position}: the prompt has ${rows} tokens, from 0`);
   }
+  checkFeatureIndex(sae, feature);
+}
+
+/** @throws {RangeError} if the SAE has no such feature */
+export function checkFeatureIndex({ config: { dSae } }: Sae, feature: number): void {
   if (!Number.isInteger(feature) || feature < 0 || feature >= dSae) {
     throw new RangeError(`There is no feature ${feature}: the SAE has ${dSae}, from 0`);
   }
