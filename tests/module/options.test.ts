@@ -62,6 +62,7 @@ const CALLS: Readonly<
   selectFeatures: ["sizes", "size", (o) => api.selectFeatures(result, sae.hookOut, o)],
   selectForPrompts: ["heldout", "heldOut", (o) => api.selectForPrompts([result], sae.hookOut, o)],
   steer: ["metrics", "metric", (o) => api.steer(model, PROMPT, [], { saes: [sae], ...(o as object) })],
+  steerText: ["strength", "strengths", (o) => api.steerText(model, PROMPT, [], { saes: [sae], ...(o as object) })],
   testPrompt: ["topk", "topK", (o) => api.testPrompt(model, PROMPT, o)],
   toCircuitTracer: ["slugs", "slug", (o) => api.toCircuitTracer({} as Untyped, o)],
   toHtml: ["card", "cards", (o) => api.toHtml(result, o)],

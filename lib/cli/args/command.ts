@@ -42,7 +42,7 @@ export interface CommandDefinition<S extends CommandSpec, Request> {
    * It runs a model: the kernels are started while the rest is imported. A short prompt that runs many times over, as
    * copies or token after token, keeps all threads busy.
    */
-  readonly startsModel?: boolean | "for many runs";
+  readonly startsModel?: boolean | "for many runs" | ((request: Request) => true | "for many runs");
 }
 
 /** A command, ready to run. */
@@ -83,9 +83,10 @@ export function defineCommand<S extends CommandSpec, Request extends object>(
       try {
         await checkOutputs(spec, parsed);
         await check?.(request);
+        const starts = typeof startsModel === "function" ? startsModel(request) : startsModel;
         const asked = { prompt: STDIN, ...request } as unknown as StartRequest;
-        const early: StartRequest = startsModel === "for many runs" ? { ...asked, prompt: STDIN } : asked;
-        const perform = { ...request, ...(startsModel ? { threads: startEarly(early) } : {}) };
+        const early: StartRequest = starts === "for many runs" ? { ...asked, prompt: STDIN } : asked;
+        const perform = { ...request, ...(starts ? { threads: startEarly(early) } : {}) };
         await (typeof does === "function" ? does : (await import(does[0].href))[does[1]])(perform);
       } catch (error) {
         throw said(error);

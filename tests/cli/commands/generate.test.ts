@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { parse } from "../../../lib/deps/csv_parse.ts";
 import { parseRequest } from "../../../lib/cli/commands/explain/generate.ts";
-import { loadModel } from "../../../mod.ts";
-import { cliCommand, inDirectory, MODEL, PROMPT, runCli } from "../run_cli.ts";
+import { parseRequest as parseSteer } from "../../../lib/cli/commands/change/steer.ts";
+import { loadModel, loadSae, steerText } from "../../../mod.ts";
+import { cliCommand, inDirectory, MODEL, PROMPT, runCli, SAE } from "../run_cli.ts";
 
 const ON_MODEL = ["--model", MODEL, "--threads", "1"];
 
@@ -66,4 +67,44 @@ Deno.test("generate refuses what it cannot do", () => {
   const { generation, destination } = parseRequest(["x", "--temperature", "1", "--stop", "a", "--stop", "b"], true);
   assert.deepEqual(generation, { maxTokens: 64, temperature: 1, topP: 1, seed: 0, stop: ["a", "b"] });
   assert.equal(destination, undefined);
+});
+
+Deno.test("steer --generate writes a text for each strength", async () => {
+  const on = ["--sae", SAE, ...ON_MODEL];
+  const args = ["steer", PROMPT, "--add", "5@new=9", "--set", "83@0=0", "--generate", "5", "--strengths", "0,1,-2"];
+  const { code, stdout, stderr } = await runCli([...args, ...on]);
+  assert.equal(code, 0, stderr);
+  const rows = parse(stdout, { columns: true }) as Record<string, string>[];
+  await using model = await loadModel(MODEL, { threads: 1 });
+  await using sae = await loadSae(SAE);
+  const { texts } = await steerText(model, PROMPT, [
+    { feature: 5, position: "new", how: "add", value: 9 },
+    { feature: 83, position: 0, how: "set", value: 0 },
+  ], { saes: [sae], strengths: [0, 1, -2], maxTokens: 5 });
+  assert.deepEqual(rows.map(({ strength, text }) => [strength, text]), [["0", texts[0].text], ["1", texts[1].text], [
+    "-2",
+    texts[2].text,
+  ]]);
+  rows.forEach((row, i) => {
+    assert.ok(Math.abs(Number(row.perplexity) / texts[i].perplexity - 1) < 1e-5);
+    assert.ok(Math.abs(Number(row.activation_5) - texts[i].activations[0].mean) < 1e-5);
+    assert.ok(Math.abs(Number(row.activation_83) - texts[i].activations[1].mean) < 1e-5);
+  });
+  assert.match(stderr, /Strength 0\n[^]*Strength 1\n[^]*Strength -2\n/);
+});
+
+Deno.test("steer refuses options that mean nothing with texts, or without", () => {
+  const add = ["x", "--add", "5@*=1"];
+  const refused = (args: string[], message: RegExp): void => {
+    assert.throws(() => parseSteer([...add, ...args]), message);
+  };
+  refused(["--seed", "1"], /--seed means nothing without --generate N/);
+  refused(["--strengths", "0,1"], /--strengths means nothing without --generate N/);
+  refused(["--generate", "3", "--top", "2"], /--top means nothing with --generate N/);
+  refused(["--generate", "3", "--no-error-term"], /--no-error-term means nothing with --generate N/);
+  refused(["--generate", "3", "--strengths", "0,,1"], /write numbers/);
+  refused(["--set", "5@new=1"], /position new means nothing without --generate N/);
+  const { text, interventions } = parseSteer([...add, "--set", "6@prompt=0", "--generate", "3", "--strengths", "2,-1"]);
+  assert.deepEqual(text!.strengths, [2, -1]);
+  assert.deepEqual(interventions.map(({ position }) => position), ["all", "prompt"]);
 });

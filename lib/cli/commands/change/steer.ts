@@ -7,7 +7,9 @@ import type { DownstreamError } from "../../../attribution/change/downstream_err
 import type { Intervention } from "../../../attribution/change/interventions.ts";
 import { type CommandSpec, type ParsedCommand, UsageError } from "../../args/args.ts";
 import { type Command, defineCommand, type Given } from "../../args/command.ts";
+import { type GenerationRequest, readGeneration, SAMPLING_OPTIONS } from "../../args/generation.ts";
 import { quote } from "../../args/values.ts";
+import { type Field, flagOf } from "../../../request/field.ts";
 import { EXPLAIN_FIELDS, METRIC_FIELDS } from "../../../request/fields.ts";
 import {
   type Destination,
@@ -28,6 +30,14 @@ export interface SteerRequest extends Omit<PromptRequest, "metric"> {
   readonly position: number;
   readonly downstreamError: DownstreamError;
   readonly destination: Destination;
+  /** Texts in the place of next tokens. */
+  readonly text: SteerTextRequest | undefined;
+}
+
+/** Texts at several strengths. */
+export interface SteerTextRequest {
+  readonly generation: GenerationRequest;
+  readonly strengths: readonly number[];
 }
 
 /** How the options write an intervention. */
@@ -37,7 +47,7 @@ const spec = {
   name: "steer",
   summary:
     "Run the model as it is and with other activations of features of sparse autoencoders (SAEs): rows of next\n" +
-    "tokens before and after on standard output.",
+    "tokens before and after on standard output; with --generate of texts at several strengths.",
   usage: "PROMPT --set F@P=V|--add F@P=V|--scale F@P=V... [--model M] [--sae S]... [options]",
   positionals: [PROMPT],
   options: {
@@ -45,7 +55,8 @@ const spec = {
       kind: "string",
       multiple: true,
       placeholder: PLACEHOLDER,
-      help: "give feature F at position P (from the end when negative; *: at all) the activation V; " +
+      help: "give feature F at position P (from the end when negative; *: at all; new: at generated ones; prompt: at " +
+        "all others) the activation V; " +
         "HOOK is where its SAE writes, needed where there are several",
     },
     add: { kind: "string", multiple: true, placeholder: PLACEHOLDER, help: "add V to the activation" },
@@ -57,6 +68,21 @@ const spec = {
       default: "-1",
       help: "position whose next token is shown, from the end when negative",
     },
+    generate: {
+      kind: "integer",
+      placeholder: "N",
+      min: 1,
+      max: 1_000_000,
+      help:
+        "compare texts of up to N tokens and not next tokens: rows of strength, text, tokens, perplexity (of the model " +
+        "as it is) and mean activations at the text",
+    },
+    strengths: {
+      kind: "string",
+      placeholder: "S,S",
+      help: "how much of the changes is done, a text for each; by default 0,1: without and with them",
+    },
+    ...SAMPLING_OPTIONS,
     ...EXPLAIN_FIELDS,
     ...DOWNSTREAM_OPTIONS,
     ...FORMAT_OPTIONS,
@@ -64,6 +90,7 @@ const spec = {
   },
   examples: [
     'steer " Tiger Woods plays the sport of" --set 189@-1=0',
+    'steer " Tiger Woods plays the sport of" --add 29@*=20 --generate 8 --strengths 0,1,4',
     'steer " The capital of France is" --scale 12@*=3 --add 7@-1=10 --pos-token " Paris" --neg-token " Rome"',
   ],
 } satisfies CommandSpec;
@@ -72,7 +99,7 @@ export const { run, parseRequest }: Command<SteerRequest> = defineCommand({
   spec,
   read: readRequest,
   does: [new URL("../../runs/change/steer.ts", import.meta.url), "steerAndWrite"],
-  startsModel: true,
+  startsModel: ({ text }) => text === undefined ? true : "for many runs",
 });
 
 function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given): SteerRequest {
@@ -82,6 +109,9 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
   );
   if (interventions.length === 0) {
     throw new UsageError("nothing is to be changed: give --set, --add or --scale with FEATURE@POSITION=VALUE");
+  }
+  if (values.generate === undefined && interventions.some(({ position }) => position === "new")) {
+    throw new UsageError("the position new means nothing without --generate N");
   }
   const { metric, ...explained } = readPromptRequest(parsed);
   const asksForMetric = order.some(([name]) => Object.hasOwn(METRIC_FIELDS, name));
@@ -93,10 +123,39 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
     position: values.position,
     downstreamError: readDownstreamError(values),
     destination: readDestination(values, isTerminal),
+    text: readText(parsed),
   };
 }
 
-const INTERVENTION = /^(?:([A-Za-z_][\w.]*):)?(\d{1,9})@(\*|[+-]?\d{1,9})=([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/i;
+/** What means nothing where texts are compared, and the other way round. */
+const OF_TOKENS = new Set<string>([
+  "top",
+  "position",
+  "downstreamError",
+  "includeErrorTerm",
+  ...Object.keys(METRIC_FIELDS),
+]);
+const OF_TEXT = new Set<string>(["strengths", ...Object.keys(SAMPLING_OPTIONS)]);
+
+/** @throws {UsageError} if an option means nothing with the others */
+function readText({ values, order }: ParsedCommand<typeof spec>): SteerTextRequest | undefined {
+  const { generate } = values;
+  const odd = order.find(([name]) => (generate === undefined ? OF_TEXT : OF_TOKENS).has(name))?.[0];
+  if (odd !== undefined) {
+    const field: Field = spec.options[odd as keyof typeof spec.options];
+    const flag = flagOf(odd, field);
+    throw new UsageError(`--${flag} means nothing ${generate === undefined ? "without" : "with"} --generate N`);
+  }
+  if (generate === undefined) return undefined;
+  const strengths = (values.strengths ?? "0,1").split(",").map((text) => text.trim() === "" ? NaN : Number(text));
+  if (!strengths.every(Number.isFinite)) {
+    throw new UsageError(`--strengths is ${quote(values.strengths!)}: write numbers, as in 0,2,4,8`);
+  }
+  return { generation: readGeneration(values, generate), strengths };
+}
+
+const INTERVENTION =
+  /^(?:([A-Za-z_][\w.]*):)?(\d{1,9})@(\*|new|prompt|[+-]?\d{1,9})=([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/i;
 
 /**
  * `[HOOK:]FEATURE@POSITION=VALUE`.
@@ -114,7 +173,7 @@ function readIntervention(how: Intervention["how"], text: string): Intervention 
   return {
     ...(hook === undefined ? {} : { hook }),
     feature: Number(feature),
-    position: position === "*" ? "all" : Number(position),
+    position: position === "*" ? "all" : position === "new" || position === "prompt" ? position : Number(position),
     how,
     value: Number(value),
   };

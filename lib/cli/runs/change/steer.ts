@@ -32,6 +32,12 @@ const CHANGES_SHOWN = 8;
 
 /** Steers and writes what was asked for. */
 export async function steerAndWrite(request: SteerRequest): Promise<void> {
+  if (request.text !== undefined) {
+    const { steerTextAndWrite } = await import(
+      new URL("./steer_text.ts", import.meta.url).href
+    ) as typeof import("./steer_text.ts");
+    return await steerTextAndWrite(request, request.text);
+  }
   const { interventions, metric, top, quiet, destination, position, downstreamError } = request;
   const prompt = await readPrompt(request.prompt);
   const screen = stderrScreen(quiet);
