@@ -16,6 +16,8 @@ export interface OwnTokens {
   readonly positive?: readonly TokenRef[];
   /** Instead of the run's. */
   readonly negative?: readonly TokenRef[];
+  /** A continuation, instead of the run's tokens. */
+  readonly targetText?: string;
 }
 
 /**
@@ -25,16 +27,32 @@ export interface OwnTokens {
  */
 export function metricOf(run: MetricValues, own: OwnTokens = {}): Metric {
   const reads = sidesReadBy(run.metric);
-  const values: MetricValues = {
-    ...run,
-    ...(reads.positive ? own.positive && { posToken: textsOf(own.positive), posId: idsOf(own.positive) } : NO_POSITIVE),
-    ...(reads.negative ? own.negative && { negToken: textsOf(own.negative), negId: idsOf(own.negative) } : NO_NEGATIVE),
-  };
+  const { positive = [], negative = [], targetText } = own;
+  const values: MetricValues = targetText !== undefined
+    ? { metric: run.metric, ...tokensOf(positive, negative), targetText }
+    : {
+      ...run,
+      ...(reads.positive
+        ? own.positive && { posToken: textsOf(own.positive), posId: idsOf(own.positive) }
+        : NO_POSITIVE),
+      ...(reads.negative
+        ? own.negative && { negToken: textsOf(own.negative), negId: idsOf(own.negative) }
+        : NO_NEGATIVE),
+    };
   try {
     return chosenMetric(readMetric(values));
   } catch (error) {
     throw error instanceof RequestError ? new RangeError(inWords(error.message, METRIC_FIELDS, sayColumn)) : error;
   }
+}
+
+function tokensOf(positive: readonly TokenRef[], negative: readonly TokenRef[]): MetricValues {
+  return {
+    posToken: textsOf(positive),
+    posId: idsOf(positive),
+    negToken: textsOf(negative),
+    negId: idsOf(negative),
+  };
 }
 
 /** What the metric does not read is left alone. */

@@ -31,7 +31,17 @@ export interface BrokenRecord {
 export type InputRecord = PromptRecord | BrokenRecord;
 
 /** The names that are read; other ones are left alone. */
-export const FIELDS = ["prompt", "ids", "id", "prompt_id", "pos_token", "neg_token", "pos_id", "neg_id"] as const;
+export const FIELDS = [
+  "prompt",
+  "ids",
+  "id",
+  "prompt_id",
+  "pos_token",
+  "neg_token",
+  "pos_id",
+  "neg_id",
+  "target_text",
+] as const;
 
 type Field = typeof FIELDS[number];
 
@@ -75,12 +85,14 @@ export function toRecord(fields: Fields, line: number, number: number): InputRec
     id = readId(fields) ?? id;
     const positive = readTokens(fields, "pos_token", "pos_id");
     const negative = readTokens(fields, "neg_token", "neg_id");
+    const targetText = readTarget(fields);
     return {
       line,
       id,
       prompt: readPrompt(fields),
       ...(positive === undefined ? {} : { positive }),
       ...(negative === undefined ? {} : { negative }),
+      ...(targetText === undefined ? {} : { targetText }),
     };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
@@ -114,6 +126,12 @@ function readPrompt({ prompt, ids }: Fields): string | readonly number[] {
     throw new RangeError(`prompt has ${prompt.length} characters: give at most ${MOST_CHARACTERS}`);
   }
   return prompt;
+}
+
+function readTarget({ target_text: text }: Fields): string | undefined {
+  if (isAbsent(text)) return undefined;
+  if (typeof text === "string" && text.length <= MOST_CHARACTERS) return text;
+  throw new RangeError(`target_text is ${quote(text)}: give a text of at most ${MOST_CHARACTERS} characters`);
 }
 
 function readIds(ids: unknown): readonly number[] {

@@ -49,7 +49,7 @@ const spec = {
   positionals: [{
     name: "INPUT",
     help:
-      "a file with columns prompt (text) or ids (token ids), and perhaps id, pos_token, neg_token, pos_id, neg_id, " +
+      "a file with columns prompt (text) or ids (token ids), and perhaps id, pos_token, neg_token, pos_id, neg_id, target_text, " +
       'or a text file with a prompt on each line; "-" reads standard input',
     required: true,
   }],
