@@ -50,16 +50,18 @@ async function keptBy(result: Attribution, hook: string, sets: readonly (readonl
   return effects.map((effect) => 1 - effect / none);
 }
 
-/** The gradient's order, and the first of its sizes that keeps so much. */
-async function gradientKeeps(
-  result: Attribution,
-  hook: string,
-  keep: number,
-): Promise<{ kept: number[]; size: number }> {
+/** What the gradient's order keeps by size, its first size that keeps `keep`, and its first that keeps no more than 2 − `keep`. */
+async function gradientKeeps(result: Attribution, hook: string, keep: number): Promise<Gradient> {
   const strongest = result.rows(hook).toSorted((a, b) => Math.abs(b.attribution) - Math.abs(a.attribution));
   const kept = await keptBy(result, hook, strongest.map((_, i) => strongest.slice(0, i + 1)));
-  const at = kept.findIndex((x) => x >= keep);
-  return { kept, size: at < 0 ? Infinity : at + 1 };
+  const first = (isEnough: (x: number) => boolean): number => kept.findIndex(isEnough) + 1 || Infinity;
+  return { kept, size: first((x) => x >= keep), sizeWithin: first((x) => Math.abs(1 - x) <= 1 - keep) };
+}
+
+interface Gradient {
+  readonly kept: number[];
+  readonly size: number;
+  readonly sizeWithin: number;
 }
 
 const median = (all: readonly number[]): number => {
@@ -68,7 +70,7 @@ const median = (all: readonly number[]): number => {
 };
 
 await using model = await loadModel(values.model, { threads: Number(values.threads), weights: "resident" });
-const found: { prompt: string; sets: SelectedSet[]; gradient: { kept: number[]; size: number } }[] = [];
+const written: { prompt: string; sets: SelectedSet[]; gradient: Gradient }[] = [];
 for (const name of saes) {
   await using sae = await loadSae(name);
   const hook = sae.hookOut;
@@ -85,16 +87,19 @@ for (const name of saes) {
       seconds.push((performance.now() - started) / 1000);
     }
     const [ten, twenty, ninety] = sets;
-    const line = [gradient.kept[9], gradient.kept[19], gradient.size, ten.kept, twenty.kept, ninety.features.length];
+    const { kept, size, sizeWithin } = gradient;
+    const line = [kept[9], kept[19], size, sizeWithin, ten.kept, twenty.kept, ninety.features.length];
     lines.push(line);
-    found.push({ prompt, sets, gradient });
+    written.push({ prompt, sets, gradient });
     const shown = line.map((x) => Number(x.toFixed(2))).join("  ");
     console.error(`${shown}  of ${ninety.candidates}  ${seconds.map((s) => s.toFixed(1)).join(" ")} s  ${prompt}`);
   }
   const column = (i: number): number => median(lines.map((line) => line[i]));
-  const ratio = median(lines.map((line) => line[5] / line[2]));
-  const parts = [0, 1, 3, 4].map((i) => `${(100 * column(i)).toFixed(0)} %`);
-  const cells = [hook, ...parts.slice(0, 2), column(2), ...parts.slice(2), column(5), ratio.toFixed(2)];
+  const ratio = (to: number): string => median(lines.map((line) => line[6] / line[to])).toFixed(2);
+  const percent = (i: number): string => `${(100 * column(i)).toFixed(0)} %`;
+  const sizes = [column(2), column(3)].join(" / ");
+  const found = [percent(4), percent(5), column(6), `${ratio(2)} / ${ratio(3)}`];
+  const cells = [hook, percent(0), percent(1), sizes, ...found];
   console.log(`| ${cells.join(" | ")} |`);
 }
-if (values.output) await Deno.writeTextFile(values.output, JSON.stringify(found));
+if (values.output) await Deno.writeTextFile(values.output, JSON.stringify(written));

@@ -20,7 +20,7 @@ export interface SetFeature {
   readonly position?: number;
   /** The feature's index in the SAE. */
   readonly feature: number;
-  /** What the attribution's method says of it; over several prompts, the mean. */
+  /** What ablating it changes, times the attribution's gradient; over several prompts, the mean. */
   readonly attribution: number;
 }
 
