@@ -108,8 +108,8 @@ export {
   ablateJointly,
   type AblationRow,
 } from "./lib/attribution/change/ablation.ts";
+export type { Ablation } from "./lib/attribution/change/ablated.ts";
 export {
-  type Ablation,
   evaluateFaithfulness,
   type FaithfulnessCurves,
   type FaithfulnessOptions,
@@ -132,13 +132,13 @@ export {
   type SingleEffect,
 } from "./lib/attribution/sets/interactions.ts";
 export type { Estimate, PairEstimate } from "./lib/attribution/sets/shapley.ts";
-export type { SetFeature, SetUnit } from "./lib/attribution/sets/candidates.ts";
+export type { SetFeature } from "./lib/attribution/sets/candidates.ts";
 export {
   type PromptsSet,
   selectForPrompts,
   type SelectForPromptsOptions,
 } from "./lib/attribution/sets/select_prompts.ts";
-export type { SetDirection } from "./lib/attribution/sets/scored_sets.ts";
+export type { FeatureOrder, SetDirection, SetUnit } from "./lib/attribution/sets/names.ts";
 export type {
   IntegratedGradient,
   Integration,

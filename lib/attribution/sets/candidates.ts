@@ -3,16 +3,11 @@
  *
  * @module
  */
-import { type Ablation, fromMeans } from "../trust/faithfulness.ts";
+import { type Ablation, whatAblationTakes } from "../change/ablated.ts";
 import type { Attribution } from "../result/result.ts";
 import { runAt } from "../change/rerun.ts";
 import { changesOf, type FeatureChange } from "../run/contributions.ts";
-
-/** What a set has: features at one position each, or at all positions. */
-export type SetUnit = "feature-position" | "feature";
-
-/** The choices by name. */
-export const SET_UNITS: readonly SetUnit[] = ["feature-position", "feature"];
+import type { SetUnit } from "./names.ts";
 
 /** A feature at a position, or at all. */
 export interface SetFeature {
@@ -108,7 +103,7 @@ async function entriesOf(
   ablation: Ablation,
 ): Promise<Omit<AblatedEntry, "candidate">[]> {
   const run = runAt(parts, hook);
-  const activations = ablation === "zero" ? run.encoded.activations : fromMeans(run);
+  const activations = whatAblationTakes(run, ablation);
   const gradients = await run.sae.activeGradients(
     { ...run.encoded, activations },
     parts.saes.get(hook)!.writtenGradient,

@@ -9,7 +9,8 @@ import { runAt, VARIANT_OPTIONS, type VariantOptions } from "../change/rerun.ts"
 import { type Positions, positionsIn } from "../positions.ts";
 import type { Attribution } from "../result/result.ts";
 import { checkFeature, type FeatureChange } from "../run/contributions.ts";
-import { findCandidates, SET_UNITS, type SetFeature, type SetUnit } from "./candidates.ts";
+import { findCandidates, type SetFeature } from "./candidates.ts";
+import { SET_UNITS, type SetUnit } from "./names.ts";
 import {
   leastSamples,
   MOST_EXACT,

@@ -4,15 +4,7 @@
  * @module
  */
 import type { CandidateSet, MaskedRun, MaskGradient, Share } from "./masked_run.ts";
-
-/**
- * What is asked of a set: `sufficient`, that it keeps the answer alone; `necessary`, that the answer goes with it;
- * `both` of the same set.
- */
-export type SetDirection = "sufficient" | "necessary" | "both";
-
-/** The choices by name. */
-export const SET_DIRECTIONS: readonly SetDirection[] = ["sufficient", "necessary", "both"];
+import type { SetDirection } from "./names.ts";
 
 /** What each direction looks at. */
 export const SHARES: Readonly<Record<SetDirection, readonly Share[]>> = {

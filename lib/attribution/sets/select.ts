@@ -6,11 +6,12 @@
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import { VARIANT_OPTIONS, type VariantOptions } from "../change/rerun.ts";
 import type { Attribution } from "../result/result.ts";
-import type { Ablation } from "../trust/faithfulness.ts";
-import { type Candidates, findCandidates, SET_UNITS, type SetFeature, type SetUnit } from "./candidates.ts";
+import { type Ablation, ABLATIONS } from "../change/ablated.ts";
+import { type Candidates, findCandidates, type SetFeature } from "./candidates.ts";
+import { SET_DIRECTIONS, SET_UNITS, type SetDirection, type SetUnit } from "./names.ts";
 import { learnOrder } from "./learn_order.ts";
 import { type CandidateSet, MaskedRun } from "./masked_run.ts";
-import { ScoredSets, SET_DIRECTIONS, type SetDirection } from "./scored_sets.ts";
+import { ScoredSets } from "./scored_sets.ts";
 import { setOfSize, smallestSet } from "./search.ts";
 
 /** Options of {@linkcode selectFeatures}. */
@@ -43,7 +44,7 @@ export const SELECT_OPTIONS: OptionKinds<SelectOptions> = {
   size: "count",
   direction: SET_DIRECTIONS,
   by: SET_UNITS,
-  ablation: ["zero", "mean"],
+  ablation: ABLATIONS,
   seed: "count",
   steps: "count",
   onProgress: "any",
@@ -170,25 +171,45 @@ export async function openRuns(
   return runs;
 }
 
+/** What learning takes. */
+type Learning = SelectOptions & Pick<SelectedSet, "direction" | "seed">;
+
 /** Learns an order and makes a set of it. */
 export async function findSet(
   runs: readonly MaskedRun[],
-  { features }: Candidates,
-  options: SelectOptions & { readonly direction: SetDirection; readonly seed: number },
+  candidates: Candidates,
+  options: Learning,
 ): Promise<{ set: CandidateSet; reached: boolean }> {
-  const { direction, seed, size, keep = KEEP, steps = STEPS, onProgress } = options;
-  const count = features.length;
-  if (size !== undefined && size >= count) return { set: features.map((_, i) => i), reached: true };
-  let done = 0;
-  const sets = new ScoredSets(runs, count, direction, (more) => onProgress?.(done += more));
-  const sizes = [Math.min(2, count), Math.min(count, Math.max(8, count / 6, 2 * (size ?? 0)))] as const;
-  const sign = Math.sign(runs.reduce((sum, { effect }) => sum + effect, 0));
-  const start = features.map(({ attribution }) => sign * attribution);
-  const scores = await learnOrder(sets, { steps, sizes, seed, start });
-  const order = features.map((_, i) => i).sort((a, b) => scores[b] - scores[a] || a - b);
+  const { size, keep = KEEP } = options;
+  const count = candidates.features.length;
+  if (size !== undefined && size >= count) return { set: candidates.features.map((_, i) => i), reached: true };
+  const { sets, order } = await learn(runs, candidates, options);
   if (size !== undefined) return { set: (await setOfSize(sets, order, size)).set, reached: true };
   const found = await smallestSet(sets, order, keep);
   return { set: found?.set ?? order, reached: found !== undefined };
+}
+
+async function learn(
+  runs: readonly MaskedRun[],
+  { features }: Candidates,
+  { direction, seed, size = 0, steps = STEPS, onProgress }: Learning,
+): Promise<{ sets: ScoredSets; order: CandidateSet }> {
+  const count = features.length;
+  let done = 0;
+  const sets = new ScoredSets(runs, count, direction, (more) => onProgress?.(done += more));
+  const sizes = [Math.min(2, count), Math.min(count, Math.max(8, count / 6, 2 * size))] as const;
+  const sign = Math.sign(runs.reduce((sum, { effect }) => sum + effect, 0));
+  const start = features.map(({ attribution }) => sign * attribution);
+  const scores = await learnOrder(sets, { steps, sizes, seed, start });
+  return { sets, order: features.map((_, i) => i).sort((a, b) => scores[b] - scores[a] || a - b) };
+}
+
+/** An SAE's features at positions, in an order of which the first so many keep what all do, as far as it could be learnt. */
+export async function learntOrder(result: Attribution, hook: string, options: SelectOptions): Promise<SetFeature[]> {
+  const settings = settingsOf(options);
+  const candidates = await findCandidates([result], hook, settings);
+  const { order } = await learn(await openRuns([result], hook, candidates, options), candidates, settings);
+  return order.map((i) => candidates.features[i]);
 }
 
 /** What a set comes to in a run. */

@@ -4,17 +4,15 @@
  * @module
  */
 import { checkOptions, type OptionKinds } from "../../options.ts";
-import type { SparseActivations } from "../../sae/sparse.ts";
 import type { SaeRun } from "../run/sae_hooks.ts";
 import { changesOf, contributionSum, type FeatureChange } from "../run/contributions.ts";
 import type { Attribution } from "../result/result.ts";
 import type { SaeAttribution } from "../result/sae_attribution.ts";
 import { effectsOfChanges } from "../change/ablation.ts";
 import { findMethod } from "../methods/mod.ts";
+import { type Ablation, ABLATIONS, whatAblationTakes } from "../change/ablated.ts";
+import { FEATURE_ORDERS, type FeatureOrder } from "../sets/names.ts";
 import { EFFECT_OPTIONS, type EffectOptions, effectsOf } from "../change/rerun.ts";
-
-/** What takes the place of an activation: 0, or the feature's mean over the prompt's positions. */
-export type Ablation = "zero" | "mean";
 
 /** Options of {@linkcode evaluateFaithfulness}. */
 export interface FaithfulnessOptions extends EffectOptions {
@@ -22,12 +20,18 @@ export interface FaithfulnessOptions extends EffectOptions {
   readonly counts?: readonly number[];
   /** Default `zero`. The mean leaves out the first position and those at which the SAEs are left out. */
   readonly ablation?: Ablation;
+  /**
+   * Which are the strongest: those of the largest |attribution| (the default), or the first of the order that
+   * `selectFeatures` learns, in which the first few shall keep what all do.
+   */
+  readonly order?: FeatureOrder;
 }
 
 const FAITHFULNESS_OPTIONS: OptionKinds<FaithfulnessOptions> = {
   ...EFFECT_OPTIONS,
   counts: "list",
-  ablation: ["zero", "mean"],
+  ablation: ABLATIONS,
+  order: FEATURE_ORDERS,
 };
 
 /** One point of a curve. */
@@ -108,11 +112,12 @@ async function curvesAt(
   result: Attribution,
   hook: string,
   sae: SaeAttribution,
-  { counts, ablation = "zero", ...options }: FaithfulnessOptions,
+  { counts, ablation = "zero", order = "attribution", ...options }: FaithfulnessOptions,
 ): Promise<FaithfulnessCurves> {
   const { parts } = result;
   const metric = options.metric ? options.metric(await parts.grads.modelOutput()) : result.metric;
-  const nodes = await strongestFirst(result, hook, sae, ablation);
+  const strongest = await strongestFirst(result, hook, sae, ablation);
+  const nodes = order === "learnt" ? await learntFirst(result, hook, strongest, { ablation, ...options }) : strongest;
   const ks = [...new Set(counts ?? usualCounts(nodes.length))].filter((k) => k < nodes.length).sort((a, b) => a - b);
   const effects = await effectsOf(parts, hook, changes(sae.run, nodes, ks), options);
   const [metricNone, ...others] = effects.map((effect) => metric - effect);
@@ -155,7 +160,7 @@ async function strongestFirst(
   { run, writtenGradient }: SaeAttribution,
   ablation: Ablation,
 ): Promise<Node[]> {
-  const activations = ablation === "zero" ? run.encoded.activations : fromMeans(run);
+  const activations = whatAblationTakes(run, ablation);
   const changes = changesOf(activations);
   const strengths = findMethod(parts.method).exact
     ? await effectsOfChanges(parts, hook, changes.map((change) => [{ ...change, by: -change.by }]))
@@ -165,36 +170,21 @@ async function strongestFirst(
   return nodes.sort((a, b) => b.strength - a.strength || a.position - b.position || a.feature - b.feature);
 }
 
-/** f − its mean over positions, wherever that is not 0. */
-export function fromMeans({ encoded: { activations }, excluded }: SaeRun): SparseActivations {
-  const { rows, offsets, features, values } = activations;
-  const sums = new Map<number, number>();
-  let counted = 0;
-  for (let r = 1; r < rows; r++) {
-    if (excluded.has(r)) continue;
-    counted++;
-    for (let i = offsets[r]; i < offsets[r + 1]; i++) sums.set(features[i], (sums.get(features[i]) ?? 0) + values[i]);
-  }
-  if (counted === 0) {
-    throw new RangeError(
-      "A mean leaves out the first position and those of excluded tokens, and there is no other: write a longer prompt",
-    );
-  }
-  const changed = Array.from({ length: rows }, (_, r): [number, number][] => {
-    if (excluded.has(r)) return [];
-    const row = new Map([...sums].map(([feature, sum]) => [feature, -sum / counted]));
-    for (let i = offsets[r]; i < offsets[r + 1]; i++) row.set(features[i], values[i] + (row.get(features[i]) ?? 0));
-    return [...row].filter(([, by]) => Math.fround(by) !== 0).sort(([a], [b]) => a - b);
-  });
-  const starts = new Uint32Array(rows + 1);
-  changed.forEach((row, r) => starts[r + 1] = starts[r] + row.length);
-  const entries = changed.flat();
-  return {
-    rows,
-    offsets: starts,
-    features: Uint32Array.from(entries, ([feature]) => feature),
-    values: Float32Array.from(entries, ([, by]) => by),
-  };
+/** The same in the order that is learnt; what it leaves out comes last. */
+async function learntFirst(
+  result: Attribution,
+  hook: string,
+  nodes: readonly Node[],
+  { ablation, downstreamError }: Pick<FaithfulnessOptions, "ablation" | "downstreamError">,
+): Promise<Node[]> {
+  if (nodes.length === 0) return [];
+  const { learntOrder } = await import(
+    new URL("../sets/select.ts", import.meta.url).href
+  ) as typeof import("../sets/select.ts");
+  const order = await learntOrder(result, hook, { ablation, downstreamError });
+  const rank = new Map(order.map(({ position, feature }, i) => [`${position} ${feature}`, i]));
+  const rankOf = ({ position, feature }: Node): number => rank.get(`${position} ${feature}`) ?? order.length;
+  return nodes.toSorted((a, b) => rankOf(a) - rankOf(b));
 }
 
 /** 1, 2, 5, 10, 20, 50 … below `most`. */

@@ -2,11 +2,14 @@
 import assert from "node:assert/strict";
 import {
   ablateJointly,
+  calculateFeatureAttribution,
   evaluateFaithfulness,
   type FaithfulnessCurves,
   type FaithfulnessPoint,
   type Intervention,
   loadModel,
+  loadSae,
+  logitDiff,
   steer,
 } from "../../../mod.ts";
 import { assertClose, DATA, goldenCases, goldenMetric, openSaes, runGolden } from "../golden.ts";
@@ -119,4 +122,22 @@ Deno.test("one token has no mean", async () => {
   } finally {
     for (const sae of saes) await sae.close();
   }
+});
+
+Deno.test("in the learnt order the first few keep more than the strongest do, and the curves end where they did", async () => {
+  await using model = await loadModel("tiny-facts", { threads: 1, weights: "resident" });
+  await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+  const metric = logitDiff(" golf", " tennis");
+  const prompt = " Tiger Woods plays the sport of";
+  const result = await calculateFeatureAttribution(model, prompt, metric, { saes: [sae], diagnose: false });
+  const [usual] = await evaluateFaithfulness(result, { counts: [5, 10] });
+  const [learnt] = await evaluateFaithfulness(result, { counts: [5, 10], order: "learnt" });
+  assert.deepEqual([learnt.nodes, learnt.metricNone], [usual.nodes, usual.metricNone]);
+  for (const k of [5, 10]) {
+    const miss = ({ points }: FaithfulnessCurves): number =>
+      Math.abs(1 - points.find((point) => point.mode === "keep" && point.k === k)!.faithfulness!);
+    assert.ok(miss(learnt) < miss(usual), `K = ${k}: ${miss(learnt)} and ${miss(usual)}`);
+  }
+  assert.equal(metricAt(learnt, "keep", learnt.nodes), result.metric);
+  checkFaithfulness(learnt);
 });

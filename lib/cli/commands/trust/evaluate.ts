@@ -4,7 +4,8 @@
  * @module
  */
 import type { DownstreamError } from "../../../attribution/change/downstream_error.ts";
-import type { Ablation } from "../../../attribution/trust/faithfulness.ts";
+import { type Ablation, ABLATIONS } from "../../../attribution/change/ablated.ts";
+import { FEATURE_ORDERS, type FeatureOrder } from "../../../attribution/sets/names.ts";
 import { type CommandSpec, type ParsedCommand } from "../../args/args.ts";
 import { type Command, defineCommand, type Given } from "../../args/command.ts";
 import { ERROR_FIELDS, EXPLAIN_FIELDS, METHOD_FIELDS } from "../../../request/fields.ts";
@@ -21,11 +22,10 @@ export interface EvaluateRequest extends PromptRequest {
   /** Undefined: 1, 2, 5, 10 … */
   readonly counts: readonly number[] | undefined;
   readonly ablation: Ablation;
+  readonly order: FeatureOrder;
   readonly downstreamError: DownstreamError;
   readonly destination: Destination;
 }
-
-const ABLATIONS: readonly Ablation[] = ["zero", "mean"];
 
 const spec = {
   name: "evaluate",
@@ -47,6 +47,13 @@ const spec = {
       placeholder: "A",
       default: ABLATIONS[0],
       help: "what takes an activation's place: 0, or the feature's mean over this prompt (without its first position)",
+    },
+    order: {
+      kind: "string",
+      choices: FEATURE_ORDERS,
+      placeholder: "O",
+      default: FEATURE_ORDERS[0],
+      help: "which features come first: by |attribution|, or in an order that is learnt as by select; takes longer",
     },
     ...EXPLAIN_FIELDS,
     includeErrorTerm: {
@@ -77,6 +84,7 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
     ...readPromptRequest(parsed),
     counts: values.counts,
     ablation: values.ablation,
+    order: values.order,
     downstreamError: readDownstreamError(values),
     destination: readDestination(values, isTerminal),
   };

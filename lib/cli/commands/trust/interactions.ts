@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SET_UNITS, type SetUnit } from "../../../attribution/sets/candidates.ts";
+import { SET_UNITS, type SetUnit } from "../../../attribution/sets/names.ts";
 import type { DownstreamError } from "../../../attribution/change/downstream_error.ts";
 import type { Positions } from "../../../attribution/positions.ts";
 import { EXPLAIN_FIELDS, ROW_FIELDS } from "../../../request/fields.ts";

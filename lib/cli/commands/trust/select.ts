@@ -7,10 +7,9 @@ import { INPUT_FORMATS, type InputFormat, inputFormat as formatByEnding } from "
 import { type DataSetRequest, readDataSetRequest } from "../../../batch/settings.ts";
 import { quote } from "../../../quote.ts";
 import { defaultSaes, noSae, readSaes } from "../../../request/saes.ts";
-import { SET_UNITS, type SetUnit } from "../../../attribution/sets/candidates.ts";
-import { SET_DIRECTIONS, type SetDirection } from "../../../attribution/sets/scored_sets.ts";
+import { SET_DIRECTIONS, SET_UNITS, type SetDirection, type SetUnit } from "../../../attribution/sets/names.ts";
 import type { DownstreamError } from "../../../attribution/change/downstream_error.ts";
-import type { Ablation } from "../../../attribution/trust/faithfulness.ts";
+import { type Ablation, ABLATIONS } from "../../../attribution/change/ablated.ts";
 import { EXPLAIN_FIELDS } from "../../../request/fields.ts";
 import { endingOf } from "../../../table/formats.ts";
 import { RequestError } from "../../../request/request_error.ts";
@@ -54,8 +53,6 @@ export interface SelectForPromptsRequest extends DataSetRequest, SetRequest {
   /** The part of the prompts that the set is measured on and not chosen for. */
   readonly heldOut: number;
 }
-
-const ABLATIONS: readonly Ablation[] = ["zero", "mean"];
 
 const spec = {
   name: "select",

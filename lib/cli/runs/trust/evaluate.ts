@@ -23,13 +23,13 @@ import { writeTable } from "../../screen/write_table.ts";
 
 /** Evaluates and writes what was asked for. */
 export async function evaluate(request: EvaluateRequest): Promise<void> {
-  const { counts, ablation, downstreamError, quiet } = request;
+  const { counts, ablation, order, downstreamError, quiet } = request;
   const prompt = await readPrompt(request.prompt);
   const screen = stderrScreen(quiet);
   await using opened = await openShown(request, screen);
   const { result, curves } = await withProgress(screen, "evaluating", async () => {
     const result = await runAttribution(opened, { prompt }, request, { diagnose: !quiet });
-    return { result, curves: await evaluateFaithfulness(result, { counts, ablation, downstreamError }) };
+    return { result, curves: await evaluateFaithfulness(result, { counts, ablation, order, downstreamError }) };
   });
   if (!quiet) {
     const about = await explainedWords(result, request, screen);
