@@ -1,9 +1,9 @@
 /**
  * A model of GPT-2 small's size and its SAE in a real page, from a hub on another origin, by hand:
  *
- *     deno run -A tests/bench/page_bytes.ts MODEL SAE
+ *     deno run -A tests/bench/page_bytes.ts MODEL SAE [ROWS]
  *
- * with a directory each. Prints what a question was said to cost and did cost, what a second visit and one without a
+ * with a directory each, and a file for the rows. Prints what a question was said to cost and did cost, what a second visit and one without a
  * network cost, how long they took, and the tab's memory.
  */
 import { startBrowser } from "../browser/browser.ts";
@@ -55,7 +55,7 @@ async function tabMemory(): Promise<number> {
 const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;
 const sent = (hub: FakeHub): number => [...hub.sent.values()].reduce((sum, bytes) => sum + bytes, 0);
 
-const [model, sae] = Deno.args;
+const [model, sae, output] = Deno.args;
 const hub = new FakeHub(await repository({ "": model, "sae/": sae }));
 hub.repo = "owner/model";
 const { broken } = keepPageRules(hub);
@@ -91,6 +91,7 @@ async function attribute(
 }
 
 const first = await attribute(await visit("first visit"), QUESTION);
+if (output !== undefined) await Deno.writeTextFile(output, first.rows.join("\n"));
 const second = await visit("second visit");
 const again = await attribute(second, QUESTION);
 await attribute(second, QUESTION);

@@ -48,6 +48,37 @@ export async function* chunksOf({ body }: Response): AsyncGenerator<Uint8Array<A
   }
 }
 
+/** Bytes that are read at a time into one buffer. */
+const PASSING_BYTES = 256 * 2 ** 10;
+
+/**
+ * The same, each chunk in the one buffer where the engine can: it must be copied before the next one is asked for. A
+ * download of hundreds of megabytes is no garbage then.
+ */
+export async function* passingChunks(response: Response): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const reader = byteReader(response);
+  if (reader === undefined) return yield* chunksOf(response);
+  let buffer = new ArrayBuffer(PASSING_BYTES);
+  try {
+    while (true) {
+      const { value, done } = await reader.read(new Uint8Array(buffer));
+      if (done) return;
+      yield value;
+      buffer = value.buffer;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
+function byteReader({ body }: Response): ReadableStreamBYOBReader | undefined {
+  try {
+    return body?.getReader({ mode: "byob" });
+  } catch {
+    return undefined; // the engine's bodies are no streams of bytes
+  }
+}
+
 /** The bytes that an answer holds, and the size of the file. */
 export interface ContentRange {
   /** The first byte. */

@@ -19,6 +19,7 @@ interface Piece {
   readonly destination: number;
 }
 
+const MOST_FREE = 8;
 /** Parts with several pieces wanted are read whole up to this size. */
 const MOST_AT_ONCE = 8 * 2 ** 20;
 
@@ -33,7 +34,9 @@ export class KeptParts implements RangeStore {
   #parts: Part[];
   #spans: Span[] = [];
   /** What has come and is not kept yet, by where it begins. */
-  readonly #coming = new Map<number, Uint8Array[]>();
+  readonly #coming = new Map<number, Uint8Array>();
+  /** Buffers of parts that have been kept: most parts are of one size. */
+  readonly #free: Uint8Array[] = [];
 
   private constructor(storage: ByteStorage, file: string, parts: Part[]) {
     this.#storage = storage;
@@ -55,22 +58,31 @@ export class KeptParts implements RangeStore {
     return this.#spans;
   }
 
-  write(offset: number, bytes: Uint8Array, start: number = offset): Promise<void> {
-    if (offset === start) this.#coming.set(start, []);
-    this.#coming.get(start)?.push(bytes);
+  write(offset: number, bytes: Uint8Array, [start, end]: Span): Promise<void> {
+    let buffer = this.#coming.get(start);
+    if (buffer?.length !== end - start) this.#coming.set(start, buffer = this.#allocate(end - start));
+    buffer.set(bytes, offset - start);
     return Promise.resolve();
   }
 
   async keep(came: readonly Span[]): Promise<void> {
     const spans = came.toSorted(([a], [b]) => a - b);
-    const chunks = spans.flatMap(([start, end]) => firstBytes(this.#coming.get(start) ?? [], end - start));
+    const buffers = spans.map(([start]) => this.#coming.get(start)!);
     for (const [start] of spans) this.#coming.delete(start);
     const [[first], [, last]] = [spans[0], spans.at(-1)!];
     const list = spans.length === 1 ? [] : [new Uint8Array(Float64Array.from(spans.flat()).buffer)];
     const key = `${this.#file}#${first}-${last}${spans.length === 1 ? "" : `*${spans.length}`}`;
-    await this.#storage.put(key, [...list, ...chunks]);
-    this.#parts = [...this.#parts.filter((part) => part.key !== key), { key, spans, header: lengthOf(list) }];
+    // Of a span that was cut off, or that more bytes came for than were asked for, what is known to be right.
+    await this.#storage.put(key, [...list, ...spans.map(([start, end], i) => buffers[i].subarray(0, end - start))]);
+    if (this.#free.length < MOST_FREE) this.#free.push(...buffers);
+    const header = list.reduce((sum, { length }) => sum + length, 0);
+    this.#parts = [...this.#parts.filter((part) => part.key !== key), { key, spans, header }];
     this.#addUp();
+  }
+
+  #allocate(length: number): Uint8Array {
+    const at = this.#free.findIndex((buffer) => buffer.length === length);
+    return at < 0 ? new Uint8Array(length) : this.#free.splice(at, 1)[0];
   }
 
   read(offset: number, into: Uint8Array): Promise<boolean> {
@@ -96,6 +108,7 @@ export class KeptParts implements RangeStore {
 
   close(): Promise<void> {
     this.#coming.clear();
+    this.#free.length = 0;
     return Promise.resolve();
   }
 
@@ -162,20 +175,4 @@ function pieceAt(parts: readonly Part[], at: number, end: number, destination: n
     }
   }
   return undefined;
-}
-
-function lengthOf(chunks: readonly Uint8Array[]): number {
-  return chunks.reduce((sum, { length }) => sum + length, 0);
-}
-
-/** What came beyond is not to be trusted. */
-function firstBytes(chunks: readonly Uint8Array[], length: number): Uint8Array[] {
-  const first: Uint8Array[] = [];
-  let left = length;
-  for (const chunk of chunks) {
-    if (left <= 0) break;
-    first.push(chunk.subarray(0, left));
-    left -= chunk.length;
-  }
-  return first;
 }

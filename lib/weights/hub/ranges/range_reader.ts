@@ -1,5 +1,5 @@
 import { makeGate, settleAll } from "../../../concurrency.ts";
-import { badRange, changedEtag, chunksOf, shortBody } from "../../http/answers.ts";
+import { badRange, changedEtag, passingChunks, shortBody } from "../../http/answers.ts";
 import { batchParts, type ByteRange, joinParts } from "../../files/ranges.ts";
 import type { ReadCost } from "../../files/file_source.ts";
 import type { RemoteFile, Wanted } from "../requests/answers.ts";
@@ -207,14 +207,14 @@ export class RangeReader {
         at = start;
       }
       const began = at;
-      for await (const bytes of chunksOf(response)) {
+      for await (const bytes of passingChunks(response)) {
         watch.tick();
         if (stop.aborted) throw new Stopped();
         if (bytes.length > end - at) {
           report(began - start); // none of this answer is to be trusted
           throw badRange(location, response, `bytes=${began}-${end - 1}`, "more bytes");
         }
-        await store.write(at, bytes, start);
+        await store.write(at, bytes, [start, end]);
         at += bytes.length;
         this.#came += bytes.length;
         report(at - start);

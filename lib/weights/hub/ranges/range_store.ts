@@ -5,8 +5,8 @@ import type { Span } from "./spans.ts";
 export interface RangeStore {
   /** What is there, ascending and apart. */
   readonly spans: readonly Span[];
-  /** Goes on filling the part that begins at `start`. It counts once it is kept. */
-  write(offset: number, bytes: Uint8Array, start: number): Promise<void>;
+  /** Goes on filling a span with bytes, which are copied. It counts once it is kept. */
+  write(offset: number, bytes: Uint8Array, span: Span): Promise<void>;
   /** Parts that have been filled are there from now on. */
   keep(spans: readonly Span[], signal: AbortSignal): Promise<void>;
   /** Reads what is there; false where it has gone meanwhile, and is no more among the spans. */
