@@ -44,6 +44,7 @@ const STEER_TEXT_OPTIONS: OptionKinds<SteerTextOptions> = {
 
 /** A text at one strength. */
 export interface SteeredText {
+  /** How much of the interventions was done. */
   readonly strength: number;
   /** Without special tokens. */
   readonly text: string;
