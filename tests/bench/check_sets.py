@@ -17,7 +17,7 @@ sets, prompts = (json.loads(Path(name).read_text()) for name in sys.argv[1:3])
 directory, sae_directory = map(Path, sys.argv[3:5])
 model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
 tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-sae = load_file(sae_directory / "sae_weights.safetensors")
+sae = {name: tensor.float() for name, tensor in load_file(sae_directory / "sae_weights.safetensors").items()}
 hook = json.loads((sae_directory / "cfg.json").read_text())["metadata"]["hook_name"]
 block = model.model.layers[int(hook.split(".")[1])]
 assert hook.endswith("hook_resid_pre")
