@@ -27,6 +27,8 @@ export const CHAT_FIELDS = {
       verify: NOT_THE_PROMPT,
       "/api/attribute": NO_FILE,
       "/api/predict": NO_FILE,
+      "/api/steer": NO_FILE,
+      "/api/select": NO_FILE,
     },
   },
   thinking: {

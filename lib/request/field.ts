@@ -7,7 +7,7 @@
 /** The commands that run a request, schedules, files of figures, and the requests of the local page's server. */
 export const FRONT_ENDS = [
   ...["attribute", "report", "ablate", "evaluate", "batch", "predict"] as const,
-  ...["schedule", "verify", "/api/attribute", "/api/predict"] as const,
+  ...["schedule", "verify", "/api/attribute", "/api/predict", "/api/steer", "/api/select"] as const,
 ];
 
 /** One of them. */

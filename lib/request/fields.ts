@@ -21,6 +21,13 @@ export { CHAT_FIELDS } from "./chat_fields.ts";
 /** Why a file that a request names is not opened. */
 export const NO_FILES = "a request cannot name files of the server's machine: leave it out";
 
+const NO_FILES_OVER_HTTP = {
+  "/api/attribute": NO_FILES,
+  "/api/predict": NO_FILES,
+  "/api/steer": NO_FILES,
+  "/api/select": NO_FILES,
+} as const;
+
 const WHOLE_EFFECT = "the exact effect is the whole one, on every way to the metric: leave it out";
 
 /** Fields by their names. */
@@ -183,8 +190,7 @@ export const SAE_FIELDS = {
       predict: "a prediction has no features: leave it out",
       schedule: "runs are compared by their numbers, and labels are those that come with the SAE: leave it out",
       verify: "no figure is about them: leave them out",
-      "/api/attribute": NO_FILES,
-      "/api/predict": NO_FILES,
+      ...NO_FILES_OVER_HTTP,
     },
   },
 } as const satisfies Fields;

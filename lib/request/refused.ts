@@ -39,6 +39,16 @@ const NOTHING_EXPLAINED: Refusals = {
 };
 /** `top` is how many next tokens. */
 const { top: _, ...NO_PREDICTION } = NOTHING_EXPLAINED;
+/** Of what changes features and runs again; how features are ranked is no part of that. */
+const NOTHING_ATTRIBUTED: Refusals = because("features are changed and the model runs again: it belongs to attribute", {
+  ...ANSWER_FIELDS,
+  ...METHOD_FIELDS,
+  ...EXACT_FIELDS,
+  ...BASELINE_FIELDS,
+  ...ROW_FIELDS,
+});
+/** `top` is how many next tokens. */
+const { top: __, ...NO_STEERING } = NOTHING_ATTRIBUTED;
 const OF_THE_SERVER = because(
   "the server decides it for all requests, when it is started: leave it out",
   DEVICE_FIELDS,
@@ -58,6 +68,8 @@ const GROUPS: Readonly<Partial<Record<FrontEnd, Refusals>>> = {
   },
   "/api/attribute": OF_THE_SERVER,
   "/api/predict": { ...NO_PREDICTION, ...OF_THE_SERVER },
+  "/api/steer": { ...NO_STEERING, ...OF_THE_SERVER },
+  "/api/select": { ...NOTHING_ATTRIBUTED, ...OF_THE_SERVER },
 };
 
 /** By front end, what it does not take. */

@@ -23,6 +23,10 @@ export async function jobResponse(queue: Queue, asked: Asked): Promise<Response>
       return Response.json(event.prediction);
     case "report":
       return Response.json(event.report);
+    case "steered":
+      return Response.json(event.steered);
+    case "set":
+      return Response.json(event.set);
     case "rows":
       return new Response(event.text, { headers: { "content-type": mediaType(asked.job as AttributeJob) } });
     case "file":

@@ -21,9 +21,10 @@ export async function jobNeeds(model: Model, saes: readonly Sae[], job: ModelJob
   return [...needs, ...saes.flatMap((sae) => sae.needs(tokens))];
 }
 
-/** Predictions do, cards do, and metrics that are no differences of given tokens. */
+/** Predictions do, before and after a change too, cards do, and metrics that are no differences of given tokens. */
 function wantsAllLogits(job: ModelJob): boolean {
-  if (job.kind === "predict") return true;
+  if (job.kind === "predict" || job.kind === "steer") return true;
+  if (job.kind === "select") return !isDifference(job.metric);
   const { answer, format, cards, predictions, metric } = job;
   if (answer !== undefined) return true;
   return format === "report" && (cards > 0 || predictions > 0) || !isDifference(metric);

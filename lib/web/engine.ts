@@ -32,6 +32,8 @@ import type {
   PredictedToken,
   PredictionAnswer,
   PredictJob,
+  SelectJob,
+  SteerJob,
   WorkerOptions,
 } from "./jobs.ts";
 import { RecentlyUsed } from "./opened.ts";
@@ -73,6 +75,9 @@ export class Engine implements AsyncDisposable {
         return { type: "prediction", prediction: await this.#predict(job, tell) };
       case "attribute":
         return await this.#attribute(job, tell);
+      case "steer":
+      case "select":
+        return await this.#change(job, tell);
       case "price": {
         const { missing, there } = await priceOf(await this.#needs(job.of, tell));
         return { type: "price", download: missing, stored: there };
@@ -159,6 +164,15 @@ export class Engine implements AsyncDisposable {
     if (cards === 0) return { type: "report", report: bare };
     tell({ type: "report", report: bare });
     return { type: "report", report: await answerReportData(answer, { command, predictions, cards, words }) };
+  }
+
+  /** Features with other activations, or a set of them. */
+  async #change(job: SteerJob | SelectJob, tell: Tell): Promise<JobEvent> {
+    const opened = await this.#openAll(job, tell);
+    const { selected, steered } = await import(
+      new URL("./change/perform.ts", import.meta.url).href
+    ) as typeof import("./change/perform.ts");
+    return job.kind === "steer" ? await steered(opened, job) : await selected(opened, job, tell);
   }
 
   /** Opens them, and downloads what the job will read of them, where that is missing. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { ApiError, errorBody } from "./api_error.ts";
+import { readSelect, readSteer } from "./change/requests.ts";
 import { findAsset } from "./assets.ts";
 import { readBody } from "./body.ts";
 import { listModels, type ListQuery, listSaes, offeredAtStart } from "./catalog.ts";
@@ -106,6 +107,8 @@ function readQuery(query: URLSearchParams): ListQuery {
 const JOBS: Readonly<Record<string, (body: Body, offered: Offered, words: MessageWords) => ModelJob>> = {
   "/api/predict": (body, offered, words) => readPredict(body, defaultsOf(offered), words),
   "/api/attribute": (body, offered, words) => readAttribute(body, defaultsOf(offered), words),
+  "/api/steer": (body, offered, words) => readSteer(body, defaultsOf(offered), words),
+  "/api/select": (body, offered, words) => readSelect(body, defaultsOf(offered), words),
 };
 
 /** The paths of all requests that are not files. */

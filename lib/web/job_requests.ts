@@ -30,6 +30,8 @@ export const REQUEST_NAMES = {
   attribute: Object.keys(REQUEST_FIELDS) as FieldName[],
   /** Its `top` is one of its own. */
   predict: (Object.keys(REQUEST_FIELDS) as FieldName[]).filter((name) => name !== "top"),
+  steer: (Object.keys(REQUEST_FIELDS) as FieldName[]).filter((name) => name !== "top"),
+  select: Object.keys(REQUEST_FIELDS) as FieldName[],
 } as const;
 
 /** A parsed body. */
@@ -96,7 +98,7 @@ export function readAttribute(body: Body, defaults: RunDefaults, words: MessageW
 }
 
 function checkJob({ model, saes, answer, baseline, format, cards, values }: AttributeJob): void {
-  if (saes.length === 0) throw new ApiError(400, `No SAE for ${quote(model)}: name one in "saes"`);
+  checkSaes(model, saes);
   if (typeof baseline !== "string" && "meanFile" in baseline) {
     throw new RequestError(`\`baseline\` is ${quote(values.baseline)}: ${NO_FILES}`);
   }
@@ -108,12 +110,18 @@ function checkJob({ model, saes, answer, baseline, format, cards, values }: Attr
   }
 }
 
-function openFields(body: Body): Fields {
+/** @throws {ApiError} if there is none */
+export function checkSaes(model: string, saes: readonly SaeRequest[]): void {
+  if (saes.length === 0) throw new ApiError(400, `No SAE for ${quote(model)}: name one in "saes"`);
+}
+
+/** The fields of a body; what is wrong with one is a refusal. */
+export function openFields(body: Body): Fields {
   return new Fields(body, (message) => new ApiError(400, message));
 }
 
 /** Messages of the library name its options: to a client of the API they are properties. */
-function inFields<T>(words: MessageWords, read: () => T): T {
+export function inFields<T>(words: MessageWords, read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -131,7 +139,12 @@ export function fieldWords(words: MessageWords): (message: string) => string {
   return words === "properties" ? propertyWords : (message) => message;
 }
 
-function readRun(fields: Fields, kind: keyof typeof REQUEST_NAMES, defaults: RunDefaults): Omit<RunJob, "words"> {
+/** What a request is about: the fields of the one table, and the prompt. */
+export function readRun(
+  fields: Fields,
+  kind: keyof typeof REQUEST_NAMES,
+  defaults: RunDefaults,
+): Omit<RunJob, "words"> {
   const names = REQUEST_NAMES[kind];
   const isName = (name: FieldName): boolean => Object.hasOwn(MODEL_FIELDS, name) && name !== "tokenIds";
   const named = readJsonValues(fields, names.filter(isName), NAME_LIMITS);

@@ -3,6 +3,11 @@
  *
  * @module
  */
+import type { DownstreamError } from "../attribution/change/downstream_error.ts";
+import type { Intervention, SteeredActivation } from "../attribution/change/interventions.ts";
+import type { SteeredPrediction } from "../attribution/change/steer.ts";
+import type { SetFeature } from "../attribution/sets/candidates.ts";
+import type { SelectedSet, SelectOptions } from "../attribution/sets/select.ts";
 import type { ReportData } from "../report/report_data.ts";
 import type { RequestValues } from "../request/fields.ts";
 import type { ModelRequest, RunRequest } from "../request/request.ts";
@@ -59,8 +64,31 @@ export interface AttributeJob extends RunRequest, RunJob {
   readonly predictions: number;
 }
 
+/** Other activations of features, and what the model says then. */
+export interface SteerJob extends RunRequest, RunJob {
+  readonly kind: "steer";
+  /** Applied in their order. */
+  readonly interventions: readonly Intervention[];
+  /** Whose next token is looked at, from the end when negative. */
+  readonly position: number;
+  /** Next tokens of each side. */
+  readonly top: number;
+  readonly downstreamError: DownstreamError;
+}
+
+/** A set of features: searched for, or given and measured. */
+export interface SelectJob extends RunRequest, RunJob {
+  readonly kind: "select";
+  /** Where its SAE writes; undefined: there is one SAE. */
+  readonly hook: string | undefined;
+  /** What is searched for, and how sets are measured. */
+  readonly options: Omit<SelectOptions, "onProgress">;
+  /** The set to measure; undefined: one is searched for. */
+  readonly set: readonly Omit<SetFeature, "attribution">[] | undefined;
+}
+
 /** A job that runs a model. */
-export type ModelJob = PredictJob | AttributeJob;
+export type ModelJob = PredictJob | AttributeJob | SteerJob | SelectJob;
 
 /** What a job would download. */
 export interface PriceJob {
@@ -112,6 +140,22 @@ export interface PredictionAnswer {
   readonly warnings: readonly string[];
 }
 
+/** What features with other activations come to, as JSON has it; null where a number is not finite. */
+export interface SteerAnswer {
+  /** Whose next token it is, counted from 0. */
+  readonly position: number;
+  readonly metric: { readonly name: string; readonly before: number | null; readonly after: number | null };
+  /** What was changed, in the order of hooks, positions and features. */
+  readonly changes: readonly SteeredActivation[];
+  /** The most probable next tokens before and after, those after first. */
+  readonly predictions: readonly SteeredPrediction[];
+}
+
+/** A set with what it keeps and leaves: of one that was given, without what decides a search. */
+export type SetAnswer =
+  & Omit<SelectedSet, "direction" | "keep" | "seed" | "reached" | "candidates">
+  & Partial<Pick<SelectedSet, "direction" | "keep" | "seed" | "reached" | "candidates">>;
+
 /** What a job tells, as JSON has it: progress while it lasts, its answer at the end. */
 export type JobEvent =
   | { readonly type: "opening"; readonly name: string }
@@ -119,6 +163,9 @@ export type JobEvent =
   | { readonly type: "running" }
   | { readonly type: "prediction"; readonly prediction: PredictionAnswer }
   | { readonly type: "report"; readonly report: ReportData }
+  | { readonly type: "searching"; readonly runs: number }
+  | { readonly type: "steered"; readonly steered: SteerAnswer }
+  | { readonly type: "set"; readonly set: SetAnswer }
   | { readonly type: "rows"; readonly text: string }
   | { readonly type: "file"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: "price"; readonly download: number; readonly stored: number }

@@ -10,6 +10,7 @@ import { readTokenizer } from "../../lib/model/tokenizer.ts";
 import { parseFigures } from "../../lib/request/figures.ts";
 import { openSaes, SaeFiles } from "../../lib/sae/formats/mod.ts";
 import { TensorSae } from "../../lib/sae/sae.ts";
+import { readSelect, readSteer } from "../../lib/web/change/requests.ts";
 import { readAttribute, readPredict } from "../../lib/web/job_requests.ts";
 import { parseJson, parseJsonObject } from "../../lib/weights/json/json.ts";
 import { readNpyHeader, readNpz } from "../../lib/weights/formats/npz.ts";
@@ -304,11 +305,35 @@ export const READERS: readonly Reader[] = [
         id_weight: "3=-2",
         metric_position: [-2, -1],
       }),
+      json("steer.json", {
+        prompt: "a",
+        saes: ["a"],
+        interventions: [{ hook: "b", feature: 3, position: "all", how: "scale", value: 0.5 }],
+        position: -2,
+        top: 3,
+        downstream_error: "frozen",
+      }),
+      json("select.json", {
+        prompt: "a",
+        saes: ["a"],
+        keep: 0.5,
+        direction: "both",
+        ablation: "mean",
+        seed: 1,
+      }),
+      json("select.json", {
+        prompt: "a",
+        saes: ["a"],
+        hook: "b",
+        by: "feature",
+        set: [{ feature: 3 }, { feature: 4 }],
+      }),
     ],
     // deno-lint-ignore require-await
     async read(files) {
       const [name] = files.keys();
-      (name === "predict.json" ? readPredict : readAttribute)(object(files, name), { model: "a", saes: () => [] });
+      const read = { "predict.json": readPredict, "steer.json": readSteer, "select.json": readSelect }[name!];
+      (read ?? readAttribute)(object(files, name), { model: "a", saes: () => [] });
     },
   },
 ];

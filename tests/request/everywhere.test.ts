@@ -16,6 +16,7 @@ import type { FieldName } from "../../lib/request/json.ts";
 import type { FrontEnd } from "../../lib/request/field.ts";
 import { REFUSED } from "../../lib/request/refused.ts";
 import { inWords, sayFlag, sayProperty } from "../../lib/request/request_error.ts";
+import { readSelect, readSteer } from "../../lib/web/change/requests.ts";
 import { readAttribute, readPredict } from "../../lib/web/job_requests.ts";
 
 const SAE = "tiny-facts/blocks.3.hook_resid_pre";
@@ -98,12 +99,16 @@ function byArgs(parse: Parse, more: readonly string[] = [], first?: string): (as
   };
 }
 
+const CHANGE = { interventions: [{ feature: 3, position: "all", how: "set", value: 0 }] };
+
 /** The API; the fields as they were given are part of a job, and are no proof that they do something. */
-function byBody(read: typeof readAttribute | typeof readPredict): (asked: Asked) => unknown {
+function byBody(
+  read: typeof readAttribute | typeof readPredict | typeof readSteer | typeof readSelect,
+): (asked: Asked) => unknown {
   return (asked) => {
     const isRows = Object.keys(asked.values ?? {}).some((name) => isOfRows(name));
-    const rows = isRows && read === readAttribute ? { format: "csv" } : {};
-    const { values: _, ...job } = read({ ...body(asked), ...rows }, DEFAULTS);
+    const more = read === readSteer ? CHANGE : isRows && read === readAttribute ? { format: "csv" } : {};
+    const { values: _, ...job } = read({ ...body(asked), ...more }, DEFAULTS);
     return { ...job, format: undefined };
   };
 }
@@ -125,6 +130,8 @@ const READERS: Readonly<Record<FrontEnd, (asked: Asked) => unknown>> = {
   },
   "/api/attribute": byBody(readAttribute),
   "/api/predict": byBody(readPredict),
+  "/api/steer": byBody(readSteer),
+  "/api/select": byBody(readSelect),
 };
 
 /** What `evaluate` has besides, and reasons name. */

@@ -6,6 +6,7 @@ import { REFUSED } from "../../lib/request/refused.ts";
 import { openApiText } from "../../lib/web/api/openapi.ts";
 import { assetPaths } from "../../lib/web/assets.ts";
 import { apiPaths } from "../../lib/web/handler.ts";
+import { readSelect, readSteer } from "../../lib/web/change/requests.ts";
 import { readAttribute, readPredict } from "../../lib/web/job_requests.ts";
 import api from "../../lib/web/api/openapi.json" with { type: "json" };
 import { post, startServer } from "./ask.ts";
@@ -41,15 +42,17 @@ Deno.test("the description is what the table of fields makes: deno task openapi 
 });
 
 Deno.test("the fields that are described are those that are read", () => {
-  const { PredictRequest, AttributeRequest } = api.components.schemas;
-  const cases = [["/api/predict", PredictRequest, readPredict], [
-    "/api/attribute",
-    AttributeRequest,
-    readAttribute,
-  ]] as const;
+  const { PredictRequest, AttributeRequest, SteerRequest, SelectRequest } = api.components.schemas;
+  const cases = [
+    ["/api/predict", PredictRequest, readPredict],
+    ["/api/attribute", AttributeRequest, readAttribute],
+    ["/api/steer", SteerRequest, readSteer],
+    ["/api/select", SelectRequest, readSelect],
+  ] as const;
   for (const [path, schema, read] of cases) {
     const asked = new Set<string>();
-    const fields: Record<string, unknown> = { prompt: "a" };
+    const interventions = [{ feature: 3, position: "all", how: "set", value: 0 }];
+    const fields: Record<string, unknown> = { prompt: "a", ...(read === readSteer ? { interventions } : {}) };
     const watched = new Proxy(fields, {
       getOwnPropertyDescriptor(target, name) {
         asked.add(String(name));
@@ -75,6 +78,8 @@ Deno.test("answers are as described", async () => {
   const examples = [
     ["/api/predict", "PredictRequest", "Prediction"],
     ["/api/attribute", "AttributeRequest", "Report"],
+    ["/api/steer", "SteerRequest", "Steered"],
+    ["/api/select", "SelectRequest", "Set"],
   ] as const;
   for (const [path, request, answer] of examples) {
     const { example } = api.paths[path].post.requestBody.content["application/json"];

@@ -11,6 +11,7 @@ import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/sae_hoo
 import { resolvePosition } from "../positions.ts";
 import type { RunWithSaes } from "../run/run_prompts.ts";
 import { activationsOf, checkFeature, checkFeatureIndex, contributionSum } from "../run/contributions.ts";
+import { INTERVENTION_KINDS, type InterventionKind } from "./intervention_kinds.ts";
 import {
   adding,
   cleanValue,
@@ -34,7 +35,7 @@ export interface Intervention {
    */
   readonly position: number | "all" | "prompt" | "new";
   /** The new activation is the value, the old one plus the value, or the old one times the value. */
-  readonly how: "set" | "add" | "scale";
+  readonly how: InterventionKind;
   /** A number in the units of the feature's activation, or a factor. */
   readonly value: number;
 }
@@ -43,7 +44,7 @@ const INTERVENTION: OptionKinds<Intervention> = {
   hook: "any",
   feature: "any",
   position: ["all", "prompt", "new"],
-  how: ["set", "add", "scale"],
+  how: INTERVENTION_KINDS,
   value: "any",
 };
 

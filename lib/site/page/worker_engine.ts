@@ -4,6 +4,7 @@
  * @module
  */
 import { listModels, type ListQuery, listSaes, offeredAtStart } from "../../web/catalog.ts";
+import { readSelect, readSteer } from "../../web/change/requests.ts";
 import { readAttribute, readPredict } from "../../web/job_requests.ts";
 import type { Job, JobEvent, ModelJob } from "../../web/jobs.ts";
 import { checkOffered, DEFAULT_OFFER, defaultsOf, type Offered } from "../../web/offered.ts";
@@ -83,6 +84,16 @@ export class WorkerEngine implements Engine {
   async attribute(body: EngineBody, options: JobOptions): Promise<AttributeAnswer> {
     const job = readAttribute(body, defaultsOf(this.#offer), "backquotes");
     return await this.#perform(job, options) as AttributeAnswer;
+  }
+
+  async steer(body: EngineBody, options: JobOptions): Promise<Answer<"steered">> {
+    const job = readSteer(body, defaultsOf(this.#offer), "backquotes");
+    return await this.#perform(job, options) as Answer<"steered">;
+  }
+
+  async select(body: EngineBody, options: JobOptions): Promise<Answer<"set">> {
+    const job = readSelect(body, defaultsOf(this.#offer), "backquotes");
+    return await this.#perform(job, options) as Answer<"set">;
   }
 
   async #price(kind: "predict" | "attribute", body: EngineBody): Promise<Price> {

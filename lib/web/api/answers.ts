@@ -3,7 +3,11 @@
  *
  * @module
  */
+import { ABLATIONS } from "../../attribution/change/ablated.ts";
+import { SET_DIRECTIONS, SET_UNITS } from "../../attribution/sets/names.ts";
 import { described, FLAG, list, named, NUMBER, object, orNull, type Schema, TEXT, WHOLE } from "./schema.ts";
+
+const BEFORE_AND_AFTER = { before: orNull(NUMBER), after: orNull(NUMBER) };
 
 /** By name. */
 export const ANSWER_SCHEMAS: Readonly<Record<string, Schema>> = {
@@ -165,13 +169,55 @@ export const ANSWER_SCHEMAS: Readonly<Record<string, Schema>> = {
     ),
   }),
   NamedLogit: { type: "array", prefixItems: [TEXT, NUMBER], minItems: 2, maxItems: 2 },
+  Steered: object({
+    position: described(WHOLE, "Whose next token it is, counted from 0."),
+    metric: object({ name: TEXT, ...BEFORE_AND_AFTER }),
+    changes: described(
+      list(object({ hook: TEXT, position: WHOLE, feature: WHOLE, before: NUMBER, after: NUMBER })),
+      "What was changed, in the order of hooks, positions and features.",
+    ),
+    predictions: described(
+      list(object({
+        id: WHOLE,
+        token: TEXT,
+        rank: object({ before: WHOLE, after: WHOLE }),
+        logit: object(BEFORE_AND_AFTER),
+        probability: object(BEFORE_AND_AFTER),
+      })),
+      "The most probable next tokens before and after, those after first.",
+    ),
+  }),
+  Set: object({
+    hook: described(TEXT, "Where the SAE writes."),
+    by: described({ enum: SET_UNITS }, "Whether its features are at one position each."),
+    ablation: described({ enum: ABLATIONS }, "What takes the place of activations."),
+    features: described(
+      list(object({ feature: WHOLE, attribution: NUMBER }, { position: WHOLE })),
+      "Largest |attribution| first.",
+    ),
+    metric: described(NUMBER, "With all features."),
+    metricNone: described(NUMBER, "With all features ablated."),
+    metricKept: described(NUMBER, "With all others ablated."),
+    metricWithout: described(NUMBER, "With the set ablated."),
+    kept: described(NUMBER, "(metricKept − metricNone) / (metric − metricNone)"),
+    left: described(NUMBER, "(metricWithout − metricNone) / (metric − metricNone)"),
+  }, {
+    direction: described({ enum: SET_DIRECTIONS }, "What was searched for."),
+    keep: NUMBER,
+    seed: WHOLE,
+    candidates: described(WHOLE, "How many there were to choose from."),
+    reached: described(FLAG, "It has what was asked for."),
+  }),
   Event: {
     type: "object",
     required: ["type"],
     properties: {
       type: {
         "type": "string",
-        "enum": ["waiting", "opening", "downloading", "running", "prediction", "report", "rows", "error"],
+        "enum": [
+          ...["waiting", "opening", "downloading", "running", "searching"],
+          ...["prediction", "report", "rows", "steered", "set", "error"],
+        ],
       },
       ahead: described(WHOLE, "waiting: jobs before it."),
       name: described(TEXT, "opening: what."),
@@ -183,6 +229,9 @@ export const ANSWER_SCHEMAS: Readonly<Record<string, Schema>> = {
       prediction: named("Prediction"),
       report: named("Report"),
       text: described(TEXT, "rows: the file's text."),
+      runs: described(WHOLE, "searching: runs from the SAE upwards so far."),
+      steered: named("Steered"),
+      set: named("Set"),
       status: described(WHOLE, "error: as an HTTP status."),
       message: described(TEXT, "error: one line."),
     },

@@ -95,6 +95,22 @@ export function openApi(): Schema {
           ...STREAM,
         }, ALL_FAILURES),
       ),
+      "/api/steer": job("What the model says with other activations of features", "SteerRequest", {
+        prompt: " Tiger Woods plays the sport of",
+        metric: { positive: [" golf"], negative: [" tennis"] },
+        interventions: [{ feature: 189, position: "all", how: "set", value: 0 }],
+        top: 3,
+      }, answers("Before and after", { "application/json": named("Steered"), ...STREAM }, ALL_FAILURES)),
+      "/api/select": job(
+        "The smallest set of features that carries a prediction, or what a given one does",
+        "SelectRequest",
+        {
+          prompt: " Tiger Woods plays the sport of",
+          metric: { positive: [" golf"], negative: [" tennis"] },
+          size: 3,
+        },
+        answers("The set and its figures", { "application/json": named("Set"), ...STREAM }, ALL_FAILURES),
+      ),
       "/api/openapi.json": {
         get: {
           summary: "This description",

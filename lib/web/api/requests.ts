@@ -3,14 +3,19 @@
  *
  * @module
  */
+import { ABLATIONS } from "../../attribution/change/ablated.ts";
+import { DOWNSTREAM_ERRORS } from "../../attribution/change/downstream_error.ts";
+import { INTERVENTION_KINDS } from "../../attribution/change/intervention_kinds.ts";
 import { LONG_COLUMNS } from "../../attribution/result/long_table.ts";
+import { SET_DIRECTIONS, SET_UNITS } from "../../attribution/sets/names.ts";
 import { type Field, jsonNameOf } from "../../request/field.ts";
 import { NO_FILES, REQUEST_FIELDS } from "../../request/fields.ts";
 import { type FieldName, METRIC_OBJECT_NAMES, OF_AN_SAE } from "../../request/json.ts";
 import { REFUSED } from "../../request/refused.ts";
+import { MOST_IN_SET, MOST_INTERVENTIONS } from "../change/requests.ts";
 import { MOST_CARDS, MOST_PREDICTIONS, propertyWords, REQUEST_NAMES } from "../job_requests.ts";
 import { RESULT_FORMATS } from "../jobs.ts";
-import { described, either, list, named, request, type Schema, TEXT, WHOLE } from "./schema.ts";
+import { described, either, list, named, NUMBER, request, type Schema, TEXT, WHOLE } from "./schema.ts";
 
 const ID: Schema = { type: "integer", minimum: 0 };
 
@@ -24,7 +29,12 @@ const OWN_WORDS: Readonly<Partial<Record<FieldName, string>>> = {
   tokenIds: "Instead of the prompt: token ids, used exactly as given.",
 };
 
-/** The schemas of both requests and of what they are made of. */
+const DOWNSTREAM = described(
+  { ...TEXT, enum: DOWNSTREAM_ERRORS },
+  "What the errors of SAEs further up become: what those SAEs miss then (default), or what they were.",
+);
+
+/** The schemas of requests and of what they are made of. */
 export const REQUEST_SCHEMAS: Readonly<Record<string, Schema>> = {
   PredictRequest: request({
     prompt: described(TEXT, "The text; leading and trailing spaces count."),
@@ -50,6 +60,59 @@ export const REQUEST_SCHEMAS: Readonly<Record<string, Schema>> = {
       "Of a report: how many features per SAE get the tokens that they raise and lower, and contexts. In a stream a report " +
         "without cards comes first. Default 0.",
     ),
+  }),
+  SteerRequest: request({
+    prompt: described(TEXT, "The text; leading and trailing spaces count."),
+    ...fieldSchemas("steer"),
+    interventions: described(
+      { ...list(named("Intervention")), minItems: 1, maxItems: MOST_INTERVENTIONS },
+      "Applied in their order.",
+    ),
+    position: described(WHOLE, "Whose next token is looked at, from the end when negative. Default -1."),
+    top: described({ ...WHOLE, minimum: 1, maximum: MOST_PREDICTIONS }, "Next tokens of each side. Default 10."),
+    downstream_error: DOWNSTREAM,
+  }),
+  Intervention: {
+    ...request({
+      feature: { ...ID, description: "Its index in the SAE; it need not be active." },
+      position: described(
+        either(WHOLE, { const: "all" }),
+        "From the end when negative; all: wherever the SAE is not left out.",
+      ),
+      how: described(
+        { ...TEXT, enum: INTERVENTION_KINDS },
+        "The new activation is the value, the old one plus the value, or the old one times the value.",
+      ),
+      value: NUMBER,
+      hook: described(TEXT, "Where its SAE writes; needed where there are several."),
+    }),
+    required: ["feature", "position", "how", "value"],
+  },
+  SelectRequest: request({
+    prompt: described(TEXT, "The text; leading and trailing spaces count."),
+    ...fieldSchemas("select"),
+    hook: described(TEXT, "Where its SAE writes; needed where there are several."),
+    keep: described(
+      { type: "number", exclusiveMinimum: 0, maximum: 1 },
+      "The part of what all features do that is to be kept (or to go): at least this. Default 0.9.",
+    ),
+    size: described({ ...WHOLE, minimum: 1, maximum: MOST_IN_SET }, "Instead: the best so many that are found."),
+    direction: described(
+      { ...TEXT, enum: SET_DIRECTIONS },
+      "All others are ablated and the set keeps the answer (default), or the set is and the answer goes, or both.",
+    ),
+    by: described({ ...TEXT, enum: SET_UNITS }, "Features at one position each (default), or at all positions."),
+    ablation: described({ ...TEXT, enum: ABLATIONS }, "What takes an activation's place. Default zero."),
+    seed: described(ID, "Decides which sizes are tried in learning. Default 0."),
+    set: described(
+      {
+        ...list({ ...request({ feature: ID, position: ID }), required: ["feature"] }),
+        minItems: 1,
+        maxItems: MOST_IN_SET,
+      },
+      "Nothing is searched for: this set is measured. A feature at one position has the position, counted from 0.",
+    ),
+    downstream_error: DOWNSTREAM,
   }),
   Metric: request({
     name: described(

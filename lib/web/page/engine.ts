@@ -115,4 +115,8 @@ export interface Engine {
   predict(body: EngineBody, options: JobOptions): Promise<Answer<"prediction">>;
   /** `POST /api/attribute`; rows where the body names a `format`, else a report, which is told without its cards first. */
   attribute(body: EngineBody, options: JobOptions): Promise<AttributeAnswer>;
+  /** `POST /api/steer`. */
+  steer(body: EngineBody, options: JobOptions): Promise<Answer<"steered">>;
+  /** `POST /api/select`. */
+  select(body: EngineBody, options: JobOptions): Promise<Answer<"set">>;
 }

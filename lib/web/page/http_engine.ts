@@ -60,6 +60,14 @@ export class HttpEngine implements Engine {
     }
     return await runJob("api/attribute", body, options) as AttributeAnswer;
   }
+
+  steer(body: EngineBody, options: JobOptions): Promise<Answer<"steered">> {
+    return runJob("api/steer", body, options) as Promise<Answer<"steered">>;
+  }
+
+  select(body: EngineBody, options: JobOptions): Promise<Answer<"set">> {
+    return runJob("api/select", body, options) as Promise<Answer<"set">>;
+  }
 }
 
 function queryOf(query: Partial<ListQuery>): URLSearchParams {

@@ -16,6 +16,8 @@ export function eventWords(event: EngineEvent): string | undefined {
       return downloadWords(event);
     case "running":
       return "Running …";
+    case "searching":
+      return `Looking for the set: ${event.runs.toLocaleString("en-US")} runs …`;
     case "report":
       return "Looking up what the features do …";
     default:
