@@ -79,3 +79,30 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "a page's modules write CSV without what only Node has",
+  sanitizeOps: false, // the bundler's process ends a little later
+  sanitizeResources: false,
+  async fn() {
+    if (!await hasNode()) return console.log("skipped: there is no Node here, from 20.16 or 22.3 on");
+    const directory = await Deno.makeTempDir();
+    try {
+      const entry = "lib/table/csv.ts";
+      const { files } = await bundle({ entries: [entry], directory, platform: "browser" });
+      await stop();
+      const program = `delete globalThis.Buffer;
+        const { CSV } = await import(${JSON.stringify(`${directory}/${files.get(entry)}`)});
+        const { open, close } = CSV.frame(["a", "b"]);
+        const table = { columns: ["a", "b"], rows: [[1, "x, y"], [0.5, null]] };
+        process.stdout.write([open, ...CSV.pieces(table), close].join(""));`;
+      const { code, stdout, stderr } = await new Deno.Command("node", {
+        args: ["--input-type=module", "--eval", program],
+      }).output();
+      assert.equal(code, 0, new TextDecoder().decode(stderr));
+      assert.equal(new TextDecoder().decode(stdout), 'a,b\n1,"x, y"\n0.5,\n');
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});

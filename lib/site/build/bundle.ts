@@ -35,6 +35,9 @@ const ROOT = new URL("../../../", import.meta.url);
 /** Browsers that have what the kernels need, and Node's oldest version that is looked after. */
 const TARGETS = { browser: ["chrome119", "firefox121", "safari17.4"], node: ["node20.16"] };
 
+/** Entries of packages that are others in a page: Node's build of this one needs its `Buffer`. */
+const IN_A_PAGE: Readonly<Record<string, string>> = { "csv-stringify/sync": "csv-stringify/browser/esm/sync" };
+
 /** Packages that stay out, for their size or because they are a system's own. */
 const LEFT_OUT = /^npm:onnxruntime-(?:web|node)@/;
 
@@ -78,7 +81,10 @@ export async function bundle({ entries, ...options }: BundleOptions): Promise<Bu
         banner: { js: SYMBOLS },
         legalComments: "none",
         logLevel: "error",
-        plugins: [readSources(sources, worker, options.instead ?? {}), npm(packages)],
+        plugins: [
+          readSources(sources, worker, options.instead ?? {}),
+          npm(packages, options.platform === "browser" ? IN_A_PAGE : {}),
+        ],
       });
     };
     // The first time only to know the sources.
@@ -130,15 +136,16 @@ function readSources(
   };
 }
 
-/** Finds packages by the names that the sources give them. */
-function npm(directory: string): Plugin {
+/** Finds packages by the names that the sources give them, or what stands instead of an entry. */
+function npm(directory: string, instead: Readonly<Record<string, string>>): Plugin {
   return {
     name: "npm",
     setup({ onResolve, onLoad, resolve }) {
       onResolve({ filter: /^npm:/ }, async ({ path, importer, kind }) => {
         if (LEFT_OUT.test(path)) return { path: bareName(path), namespace: "left out" };
         await linkPackages([new URL(`file://${importer}`)], directory);
-        return await resolve(bareName(path), { kind, resolveDir: directory });
+        const name = bareName(path);
+        return await resolve(instead[name] ?? name, { kind, resolveDir: directory });
       });
       onLoad({ filter: /.*/, namespace: "left out" }, ({ path }) => ({
         contents: `throw new Error(${JSON.stringify(`${path} is not part of this page: choose the device wasm`)});` +
