@@ -1,3 +1,4 @@
+import { SCRIPT } from "../../lib/report/client/built.ts";
 import assert from "node:assert/strict";
 import { extname } from "node:path/posix";
 
