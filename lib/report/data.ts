@@ -79,7 +79,7 @@ export async function reportData(result: Attribution, options: ReportDataOptions
     metric: metricData(result, names),
     ...await predictionData(result, options.predictions ?? PREDICTIONS),
     method: {
-      words: methodWords(result).join(" "),
+      words: allMethodWords(result),
       title: methodTitle(method, baseline !== undefined),
       hasBaseline: baseline !== undefined,
     },
@@ -87,14 +87,15 @@ export async function reportData(result: Attribution, options: ReportDataOptions
     saes,
     warnings: [...result.warnings, ...options.warnings ?? []].map((text) => words(text)),
     command: options.command ?? commandOf(result),
-    program: programWords(model.runtime),
+    program: `sae-attribution ${VERSION}`,
   };
 }
 
-/** With what is special about its own kernels here. (Of other devices a directory would be told.) */
-function programWords({ device, account }: Attribution["parts"]["model"]["runtime"]): string {
-  const program = `sae-attribution ${VERSION}`;
-  return device === "wasm" && account !== undefined ? `${program} (${account})` : program;
+/** The method, with what is special about this program's own kernels here. (Of other devices a directory would be told.) */
+function allMethodWords(result: Attribution): string {
+  const { device, account } = result.parts.model.runtime;
+  const method = methodWords(result).join(" ");
+  return device === "wasm" && account !== undefined ? `${method} (${account})` : method;
 }
 
 export async function metricTokens(

@@ -34,7 +34,7 @@ export interface ReportData {
   readonly warnings: readonly string[];
   /** The command line that makes the same run again; null where it is not known. */
   readonly command: string | null;
-  /** This program's version, and what is special about its kernels where it ran. */
+  /** This program's version. */
   readonly program: string;
 }
 

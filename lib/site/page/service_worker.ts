@@ -17,7 +17,7 @@ const CACHE = CACHES + SITE_VERSION;
 const HEADERS = {
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-embedder-policy": "require-corp",
-  "cross-origin-resource-policy": "same-origin",
+  "cross-origin-resource-policy": "cross-origin", // for frames in isolated pages of others
 };
 
 const scope = globalThis as unknown as ServiceWorkerGlobalScope;
