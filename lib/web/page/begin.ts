@@ -3,7 +3,7 @@ import { h } from "../../report/client/mod.ts";
 import type { FeaturedModel } from "../catalog.ts";
 import type { Engine, EngineStatus, LocalFile, Storage } from "./engine.ts";
 import { find } from "./find.ts";
-import { type Answers, attributeBody, NOTHING, type State } from "./state.ts";
+import { NOTHING, type State } from "./state.ts";
 import { complain, megabytes, wordsOf } from "./status.ts";
 
 /** Hears what the user chooses. */
@@ -11,10 +11,10 @@ type Choose = (part: Partial<State>) => void;
 
 /** Shows what there is to begin with. */
 export function connectBegin(engine: Engine, { featured = [] }: EngineStatus, choose: Choose): void {
-  const { price, localFiles, storage } = engine.capabilities;
+  const { localFiles, storage } = engine.capabilities;
   const list = find("featured-list");
   list.hidden = featured.length < 2;
-  list.replaceChildren(...featured.map((one) => featuredItem(one, price, choose)));
+  list.replaceChildren(...featured.map((one) => featuredItem(one, choose)));
   if (localFiles !== undefined) connectFiles(localFiles, choose);
   if (storage !== undefined) connectStorage(storage);
 }
@@ -26,21 +26,10 @@ export function showBegin({ model }: State): void {
   }
 }
 
-/** One model, with an SAE and a prompt: what it costs is asked for when it is first seen. */
-function featuredItem(
-  { model, sae, description, prompt, isHere }: FeaturedModel,
-  price: Engine["capabilities"]["price"],
-  choose: Choose,
-): HTMLElement {
-  const words = h("span", { class: "cost" }, isHere ? "built in" : price === undefined ? "download" : "");
+/** One model, with an SAE and a prompt. What it costs is asked for when it is chosen: until then nobody else is asked. */
+function featuredItem({ model, sae, description, prompt, isHere }: FeaturedModel, choose: Choose): HTMLElement {
+  const words = h("span", { class: "cost" }, isHere ? "built in" : "download");
   const onclick = (): void => choose({ ...NOTHING, model, saes: [sae], prompt });
-  if (!isHere && price !== undefined) {
-    const body = attributeBody({ ...NOTHING, model, saes: [sae], prompt }, NO_ANSWERS);
-    price("attribute", body).then(
-      ({ download }) => words.textContent = download === 0 ? "here" : megabytes(download),
-      () => words.textContent = "", // without a network, say; asking says why
-    );
-  }
   const name = model.replace(/^.*\//, "");
   const title = `${description}; with the SAE ${sae}`;
   return h(
@@ -49,8 +38,6 @@ function featuredItem(
     h("button", { type: "button", title, "data-model": model, "aria-pressed": "false", onclick }, name, " ", words),
   );
 }
-
-const NO_ANSWERS: Answers = { positive: [], negative: [] };
 
 /** Files that are dropped anywhere on the page, or chosen. */
 function connectFiles(open: NonNullable<Engine["capabilities"]["localFiles"]>, choose: Choose): void {
