@@ -148,6 +148,7 @@ export type { FeatureAt } from "./lib/attribution/run/contributions.ts";
 export type { DownstreamError } from "./lib/attribution/change/downstream_error.ts";
 export type { EffectOptions, VariantOptions } from "./lib/attribution/change/rerun.ts";
 export type { Intervention, SteeredActivation } from "./lib/attribution/change/interventions.ts";
+export type { InterventionKind } from "./lib/attribution/change/intervention_kinds.ts";
 export {
   type SteeredText,
   type SteeredTexts,
