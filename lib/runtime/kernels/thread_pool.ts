@@ -106,7 +106,9 @@ export function serve(context: ThreadContext, thread: number, run: typeof execut
     const now = Atomics.load(words, state);
     if (now === READY) {
       const isIdle = Atomics.wait(words, state, READY, IDLE_MS) === "timed-out";
-      if (isIdle) Atomics.compareExchange(words, state, READY, ENDED);
+      // From then on the state is that of the thread that takes this one's place: two of the same rank would run everything
+      // twice, and go past each other's barriers
+      if (isIdle && Atomics.compareExchange(words, state, READY, ENDED) === READY) return;
     } else if (now === RUNNING) {
       try {
         widen(context);

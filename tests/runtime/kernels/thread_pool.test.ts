@@ -18,7 +18,7 @@ import { openEngine } from "../../../lib/runtime/kernels/engine.ts";
 import { wordsOf } from "../../../lib/runtime/kernels/instructions.ts";
 import { encodeKernels } from "../../../lib/runtime/kernels/module.ts";
 import { openContext } from "../../../lib/runtime/kernels/thread_context.ts";
-import { CONTROL_BYTES, ThreadPool } from "../../../lib/runtime/kernels/thread_pool.ts";
+import { CONTROL_BYTES, serve, ThreadPool } from "../../../lib/runtime/kernels/thread_pool.ts";
 import { createRuntime } from "../../../lib/runtime/runtime.ts";
 import { relativeError, uniform } from "../../graph/numbers.ts";
 import { assertSameTensors, randomTensor, runGraph, threadsReady } from "./run_graph.ts";
@@ -142,6 +142,36 @@ Deno.test("threads that have waited for long end; the next program runs without 
     await pause(10);
   }
   assertSameTensors(await together.run(INPUTS), want, "with a new one");
+});
+
+Deno.test("a thread that has ended serves no more, though another in its place is ready before it has looked", () => {
+  const limits = { initial: 16, maximum: 16, shared: true };
+  const memory = new WebAssembly.Memory(limits);
+  const context = openContext(new WebAssembly.Module(encodeKernels(limits, false)), memory, CONTROL_BYTES);
+  const { wait, compareExchange } = Atomics;
+  /** What a thread sleeps in. */
+  class Sleep extends Error {}
+  let [starts, waits] = [0, 0];
+  const pool = new ThreadPool(context, (thread) => {
+    if (++starts === 2) assert.throws(() => serve(context, thread), Sleep);
+  });
+  try {
+    Atomics.wait = (() => {
+      if (waits++ === 0) return "timed-out";
+      throw new Sleep();
+    }) as typeof wait;
+    Atomics.compareExchange = ((words: Int32Array, at: number, expected: number, value: number): number => {
+      const found = compareExchange(words, at, expected, value);
+      if (waits === 1 && starts === 1) pool.grow(2); // a program comes just when the first thread has ended
+      return found;
+    }) as typeof compareExchange;
+    pool.grow(2);
+    serve(context, 1);
+  } finally {
+    Object.assign(Atomics, { wait, compareExchange });
+  }
+  assert.equal(starts, 2);
+  assert.equal(pool.ready, 2, "the second one, which nobody has ended");
 });
 
 Deno.test("a process that never disposes of its runtime ends by itself", async () => {
