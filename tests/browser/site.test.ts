@@ -155,6 +155,46 @@ browserTest("the site in Chromium, isolated by its service worker", async (brows
   });
 });
 
+/** A site as a later build would be: its page names another script. */
+async function laterSite(): Promise<string> {
+  const directory = await Deno.makeTempDir();
+  const copy = async (path: string): Promise<void> => {
+    await Deno.mkdir(`${directory}${path}`, { recursive: true });
+    for await (const { name, isDirectory } of Deno.readDir(SITE + path)) {
+      if (isDirectory) await copy(`${path}/${name}`);
+      else await Deno.copyFile(`${SITE}${path}/${name}`, `${directory}${path}/${name}`);
+    }
+  };
+  await copy("");
+  const page = await Deno.readTextFile(`${directory}/index.html`);
+  const [script] = /modules\/main-\w+\.js/.exec(page)!;
+  await Deno.rename(`${directory}/${script}`, `${directory}/modules/main-later.js`);
+  await Deno.writeTextFile(`${directory}/index.html`, page.replace(script, "modules/main-later.js"));
+  return directory;
+}
+
+browserTest("a site in the place of the one that a browser has kept", async (browser) => {
+  await using opened = await openSite(browser, true);
+  const { page, server, url } = opened;
+  await until(page, "crossOriginIsolated");
+  await answered(page, QUESTION);
+  await server.close();
+  const directory = await laterSite();
+  const asked: string[] = [];
+  const later = await serveStatic(directory, { base: BASE, port: server.port, onRequest: (path) => asked.push(path) });
+  try {
+    await page.goto("about:blank");
+    await page.goto(url);
+    await answered(page, QUESTION);
+    const isOfModel = (path: string): boolean => path.includes("/models/bundled/");
+    assert.ok(asked.some((path) => path.endsWith("/main-later.js")) && asked.some(isOfModel), asked.join());
+    assert.equal(await isIsolated(page), true);
+  } finally {
+    await later.close();
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 browserTest("the site in Chromium without a service worker: one thread on memory of its own", async (browser) => {
   await using opened = await openSite(browser, false);
   await answered(opened.page, QUESTION);

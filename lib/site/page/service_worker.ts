@@ -8,7 +8,7 @@
 
 /** Tells this site from the one that was here before; the build puts it in. */
 declare const SITE_VERSION: string;
-/** The site's files, by which also without a network it is known what is not there. */
+/** The site's files, by which it is known without a network what is not there. */
 declare const SITE_FILES: readonly string[];
 
 const CACHES = "sae-attribution site ";
@@ -40,7 +40,6 @@ async function begin(): Promise<void> {
 
 async function answer({ url, mode, headers }: Request): Promise<Response> {
   const file = url.replace(/[?#].*$/, "");
-  if (!FILES.has(file)) return isolated(new Response("There is no such file", { status: 404 }));
   const whole = await wholeOf(file, mode === "navigate");
   const range = /^bytes=(\d+)-(\d+)$/.exec(headers.get("range") ?? "");
   const isPart = range !== null && whole.status === 200;
@@ -56,11 +55,22 @@ async function wholeOf(url: string, isPage: boolean): Promise<Response> {
   const kept = await cache.match(url);
   if (kept !== undefined && !isPage) return kept;
   try {
-    return await fetchOnce(url, cache);
+    const now = await fetchOnce(url, cache);
+    if (kept === undefined) return now;
+    if (now.status !== 200) return kept;
+    if (await kept.text() !== await now.clone().text()) await forgetAllBut(url, cache);
+    return now;
   } catch (error) {
-    if (kept === undefined) throw error;
-    return kept;
+    if (kept !== undefined) return kept;
+    if (!FILES.has(url)) return new Response("There is no such file", { status: 404 });
+    throw error;
   }
+}
+
+/** The host has another site by now, whose page must not be given the files of the one before. */
+async function forgetAllBut(url: string, cache: Cache): Promise<void> {
+  const others = (await cache.keys()).filter((request) => request.url !== url);
+  await Promise.all(others.map((request) => cache.delete(request)));
 }
 
 async function fetchOnce(url: string, cache: Cache): Promise<Response> {
