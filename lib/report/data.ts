@@ -6,7 +6,7 @@
 import { checkOptions, type OptionKinds } from "../options.ts";
 import { showProcessing } from "../attribution/run/processing.ts";
 import { VERSION } from "../version.ts";
-import { commandOf } from "./command.ts";
+import { changeCommandsOf, commandOf } from "./command.ts";
 import type {
   NamedToken,
   ReportData,
@@ -87,6 +87,7 @@ export async function reportData(result: Attribution, options: ReportDataOptions
     saes,
     warnings: [...result.warnings, ...options.warnings ?? []].map((text) => words(text)),
     command: options.command ?? commandOf(result),
+    changeCommands: changeCommandsOf(result),
     program: `sae-attribution ${VERSION}`,
   };
 }

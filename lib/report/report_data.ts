@@ -34,8 +34,18 @@ export interface ReportData {
   readonly warnings: readonly string[];
   /** The command line that makes the same run again; null where it is not known. */
   readonly command: string | null;
+  /** The command lines that ask on about it; null where there are none. */
+  readonly changeCommands: ReportChangeCommands | null;
   /** This program's version. */
   readonly program: string;
+}
+
+/** Command lines about the same run. */
+export interface ReportChangeCommands {
+  /** What the model says with other activations, to which ` --set FEATURE@POSITION=VALUE` is added. */
+  readonly steer: string;
+  /** The smallest set of features that carries it. */
+  readonly select: string;
 }
 
 /** An answer, token by token. */

@@ -18,7 +18,9 @@ import { parseRequest } from "../../lib/cli/commands/explain/report.ts";
 import { strongestFeatures } from "../../lib/report/cards.ts";
 import { DOWNLOAD_COLUMNS, featureTotals, niceTicks, toCsvText } from "../../lib/report/client/figures.ts";
 import { showNumber, showPercent, showSigned, showToken } from "../../lib/report/client/format.ts";
-import { commandOf } from "../../lib/report/command.ts";
+import { parseRequest as parseSteer } from "../../lib/cli/commands/change/steer.ts";
+import { parseRequest as parseSelect } from "../../lib/cli/commands/trust/select.ts";
+import { changeCommandsOf, commandOf } from "../../lib/report/command.ts";
 import { reportData } from "../../lib/report/data.ts";
 import { percent, signed } from "../../lib/report/figures.ts";
 import { printable } from "../../lib/table/terminal.ts";
@@ -185,9 +187,20 @@ Deno.test("hooks beside the residual stream, other metrics, few rows", async (t)
       assert.deepEqual(request.metric.positions, metric.name === "loss" ? [-1] : result.parts.grads.rows);
       assert.deepEqual(request.saes, [{ source: z.source, hook: z.hookOut }]);
       assert.deepEqual({ ...request.processingFlags }, { ...result.parts.grads.processing });
+      const { steer, select } = changeCommandsOf(result)!;
+      const words = (command: string): string[] =>
+        command.split(" ").slice(4).map((word) => word.replace(/^'(.*)'$/, "$1"));
+      const asked = [parseSteer([...words(steer).slice(1), "--set", "3@*=0"]), parseSelect(words(select).slice(1))];
+      assert.deepEqual([words(steer)[0], words(select)[0]], ["steer", "select"]);
+      for (const one of asked) {
+        for (const key of ["prompt", "metric", "saes", "processingFlags", "includeErrorTerm", "model"] as const) {
+          assert.deepEqual((one as unknown as typeof request)[key], request[key], key);
+        }
+      }
     }
     const result = await calculateFeatureAttribution(model, PROMPT, targetText(" golf"), { saes: [z] });
     assert.equal(commandOf(result), null);
+    assert.equal(changeCommandsOf(result), null);
   });
 });
 

@@ -1,23 +1,27 @@
 /** One feature: where it is active here, the tokens that it raises and lowers, contexts, Neuronpedia. */
+import { removingCommand } from "./command_view.ts";
 import { h, s } from "./dom.ts";
 import { largestOf, neuronpediaAddress } from "./figures.ts";
 import { showCount, showNumber, showPercent, showSigned, showText, showToken } from "./format.ts";
 import { bar, sideOf, tokenHead } from "./pieces.ts";
 import type { FeatureCard, NamedLogit } from "../cards.ts";
 import type { ReportData, ReportRows, ReportSae } from "../report_data.ts";
+import type { ChangeParts } from "./view.ts";
 
 /** Which feature of which SAE, and what closes its card; without it the card stays. */
 export interface CardOptions {
   readonly sae?: number;
   readonly feature: number;
   onClose?(): void;
+  /** What changes the feature; without it the command that does. */
+  readonly change?: ChangeParts;
 }
 
 /** One feature's card. Nothing is loaded from Neuronpedia until its part is opened. */
 export function renderFeatureCard(
   container: Element,
   data: ReportData,
-  { sae = 0, feature, onClose }: CardOptions,
+  { sae = 0, feature, onClose, change }: CardOptions,
 ): void {
   const of = data.saes[sae];
   const card: FeatureCard = of.cards[feature] ?? {};
@@ -37,6 +41,7 @@ export function renderFeatureCard(
         : h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => onClose() }, "×"),
     ),
     inThisPrompt(data, of, feature),
+    change === undefined ? removingCommand(data, sae, feature) ?? "" : change.feature(data, sae, feature),
     logitLists(card) ?? noLogits(of),
     activity(card) ?? "",
     neuronpediaPart(of, feature),

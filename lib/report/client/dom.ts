@@ -29,6 +29,7 @@ type Plain =
         | "href"
         | "id"
         | "inputmode"
+        | "list"
         | "max"
         | "min"
         | "multiple"

@@ -1,4 +1,5 @@
 /** The report's page: the result, and what belongs to a file that is passed on. */
+import { commandBlock } from "./command_view.ts";
 import { h } from "./dom.ts";
 import { showText } from "./format.ts";
 import { renderDownloads, renderResult } from "./result_view.ts";
@@ -25,17 +26,9 @@ function renderCommand(container: Element, { command, model, program }: ReportDa
     model.revision === null ? "" : `; revision ${model.revision}`
   }. Made by ${program}.`;
   if (command === null) return container.replaceChildren(h("p", { class: "muted" }, showText(form)));
-  const copy = h("button", {
-    type: "button",
-    onclick: async () => {
-      await navigator.clipboard.writeText(command).catch(() => getSelection()?.selectAllChildren(code));
-      copy.textContent = "Copied";
-    },
-  }, "Copy");
-  const code = h("code", {}, command);
   container.replaceChildren(
     h("p", { class: "hint" }, "This command makes it again."),
-    h("div", { class: "command" }, h("pre", { tabindex: "0", role: "region", "aria-label": "Command" }, code), copy),
+    commandBlock(command),
     h("p", { class: "muted" }, showText(form)),
   );
 }

@@ -11,6 +11,7 @@ import {
 } from "./answer_view.ts";
 import { type CardOptions, renderFeatureCard } from "./card_view.ts";
 import { renderPositions } from "./chart_view.ts";
+import { selectingCommand } from "./command_view.ts";
 import { type Child, h } from "./dom.ts";
 import { renderTopFeatures } from "./features_view.ts";
 import { toCsvText } from "./figures.ts";
@@ -19,7 +20,7 @@ import { renderPredictions } from "./predictions_view.ts";
 import { renderTokens } from "./prompt_view.ts";
 import { renderRows } from "./rows_view.ts";
 import type { NamedToken, ReportData, ReportSae } from "../report_data.ts";
-import type { ViewState } from "./view.ts";
+import type { ChangeParts, ViewState } from "./view.ts";
 
 /** From here on the chart takes the whole width. */
 const MANY_TOKENS = 24;
@@ -52,6 +53,8 @@ export interface ResultOptions {
   readonly predictions?: boolean;
   /** Called with the new state whenever the user chooses something. */
   onState?(state: ViewState): void;
+  /** What runs the model again; without it the commands that do. */
+  readonly change?: ChangeParts;
 }
 
 const PARTS = [
@@ -62,6 +65,7 @@ const PARTS = [
   "positions",
   "matrix",
   "features",
+  "set",
   "recurring",
   "rows",
   "account",
@@ -71,7 +75,7 @@ type Parts = Readonly<Record<typeof PARTS[number], Element>>;
 
 /** Shows a result. */
 export function renderResult(container: Element, data: ReportData, options: ResultOptions = {}): void {
-  const { onState, headings = true, predictions = true } = options;
+  const { onState, headings = true, predictions = true, change: again } = options;
   const state: ViewState = { sae: 0, position: null, feature: null, ...options.state };
   const parts = Object.fromEntries(PARTS.map((name) => [name, h("div", { class: "part" })])) as unknown as Parts;
   const change = (next: Partial<ViewState>): void => {
@@ -87,13 +91,17 @@ export function renderResult(container: Element, data: ReportData, options: Resu
   const card = cardDialog(() => change({ feature: null }));
   const onFeature = (feature: number): void => {
     change({ feature });
-    card.show(dataOfTarget(data, state.target ?? null), { sae: state.sae, feature });
+    card.show(dataOfTarget(data, state.target ?? null), { sae: state.sae, feature, change: again });
   };
-  const draw = (): void => keepingFocus(container, () => drawParts(parts, data, state, { choose, onFeature }));
+  const draw = (): void =>
+    keepingFocus(container, () => {
+      drawParts(parts, data, state, { choose, onFeature });
+      drawSet(parts.set, dataOfTarget(data, state.target ?? null), state.sae, { again, onFeature });
+    });
   container.replaceChildren(
     ...(headings ? [resultHead(data)] : []),
     warningsOf(data),
-    ...resultSections(parts, data, predictions),
+    ...resultSections(parts, data, { predictions, set: again !== undefined || data.changeCommands !== null }),
     card.dialog,
   );
   renderPredictionTables(parts.predictions, data);
@@ -101,7 +109,13 @@ export function renderResult(container: Element, data: ReportData, options: Resu
   if (state.feature !== null) onFeature(state.feature);
 }
 
-function resultSections(parts: Parts, data: ReportData, predictions: boolean): HTMLElement[] {
+/** Which sections there are that not every view has. */
+interface Sections {
+  readonly predictions: boolean;
+  readonly set: boolean;
+}
+
+function resultSections(parts: Parts, data: ReportData, { predictions, set }: Sections): HTMLElement[] {
   const answer = hasAnswer(data)
     ? [section(
       "Answer",
@@ -141,6 +155,13 @@ function resultSections(parts: Parts, data: ReportData, predictions: boolean): H
       "The strongest, with what they stand for where that is known. Choose one to open its card.",
       parts.features,
     ),
+    ...(set
+      ? [section(
+        "The features that are enough",
+        "The smallest set that by itself keeps the metric: all others are removed, and the model runs again.",
+        parts.set,
+      )]
+      : []),
     ...recurring,
     section("All rows", null, parts.rows),
     section("Does it add up?", null, parts.account),
@@ -181,6 +202,18 @@ function drawParts(parts: Parts, whole: ReportData, state: ViewState, { choose, 
   renderTopFeatures(parts.features, data, options);
   renderRows(parts.rows, data, options);
   renderAccount(parts.account, data, options);
+}
+
+/** A set of features, or the command that looks for one. */
+function drawSet(
+  container: Element,
+  data: ReportData,
+  sae: number,
+  { again, onFeature }: { readonly again: ChangeParts | undefined; onFeature(feature: number): void },
+): void {
+  if (data.saes.length === 0) return;
+  const part = again === undefined ? selectingCommand(data) : again.set(data, sae, onFeature);
+  container.replaceChildren(part ?? "");
 }
 
 /** The parts that only an answer has. */

@@ -1,4 +1,5 @@
 /** What the parts of a view have in common. */
+import type { ReportData } from "../report_data.ts";
 
 /** What is looked at in a result. */
 export interface ViewState {
@@ -14,6 +15,14 @@ export interface ViewState {
   special?: boolean;
   /** Each row of an answer's matrix has its own scale of colours. */
   rowScale?: boolean;
+}
+
+/** Parts that run the model again, where somebody can. */
+export interface ChangeParts {
+  /** Of a card: the feature removed, doubled or set. The data are those of the token that is looked at. */
+  feature(data: ReportData, sae: number, feature: number): HTMLElement;
+  /** A set of an SAE's features. */
+  set(data: ReportData, sae: number, onFeature: (feature: number) => void): HTMLElement;
 }
 
 /** What a part is drawn with, and what it tells. */

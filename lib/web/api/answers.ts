@@ -99,6 +99,10 @@ export const ANSWER_SCHEMAS: Readonly<Record<string, Schema>> = {
     saes: list(named("ReportSae")),
     warnings: list(TEXT),
     command: described(orNull(TEXT), "The command line that makes the same run; null where none does."),
+    changeCommands: described(
+      orNull(object({ steer: TEXT, select: TEXT })),
+      "The command lines that ask on: steer, to which --set F@P=V is added, and select.",
+    ),
     program: TEXT,
   }),
   ReportPrediction: object({

@@ -1,12 +1,22 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /** The page: what the user chooses becomes a request, its answer becomes the view. */
-import { h, questionOf, renderFeatureCard, renderResult, type Side, type ViewState } from "../../report/client/mod.ts";
+import {
+  type ChangeParts,
+  dataOfTarget,
+  h,
+  questionOf,
+  renderFeatureCard,
+  renderResult,
+  type Side,
+  type ViewState,
+} from "../../report/client/mod.ts";
 import type { ReportData, ReportMetric, ReportPrediction, ReportSae } from "../../report/report_data.ts";
 import type { PredictedToken, PredictionAnswer } from "../jobs.ts";
 import { answersOf, type ChosenAnswers, connectOther, showPrediction, withAnswer } from "./answers.ts";
 import { connectQuestion, firstSae } from "./ask.ts";
 import { connectBegin, showBegin } from "./begin.ts";
+import { changeParts } from "./change/parts.ts";
 import { connectCopies, showDownloads } from "./share/downloads.ts";
 import { embed, isEmbedded, linkWholePage } from "./share/embed.ts";
 import type { Engine, EngineEvent, EngineStatus, JobOptions } from "./engine.ts";
@@ -261,8 +271,10 @@ async function predict(asked: State, options: JobOptions): Promise<void> {
 type ShownSae = Omit<ReportSae, "cards" | "noLogits"> & { -readonly [K in "cards" | "noLogits"]: ReportSae[K] };
 type ShownReport = ReportData & { readonly saes: readonly ShownSae[] };
 
-/** The report on the page. */
+/** The report on the page, and what runs the model again for it. */
 let shown: ShownReport | undefined;
+let again: ChangeParts | undefined;
+let changes = new AbortController();
 
 function showReport(told: ReportData, asked: State, answers: ChosenAnswers, hasTable: boolean): void {
   const warnings = told.warnings.map(labelWords);
@@ -276,10 +288,14 @@ function showReport(told: ReportData, asked: State, answers: ChosenAnswers, hasT
   else if (!answers.isImplied && !WITHOUT_ANSWERS.includes(asked.metric)) {
     keepAnswers(report.metric, report.predictions);
   }
+  changes.abort();
+  changes = new AbortController();
+  again = changeParts({ engine, body: attributeBody(asked, answers), hasTable, signal: changes.signal });
   const { sae, position, feature } = state.view;
   const at = report.saes[sae] === undefined ? 0 : sae;
   renderResult(find("view"), report, {
     predictions: false, // they stand beside the question
+    change: again,
     state: {
       sae: at,
       position: position !== null && position < report.tokens.length ? position : null,
@@ -336,9 +352,12 @@ function addCards({ saes }: ReportData): void {
   const dialog = find("view").querySelector<HTMLDialogElement>("dialog[open]");
   const { sae, feature } = state.view;
   if (dialog === null || feature === null) return;
-  const isFocused = document.activeElement?.id === "card-title";
-  renderFeatureCard(dialog.firstElementChild!, shown, { sae, feature, onClose: () => dialog.close() });
-  if (isFocused) find("card-title").focus({ preventScroll: true });
+  const { activeElement } = document;
+  const isTitle = activeElement?.id === "card-title";
+  const data = dataOfTarget(shown, state.view.target ?? null);
+  renderFeatureCard(dialog.firstElementChild!, data, { sae, feature, change: again, onClose: () => dialog.close() });
+  const focused = isTitle ? find("card-title") : activeElement;
+  if (focused instanceof HTMLElement && dialog.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 /** A token by its text, with its place among the predictions where there are some. */
