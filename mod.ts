@@ -149,6 +149,8 @@ export type { DownstreamError } from "./lib/attribution/change/downstream_error.
 export type { EffectOptions, VariantOptions } from "./lib/attribution/change/rerun.ts";
 export type { Intervention, SteeredActivation } from "./lib/attribution/change/interventions.ts";
 export type { InterventionKind } from "./lib/attribution/change/intervention_kinds.ts";
+export type { SteeringVector } from "./lib/attribution/change/steering_vector.ts";
+export { loadSteeringVector } from "./lib/attribution/change/load_vector.ts";
 export {
   type SteeredText,
   type SteeredTexts,

@@ -13,7 +13,9 @@ import type { RunWithSaes } from "../run/run_prompts.ts";
 import { activationsOf, checkFeature, checkFeatureIndex, contributionSum } from "../run/contributions.ts";
 import { INTERVENTION_KINDS, type InterventionKind } from "./intervention_kinds.ts";
 import {
+  type Adding,
   adding,
+  addingTo,
   cleanValue,
   comesAfter,
   otherReplacements,
@@ -98,7 +100,7 @@ export function plan(
   for (const intervention of interventions) {
     const hook = checkIntervention(intervention, saes);
     const run = saeRuns.get(hook)!;
-    const positions = positionsOf(intervention, run, promptLength);
+    const positions = positionsOf(intervention, run.excluded, promptLength);
     const each = positions.map((position) => ({ ...intervention, position }));
     for (const one of each) checkFeature(run, one);
     planned.set(hook, [...planned.get(hook) ?? [], ...each]);
@@ -106,7 +108,16 @@ export function plan(
   return planned;
 }
 
-function positionsOf({ position }: Intervention, { excluded }: SaeRun, promptLength: number): number[] {
+/**
+ * The positions of a prompt that a change means.
+ *
+ * @throws {RangeError} if there is no such position, or the SAEs are left out there
+ */
+export function positionsOf(
+  { position }: Pick<Intervention, "position">,
+  excluded: ReadonlySet<number>,
+  promptLength: number,
+): number[] {
   if (position === "new") {
     throw new RangeError('There are positions "new" only where text is generated (`steerText`): give a position');
   }
@@ -135,23 +146,26 @@ export interface Start extends Required<VariantOptions> {
 }
 
 /**
- * Goes on from the lowest changed SAE.
+ * Goes on from the lowest changed hook.
  *
+ * @param vectors what is added at hooks, those of SAEs or others
  * @throws {RangeError} if a cross-layer transcoder would have to encode again
  */
 export async function withChanges(
   start: Start,
   planned: ReadonlyMap<string, readonly Planned[]>,
+  vectors: ReadonlyMap<string, Adding> = new Map(),
 ): Promise<{ state: ForwardState; changes: SteeredActivation[] }> {
   const { model, run: { state, saeRuns }, includeErrorTerm, downstreamError } = start;
   if (!includeErrorTerm || downstreamError === "frozen") refuseCrossLayer(saeRuns);
-  const hooks = [...planned.keys()].sort((a, b) => comesAfter(model, a, b) ? 1 : -1);
-  const [lowest] = hooks;
+  const all = new Set([...planned.keys(), ...vectors.keys()]);
+  const [lowest, ...higher] = [...all].sort((a, b) => comesAfter(model, a, b) ? 1 : -1);
+  const hooks = [lowest, ...higher].filter((hook) => saeRuns.has(hook));
   const made = new Map<string, SteeredActivation[]>();
   const above = new Map<string, Float32Array>(); // what features of a cross-layer transcoder write further up
   const changed = hooks.map((hook) =>
     changing(start, lowest, saeRuns.get(hook)!, async (run, value) => {
-      const { list, written } = await change(run, planned.get(hook)!);
+      const { list, written } = await change(run, planned.get(hook) ?? []);
       made.set(hook, list);
       const [own, ...later] = splitHooks(written, run.sae.hooksOut.length, run.sae.config.dOut);
       later.forEach((part, i) => {
@@ -162,10 +176,11 @@ export async function withChanges(
     })
   );
   const parts: OtherSaes = { model, grads: { saeRuns }, includeErrorTerm };
-  const others = otherReplacements(parts, lowest, 1, downstreamError).filter(({ hook }) => !planned.has(hook));
+  const others = otherReplacements(parts, lowest, 1, downstreamError).filter(({ hook }) => !all.has(hook));
   const later = hooks.flatMap((hook) => saeRuns.get(hook)!.sae.hooksOut.slice(1));
-  const added = new Map(later.map((hook) => [hook, () => above.get(hook)!]));
-  const after = await model.chain.rerun(state, 1, { replacements: adding([...changed, ...others], saeRuns, added) });
+  const fromBelow = new Map(later.map((hook) => [hook, addingTo(saeRuns.get(hook)!, () => above.get(hook)!)]));
+  const replacements = adding(adding([...changed, ...others], fromBelow), vectors);
+  const after = await model.chain.rerun(state, 1, { replacements });
   return { state: after, changes: hooks.flatMap((hook) => made.get(hook)!) };
 }
 

@@ -9,7 +9,7 @@ import type { ForwardState, Replacement } from "../../model/stages/chain.ts";
 import { findHook } from "../../model/hooks.ts";
 import type { Model } from "../../model/model.ts";
 import { stageGraph } from "../../model/stages/stage_sessions.ts";
-import { joined } from "../../runtime/tensor.ts";
+import { type FloatTensor, joined } from "../../runtime/tensor.ts";
 import { replaceHead, type SaeRun, selectHead, splitHooks } from "../run/sae_hooks.ts";
 import type { AttributionGrads } from "../run/attribution_grads.ts";
 import type { DownstreamError } from "./downstream_error.ts";
@@ -100,10 +100,12 @@ export function rerunFrom(
   const isEncodedAgain = others !== "constant" && (others === "frozen" || !includeErrorTerm);
   if (isEncodedAgain) refuseCrossLayer(saeRuns);
   const split = changes.map((change) => splitHooks(change, sae.hooksOut.length, sae.config.dOut));
-  const added = new Map(sae.hooksOut.map((name, i) => [name, () => joined(split.map((one) => one[i]))]));
+  const added = new Map(
+    sae.hooksOut.map((name, i) => [name, addingTo(saeRuns.get(name)!, () => joined(split.map((one) => one[i])))]),
+  );
   const start = cleanReplacement(run, copies, includeErrorTerm);
   return model.chain.rerun(state, copies, {
-    replacements: adding([start, ...otherReplacements(parts, hook, copies, others)], saeRuns, added),
+    replacements: adding([start, ...otherReplacements(parts, hook, copies, others)], added),
     gradientsFrom: withGradient ? sae.hooksOut : [],
     changedFrom: Math.min(...changes.map((change) => firstChanged(change, run))),
   });
@@ -125,24 +127,26 @@ export function refuseCrossLayer(saeRuns: ReadonlyMap<string, SaeRun>): void {
   );
 }
 
+/** A hook's value with something added. */
+export type Adding = (whole: FloatTensor) => FloatTensor;
+
+/** Adds to what an SAE sees of its hook. */
+export function addingTo({ sae }: Pick<SaeRun, "sae">, what: () => Float32Array): Adding {
+  return (whole) => {
+    const more = what();
+    return replaceHead(sae, whole, selectHead(sae, whole).map((x, i) => x + more[i]));
+  };
+}
+
 /** Replacements that also add something to what they put in, or to what comes in at a hook that has none. */
-export function adding(
-  replacements: readonly Replacement[],
-  saeRuns: ReadonlyMap<string, SaeRun>,
-  added: ReadonlyMap<string, () => Float32Array>,
-): Replacement[] {
+export function adding(replacements: readonly Replacement[], added: ReadonlyMap<string, Adding>): Replacement[] {
   const here = new Map(replacements.map((one) => [one.hook, one]));
-  for (const [hook, what] of added) {
-    const { sae } = saeRuns.get(hook)!;
+  for (const [hook, add] of added) {
     const before = here.get(hook);
     here.set(hook, {
       hook,
       reads: before?.reads,
-      async replace(values) {
-        const whole = before ? await before.replace(values) : values.get(hook)!;
-        const more = what();
-        return replaceHead(sae, whole, selectHead(sae, whole).map((x, i) => x + more[i]));
-      },
+      replace: async (values) => add(before ? await before.replace(values) : values.get(hook)!),
     });
   }
   return [...here.values()];

@@ -9,7 +9,8 @@ import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { type RunRequest, runWithSaes } from "../run/run_prompts.ts";
 import { metricValue, resolveMetric } from "../metric/value.ts";
-import { type Intervention, plan, type SteeredActivation, withChanges } from "./interventions.ts";
+import { type Intervention, plan, positionsOf, type SteeredActivation, withChanges } from "./interventions.ts";
+import { addVectors, separated, steeredForm, type SteeringVector } from "./steering_vector.ts";
 import { checkMetric, type LogitsFunction, type Metric, type ResolvedMetric } from "../metric/metric.ts";
 import { functionMetric } from "../metric/metric_parts.ts";
 import { predictionOf, predictionsAt } from "../run/predict.ts";
@@ -20,7 +21,7 @@ import { VARIANT_OPTIONS, type VariantOptions } from "./rerun.ts";
 
 /** Options of {@linkcode steer}. */
 export interface SteerOptions extends VariantOptions, SaeRunOptions {
-  /** The SAEs whose features are meant, and others that are to be in the model, one per hook. */
+  /** The SAEs whose features are meant, and others that are to be in the model, one per hook; none for vectors alone. */
   readonly saes: readonly Sae[];
   /** A number to compare before and after; a plain function is of the logits `[1, d_vocab]` at `position`. */
   readonly metric?: Metric | LogitsFunction;
@@ -74,9 +75,9 @@ export interface SteeredPrediction {
 /**
  * Runs the model as it is, and again with other activations of some features, from the lowest changed SAE upwards. A
  * feature's contribution changes by (new − old) · scale · W_dec; the SAE's other features and its error stay. SAEs
- * further up whose features are changed too encode what comes in then.
+ * further up whose features are changed too encode what comes in then. Vectors are added to what then passes their hooks.
  *
- * @param interventions applied in their order
+ * @param interventions of features, applied in their order, and steering vectors
  * @throws {RangeError} if there is none, or one names a hook, position or feature that does not exist or is left out
  *
  * @example
@@ -96,7 +97,7 @@ export interface SteeredPrediction {
 export async function steer(
   model: Model,
   prompt: string | readonly number[],
-  interventions: readonly Intervention[],
+  interventions: readonly (Intervention | SteeringVector)[],
   options: SteerOptions,
 ): Promise<Steered> {
   checkOptions("steer", options, STEER_OPTIONS);
@@ -104,7 +105,8 @@ export async function steer(
   if (interventions.length === 0) throw new RangeError("Nothing is to be changed: give an intervention");
   const given = typeof options.metric === "function" ? undefined : options.metric;
   if (given) checkMetric("steer", given);
-  const prepared = await preparePrompt(model, prompt, saes, options, given);
+  const { features, vectors } = separated(model, interventions);
+  const prepared = await preparePrompt(model, prompt, saes, { ...options, processing: steeredForm(options) }, given);
   const { tokens, appended } = prepared;
   const ids = tokens.slice(0, tokens.length - appended);
   const position = resolvePosition(options.position ?? -1, ids.length);
@@ -117,11 +119,15 @@ export async function steer(
     includeErrorTerm,
     trackModelHooks: [],
     withGradients: true,
+    gradientsFrom: vectors.map(({ hook }) => hook),
     rows,
   };
+  const placed = vectors.map((one) => ({ ...one, rows: positionsOf(one, prepared.excluded, ids.length) }));
   const run = await runWithSaes(model, request);
-  const planned = plan(run, interventions, ids.length);
-  const { state, changes } = await withChanges({ model, run, includeErrorTerm, downstreamError }, planned);
+  const planned = plan(run, features, ids.length);
+  const byHook = Map.groupBy(placed, ({ hook }) => hook);
+  const added = new Map([...byHook].map(([hook, list]) => [hook, (whole: FloatTensor) => addVectors(whole, list)]));
+  const { state, changes } = await withChanges({ model, run, includeErrorTerm, downstreamError }, planned, added);
   const finals = { before: run.state.final, after: state.final };
   state.release();
   const at = (final: FloatTensor): FloatTensor => pick(final, [rows.indexOf(position)]);

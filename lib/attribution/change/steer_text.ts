@@ -3,7 +3,8 @@
  *
  * With features written at SAELens's hook, x' = x + strength · (a' − a) · scale · W_dec[feature] at every position that is
  * meant, a the activation that the SAE sees there and a' the one that the intervention gives. For `add` that is SAELens's
- * steering, `activations + max_act · steering_strength · W_dec[feature]`, with max_act as the value.
+ * steering, `activations + max_act · steering_strength · W_dec[feature]`, with max_act as the value. A vector is added as
+ * `SteeringVector` says, its strength times this one.
  *
  * @module
  */
@@ -23,10 +24,12 @@ import { PROMPT_RUN_OPTIONS, type SaeRunOptions } from "../run/run_options.ts";
 import { runWithSaes } from "../run/run_prompts.ts";
 import { checkSaes, replaceHead, selectHead } from "../run/sae_hooks.ts";
 import { change, checkIncluded, checkIntervention, type Intervention, type Planned } from "./interventions.ts";
+import { type Adding, adding } from "./rerun.ts";
+import { addVectors, separated, steeredForm, type SteeringVector } from "./steering_vector.ts";
 
 /** Options of {@linkcode steerText}. */
 export interface SteerTextOptions extends Omit<SaeRunOptions, "includeErrorTerm">, Omit<GenerateOptions, "prependBos"> {
-  /** The SAEs whose features are meant, one per hook. */
+  /** The SAEs whose features are meant, one per hook; none for vectors alone. */
   readonly saes: readonly Sae[];
   /** How much of the interventions is done; 0 is the model as it is. Default 0 and 1. */
   readonly strengths?: readonly number[];
@@ -89,7 +92,7 @@ export interface SteeredTexts {
 export async function steerText(
   model: Model,
   prompt: string | readonly number[],
-  interventions: readonly Intervention[],
+  interventions: readonly (Intervention | SteeringVector)[],
   options: SteerTextOptions,
 ): Promise<SteeredTexts> {
   checkOptions("steerText", options, STEER_TEXT_OPTIONS);
@@ -99,7 +102,7 @@ export async function steerText(
     throw new RangeError(`\`strengths\` are [${strengths.join(", ")}]: give numbers`);
   }
   checkSaes(model, saes);
-  const prepared = await preparePrompt(model, prompt, saes, options);
+  const prepared = await preparePrompt(model, prompt, saes, { ...options, processing: steeredForm(options) });
   const steering = new Steering(model, saes, interventions, prepared, await leftOut(model, options));
   const texts: SteeredText[] = [];
   for (const strength of strengths) {
@@ -132,6 +135,7 @@ class Steering {
   /** By hook. */
   readonly interventions: ReadonlyMap<string, readonly Intervention[]>;
   readonly saes: readonly Sae[];
+  readonly #vectors: ReadonlyMap<string, readonly SteeringVector[]>;
   readonly #model: Model;
   readonly #promptLength: number;
   readonly #leftOut: ReadonlySet<number>;
@@ -139,7 +143,7 @@ class Steering {
   constructor(
     model: Model,
     saes: readonly Sae[],
-    interventions: readonly Intervention[],
+    interventions: readonly (Intervention | SteeringVector)[],
     { tokens: { length }, excluded }: PreparedPrompt,
     leftOutIds: ReadonlySet<number>,
   ) {
@@ -147,16 +151,21 @@ class Steering {
     this.#promptLength = length;
     this.#leftOut = leftOutIds;
     const all = new Map(saes.map((sae) => [sae.hookOut, sae]));
-    const found = interventions.map((one): [string, Intervention] => {
+    const placed = <T extends Pick<Intervention, "position">>(one: T): T => {
+      const position = typeof one.position === "number" ? resolvePosition(one.position, length) : one.position;
+      if (typeof position === "number") checkIncluded(position, excluded);
+      return { ...one, position };
+    };
+    const { features, vectors } = separated(model, interventions);
+    this.#vectors = Map.groupBy(vectors.map(placed), ({ hook }) => hook);
+    const found = features.map((one): [string, Intervention] => {
       const hook = checkIntervention(one, all);
       const { config, hooksOut } = all.get(hook)!;
       if (hooksOut.length > 1 || config.temporal !== undefined) {
         const why = hooksOut.length > 1 ? "write at several hooks" : "depend on other positions";
         throw new RangeError(`The features at ${hook} ${why}: text cannot be steered with them`);
       }
-      const position = typeof one.position === "number" ? resolvePosition(one.position, length) : one.position;
-      if (typeof position === "number") checkIncluded(position, excluded);
-      return [hook, { ...one, position }];
+      return [hook, placed(one)];
     });
     const byHook = Map.groupBy(found, ([hook]) => hook);
     this.interventions = new Map([...byHook].map(([hook, list]) => [hook, list.map(([, one]) => one)]));
@@ -166,9 +175,9 @@ class Steering {
   /** What is put in at the hooks in the pass over tokens, the first of which is at `start`. */
   replacements(strength: number, start: number, ids: readonly number[]): Replacement[] {
     if (strength === 0) return [];
-    return this.saes.flatMap((sae): Replacement[] => {
+    const changed = this.saes.flatMap((sae): Replacement[] => {
       const planned = this.interventions.get(sae.hookOut)!.flatMap((one): Planned[] =>
-        [...ids.keys()].filter((i) => this.#isMeant(one, start + i, ids[i])).map((position) => ({ ...one, position }))
+        this.#rowsOf(one, start, ids).map((position) => ({ ...one, position }))
       );
       if (planned.length === 0) return [];
       return [{
@@ -177,9 +186,20 @@ class Steering {
         replace: (values) => this.#steered(sae, values, planned, strength),
       }];
     });
+    const added = [...this.#vectors].flatMap(([hook, list]): [string, Adding][] => {
+      const placed = list.map((one) => ({ ...one, rows: this.#rowsOf(one, start, ids) }));
+      const isThere = placed.some(({ rows }) => rows.length > 0);
+      return isThere ? [[hook, (whole) => addVectors(whole, placed, strength)]] : [];
+    });
+    return adding(changed, new Map(added));
   }
 
-  #isMeant({ position: meant }: Intervention, position: number, id: number): boolean {
+  /** The rows of a pass that a change means. */
+  #rowsOf(one: Pick<Intervention, "position">, start: number, ids: readonly number[]): number[] {
+    return [...ids.keys()].filter((i) => this.#isMeant(one, start + i, ids[i]));
+  }
+
+  #isMeant({ position: meant }: Pick<Intervention, "position">, position: number, id: number): boolean {
     if (this.#leftOut.has(id)) return false;
     if (typeof meant === "number") return position === meant;
     return meant === "all" || (position >= this.#promptLength) === (meant === "new");

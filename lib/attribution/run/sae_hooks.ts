@@ -73,6 +73,16 @@ function checkLayers({ config: { crossLayer }, hookOut, location }: Sae, saes: r
   );
 }
 
+/**
+ * Numbers per position at a hook, heads side by side; undefined where it has no value for each.
+ *
+ * @throws {RangeError} if there is no such hook
+ */
+export function hookWidth(model: Model, hook: string): number | undefined {
+  const { stage, local } = findHook(model.architecture, hook);
+  return hookSize(hook, stageHooks(model, stage)[local]);
+}
+
 /** The values of a stage's hooks. */
 function stageHooks({ architecture }: Model, stage: number): Readonly<Record<string, Value>> {
   return stageGraph(architecture, { stage, processing: architecture.defaultProcessing, selectRows: false }).hooks;

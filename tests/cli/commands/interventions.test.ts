@@ -5,8 +5,9 @@ import { parseRequest as parseAblate } from "../../../lib/cli/commands/change/ab
 import { parseRequest as parseAttribute } from "../../../lib/cli/commands/explain/attribute.ts";
 import { parseRequest as parseEvaluate } from "../../../lib/cli/commands/trust/evaluate.ts";
 import { parseRequest as parseSteer } from "../../../lib/cli/commands/change/steer.ts";
+import { loadModel, loadSteeringVector, steer, steeredPredictions } from "../../../mod.ts";
 import { assertClose } from "../../attribution/golden.ts";
-import { HOOK, inDirectory, ON_MODEL, PROMPT, runCli, SAES } from "../run_cli.ts";
+import { HOOK, inDirectory, MODEL, ON_MODEL, PROMPT, runCli, SAES } from "../run_cli.ts";
 
 const METRIC = ["--pos-id", "364", "--neg-id", "296"];
 
@@ -136,9 +137,52 @@ Deno.test("interventions are read in their order", () => {
   assert.equal(parseSteer([PROMPT, "--set", "1@0=1", "--pos-token", " a"]).metric!.kind, "logit");
 });
 
+Deno.test("vectors are read with their tensor, hook, positions and strength", () => {
+  const args = ["v.json@blocks.0.hook_z", "a@b.safetensors:x:y@blocks.2.hook_resid_pre@new=-4", "d/v.npz@h_e@-1"];
+  const { vectors, saes } = parseSteer([PROMPT, "--generate", "2", "--relative", ...args.map((v) => `--vector=${v}`)]);
+  assert.deepEqual(vectors, [
+    { file: "v.json", tensor: undefined, hook: "blocks.0.hook_z", position: "all", strength: 1, relative: true },
+    { file: "a@b.safetensors", tensor: "x:y", hook: HOOK, position: "new", strength: -4, relative: true },
+    { file: "d/v.npz", tensor: undefined, hook: "h_e", position: -1, strength: 1, relative: true },
+  ]);
+  assert.deepEqual(saes, [], "a vector needs no SAE");
+  assert.equal(parseSteer([PROMPT, "--vector", args[0], "--set", "1@0=2"]).saes.length, 1);
+});
+
+Deno.test("steer --vector, and files and hooks that are none", async () => {
+  const file = `${MODEL}/../../generate/vector.safetensors`;
+  const onModel = [PROMPT, "--model", MODEL, "--threads", "1"];
+  const [position, strength] = [3, 2];
+  const steered = await succeed(["steer", ...onModel, "--vector", `${file}:${HOOK}@${HOOK}@${position}=${strength}`]);
+  assert.match(steered.stderr, /Added {7}2\.000 ×[^]*at blocks\.2\.hook_resid_pre, position 3\n/);
+  await using model = await loadModel(MODEL, { threads: 1 });
+  const vector = await loadSteeringVector(file, HOOK);
+  const result = await steer(model, PROMPT, [{ hook: HOOK, vector, position, strength }], { saes: [] });
+  for (const { id, logit } of await steeredPredictions(model, result, 10)) {
+    const row = steered.rows.find((one) => Number(one.id) === id)!;
+    assertClose([Number(row.logit_before), Number(row.logit_after)], [logit.before, logit.after], `token ${id}`);
+  }
+  for (
+    const [given, message] of [
+      [`${file}@${HOOK}`, /^error: \S+ has 2 tensors: name one after a colon \(blocks\.\S+, blocks\.\S+\)\n$/],
+      [`missing.json@${HOOK}`, /^error: Cannot read the vector missing\.json: no such file\n$/],
+      [`${file}:${HOOK}@blocks.9.hook_resid_pre`, /^error: No hook "blocks\.9\.hook_resid_pre" [^\n]*\n$/],
+      [`${file}:${HOOK}@blocks.1.mlp.hook_post`, /^error: The steering vector has 32 numbers, but [^\n]*\n$/],
+    ] as const
+  ) {
+    const { code, stdout, stderr } = await runCli(["steer", ...onModel, "--vector", given]);
+    assert.deepEqual([code, stdout], [1, ""], given);
+    assert.match(stderr, message);
+  }
+});
+
 Deno.test("what is not understood is said in one line", () => {
   const cases: [() => unknown, RegExp][] = [
     [() => parseSteer([PROMPT]), /^nothing is to be changed: give --set, --add or --scale/],
+    [() => parseSteer([PROMPT, "--vector", "v.json"]), /^--vector is "v.json": write FILE@HOOK/],
+    [() => parseSteer([PROMPT, "--vector", "v.json@h=1e999"]), /^--vector is "v.json@h=1e999"/],
+    [() => parseSteer([PROMPT, "--vector", "v.json@h@new"]), /^the position new means nothing without --generate N/],
+    [() => parseSteer([PROMPT, "--set", "1@0=1", "--relative"]), /^--relative means nothing without --vector/],
     [() => parseSteer([PROMPT, "--set", "1@0"]), /^--set is "1@0": write FEATURE@POSITION=VALUE/],
     [() => parseSteer([PROMPT, "--add", "1@x=2"]), /^--add is "1@x=2"/],
     [() => parseSteer([PROMPT, "--set", "1@0=1e999"]), /^--set is "1@0=1e999"/],

@@ -4,14 +4,15 @@
 
 As in SAELens's tutorial, a hook adds `max_act * steering_strength * W_dec[feature]` to the activations, here at all
 positions or at those of generated tokens, while transformers decodes greedily. `log_probabilities` are those of the tokens
-in the steered model, `perplexity` is the model's own.
+in the steered model, `perplexity` is the model's own. In `vector_cases` it is `strength * vector`, where relative
+`strength * norm(x) * vector / norm(vector)` at each position, of the vector in vector.safetensors.
 """
 
 import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 HERE = Path(__file__).parent
@@ -24,12 +25,37 @@ CASES = [
     for strength in (0.0, 1.0, 4.0, -2.0)
 ]
 
+VECTOR_CASES = [
+    (module, hook, where, relative, strength)
+    for module, hook in (("h.2", "blocks.2.hook_resid_pre"), ("h.0.attn.c_proj", "blocks.0.attn.hook_z"))
+    for where in ("all", "new", "prompt")
+    for relative, strength in ((False, 1.5), (False, -4.0), (True, 0.5), (True, -2.0))
+]
+
 model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32, attn_implementation="eager").eval()
+random = torch.Generator().manual_seed(0)
+vectors = {hook: torch.randn(model.config.n_embd, generator=random) for _, hook in dict.fromkeys(c[:2] for c in VECTOR_CASES)}
+save_file(vectors, HERE / "vector.safetensors")
 w_dec = load_file(SAE / "sae_weights.safetensors")["W_dec"]
 
 
-@torch.no_grad()
 def run(feature, where, max_act, strength):
+    said = {"feature": feature, "where": where, "max_act": max_act, "strength": strength}
+    return said | texts(f"h.{LAYER}", where, lambda hidden: max_act * strength * w_dec[feature])
+
+
+def run_vector(module, hook, where, relative, strength):
+    def added(hidden):
+        if not relative:
+            return strength * vectors[hook]
+        return strength * hidden.norm(dim=-1, keepdim=True) * vectors[hook] / vectors[hook].norm()
+
+    said = {"hook": hook, "where": where, "relative": relative, "strength": strength}
+    return said | texts(module, where, added)
+
+
+@torch.no_grad()
+def texts(module, where, added):
     passes = [0]
 
     def steer(module, args, kwargs):
@@ -37,10 +63,10 @@ def run(feature, where, max_act, strength):
         is_prompt = passes[0] == 0
         passes[0] += 1
         if where == "all" or (where == "prompt") == is_prompt:
-            hidden = hidden + max_act * strength * w_dec[feature]
+            hidden = hidden + added(hidden)
         return ((hidden, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": hidden})
 
-    handle = model.transformer.h[LAYER].register_forward_pre_hook(steer, with_kwargs=True)
+    handle = model.transformer.get_submodule(module).register_forward_pre_hook(steer, with_kwargs=True)
     ids = torch.tensor([PROMPT])
     out = model.generate(
         ids,
@@ -58,10 +84,6 @@ def run(feature, where, max_act, strength):
     own = model(out.sequences).logits[0, len(PROMPT) - 1 : -1].log_softmax(-1)
     perplexity = float(own[torch.arange(len(tokens)), tokens].mean().neg().exp())
     return {
-        "feature": feature,
-        "where": where,
-        "max_act": max_act,
-        "strength": strength,
         "tokens": tokens.tolist(),
         "log_probabilities": steered,
         "perplexity": perplexity,
@@ -69,4 +91,8 @@ def run(feature, where, max_act, strength):
 
 
 cases = ",\n".join(f"    {json.dumps(run(*case))}" for case in CASES)
-(HERE / "steer.json").write_text(f'{{\n  "prompt": {json.dumps(PROMPT)},\n  "cases": [\n{cases}\n  ]\n}}\n')
+vector_cases = ",\n".join(f"    {json.dumps(run_vector(*case))}" for case in VECTOR_CASES)
+(HERE / "steer.json").write_text(
+    f'{{\n  "prompt": {json.dumps(PROMPT)},\n  "cases": [\n{cases}\n  ],\n'
+    f'  "vector_cases": [\n{vector_cases}\n  ]\n}}\n'
+)

@@ -5,6 +5,7 @@
  */
 import type { DownstreamError } from "../../../attribution/change/downstream_error.ts";
 import type { Intervention } from "../../../attribution/change/interventions.ts";
+import type { SteeringVector } from "../../../attribution/change/steering_vector.ts";
 import { type CommandSpec, type ParsedCommand, UsageError } from "../../args/args.ts";
 import { type Command, defineCommand, type Given } from "../../args/command.ts";
 import { type GenerationRequest, readGeneration, SAMPLING_OPTIONS } from "../../args/generation.ts";
@@ -24,6 +25,8 @@ import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from ".
 export interface SteerRequest extends Omit<PromptRequest, "metric"> {
   /** In the order in which they were given. */
   readonly interventions: readonly Intervention[];
+  /** Vectors that are added too. */
+  readonly vectors: readonly VectorRequest[];
   /** A number to compare before and after. */
   readonly metric: MetricRequest | undefined;
   readonly top: number;
@@ -32,6 +35,13 @@ export interface SteerRequest extends Omit<PromptRequest, "metric"> {
   readonly destination: Destination;
   /** Texts in the place of next tokens. */
   readonly text: SteerTextRequest | undefined;
+}
+
+/** A steering vector in a file. */
+export interface VectorRequest extends Required<Omit<SteeringVector, "vector">> {
+  readonly file: string;
+  /** Which of its tensors. */
+  readonly tensor: string | undefined;
 }
 
 /** Texts at several strengths. */
@@ -48,7 +58,7 @@ const spec = {
   summary:
     "Run the model as it is and with other activations of features of sparse autoencoders (SAEs): rows of next\n" +
     "tokens before and after on standard output; with --generate of texts at several strengths.",
-  usage: "PROMPT --set F@P=V|--add F@P=V|--scale F@P=V... [--model M] [--sae S]... [options]",
+  usage: "PROMPT --set F@P=V|--add F@P=V|--scale F@P=V|--vector FILE@HOOK... [--model M] [--sae S]... [options]",
   positionals: [PROMPT],
   options: {
     set: {
@@ -61,6 +71,18 @@ const spec = {
     },
     add: { kind: "string", multiple: true, placeholder: PLACEHOLDER, help: "add V to the activation" },
     scale: { kind: "string", multiple: true, placeholder: PLACEHOLDER, help: "multiply the activation by V" },
+    vector: {
+      kind: "string",
+      multiple: true,
+      placeholder: "FILE@HOOK[@P][=V]",
+      help:
+        "add V (1 if it is left out) times the vector in FILE (FILE:TENSOR of several; safetensors, npz, npy, pt, or a " +
+        "list in JSON) at any hook, at P (all if it is left out); no SAE is needed",
+    },
+    relative: {
+      kind: "boolean",
+      help: "what is added of vectors is V times as long as the value at the hook, at each position",
+    },
     top: { kind: "integer", placeholder: "K", min: 1, default: "10", help: "next tokens, of those before and after" },
     position: {
       kind: "integer",
@@ -91,6 +113,7 @@ const spec = {
   examples: [
     'steer " Tiger Woods plays the sport of" --set 189@-1=0',
     'steer " Tiger Woods plays the sport of" --add 29@*=20 --generate 8 --strengths 0,1,4',
+    'steer " Tiger Woods plays the sport of" --vector golf.safetensors@blocks.3.hook_resid_pre=4 --generate 8',
     'steer " The capital of France is" --scale 12@*=3 --add 7@-1=10 --pos-token " Paris" --neg-token " Rome"',
   ],
 } satisfies CommandSpec;
@@ -107,17 +130,25 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
   const interventions = order.flatMap(([name, value]) =>
     name === "set" || name === "add" || name === "scale" ? [readIntervention(name, String(value))] : []
   );
-  if (interventions.length === 0) {
-    throw new UsageError("nothing is to be changed: give --set, --add or --scale with FEATURE@POSITION=VALUE");
+  const vectors = (values.vector ?? []).map((text) => readVector(text, values.relative ?? false));
+  if (interventions.length + vectors.length === 0) {
+    throw new UsageError(
+      "nothing is to be changed: give --set, --add or --scale with FEATURE@POSITION=VALUE, or --vector FILE@HOOK",
+    );
   }
-  if (values.generate === undefined && interventions.some(({ position }) => position === "new")) {
+  if (values.relative && vectors.length === 0) throw new UsageError("--relative means nothing without --vector");
+  if (values.generate === undefined && [...interventions, ...vectors].some(({ position }) => position === "new")) {
     throw new UsageError("the position new means nothing without --generate N");
   }
-  const { metric, ...explained } = readPromptRequest(parsed);
+  const { metric, ...explained } = readPromptRequest(parsed, interventions.length === 0);
+  // The SAE that goes with a model has no part in what vectors do.
+  const isWithoutSae = interventions.length === 0 && !order.some(([name]) => name === "sae");
   const asksForMetric = order.some(([name]) => Object.hasOwn(METRIC_FIELDS, name));
   return {
     ...explained,
+    saes: isWithoutSae ? [] : explained.saes,
     interventions,
+    vectors,
     metric: asksForMetric ? metric : undefined,
     top: values.top,
     position: values.position,
@@ -154,8 +185,17 @@ function readText({ values, order }: ParsedCommand<typeof spec>): SteerTextReque
   return { generation: readGeneration(values, generate), strengths };
 }
 
-const INTERVENTION =
-  /^(?:([A-Za-z_][\w.]*):)?(\d{1,9})@(\*|new|prompt|[+-]?\d{1,9})=([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/i;
+const POSITION = String.raw`\*|new|prompt|[+-]?\d{1,9}`;
+const NUMBER = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?`;
+const HOOK = String.raw`[A-Za-z_][\w.]*`;
+const INTERVENTION = new RegExp(`^(?:(${HOOK}):)?(\\d{1,9})@(${POSITION})=(${NUMBER})$`, "i");
+const VECTOR = new RegExp(`^(.+?)@(${HOOK})(?:@(${POSITION}))?(?:=(${NUMBER}))?$`, "i");
+/** A tensor's name after a file's. */
+const TENSOR = /^(.+\.(?:safetensors|npz|pth?)):(.+)$/i;
+
+function readPosition(text: string): Intervention["position"] {
+  return text === "*" ? "all" : text === "new" || text === "prompt" ? text : Number(text);
+}
 
 /**
  * `[HOOK:]FEATURE@POSITION=VALUE`.
@@ -173,8 +213,25 @@ function readIntervention(how: Intervention["how"], text: string): Intervention 
   return {
     ...(hook === undefined ? {} : { hook }),
     feature: Number(feature),
-    position: position === "*" ? "all" : position === "new" || position === "prompt" ? position : Number(position),
+    position: readPosition(position),
     how,
     value: Number(value),
   };
+}
+
+/**
+ * `FILE[:TENSOR]@HOOK[@POSITION][=VALUE]`.
+ *
+ * @throws {UsageError} if it is something else
+ */
+function readVector(text: string, relative: boolean): VectorRequest {
+  const [, place, hook, position = "*", value = "1"] = VECTOR.exec(text) ?? [];
+  if (place === undefined || !Number.isFinite(Number(value))) {
+    throw new UsageError(
+      `--vector is ${quote(text)}: write FILE@HOOK, FILE@HOOK=VALUE or FILE@HOOK@POSITION=VALUE, such as ` +
+        "happy.safetensors@blocks.6.hook_resid_pre@new=4",
+    );
+  }
+  const [, file = place, tensor] = TENSOR.exec(place) ?? [];
+  return { file, tensor, hook, position: readPosition(position), strength: Number(value), relative };
 }

@@ -9,6 +9,7 @@ import { answerWarnings, promptWarnings } from "../../../attribution/run/prompt_
 import { runOptionsOf } from "../../../attribution/run/run_options.ts";
 import { steer, type Steered, type SteeredPrediction, steeredPredictions } from "../../../attribution/change/steer.ts";
 import type { SteeredActivation } from "../../../attribution/change/interventions.ts";
+import type { SteeringVector } from "../../../attribution/change/steering_vector.ts";
 import type { Model } from "../../../model/model.ts";
 import type { Table } from "../../../table/table.ts";
 import { printable } from "../../../table/terminal.ts";
@@ -22,7 +23,7 @@ import { readPrompt } from "../../args/prompt.ts";
 import { count, percent, plain, signed } from "../../../report/figures.ts";
 import { detail, entry, heading, type Page, warningEntries } from "../../screen/summary_layout.ts";
 import { promptWords, tokenName } from "../../../report/words.ts";
-import type { SteerRequest } from "../../commands/change/steer.ts";
+import type { SteerRequest, VectorRequest } from "../../commands/change/steer.ts";
 import { writeTable } from "../../screen/write_table.ts";
 
 /** Next tokens in the summary for people. */
@@ -32,11 +33,12 @@ const CHANGES_SHOWN = 8;
 
 /** Steers and writes what was asked for. */
 export async function steerAndWrite(request: SteerRequest): Promise<void> {
+  const vectors = await readVectors(request.vectors);
   if (request.text !== undefined) {
     const { steerTextAndWrite } = await import(
       new URL("./steer_text.ts", import.meta.url).href
     ) as typeof import("./steer_text.ts");
-    return await steerTextAndWrite(request, request.text);
+    return await steerTextAndWrite(request, request.text, vectors);
   }
   const { interventions, metric, top, quiet, destination, position, downstreamError } = request;
   const prompt = await readPrompt(request.prompt);
@@ -49,7 +51,7 @@ export async function steerAndWrite(request: SteerRequest): Promise<void> {
     screen,
     "steering",
     () =>
-      steer(model, asked, interventions, {
+      steer(model, asked, [...interventions, ...vectors], {
         ...runOptionsOf(request),
         ...{ saes, position, downstreamError, metric: metric && chosenMetric(metric) },
       }),
@@ -60,7 +62,8 @@ export async function steerAndWrite(request: SteerRequest): Promise<void> {
     const lines = [
       heading(printable(model.description), screen) + "\n",
       entry("Prompt", promptWords(result.tokens), screen),
-      ...changedLines(result, explanations, saes.length > 1, screen),
+      ...(interventions.length > 0 ? changedLines(result, explanations, saes.length > 1, screen) : []),
+      ...addedLines(request, screen),
       ...nextTokenLines(result, predictions, screen),
       ...metricLines(result, screen),
       ...warningEntries([...odd, ...warnings], screen),
@@ -68,6 +71,19 @@ export async function steerAndWrite(request: SteerRequest): Promise<void> {
     await printNote(lines.join("\n") + "\n\n");
   }
   await writeTable(predictionTable(predictions, top), destination, "probability_difference");
+}
+
+/** Vectors that are to be added, before anything is opened. */
+async function readVectors(requests: readonly VectorRequest[]): Promise<SteeringVector[]> {
+  if (requests.length === 0) return [];
+  const { loadSteeringVector } = await import(
+    new URL("../../../attribution/change/load_vector.ts", import.meta.url).href
+  ) as typeof import("../../../attribution/change/load_vector.ts");
+  const vectors: SteeringVector[] = [];
+  for (const { file, tensor, ...one } of requests) {
+    vectors.push({ ...one, vector: await loadSteeringVector(file, tensor) });
+  }
+  return vectors;
 }
 
 /** What the prompt or the metric's answers have that may not have been meant. */
@@ -141,6 +157,15 @@ function changedLines(
       ? [entry("Changed", "nothing: every activation had that value before".split(" "), page)]
       : []),
   ];
+}
+
+function addedLines({ vectors }: SteerRequest, page: Page): string[] {
+  return vectors.map(({ file, tensor, hook, position, strength, relative }, i) => {
+    const where = typeof position === "number" ? `position ${position}` : "all positions";
+    const words = `${plain(strength)} × ${printable(tensor === undefined ? file : `${file}:${tensor}`)} at ` +
+      `${printable(hook)}, ${where}${relative ? ", times the value's norm" : ""}`;
+    return i === 0 ? entry("Added", words.split(" "), page) : detail(words, page);
+  });
 }
 
 function nextTokenLines(

@@ -4,6 +4,7 @@
  * @module
  */
 import { type SteeredText, steerText } from "../../../attribution/change/steer_text.ts";
+import type { SteeringVector } from "../../../attribution/change/steering_vector.ts";
 import { runOptionsOf } from "../../../attribution/run/run_options.ts";
 import { count } from "../../../report/figures.ts";
 import { inChat } from "../../../request/chat.ts";
@@ -18,7 +19,11 @@ import { heading } from "../../screen/summary_layout.ts";
 import { writeTable } from "../../screen/write_table.ts";
 
 /** Steers and writes texts: on standard error as they come, on standard output their table. */
-export async function steerTextAndWrite(request: SteerRequest, text: SteerTextRequest): Promise<void> {
+export async function steerTextAndWrite(
+  request: SteerRequest,
+  text: SteerTextRequest,
+  vectors: readonly SteeringVector[],
+): Promise<void> {
   const { interventions, quiet, destination } = request;
   const prompt = await readPrompt(request.prompt);
   const screen = stderrScreen(quiet);
@@ -29,7 +34,7 @@ export async function steerTextAndWrite(request: SteerRequest, text: SteerTextRe
   using interrupt = onInterrupt();
   let shown: number | undefined;
   if (!quiet) await printNote(`${heading(printable(model.description), screen)}\n`);
-  const { texts } = await interrupt.end(steerText(model, asked, interventions, {
+  const { texts } = await interrupt.end(steerText(model, asked, [...interventions, ...vectors], {
     ...run,
     ...text.generation,
     saes,
