@@ -93,6 +93,8 @@ class BoundedInterpreter extends Interpreter {
   readonly #iterables = new WeakSet<Node>();
   /** Operands and arguments whose values have been measured, until they are asked for. */
   readonly #measured = new Map<Node, Value>();
+  /** What is written to the text. */
+  readonly #written = new WeakSet<Node>();
 
   constructor(environment: Environment, budget: number, templateLength: number) {
     super(environment);
@@ -114,6 +116,9 @@ class BoundedInterpreter extends Interpreter {
     if (value.type === "UndefinedValue") this.#spend(COSTS.unknown);
     const size = weigh(value, this.#left);
     this.#spend(this.#iterables.has(node) ? size + COSTS.pass * itemsOf(value) : size);
+    if (this.#written.has(node) && isStructure(value) && !NUMBERS.test(value.toString())) {
+      throw stopped(`it writes ${STRUCTURES[value.type]} as it is`);
+    }
     return value;
   }
 
@@ -124,7 +129,13 @@ class BoundedInterpreter extends Interpreter {
 
   /** What a node costs that its value does not show. */
   #prepare(node: Parts, environment: Environment): void {
+    for (const block of [node.body, node.alternate, node.defaultBlock]) {
+      block?.forEach((statement) => this.#written.add(statement));
+    }
     switch (node.type) {
+      case "BinaryExpression":
+        if (node.operator!.value === "+") this.#checkSum([node.left!, node.right!], environment);
+        return;
       case "For":
         this.#iterables.add(
           node.iterable!.type === "SelectExpression" ? (node.iterable as Parts).lhs! : node.iterable!,
@@ -142,6 +153,16 @@ class BoundedInterpreter extends Interpreter {
           this.#measure((node.callee as Parts).object, node.args, environment);
         }
     }
+  }
+
+  /** The library writes a list that is added to a text as JSON; Python refuses it, and the chat with it. */
+  #checkSum(operands: readonly Node[], environment: Environment): void {
+    const values = operands.map((one) => this.evaluate(one, environment));
+    const structure = values.find(isStructure);
+    if (structure !== undefined && values.some(({ type }) => type === "StringValue")) {
+      throw stopped(`it adds ${STRUCTURES[structure.type]} to a text`);
+    }
+    operands.forEach((one, i) => this.#measured.set(one, values[i]));
   }
 
   /**
@@ -165,13 +186,24 @@ class BoundedInterpreter extends Interpreter {
   }
 }
 
+/** Values that Jinja writes as Python does, and the library as JSON, which is the same of numbers alone. */
+const STRUCTURES: Readonly<Record<string, string>> = {
+  ArrayValue: "a list",
+  TupleValue: "a list",
+  ObjectValue: "a map",
+};
+const NUMBERS = /^[[\](), .\d-]*$/;
+const isStructure = ({ type }: Value): boolean => Object.hasOwn(STRUCTURES, type);
+
 /** The parts of the library's nodes, each of which has some. */
 type Parts =
   & Node
   & {
-    readonly [Name in "iterable" | "lhs" | "filter" | "operand" | "callee" | "object" | "argument"]?: Node;
+    readonly [Name in "iterable" | "lhs" | "filter" | "operand" | "callee" | "object" | "argument" | "left" | "right"]?:
+      Node;
   }
-  & { readonly args?: readonly Parts[]; readonly value?: unknown };
+  & { readonly [Name in "body" | "alternate" | "defaultBlock"]?: readonly Node[] }
+  & { readonly args?: readonly Parts[]; readonly value?: unknown; readonly operator?: { readonly value: string } };
 
 /**
  * Characters and items of a value, on all levels.

@@ -186,6 +186,15 @@ Deno.test("what is not understood is said in one line", () => {
     [() => parseSteer([PROMPT, "--set", "1@0"]), /^--set is "1@0": write FEATURE@POSITION=VALUE/],
     [() => parseSteer([PROMPT, "--add", "1@x=2"]), /^--add is "1@x=2"/],
     [() => parseSteer([PROMPT, "--set", "1@0=1e999"]), /^--set is "1@0=1e999"/],
+    [() => parseSteer([PROMPT, "--set", "1@0=1e39"]), /^--set is "1@0=1e39"/], // no 32-bit number is as large
+    [
+      () => parseSteer([PROMPT, "--set", "1@0=1", "--generate", "3", "--pos-token", " a"]),
+      /^--pos-token means nothing with --generate N$/,
+    ],
+    [
+      () => parseSteer([PROMPT, "--set", "1@0=1", "--generate", "3", "--strengths", "0,2,0.0"]),
+      /^--strengths names 0 twice/,
+    ],
     [
       () => parseAblate([PROMPT, "--downstream-error", "x"]),
       /^--downstream-error is "x": choose recomputed or frozen$/,

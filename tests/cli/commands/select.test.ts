@@ -67,6 +67,8 @@ Deno.test("what it asks for, and what is refused before the work", async () => {
     [asked.keep, asked.size, asked.direction, asked.by, asked.ablation, asked.seed],
     [undefined, undefined, "sufficient", "feature-position", "zero", 0],
   );
+  assert.equal(parseRequest([" golf", "--steps", "7"]).steps, 7);
+  assert.equal(parseRequest(["--prompts", "a.csv", "--steps", "7"]).steps, 7);
   const wrong: [string[], RegExp][] = [
     [["--keep", "0.5", "--size", "3"], /^error: --keep and --size are both there: give one of them\n$/],
     [["--keep", "0"], /^error: --keep is "0": give a number, above 0 and at most 1\n$/],

@@ -114,6 +114,24 @@ Deno.test("long chats and long messages are written: limits grow with what is as
   }
 });
 
+Deno.test("parts where a template takes a text are refused, as Python refuses them, not written as JSON", () => {
+  const parts = [{ role: "user", content: [{ type: "text", text: "Hi" }] }];
+  const why = "The chat template in chat_template.jinja does not take this chat: it";
+  for (
+    const [template, what] of [
+      ["{{ '<s>' + messages[0]['content'] + '</s>' }}", "adds a list to a text"],
+      ["{{ messages[0]['content'][0] + '</s>' }}", "adds a map to a text"],
+      ["{% for m in messages %}{% if m %}{{ m.content }}{% endif %}{% endfor %}", "writes a list as it is"],
+      ["{% for m in [] %}{% else %}{{ messages[0] }}{% endfor %}", "writes a map as it is"],
+    ]
+  ) {
+    const message = `${why} ${what}: write the chat yourself and give it as plain text`;
+    assert.throws(() => render(template, parts), { message }, template);
+  }
+  const takes = "{{ 'a' + messages[0].content[0].text + '!' }}{{ ([1] + [2, 3])|length + 1 }}{{ [1, 2.5, -3] }}";
+  assert.equal(render(takes, parts), "aHi!4[1, 2.5, -3]");
+});
+
 Deno.test("filters, methods and ranges are those of the library", () => {
   const cases: readonly (readonly [template: string, text: string])[] = [
     ["{{ [3, 1, 2]|sort|join('-') }} {{ range(2, 9, 3)|list }} {{ range(3, 0, -1)|join }}", "1-2-3 [2, 5, 8] 321"],

@@ -140,7 +140,10 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
   if (values.generate === undefined && [...interventions, ...vectors].some(({ position }) => position === "new")) {
     throw new UsageError("the position new means nothing without --generate N");
   }
-  const { metric, ...explained } = readPromptRequest(parsed, interventions.length === 0);
+  const text = readText(parsed);
+  // For a run `generate` would be an answer to explain.
+  const asked = { ...parsed, values: { ...values, generate: undefined } };
+  const { metric, ...explained } = readPromptRequest(asked, interventions.length === 0);
   // The SAE that goes with a model has no part in what vectors do.
   const isWithoutSae = interventions.length === 0 && !order.some(([name]) => name === "sae");
   const asksForMetric = order.some(([name]) => Object.hasOwn(METRIC_FIELDS, name));
@@ -154,7 +157,7 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
     position: values.position,
     downstreamError: readDownstreamError(values),
     destination: readDestination(values, isTerminal),
-    text: readText(parsed),
+    text,
   };
 }
 
@@ -182,6 +185,8 @@ function readText({ values, order }: ParsedCommand<typeof spec>): SteerTextReque
   if (!strengths.every(Number.isFinite)) {
     throw new UsageError(`--strengths is ${quote(values.strengths!)}: write numbers, as in 0,2,4,8`);
   }
+  const twice = strengths.find((strength, i) => strengths.indexOf(strength) < i);
+  if (twice !== undefined) throw new UsageError(`--strengths names ${twice} twice: a text for each, so give it once`);
   return { generation: readGeneration(values, generate), strengths };
 }
 
@@ -204,7 +209,7 @@ function readPosition(text: string): Intervention["position"] {
  */
 function readIntervention(how: Intervention["how"], text: string): Intervention {
   const [, hook, feature, position, value] = INTERVENTION.exec(text) ?? [];
-  if (value === undefined || !Number.isFinite(Number(value))) {
+  if (value === undefined || !Number.isFinite(Math.fround(Number(value)))) {
     throw new UsageError(
       `--${how} is ${quote(text)}: write FEATURE@POSITION=VALUE, such as 12@-1=0.5 or 12@*=0, ` +
         "after HOOK: where there are several SAEs",

@@ -146,6 +146,8 @@ function readRequest(
   { isTerminal }: Given,
 ): SelectRequest | SelectForPromptsRequest {
   const { values, positionals, order } = parsed;
+  /** For a run they would be those of integrated gradients. */
+  const withoutSteps = { ...parsed, values: { ...values, steps: undefined } };
   if (values.keep !== undefined && values.size !== undefined) {
     throw new RequestError("`keep` and `size` are both there: give one of them");
   }
@@ -165,7 +167,7 @@ function readRequest(
   const { prompts: promptFile } = values;
   if (promptFile === undefined) {
     if (values.heldOut !== undefined) throw new RequestError("`heldOut` means nothing without `prompts`: add it");
-    return { ...readPromptRequest(parsed), ...asked, by: values.by ?? SET_UNITS[0], promptFile };
+    return { ...readPromptRequest(withoutSteps), ...asked, by: values.by ?? SET_UNITS[0], promptFile };
   }
   if (positionals.length > 0 || values.tokenIds !== undefined) {
     throw new RequestError("PROMPT and `prompts` are both there: give one of them");
@@ -183,5 +185,11 @@ function readRequest(
   }
   const saes = readSaes(order, defaultSaes(values.model));
   if (saes.length === 0) throw noSae(values.model);
-  return { ...readDataSetRequest(values, saes), ...asked, promptFile, inputFormat, heldOut: values.heldOut ?? 0.25 };
+  return {
+    ...readDataSetRequest(withoutSteps.values, saes),
+    ...asked,
+    promptFile,
+    inputFormat,
+    heldOut: values.heldOut ?? 0.25,
+  };
 }

@@ -34,7 +34,7 @@ export async function steerTextAndWrite(
   using interrupt = onInterrupt();
   let shown: number | undefined;
   if (!quiet) await printNote(`${heading(printable(model.description), screen)}\n`);
-  const { texts } = await interrupt.end(steerText(model, asked, [...interventions, ...vectors], {
+  const steered = interrupt.end(steerText(model, asked, [...interventions, ...vectors], {
     ...run,
     ...text.generation,
     saes,
@@ -47,7 +47,7 @@ export async function steerTextAndWrite(
       await printNote(printableLines(text));
     },
   }));
-  if (!quiet) await printNote("\n\n");
+  const { texts } = await steered.finally(() => quiet ? undefined : printNote("\n\n"));
   await writeTable(textTable(texts, saes.length > 1), destination);
   if (interrupt.code !== undefined) {
     throw new Interrupted(`stopped after ${count(texts.length, "text")}`, interrupt.code);

@@ -144,7 +144,7 @@ function pairWords({ hook, features, pairs }: Interactions, shown: Shown): strin
       `${signed(features[a].effect)} and ${signed(features[b].effect)} alone, ${signed(joint)} together`,
   }));
   const place = placeOf(hook, shown);
-  if (items.length === 0) return heading(`One feature is active${place}: there are no pairs`, shown.page);
+  if (items.length === 0) return heading(`One feature alone${place}: there are no pairs`, shown.page);
   const words =
     `${count(pairs.length, "pair")} of ${count(features.length, "feature")}${place}, each removed by a run; ` +
     "with the joint effect's sign one makes up for the other (redundancy), with the other sign each needs the other " +
@@ -166,7 +166,10 @@ function shapleyWords(found: FaithShapley, shown: Shown): string {
   const how = samples === undefined
     ? `all ${2 ** features.length} combinations were run: values are exact`
     : `${samples} combinations were drawn with seed ${seed}: ± is a standard error`;
-  const words = `the metric with these ${count(features.length, "feature")} ${signed(metric)}, without them ` +
+  const words =
+    `the metric with ${features.length === 1 ? "this" : "these"} ${count(features.length, "feature")} ${
+      signed(metric)
+    }, without them ` +
     `${signed(metricWithout)}; ${how}`;
   return [
     `${heading(`Shapley values${placeOf(hook, shown)}`, shown.page)}\n${labelledBars(items, shown.page)}`,
