@@ -202,11 +202,11 @@ Deno.test("a process that never disposes of its runtime ends by itself", async (
     const [first] = await Promise.all([child.stdout.pipeThrough(new TextDecoderStream()).getReader().read()]);
     const start = performance.now();
     const [{ code }, errors] = await Promise.all([child.status, new Response(child.stderr).text()]);
-    const took = performance.now() - start;
+    const took = performance.now() - start; // bounded against a hang, however busy the machine is
     assert.equal(errors, "");
     assert.equal(code, 0);
     assert.equal(first.value, "2 threads\n");
-    assert.ok(took < 5000, `it ends ${Math.round(took)} ms after its work`);
+    assert.ok(took < 60_000, `it ends ${Math.round(took)} ms after its work`);
   } finally {
     await Deno.remove(file);
   }
