@@ -25,7 +25,7 @@ export {
 } from "./lib/model/model.ts";
 export type { GeneratedToken, GenerateOptions, GenerationEnd } from "./lib/model/generate/generate_types.ts";
 export { KeyValueCache } from "./lib/model/stages/key_value_cache.ts";
-export type { ChatMessage, ChatOptions, ChatPrompt } from "./lib/model/chat/chat_types.ts";
+export type { ChatMessage, ChatOptions, ChatPrompt, ChatTurn } from "./lib/model/chat/chat_types.ts";
 export { loadSae, loadSaes, type LoadSaeSettings } from "./lib/sae/load.ts";
 export type { Encoded, FeatureEncoders, Sae } from "./lib/sae/sae.ts";
 export type {
@@ -93,7 +93,13 @@ export type {
 } from "./lib/attribution/result/sae_attribution.ts";
 export type { Fit } from "./lib/attribution/result/fit.ts";
 export type { SaeRun } from "./lib/attribution/run/sae_hooks.ts";
-export type { BaselineSummary, DecompositionSummary, SaeSummary, Summary } from "./lib/attribution/result/summary.ts";
+export type {
+  BaselineSummary,
+  DecompositionSummary,
+  SaeSummary,
+  Summary,
+  TokenSummary,
+} from "./lib/attribution/result/summary.ts";
 export {
   type CentralDifference,
   checkAttribution,
@@ -181,7 +187,7 @@ export {
   type LongTableOptions,
   type RowKind,
 } from "./lib/attribution/result/long_table.ts";
-export type { Positions, Slice } from "./lib/attribution/positions.ts";
+export type { PositionPart, Positions, RolePositions, Slice } from "./lib/attribution/positions.ts";
 export { featureTable, positionTable } from "./lib/attribution/result/sum_tables.ts";
 export { evaluateSae, type SaeEvals, type SaeEvalsOptions } from "./lib/attribution/evals/sae_evals.ts";
 export type { ModelBehaviorPreservation, ModelPerformancePreservation } from "./lib/attribution/evals/downstream.ts";

@@ -173,12 +173,11 @@ export class Model implements AsyncDisposable {
   async applyChatTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<ChatPrompt> {
     checkOptions("applyChatTemplate", options, CHAT_OPTIONS);
     const tokenizer = await this.requireTokenizer();
-    const { readChatTemplate, renderChat } = await import(
+    const { readChatTemplate, writeChat } = await import(
       new URL("./chat/chat.ts", import.meta.url).href
     ) as ChatModule;
     this.#chatTemplate ??= readChatTemplate(this.name, this.#source, tokenizer);
-    const text = renderChat(await this.#chatTemplate, messages, options);
-    return { text, tokens: tokenizer.encode(text) };
+    return writeChat(await this.#chatTemplate, messages, options, tokenizer);
   }
 
   /**

@@ -9,7 +9,7 @@ import {
   calculateAnswerAttribution,
 } from "../attribution/answer/answer.ts";
 import { type Explanations, ownLabels } from "../attribution/result/long_table.ts";
-import { checkPositions, type Positions } from "../attribution/positions.ts";
+import { checkPositions, placesOf, type Positions } from "../attribution/positions.ts";
 import { preparePrompt } from "../attribution/run/prompt.ts";
 import { runOptionsOf } from "../attribution/run/run_options.ts";
 import type { Model } from "../model/model.ts";
@@ -17,7 +17,7 @@ import type { Sae } from "../sae/sae.ts";
 import type { Cell, Table } from "../table/table.ts";
 import type { AnswerRequest } from "./read_answer.ts";
 import { requestedTable, type ToAttribute } from "./attribute.ts";
-import { inChat } from "./chat.ts";
+import { written } from "./chat.ts";
 import type { RunRequest } from "./request.ts";
 import type { RowsRequest } from "./rows.ts";
 
@@ -39,12 +39,13 @@ export async function attributeAnswer(
   if (typeof baseline === "object") {
     throw new TypeError("Along an answer there is no other prompt: the request refuses it");
   }
-  const given = await inChat(model, prompt, chat);
+  const { prompt: given, turns } = await written(model, prompt, chat);
   const { prependBos, truncate } = request;
   const { text, generate } = answer;
   const said = text ?? await saidBy(model, given, generate!, { saes, prependBos, truncate });
   const found = await calculateAnswerAttribution(model, given, said, {
     saes,
+    turns,
     ...runOptionsOf(request),
     method,
     baseline,
@@ -53,7 +54,7 @@ export async function attributeAnswer(
     answerPositions: answer.positions,
     diagnose,
   });
-  if (positions !== undefined) checkPositions(positions, found.tokens.length);
+  if (positions !== undefined) checkPositions(positions, placesOf(found));
   return found;
 }
 

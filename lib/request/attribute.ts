@@ -15,7 +15,7 @@ import { runOptionsOf } from "../attribution/run/run_options.ts";
 import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
 import type { Table } from "../table/table.ts";
-import { type ChatRequest, inChat } from "./chat.ts";
+import { type ChatRequest, inChat, written } from "./chat.ts";
 import type { BaselineRequest, RunRequest } from "./request.ts";
 import type { RowsRequest } from "./rows.ts";
 
@@ -44,12 +44,12 @@ export async function attributeRequest(
   request: Omit<RunRequest, "saes">,
   { positions, ...more }: RunOptions,
 ): Promise<Attribution> {
-  const prompt = await inChat(model, given, request.chat);
+  const { prompt, turns } = await written(model, given, request.chat);
   const metric = chosenMetric(request.metric);
-  const options = { saes, ...runOptionsOf(request) };
+  const options = { saes, turns, ...runOptionsOf(request) };
   if (positions !== undefined) {
-    const { tokens } = await tokenizeQuestion(model, { prompt, metric }, { ...options, diagnose: false });
-    checkPositions(positions, tokens.length);
+    const asked = await tokenizeQuestion(model, { prompt, metric, turns }, { ...options, diagnose: false });
+    checkPositions(positions, { length: asked.tokens.length, turns: asked.turns });
   }
   return await calculateFeatureAttribution(model, prompt, metric, {
     ...options,

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { ChatMessage } from "../model/chat/chat_types.ts";
+import { checkPositions, positionsIn, type RolePositions, turnsOf } from "../attribution/positions.ts";
+import type { ChatMessage, ChatTurn } from "../model/chat/chat_types.ts";
 import type { Model } from "../model/model.ts";
 import { readTextFile } from "../platform/read_text.ts";
 import { quote } from "../quote.ts";
@@ -74,25 +75,54 @@ function readVariable(text: string): [name: string, value: unknown] {
   }
 }
 
+/** A prompt, and a chat's messages in it. */
+export interface WrittenPrompt {
+  readonly prompt: string | readonly number[];
+  /** Undefined: it is no chat. */
+  readonly turns?: readonly ChatTurn[];
+}
+
 /** The prompt, written as a chat if there is to be one. Token ids stay what they are. */
 export async function inChat(
   model: Model,
   prompt: string | readonly number[],
   chat: ChatRequest | undefined,
 ): Promise<string | readonly number[]> {
-  if (chat === undefined || typeof prompt !== "string") return prompt;
+  return (await written(model, prompt, chat)).prompt;
+}
+
+/** The same, with its messages. */
+export async function written(
+  model: Model,
+  prompt: string | readonly number[],
+  chat: ChatRequest | undefined,
+): Promise<WrittenPrompt> {
+  if (chat === undefined || typeof prompt !== "string") return { prompt };
   const { system, assistantPrefix, variables, thinking, messages: file } = chat;
-  if (file === undefined) {
-    const messages = [
-      ...(system === undefined ? [] : [{ role: "system", content: system }]),
-      { role: "user", content: prompt },
-    ];
-    return (await model.applyChatTemplate(messages, { assistantPrefix, variables, thinking })).tokens;
-  }
-  const { messages, tools } = await readMessages(file);
+  const { messages, tools } = file === undefined
+    ? {
+      messages: [...(system === undefined ? [] : [{ role: "system", content: system }]), {
+        role: "user",
+        content: prompt,
+      }],
+    }
+    : await readMessages(file);
   const continueFinalMessage = messages[messages.length - 1].role === "assistant";
   const options = { assistantPrefix, variables, thinking, tools, continueFinalMessage };
-  return (await model.applyChatTemplate(messages, options)).tokens;
+  const { tokens, turns } = await model.applyChatTemplate(messages, options);
+  return { prompt: tokens, turns };
+}
+
+/**
+ * One position, from its message into the prompt.
+ *
+ * @throws {RangeError} if the chat has it not
+ */
+export function placeIn({ prompt, turns = [] }: WrittenPrompt, position: number | RolePositions): number {
+  if (typeof position === "number") return position;
+  const of = { length: prompt.length, turns: turnsOf(turns, prompt.length) };
+  checkPositions([position], of);
+  return positionsIn([position], of)[0];
 }
 
 /** More messages than any chat has. */

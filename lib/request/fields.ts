@@ -296,7 +296,7 @@ export const ROW_FIELDS = {
     placeholder: "LIST",
     help:
       "rows of these positions, with commas between: P, or A:B for A to B - 1; from the end when negative, A or B " +
-      "left out (-3: is the last three)",
+      "left out (-3: is the last three); of a chat's message, its role before them (user:3; user.0:3 of the first of several)",
   },
   features: {
     kind: "integers",

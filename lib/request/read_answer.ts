@@ -64,7 +64,7 @@ export function readAnswer(values: RequestValues): AnswerRequest | undefined {
   return {
     ...(text === undefined ? { generate } : { text }),
     metric,
-    ...(positions === undefined ? {} : { positions: readPositions(positions, "answerPositions") }),
+    ...(positions === undefined ? {} : { positions: readPositions(positions, values, "answerPositions") }),
   };
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { LONG_COLUMNS, type LongColumn } from "../attribution/result/long_table.ts";
-import type { Positions, Slice } from "../attribution/positions.ts";
+import type { PositionPart, Positions, RolePositions, Slice } from "../attribution/positions.ts";
 import { nearestNames } from "../nearest_names.ts";
 import { quote } from "../quote.ts";
 import { type Field, type ValuesOf, valuesOf } from "./field.ts";
@@ -41,29 +41,77 @@ export function readRows(given: RequestValues): RowsRequest {
   return {
     table,
     ...plain,
-    positions: positions === undefined ? undefined : readPositions(positions),
+    positions: positions === undefined ? undefined : readPositions(positions, given),
     columns: columns === undefined ? undefined : readColumns(columns),
   };
 }
 
 /**
- * Positions, and slices as Python writes them.
+ * Positions, slices as Python writes them, and those in messages of a chat.
  *
  * @param name the field that has them
- * @throws {RequestError} if they are not understood
+ * @throws {RequestError} if they are not understood, or there is no chat
  */
-export function readPositions(text: string, name: keyof typeof REQUEST_FIELDS = "positions"): Positions {
-  const parts = text.split(",").map((part) => readPosition(part.trim()));
-  if (parts.includes(undefined)) {
-    throw new RequestError(
-      `\`${name}\` is ${quote(text)}: write positions and A:B as Python does, such as 6, 2,6, 1:4, 1: or -3:`,
-    );
-  }
-  const [first, ...more] = parts as (number | Slice)[];
+export function readPositions(
+  text: string,
+  chat: ChatValues,
+  name: keyof typeof REQUEST_FIELDS = "positions",
+): Positions {
+  const parts = text.split(",").map((part) => readPart(part.trim()));
+  if (parts.includes(undefined)) throw notPositions(text, name, "");
+  const [first, ...more] = parts as PositionPart[];
+  if (!isChat(chat) && parts.some(isInMessage)) throw notPositions(text, name, NO_CHAT);
   return typeof first === "number" || more.length > 0 ? [first, ...more] : first;
 }
 
-function readPosition(text: string): number | Slice | undefined {
+/**
+ * One position: from the start, from the end when negative, or in a message.
+ *
+ * @throws {RequestError} if it is something else
+ */
+export function readPosition(text: string, chat: ChatValues, name: string): number | RolePositions {
+  const part = readPart(text.trim());
+  if (typeof part === "number") return part;
+  const isOne = part !== undefined && isInMessage(part) && typeof part.at === "number";
+  if (isOne && isChat(chat)) return part;
+  throw new RequestError(
+    `\`${name}\` is ${quote(text)}: write one position, such as 6 or -1, or user:3 in a chat's message${
+      isOne ? NO_CHAT : ""
+    }`,
+  );
+}
+
+/** What makes a chat of a prompt. */
+export type ChatValues = Pick<RequestValues, "chat" | "messages">;
+
+const NO_CHAT = "; the prompt is no chat: add `chat` or `messages`";
+
+const isChat = ({ chat, messages }: ChatValues): boolean => chat === true || messages !== undefined;
+
+const isInMessage = (part?: PositionPart): part is RolePositions => typeof part === "object" && "role" in part;
+
+function notPositions(text: string, name: string, why: string): RequestError {
+  return new RequestError(
+    `\`${name}\` is ${
+      quote(text)
+    }: write positions and A:B as Python does, such as 6, 2,6, 1:4, 1: or -3:, in a chat's ` +
+      `message with its role before them, such as user:3${why}`,
+  );
+}
+
+function readPart(text: string): PositionPart | undefined {
+  const [, role, turn, rest] = /^([A-Za-z_][\w-]{0,99})(?:\.([+-]?\d{1,9}))?(?::(.*))?$/s.exec(text) ?? [];
+  if (role === undefined) return readPlace(text);
+  const at = rest === undefined ? undefined : readPlace(rest.trim());
+  if (rest !== undefined && at === undefined) return undefined;
+  return {
+    role,
+    ...(turn === undefined ? {} : { turn: Number(turn) }),
+    ...(at === undefined ? {} : { at }),
+  };
+}
+
+function readPlace(text: string): number | Slice | undefined {
   const [, start, colon, end] = /^([+-]?\d{1,9})?\s*(:)?\s*([+-]?\d{1,9})?$/.exec(text) ?? [];
   if (colon === undefined) return start === undefined || end !== undefined ? undefined : Number(start);
   const at = (part?: string): number | undefined => part === undefined ? undefined : Number(part);

@@ -158,7 +158,7 @@ Deno.test("attribute: SAEs, their hooks and factors", () => {
 });
 
 Deno.test("attribute: positions are slices as in Python", () => {
-  const among = (text: string, length = 5): number[] => positionsIn(readPositions(text), length);
+  const among = (text: string, length = 5): number[] => positionsIn(readPositions(text, {}), { length });
   assert.deepEqual(among("1:3"), [1, 2]);
   assert.deepEqual(among(":"), [0, 1, 2, 3, 4]);
   assert.deepEqual(among("-2:"), [3, 4]);

@@ -123,7 +123,7 @@ Deno.test("the CSV of a report is the command line's, for one SAE and for severa
   for (const saes of [TINY_SAES.slice(1, 2), TINY_SAES]) {
     const { data, csv, all } = await withTinyFacts(saes, async (result) => {
       const hook: LongColumn[] = saes.length > 1 ? ["hook"] : [];
-      const all = LONG_COLUMNS.filter((name) => name !== "kind" && name !== "is_special");
+      const all = LONG_COLUMNS.filter((name) => name !== "kind" && name !== "is_special" && name !== "role");
       return {
         data: await reportData(result, { cards: 0 }),
         csv: toCsv(await longTable(result, { columns: [...hook, ...DOWNLOAD_COLUMNS] })),

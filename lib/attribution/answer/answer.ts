@@ -4,9 +4,10 @@
  * @module
  */
 import { checkOptions } from "../../options.ts";
+import type { ChatTurn } from "../../model/chat/chat_types.ts";
 import type { Model, Token } from "../../model/model.ts";
 import { Attribution } from "../result/result.ts";
-import { checkPositions, type Positions, positionsIn } from "../positions.ts";
+import { checkPositions, fromToken, type Positions, positionsIn, turnsOf } from "../positions.ts";
 import { analyseSaes } from "../run/analyse_saes.ts";
 import type { AttributionGrads } from "../run/attribution_grads.ts";
 import { ATTRIBUTION_OPTIONS, type AttributionOptions, checkAttributionOptions } from "../run/attribution_options.ts";
@@ -47,6 +48,8 @@ export interface AnswerTarget {
 export interface AnswerAttribution {
   /** Prompt and answer. */
   readonly tokens: readonly Token[];
+  /** Of a chat, its messages in the tokens; the answer goes on with the assistant's last. */
+  readonly turns: readonly ChatTurn[];
   /** How many of them the prompt has. */
   readonly promptLength: number;
   /** The name of the metric. */
@@ -107,6 +110,7 @@ export async function calculateAnswerAttribution(
   const { diagnose = true } = options;
   return {
     tokens,
+    turns: tokenized.turns ?? [],
     promptLength,
     metric,
     targets,
@@ -154,8 +158,10 @@ async function tokenizeAnswer(
   const { tokens, appended } = prepared;
   if (appended === 0) throw new RangeError("The answer has no tokens: give some text (`answerText`)");
   const first = tokens.length - appended;
-  checkPositions(answerPositions, appended, "an answer");
-  return { ...prepared, metric, targets: positionsIn(answerPositions, appended).map((at) => first + at) };
+  const turns = turnsOf(options.turns ?? [], tokens.length);
+  const inAnswer = { length: appended, turns: fromToken(turns, first) };
+  checkPositions(answerPositions, inAnswer, "an answer");
+  return { ...prepared, metric, turns, targets: positionsIn(answerPositions, inAnswer).map((at) => first + at) };
 }
 
 /** From gradients to attributions, decoder rows being read once for all. */

@@ -6,9 +6,11 @@
  */
 import { copiesAtOnce } from "../change/rerun.ts";
 import type { ForwardState } from "../../model/stages/chain.ts";
+import type { ChatTurn } from "../../model/chat/chat_types.ts";
 import type { Model } from "../../model/model.ts";
 import { type FloatTensor, joined } from "../../runtime/tensor.ts";
 import { encodedRows } from "../../sae/encode_prompts.ts";
+import { firstTokens } from "../positions.ts";
 import { findMethod } from "../methods/mod.ts";
 import type { AttributionOptions } from "../run/attribution_options.ts";
 import { type AttributionGrads, logitsOf, readQuestions } from "../run/attribution_grads.ts";
@@ -20,6 +22,8 @@ import { type AnswerMetric, answerMetric } from "./answer_metrics.ts";
 
 /** A prompt and its answer as tokens. */
 export interface TokenizedAnswer extends PreparedPrompt {
+  /** A chat's messages in the tokens. */
+  readonly turns: readonly ChatTurn[];
   /** The positions of the tokens that are explained, ascending; never 0. */
   readonly targets: readonly number[];
   /** The number whose gradient is taken, for each of them. */
@@ -153,6 +157,7 @@ async function goBack(shared: SharedPass, read: ReadTargets, few: readonly numbe
       resolvedMetric,
       rows: [position - 1],
       appended: 0,
+      turns: firstTokens(answer.turns, position),
       warnings: [],
       modelOutput: () => Promise.resolve(logitsOf(read.logits, read.states, i)),
       state: soFar(state, read.states[i].final, position),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { DecompositionSummary, SaeSummary, Summary } from "../result/summary.ts";
+import { type DecompositionSummary, type SaeSummary, summariseTokens, type Summary } from "../result/summary.ts";
 import type { AnswerAttribution, AnswerTarget } from "./answer.ts";
 import { answerMetricSum, answerPositionSums, recurringFeatures } from "./answer_totals.ts";
 
@@ -67,12 +67,12 @@ export interface AnswerTargetSummary {
 
 /** Figures of an answer. */
 export function summariseAnswer(answer: AnswerAttribution): AnswerSummary {
-  const { tokens, promptLength, metric, targets, hooks, warnings, milliseconds } = answer;
+  const { promptLength, metric, targets, hooks, warnings, milliseconds } = answer;
   const last = targets[targets.length - 1].attribution.summary();
   return {
     schema_version: last.schema_version,
     model: last.model,
-    tokens: tokens.map(({ id, text, isSpecial }, position) => ({ position, id, text, is_special: isSpecial })),
+    tokens: summariseTokens(answer),
     answer: {
       metric,
       metric_sum: answerMetricSum(answer),

@@ -7,7 +7,7 @@ import { quote } from "../../quote.ts";
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Sae } from "../../sae/sae.ts";
 import type { Cell, Table } from "../../table/table.ts";
-import { type Positions, positionsIn } from "../positions.ts";
+import { placesOf, positionNames, type Positions, positionsIn } from "../positions.ts";
 import { EXACT_METHODS } from "../methods/names.ts";
 import type { AttributionParts } from "./parts.ts";
 import type { Attribution } from "./result.ts";
@@ -19,6 +19,7 @@ export const LONG_COLUMNS = [
   "position",
   "token",
   "is_special",
+  "role",
   "feature",
   "activation",
   "baseline",
@@ -112,7 +113,7 @@ export function longRows(result: Attribution, options: LongTableOptions = {}): L
   const { positions, features, top, includeError = false } = options;
   checkFeatures(result, features);
   const wanted = features === undefined ? undefined : new Set(features);
-  const inside = new Set(positionsIn(positions ?? {}, result.tokens.length));
+  const inside = new Set(positionsIn(positions ?? {}, placesOf(result)));
   const rows: LongRow[] = [];
   const keep = (row: LongRow): void => {
     if (row.attribution === 0 || (wanted && (row.feature === null || !wanted.has(row.feature)))) return;
@@ -287,6 +288,7 @@ function cellsOf(
   result: Attribution,
   explanations: Explanations,
 ): Readonly<Record<LongColumn, (row: LongRow) => Cell>> {
+  const names = positionNames(result.turns);
   const token = (position: number | null) => position === null ? undefined : result.tokens[position];
   return {
     hook: ({ hook }) => hook,
@@ -294,6 +296,7 @@ function cellsOf(
     position: ({ position }) => position,
     token: ({ position }) => token(position)?.text ?? null,
     is_special: ({ position }) => token(position)?.isSpecial ?? null,
+    role: ({ position }) => position === null ? null : names[position] ?? null,
     feature: ({ feature }) => feature,
     activation: ({ activation }) => activation,
     baseline: ({ baseline }) => baseline,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ChatTurn } from "../../model/chat/chat_types.ts";
 import type { Model, Token } from "../../model/model.ts";
 import type { ExactOptions } from "../methods/ablation.ts";
 import type { MethodName } from "../methods/names.ts";
@@ -43,6 +44,7 @@ export interface AttributionParts {
 export interface ResultData {
   readonly metric: number;
   readonly tokens: readonly Token[];
+  readonly turns: readonly ChatTurn[];
   readonly baselineTokens: readonly Token[];
   readonly predictions: readonly Prediction[];
   readonly predictionsPosition: number;

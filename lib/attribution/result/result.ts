@@ -5,6 +5,7 @@
  */
 import { overview } from "./overview.ts";
 import { DENO_INSPECT, type Inspect, showFields } from "../../inspect.ts";
+import type { ChatTurn } from "../../model/chat/chat_types.ts";
 import type { Token } from "../../model/model.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
@@ -23,6 +24,8 @@ export class Attribution {
   readonly metric: number;
   /** The tokens of the run. */
   readonly tokens: readonly Token[];
+  /** Of a chat, its messages in the tokens. */
+  readonly turns: readonly ChatTurn[];
   /** The tokens of the prompt that it is compared with; none where the baseline is not a prompt. */
   readonly baselineTokens: readonly Token[];
   /** The model's top predictions after {@linkcode predictionsPosition}, without SAEs' effect if the error term is on. */
@@ -70,6 +73,7 @@ export class Attribution {
     this.parts = parts;
     this.metric = grads.metric;
     this.tokens = tokens;
+    this.turns = grads.turns ?? [];
     this.baselineTokens = baselineTokens;
     this.predictions = predictions;
     this.predictionsPosition = grads.rows[predictionRow(grads)];

@@ -7,7 +7,7 @@ import { checkOptions } from "../../options.ts";
 import type { Cell, Table } from "../../table/table.ts";
 import { hasDirectEffects, longRows, type LongTableOptions, ownLabels } from "./long_table.ts";
 import { EXACT_METHODS } from "../methods/names.ts";
-import { positionsIn } from "../positions.ts";
+import { placesOf, positionsIn } from "../positions.ts";
 import type { Attribution } from "./result.ts";
 
 /**
@@ -23,7 +23,7 @@ export function positionTable(result: Attribution, options: Pick<LongTableOption
       `Sums by position are of activation × gradient, and the method is ${result.parts.method}: take another`,
     );
   }
-  const wanted = positionsIn(options.positions ?? {}, result.tokens.length);
+  const wanted = positionsIn(options.positions ?? {}, placesOf(result));
   const rows = result.hooks.flatMap((hook) => {
     const { features, bias, error, total } = result.decomposition[hook];
     const direct = result.parts.saes.get(hook)!.directEffect?.decomposition.total;

@@ -8,6 +8,7 @@ import { peakMemory } from "../../platform/memory.ts";
 import { VERSION } from "../../version.ts";
 import { findMethod } from "../methods/mod.ts";
 import type { Integration } from "../methods/integrated_gradients.ts";
+import { positionNames } from "../positions.ts";
 import type { Prediction } from "../run/predict.ts";
 import { processingFlags } from "../run/processing.ts";
 import type { ResultData } from "./parts.ts";
@@ -26,7 +27,7 @@ export interface Summary {
     readonly processing: Readonly<Record<string, boolean>>;
   };
   /** The tokens of the run. */
-  readonly tokens: readonly { position: number; id: number; text: string; is_special: boolean }[];
+  readonly tokens: readonly TokenSummary[];
   /** What was explained. */
   readonly metric: {
     readonly name: string;
@@ -63,6 +64,20 @@ export interface Summary {
   readonly peak_memory_mb: number;
   /** Of this program and what it runs on. */
   readonly versions: Readonly<Record<string, string>>;
+}
+
+/** A token of the run. */
+export interface TokenSummary {
+  /** From 0. */
+  readonly position: number;
+  /** In the vocabulary. */
+  readonly id: number;
+  /** Of the id alone. */
+  readonly text: string;
+  /** BOS, EOS and the like. */
+  readonly is_special: boolean;
+  /** Its name in a message of a chat: `user:3`. */
+  readonly role?: string;
 }
 
 /** What features were compared with. */
@@ -158,7 +173,7 @@ export function summarise(result: ResultData): Summary {
       revision: model.revision,
       processing: processingFlags(grads.processing),
     },
-    tokens: result.tokens.map(({ id, text, isSpecial }, position) => ({ position, id, text, is_special: isSpecial })),
+    tokens: summariseTokens(result),
     metric: { name, formula, value: result.metric, ...(note === undefined ? {} : { note }) },
     method: {
       name: findMethod(method).summaryName ?? method,
@@ -177,6 +192,15 @@ export function summarise(result: ResultData): Summary {
     peak_memory_mb: Math.round(peakMemory() / 2 ** 20),
     versions: { "sae-attribution": VERSION, ...Object.fromEntries([RUNTIME_VERSION, model.runtime.version]) },
   };
+}
+
+/** Tokens, with their names in messages of a chat. */
+export function summariseTokens({ tokens, turns }: Pick<ResultData, "tokens" | "turns">): TokenSummary[] {
+  const names = positionNames(turns);
+  return tokens.map(({ id, text, isSpecial }, position) => {
+    const role = names[position];
+    return { position, id, text, is_special: isSpecial, ...(role === undefined ? {} : { role }) };
+  });
 }
 
 function summarisePrediction({ rank, id, token, logit, probability }: Prediction): Omit<Prediction, "isAnswer"> {

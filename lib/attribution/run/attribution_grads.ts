@@ -4,6 +4,7 @@
  * @module
  */
 import type { Processing } from "../../model/architecture.ts";
+import type { ChatTurn } from "../../model/chat/chat_types.ts";
 import type { BackwardOptions, ForwardState } from "../../model/stages/chain.ts";
 import type { Model } from "../../model/model.ts";
 import { type FloatTensor, joined } from "../../runtime/tensor.ts";
@@ -31,6 +32,8 @@ export interface AttributionGrads {
   readonly rows: readonly number[];
   /** How many of the tokens, at the end, the metric added to the prompt. */
   readonly appended: number;
+  /** A chat's messages in the tokens. */
+  readonly turns?: readonly ChatTurn[];
   /** What the prompt has that may not have been meant. */
   readonly warnings: readonly string[];
   /** All logits at the metric's rows, `[row, d_vocab]`, computed when asked for. */
@@ -67,7 +70,7 @@ export async function calculateAttributionGrads(
 ): Promise<AttributionGrads> {
   checkAttributionOptions("calculateAttributionGrads", options);
   const watch = stopwatch();
-  const question = await tokenizeQuestion(model, { prompt, metric }, options);
+  const question = await tokenizeQuestion(model, { prompt, metric, turns: options.turns }, options);
   watch.mark("tokenize");
   const [outcome] = await gradsOf(model, [question], options, backwardOptions);
   if (outcome.status === "rejected") throw outcome.reason;
@@ -121,7 +124,7 @@ export async function gradsOf(
   if (states.length > 1) state.release();
   const ofEach = new Map([...gradients].map(([hook, all]) => [hook, perPrompt(all, questions)]));
   const directs = direct && perPrompt(direct, questions);
-  return questions.map(({ tokens, rows, appended, warnings, baselineTokens }, i) => {
+  return questions.map(({ tokens, rows, appended, turns, warnings, baselineTokens }, i) => {
     const metric = resolved[i];
     if (metric.status === "rejected") return metric;
     const value: AttributionGrads = {
@@ -131,6 +134,7 @@ export async function gradsOf(
       resolvedMetric: metric.value,
       rows,
       appended,
+      turns,
       warnings,
       modelOutput: states.length === 1 ? logits : async () => logitsOf(await logits(), states, i),
       state: states[i],

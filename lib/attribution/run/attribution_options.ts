@@ -4,6 +4,7 @@
  * @module
  */
 import { checkOptions, type OptionGroup, type OptionKinds } from "../../options.ts";
+import type { ChatTurn } from "../../model/chat/chat_types.ts";
 import type { Sae } from "../../sae/sae.ts";
 import type { IntegrationOptions } from "../methods/integrated_gradients.ts";
 import type { ExactOptions } from "../methods/ablation.ts";
@@ -42,6 +43,8 @@ export interface AttributionOptions extends SaeRunOptions {
   readonly exact?: ExactOptions;
   /** Told how many exact effects are known, and of how many; what it throws ends the run. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Of a prompt that is a chat, its messages (`ChatPrompt.turns`): positions then have names by role. */
+  readonly turns?: readonly ChatTurn[];
   /** What features are compared with: attributions are (f − f_base) · gradient. Default: zero. */
   readonly baseline?: Baseline;
   /** Also what features contribute straight to the metric, the final norm's scale held. Default false. */
@@ -78,6 +81,7 @@ export const ATTRIBUTION_OPTIONS: OptionKinds<AttributionOptions> = {
   integration: INTEGRATION_OPTIONS,
   exact: EXACT_OPTIONS as OptionGroup,
   onProgress: "any",
+  turns: "list",
   baseline: ["zero", "mean"],
   directEffect: "flag",
   trackHookPoints: "list",

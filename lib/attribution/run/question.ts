@@ -3,8 +3,10 @@
  *
  * @module
  */
+import type { ChatTurn } from "../../model/chat/chat_types.ts";
 import type { Model } from "../../model/model.ts";
 import { checkMetric, type Metric } from "../metric/metric.ts";
+import { turnsOf } from "../positions.ts";
 import type { AttributionOptions } from "./attribution_options.ts";
 import { type PreparedPrompt, preparePrompt } from "./prompt.ts";
 import { promptWarnings } from "./prompt_warnings.ts";
@@ -15,6 +17,8 @@ export interface Question {
   readonly prompt: string | readonly number[];
   /** The number to explain. */
   readonly metric: Metric;
+  /** Of a prompt that is a chat, its messages. */
+  readonly turns?: readonly ChatTurn[];
 }
 
 /** A question whose prompt is tokens. */
@@ -22,6 +26,8 @@ export interface TokenizedQuestion extends PreparedPrompt {
   readonly metric: Metric;
   /** Positions whose logits the metric reads. */
   readonly rows: readonly number[];
+  /** A chat's messages in the tokens. */
+  readonly turns?: readonly ChatTurn[];
   /** What the prompt has that may not have been meant. */
   readonly warnings: readonly string[];
   /** The prompt that this one is compared with. */
@@ -52,7 +58,7 @@ export class UnalignedPromptsError extends RangeError {
  */
 export async function tokenizeQuestion(
   model: Model,
-  { prompt, metric }: Question,
+  { prompt, metric, turns }: Question,
   options: AttributionOptions,
 ): Promise<TokenizedQuestion> {
   checkMetric("an attribution", metric);
@@ -71,6 +77,7 @@ export async function tokenizeQuestion(
     excluded: new Set([...prepared.excluded, ...compared?.excluded ?? []]), // where either prompt has a special token
     rows: metric.rows(tokens.length, appended),
     metric,
+    ...(turns === undefined ? {} : { turns: turnsOf(turns, tokens.length) }),
     warnings: diagnose ? await promptWarnings(model, prompt, promptTokens) : [],
     baselineTokens: compared?.tokens,
   };

@@ -6,7 +6,7 @@
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import { effectsOfChanges } from "../change/ablation.ts";
 import { runAt, VARIANT_OPTIONS, type VariantOptions } from "../change/rerun.ts";
-import { type Positions, positionsIn } from "../positions.ts";
+import { placesOf, type Positions, positionsIn } from "../positions.ts";
 import type { Attribution } from "../result/result.ts";
 import { checkFeature, type FeatureChange } from "../run/contributions.ts";
 import { findCandidates, type SetFeature } from "./candidates.ts";
@@ -224,7 +224,7 @@ async function chosen(
 ): Promise<{ features: SetFeature[]; removals: FeatureChange[][] }> {
   const run = runAt(result.parts, hook);
   for (const feature of only ?? []) checkFeature(run, { position: 0, feature });
-  const at = positions === undefined ? undefined : new Set(positionsIn(positions, result.tokens.length));
+  const at = positions === undefined ? undefined : new Set(positionsIn(positions, placesOf(result)));
   const isMeant = ({ feature, position }: FeatureChange): boolean =>
     (only?.includes(feature) ?? true) && (at?.has(position) ?? true);
   const { features, entries: [entries] } = await findCandidates([result], hook, { by, isMeant, most: top });

@@ -4,6 +4,7 @@
  * @module
  */
 import { calculateFeatureAttributions } from "../../attribution/attribution.ts";
+import { placesOf, positionsIn } from "../../attribution/positions.ts";
 import type { AttributionOptions } from "../../attribution/run/attribution_options.ts";
 import type { Question } from "../../attribution/run/question.ts";
 import { preparePrompt } from "../../attribution/run/prompt.ts";
@@ -12,7 +13,7 @@ import { runOptionsOf } from "../../attribution/run/run_options.ts";
 import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { baselineInChat } from "../../request/attribute.ts";
-import { inChat } from "../../request/chat.ts";
+import { written } from "../../request/chat.ts";
 import { METRIC_FIELDS, REQUEST_FIELDS } from "../../request/fields.ts";
 import { inWords, sayColumn, sayFlag } from "../../request/request_error.ts";
 import { metricOf } from "../metric.ts";
@@ -48,13 +49,13 @@ export async function* attributeShard(
     const asked = await ask(model, record, settings, options);
     const more = "error" in asked ? 0 : asked.question.prompt.length;
     if (batch.length === PROMPTS || (batch.length > 0 && tokens + more > TOKENS)) {
-      yield* attributeBatch(model, batch, options);
+      yield* attributeBatch(model, batch, options, settings.rows);
       [batch, tokens] = [[], 0];
     }
     batch.push(asked);
     tokens += more;
   }
-  yield* attributeBatch(model, batch, options);
+  yield* attributeBatch(model, batch, options, settings.rows);
 }
 
 /** A prompt with its tokens and metric, or why it has none. */
@@ -70,9 +71,9 @@ async function ask(
 ): Promise<Asked> {
   if ("error" in record) return { record, error: record.error };
   try {
-    const text = await inChat(model, record.prompt, settings.chat);
+    const { prompt: text, turns } = await written(model, record.prompt, settings.chat);
     const { tokens: prompt } = await preparePrompt(model, text, options.saes ?? [], options);
-    return { record, question: { prompt, metric: metricOf(settings.metric, record) } };
+    return { record, question: { prompt, metric: metricOf(settings.metric, record), turns } };
   } catch (error) {
     return { record, error: messageOf(error) };
   }
@@ -82,6 +83,7 @@ async function* attributeBatch(
   model: Model,
   batch: readonly Asked[],
   options: AttributionOptions,
+  { positions = {} }: BatchSettings["rows"],
 ): AsyncGenerator<Outcome> {
   const questions = batch.flatMap((asked) => "error" in asked ? [] : [asked.question]);
   const results = await calculateFeatureAttributions(model, questions, options);
@@ -93,9 +95,14 @@ async function* attributeBatch(
     }
     const { record } = asked;
     const outcome = results[next++];
-    yield outcome.status === "fulfilled"
-      ? { record, result: outcome.value }
-      : { record, error: messageOf(outcome.reason) };
+    try {
+      if (outcome.status === "rejected") throw outcome.reason;
+      positionsIn(positions, placesOf(outcome.value)); // in a message that this chat may not have
+    } catch (error) {
+      yield { record, error: messageOf(error) };
+      continue;
+    }
+    yield { record, result: outcome.value };
   }
 }
 

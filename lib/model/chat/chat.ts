@@ -5,9 +5,10 @@
  * @module
  */
 import type { FileSource } from "../../weights/files/file_source.ts";
-import type { ChatMessage, ChatOptions, ChatTemplate } from "./chat_types.ts";
+import type { ChatMessage, ChatOptions, ChatPrompt, ChatTemplate } from "./chat_types.ts";
 import type { ModelTokenizer } from "../tokenizer.ts";
 import { type BoundedTemplate, readTemplate, renderTemplate } from "./bounded_template.ts";
+import { chatTurns } from "./turns.ts";
 import { type ChatTemplates, parseTokenizerConfig } from "../tokenizer/tokenizer_files.ts";
 
 /** Where newer models have their template; it goes over what `tokenizer_config.json` says, as in transformers. */
@@ -55,6 +56,23 @@ function defaultOf(templates: ChatTemplates): string | undefined {
       names.join(", ")
     }), and none is called "default": give the text itself`,
   );
+}
+
+/**
+ * A chat as tokens, and where in them its messages are.
+ *
+ * @throws {RangeError} if the template refuses the messages
+ */
+export function writeChat(
+  template: ChatTemplate,
+  messages: readonly ChatMessage[],
+  options: ChatOptions,
+  tokenizer: ModelTokenizer,
+): ChatPrompt {
+  const render = (messages: readonly ChatMessage[]): string => renderChat(template, messages, options);
+  const text = render(messages);
+  const tokens = tokenizer.encode(text);
+  return { text, tokens, turns: chatTurns(render, messages, options, { text, tokens }, tokenizer) };
 }
 
 /**

@@ -32,12 +32,29 @@ export interface ChatOptions {
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * One message of a chat as tokens: those that have something of its content, spaces around it aside. Both positions are
+ * left out where the template changed or dropped the content. An open turn goes on with what is said next.
+ */
+export interface ChatTurn {
+  /** Whose it is, as the message says. */
+  readonly role: string;
+  /** The first token's position. */
+  readonly start?: number;
+  /** The position after the last. */
+  readonly end?: number;
+  /** The assistant's last turn, which is not over. */
+  readonly isOpen?: boolean;
+}
+
 /** A chat in the model's own form. */
 export interface ChatPrompt {
   /** What the template wrote, special tokens included. */
   readonly text: string;
   /** Its ids, with a BOS token only if the template writes one. */
   readonly tokens: number[];
+  /** Its messages in order, and what the assistant begins to say. */
+  readonly turns: readonly ChatTurn[];
 }
 
 /** A model's chat template, and the special tokens that it writes. */
@@ -53,5 +70,10 @@ export interface ChatTemplate {
 /** What `chat.ts` exports; its own type would make its package a part of every program. */
 export interface ChatModule {
   readChatTemplate(name: string, source: FileSource, tokenizer: ModelTokenizer): Promise<ChatTemplate>;
-  renderChat(template: ChatTemplate, messages: readonly ChatMessage[], options: ChatOptions): string;
+  writeChat(
+    template: ChatTemplate,
+    messages: readonly ChatMessage[],
+    options: ChatOptions,
+    tokenizer: ModelTokenizer,
+  ): ChatPrompt;
 }

@@ -207,14 +207,14 @@ Deno.test("featureTable: sums over positions, and at one position the notebook's
 });
 
 Deno.test("positions: slices as in Python, and single ones; what a prompt does not have is named", () => {
-  assert.deepEqual(positionsIn({ start: -9, end: 99 }, 5), [0, 1, 2, 3, 4]);
-  assert.deepEqual(positionsIn({ end: -1 }, 5), [0, 1, 2, 3]);
-  assert.deepEqual(positionsIn({ start: 3, end: 1 }, 5), []);
-  assert.deepEqual(positionsIn([4, { end: 2 }, -5, 9], 5), [0, 1, 4]);
-  checkPositions([{ start: 3 }, -5, 4], 5);
+  assert.deepEqual(positionsIn({ start: -9, end: 99 }, { length: 5 }), [0, 1, 2, 3, 4]);
+  assert.deepEqual(positionsIn({ end: -1 }, { length: 5 }), [0, 1, 2, 3]);
+  assert.deepEqual(positionsIn({ start: 3, end: 1 }, { length: 5 }), []);
+  assert.deepEqual(positionsIn([4, { end: 2 }, -5, 9], { length: 5 }), [0, 1, 4]);
+  checkPositions([{ start: 3 }, -5, 4], { length: 5 });
   const refused = (positions: Parameters<typeof checkPositions>[0]): string => {
     try {
-      checkPositions(positions, 5);
+      checkPositions(positions, { length: 5 });
     } catch (error) {
       assert.ok(error instanceof RangeError);
       return error.message;

@@ -6,6 +6,7 @@
 import type { DownstreamError } from "../../../attribution/change/downstream_error.ts";
 import type { Intervention } from "../../../attribution/change/interventions.ts";
 import type { SteeringVector } from "../../../attribution/change/steering_vector.ts";
+import type { RolePositions } from "../../../attribution/positions.ts";
 import { type CommandSpec, type ParsedCommand, UsageError } from "../../args/args.ts";
 import { type Command, defineCommand, type Given } from "../../args/command.ts";
 import { type GenerationRequest, readGeneration, SAMPLING_OPTIONS } from "../../args/generation.ts";
@@ -19,18 +20,24 @@ import {
   readDestination,
   readDownstreamError,
 } from "../../args/options.ts";
+import { type ChatValues, readPosition } from "../../../request/rows.ts";
 import type { MetricRequest } from "../../../request/metric.ts";
 import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "../../args/run_request.ts";
 
+/** A change as asked for, which may name its position by role. */
+export type Asked<T extends { readonly position: Intervention["position"] }> = Omit<T, "position"> & {
+  readonly position: T["position"] | RolePositions;
+};
+
 export interface SteerRequest extends Omit<PromptRequest, "metric"> {
   /** In the order in which they were given. */
-  readonly interventions: readonly Intervention[];
+  readonly interventions: readonly Asked<Intervention>[];
   /** Vectors that are added too. */
   readonly vectors: readonly VectorRequest[];
   /** A number to compare before and after. */
   readonly metric: MetricRequest | undefined;
   readonly top: number;
-  readonly position: number;
+  readonly position: number | RolePositions;
   readonly downstreamError: DownstreamError;
   readonly destination: Destination;
   /** Texts in the place of next tokens. */
@@ -38,7 +45,7 @@ export interface SteerRequest extends Omit<PromptRequest, "metric"> {
 }
 
 /** A steering vector in a file. */
-export interface VectorRequest extends Required<Omit<SteeringVector, "vector">> {
+export interface VectorRequest extends Required<Omit<Asked<SteeringVector>, "vector">> {
   readonly file: string;
   /** Which of its tensors. */
   readonly tensor: string | undefined;
@@ -65,8 +72,9 @@ const spec = {
       kind: "string",
       multiple: true,
       placeholder: PLACEHOLDER,
-      help: "give feature F at position P (from the end when negative; *: at all; new: at generated ones; prompt: at " +
-        "all others) the activation V; " +
+      help:
+        "give feature F at position P (from the end when negative; user:3: in a chat's message; *: at all; new: at " +
+        "generated ones; prompt: at all others) the activation V; " +
         "HOOK is where its SAE writes, needed where there are several",
     },
     add: { kind: "string", multiple: true, placeholder: PLACEHOLDER, help: "add V to the activation" },
@@ -85,10 +93,10 @@ const spec = {
     },
     top: { kind: "integer", placeholder: "K", min: 1, default: "10", help: "next tokens, of those before and after" },
     position: {
-      kind: "integer",
+      kind: "string",
       placeholder: "P",
       default: "-1",
-      help: "position whose next token is shown, from the end when negative",
+      help: "position whose next token is shown, from the end when negative; user:3: in a chat's message",
     },
     generate: {
       kind: "integer",
@@ -128,9 +136,9 @@ export const { run, parseRequest }: Command<SteerRequest> = defineCommand({
 function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given): SteerRequest {
   const { values, order } = parsed;
   const interventions = order.flatMap(([name, value]) =>
-    name === "set" || name === "add" || name === "scale" ? [readIntervention(name, String(value))] : []
+    name === "set" || name === "add" || name === "scale" ? [readIntervention(name, String(value), values)] : []
   );
-  const vectors = (values.vector ?? []).map((text) => readVector(text, values.relative ?? false));
+  const vectors = (values.vector ?? []).map((text) => readVector(text, values.relative ?? false, values));
   if (interventions.length + vectors.length === 0) {
     throw new UsageError(
       "nothing is to be changed: give --set, --add or --scale with FEATURE@POSITION=VALUE, or --vector FILE@HOOK",
@@ -154,7 +162,7 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
     vectors,
     metric: asksForMetric ? metric : undefined,
     top: values.top,
-    position: values.position,
+    position: readPosition(values.position, values, "position"),
     downstreamError: readDownstreamError(values),
     destination: readDestination(values, isTerminal),
     text,
@@ -190,7 +198,7 @@ function readText({ values, order }: ParsedCommand<typeof spec>): SteerTextReque
   return { generation: readGeneration(values, generate), strengths };
 }
 
-const POSITION = String.raw`\*|new|prompt|[+-]?\d{1,9}`;
+const POSITION = String.raw`\*|new|prompt|[+-]?\d{1,9}|[A-Za-z_][^@=:]*:[+-]?\d{1,9}`;
 const NUMBER = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?`;
 const HOOK = String.raw`[A-Za-z_][\w.]*`;
 const INTERVENTION = new RegExp(`^(?:(${HOOK}):)?(\\d{1,9})@(${POSITION})=(${NUMBER})$`, "i");
@@ -198,8 +206,8 @@ const VECTOR = new RegExp(`^(.+?)@(${HOOK})(?:@(${POSITION}))?(?:=(${NUMBER}))?$
 /** A tensor's name after a file's. */
 const TENSOR = /^(.+\.(?:safetensors|npz|pth?)):(.+)$/i;
 
-function readPosition(text: string): Intervention["position"] {
-  return text === "*" ? "all" : text === "new" || text === "prompt" ? text : Number(text);
+function readPlaces(text: string, chat: ChatValues, option: string): Asked<Intervention>["position"] {
+  return text === "*" ? "all" : text === "new" || text === "prompt" ? text : readPosition(text, chat, option);
 }
 
 /**
@@ -207,7 +215,11 @@ function readPosition(text: string): Intervention["position"] {
  *
  * @throws {UsageError} if it is something else
  */
-function readIntervention(how: Intervention["how"], text: string): Intervention {
+function readIntervention(
+  how: Intervention["how"],
+  text: string,
+  chat: ChatValues,
+): Asked<Intervention> {
   const [, hook, feature, position, value] = INTERVENTION.exec(text) ?? [];
   if (value === undefined || !Number.isFinite(Math.fround(Number(value)))) {
     throw new UsageError(
@@ -218,7 +230,7 @@ function readIntervention(how: Intervention["how"], text: string): Intervention 
   return {
     ...(hook === undefined ? {} : { hook }),
     feature: Number(feature),
-    position: readPosition(position),
+    position: readPlaces(position, chat, how),
     how,
     value: Number(value),
   };
@@ -229,7 +241,7 @@ function readIntervention(how: Intervention["how"], text: string): Intervention 
  *
  * @throws {UsageError} if it is something else
  */
-function readVector(text: string, relative: boolean): VectorRequest {
+function readVector(text: string, relative: boolean, chat: ChatValues): VectorRequest {
   const [, place, hook, position = "*", value = "1"] = VECTOR.exec(text) ?? [];
   if (place === undefined || !Number.isFinite(Number(value))) {
     throw new UsageError(
@@ -238,5 +250,5 @@ function readVector(text: string, relative: boolean): VectorRequest {
     );
   }
   const [, file = place, tensor] = TENSOR.exec(place) ?? [];
-  return { file, tensor, hook, position: readPosition(position), strength: Number(value), relative };
+  return { file, tensor, hook, position: readPlaces(position, chat, "vector"), strength: Number(value), relative };
 }

@@ -17,10 +17,16 @@ import {
   SAE_FIELDS,
 } from "../../../request/fields.ts";
 import { bundledSaes, EVERY_LAYER, readSaes, type SaeRequest } from "../../../request/saes.ts";
+import type { RolePositions } from "../../../attribution/positions.ts";
+import { type ChatValues, readPosition } from "../../../request/rows.ts";
 import { DEVICE_OPTIONS, type ModelPromptRequest, PROMPT, readModelPrompt } from "../../args/run_request.ts";
 
 /** A feature as asked for; without a hook, of the last SAE. */
-export type TargetRequest = Omit<HookFeature, "hook"> & { readonly hook?: string };
+export type TargetRequest = Omit<HookFeature, "hook" | "position"> & {
+  readonly hook?: string;
+  /** It may be named by role. */
+  readonly position: number | RolePositions;
+};
 
 export interface EdgesRequest extends ModelPromptRequest {
   readonly saes: readonly SaeRequest[];
@@ -45,7 +51,8 @@ const spec = {
       kind: "string",
       multiple: true,
       placeholder: "F@P[@H]",
-      help: "feature F at position P (from the end when negative) of the SAE that writes H, by default the last one; " +
+      help:
+        "feature F at position P (from the end when negative; user:3: in a chat's message) of the SAE that writes H, by default the last one; " +
         "without any, all active features at the last position",
     },
     ...MODEL_FIELDS,
@@ -89,7 +96,7 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
   return {
     ...readModelPrompt(parsed),
     saes,
-    targets: values.target.map(readTarget),
+    targets: values.target.map((text) => readTarget(text, values)),
     top: values.top,
     featuresOnly: values.featuresOnly,
     labels: values.labels || saes.some(({ explanations }) => explanations !== undefined),
@@ -97,11 +104,15 @@ function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given):
   };
 }
 
-function readTarget(text: string): TargetRequest {
-  const match = /^(\d{1,9})@(-?\d{1,9})(?:@(.+))?$/.exec(text);
+function readTarget(text: string, chat: ChatValues): TargetRequest {
+  const match = /^(\d{1,9})@(-?\d{1,9}|[A-Za-z_][^@:]*:[+-]?\d{1,9})(?:@(.+))?$/.exec(text);
   if (match === null) {
     throw new UsageError(`--target is ${quote(text)}: write FEATURE@POSITION or FEATURE@POSITION@HOOK, as in 189@-1`);
   }
   const [, feature, position, hook] = match;
-  return { feature: Number(feature), position: Number(position), ...(hook === undefined ? {} : { hook }) };
+  return {
+    feature: Number(feature),
+    position: readPosition(position, chat, "target"),
+    ...(hook === undefined ? {} : { hook }),
+  };
 }

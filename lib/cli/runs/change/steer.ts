@@ -4,6 +4,7 @@
  * @module
  */
 import type { Explanations } from "../../../attribution/result/long_table.ts";
+import { partText } from "../../../attribution/positions.ts";
 import { type Prediction, predictionOf } from "../../../attribution/run/predict.ts";
 import { answerWarnings, promptWarnings } from "../../../attribution/run/prompt_warnings.ts";
 import { runOptionsOf } from "../../../attribution/run/run_options.ts";
@@ -13,7 +14,7 @@ import type { SteeringVector } from "../../../attribution/change/steering_vector
 import type { Model } from "../../../model/model.ts";
 import type { Table } from "../../../table/table.ts";
 import { printable } from "../../../table/terminal.ts";
-import { inChat } from "../../../request/chat.ts";
+import { placeIn, written } from "../../../request/chat.ts";
 import { findExplanations } from "../../files/explanations.ts";
 import { chosenMetric } from "../../../attribution/metric/metrics.ts";
 import { openShown } from "../../open.ts";
@@ -23,7 +24,8 @@ import { readPrompt } from "../../args/prompt.ts";
 import { count, percent, plain, signed } from "../../../report/figures.ts";
 import { detail, entry, heading, type Page, warningEntries } from "../../screen/summary_layout.ts";
 import { promptWords, tokenName } from "../../../report/words.ts";
-import type { SteerRequest, VectorRequest } from "../../commands/change/steer.ts";
+import type { Asked, SteerRequest, VectorRequest } from "../../commands/change/steer.ts";
+import { placed } from "./placed.ts";
 import { writeTable } from "../../screen/write_table.ts";
 
 /** Next tokens in the summary for people. */
@@ -40,18 +42,20 @@ export async function steerAndWrite(request: SteerRequest): Promise<void> {
     ) as typeof import("./steer_text.ts");
     return await steerTextAndWrite(request, request.text, vectors);
   }
-  const { interventions, metric, top, quiet, destination, position, downstreamError } = request;
+  const { metric, top, quiet, destination, downstreamError } = request;
   const prompt = await readPrompt(request.prompt);
   const screen = stderrScreen(quiet);
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
   const { explanations, warnings } = await findExplanations(saes, opened.requests);
-  const asked = await inChat(model, prompt, request.chat);
+  const chat = await written(model, prompt, request.chat);
+  const asked = chat.prompt;
+  const position = placeIn(chat, request.position);
   const result = await withProgress(
     screen,
     "steering",
     () =>
-      steer(model, asked, [...interventions, ...vectors], {
+      steer(model, asked, placed(chat, [...request.interventions, ...vectors]), {
         ...runOptionsOf(request),
         ...{ saes, position, downstreamError, metric: metric && chosenMetric(metric) },
       }),
@@ -62,7 +66,7 @@ export async function steerAndWrite(request: SteerRequest): Promise<void> {
     const lines = [
       heading(printable(model.description), screen) + "\n",
       entry("Prompt", promptWords(result.tokens), screen),
-      ...(interventions.length > 0 ? changedLines(result, explanations, saes.length > 1, screen) : []),
+      ...(request.interventions.length > 0 ? changedLines(result, explanations, saes.length > 1, screen) : []),
       ...addedLines(request, screen),
       ...nextTokenLines(result, predictions, screen),
       ...metricLines(result, screen),
@@ -74,12 +78,12 @@ export async function steerAndWrite(request: SteerRequest): Promise<void> {
 }
 
 /** Vectors that are to be added, before anything is opened. */
-async function readVectors(requests: readonly VectorRequest[]): Promise<SteeringVector[]> {
+async function readVectors(requests: readonly VectorRequest[]): Promise<Asked<SteeringVector>[]> {
   if (requests.length === 0) return [];
   const { loadSteeringVector } = await import(
     new URL("../../../attribution/change/load_vector.ts", import.meta.url).href
   ) as typeof import("../../../attribution/change/load_vector.ts");
-  const vectors: SteeringVector[] = [];
+  const vectors: Asked<SteeringVector>[] = [];
   for (const { file, tensor, ...one } of requests) {
     vectors.push({ ...one, vector: await loadSteeringVector(file, tensor) });
   }
@@ -161,7 +165,7 @@ function changedLines(
 
 function addedLines({ vectors }: SteerRequest, page: Page): string[] {
   return vectors.map(({ file, tensor, hook, position, strength, relative }, i) => {
-    const where = typeof position === "number" ? `position ${position}` : "all positions";
+    const where = typeof position === "string" ? "all positions" : `position ${partText(position)}`;
     const words = `${plain(strength)} × ${printable(tensor === undefined ? file : `${file}:${tensor}`)} at ` +
       `${printable(hook)}, ${where}${relative ? ", times the value's norm" : ""}`;
     return i === 0 ? entry("Added", words.split(" "), page) : detail(words, page);

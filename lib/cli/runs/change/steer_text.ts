@@ -7,34 +7,36 @@ import { type SteeredText, steerText } from "../../../attribution/change/steer_t
 import type { SteeringVector } from "../../../attribution/change/steering_vector.ts";
 import { runOptionsOf } from "../../../attribution/run/run_options.ts";
 import { count } from "../../../report/figures.ts";
-import { inChat } from "../../../request/chat.ts";
+import { written } from "../../../request/chat.ts";
 import { printable, printableLines } from "../../../table/terminal.ts";
 import type { Table } from "../../../table/table.ts";
 import { readPrompt } from "../../args/prompt.ts";
-import type { SteerRequest, SteerTextRequest } from "../../commands/change/steer.ts";
+import type { Asked, SteerRequest, SteerTextRequest } from "../../commands/change/steer.ts";
 import { openShown } from "../../open.ts";
 import { Interrupted, onInterrupt } from "../../screen/interrupt.ts";
 import { printNote, stderrScreen } from "../../screen/output.ts";
 import { heading } from "../../screen/summary_layout.ts";
+import { placed } from "./placed.ts";
 import { writeTable } from "../../screen/write_table.ts";
 
 /** Steers and writes texts: on standard error as they come, on standard output their table. */
 export async function steerTextAndWrite(
   request: SteerRequest,
   text: SteerTextRequest,
-  vectors: readonly SteeringVector[],
+  vectors: readonly Asked<SteeringVector>[],
 ): Promise<void> {
-  const { interventions, quiet, destination } = request;
+  const { quiet, destination } = request;
   const prompt = await readPrompt(request.prompt);
   const screen = stderrScreen(quiet);
   await using opened = await openShown({ ...request, manyPrompts: true }, screen);
   const { model, saes } = opened;
-  const asked = await inChat(model, prompt, request.chat);
+  const chat = await written(model, prompt, request.chat);
   const { includeErrorTerm: _, ...run } = runOptionsOf(request);
   using interrupt = onInterrupt();
   let shown: number | undefined;
   if (!quiet) await printNote(`${heading(printable(model.description), screen)}\n`);
-  const steered = interrupt.end(steerText(model, asked, [...interventions, ...vectors], {
+  const changes = placed(chat, [...request.interventions, ...vectors]);
+  const steered = interrupt.end(steerText(model, chat.prompt, changes, {
     ...run,
     ...text.generation,
     saes,

@@ -13,7 +13,7 @@ import type { Opened } from "../../../request/open.ts";
 import { openShown } from "../../open.ts";
 import { printNote, stderrScreen, stdoutScreen } from "../../screen/output.ts";
 import { withProgress } from "../../screen/progress.ts";
-import { inChat } from "../../../request/chat.ts";
+import { placeIn, written, type WrittenPrompt } from "../../../request/chat.ts";
 import { readPrompt } from "../../args/prompt.ts";
 import { count, plain } from "../../../report/figures.ts";
 import { entry, type Page, titled, warningEntries } from "../../screen/summary_layout.ts";
@@ -32,11 +32,12 @@ export async function edges(request: EdgesRequest): Promise<void> {
   const screen = stderrScreen(quiet);
   await using opened = await openShown(request, screen);
   const { model, saes } = opened;
-  const prompt = await inChat(model, given, request.chat);
+  const chat = await written(model, given, request.chat);
+  const { prompt } = chat;
   const { explanations, warnings } = await findExplanations(saes, opened.requests);
   const { prependBos, truncate, processing, processingFlags, excludeSpecialTokens } = request;
   const run = { prependBos, truncate, processing, processingFlags, excludeSpecialTokens };
-  const options = { ...run, saes, targets: targetsOf(request, opened) };
+  const options = { ...run, saes, targets: targetsOf(request, opened, chat) };
   const found = await withProgress(screen, "tracing", () => featureEdges(model, prompt, options));
   if (!quiet) {
     const odd = await promptWarnings(model, prompt, found.tokens.map(({ id }) => id));
@@ -52,11 +53,12 @@ export async function edges(request: EdgesRequest): Promise<void> {
 function targetsOf(
   { targets }: EdgesRequest,
   { model, saes }: Opened,
+  chat: WrittenPrompt,
 ): { hook: string; position: number; feature: number }[] | undefined {
   if (targets.length === 0) return undefined;
   const order = hookNames(model.architecture);
   const last = saes.map(({ hookOut }) => hookOut).sort((a, b) => order.indexOf(b) - order.indexOf(a))[0];
-  return targets.map((target) => ({ hook: last, ...target }));
+  return targets.map((target) => ({ hook: last, ...target, position: placeIn(chat, target.position) }));
 }
 
 function report(
