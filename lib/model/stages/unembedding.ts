@@ -168,7 +168,7 @@ export class Unembedding {
   ): Promise<void> {
     const { dModel, dVocab } = this.#config;
     const step = Math.max(1, Math.min(dVocab, Math.floor(this.#runtime.sliceBytes / 4 / dModel)));
-    const read = async (start: number, end: number, buffer?: Float32Array): Promise<FloatTensor> => {
+    const read = async (start: number, end: number, buffer: Float32Array): Promise<FloatTensor> => {
       const data = await this.#store.readRowRange(this.#tensor, start, end, buffer);
       return { dims: [end - start, dModel], data };
     };
@@ -185,7 +185,15 @@ export class Unembedding {
     }
     for (let start = 0; start < dVocab; start += step) {
       const end = Math.min(dVocab, start + step);
-      const load = async (): Promise<Record<string, FloatTensor>> => ({ weight: await read(start, end) });
+      const load = async (): Promise<Record<string, FloatTensor>> => {
+        const buffer = this.#runtime.memory.allocate((end - start) * dModel);
+        try {
+          return { weight: await read(start, end, buffer) };
+        } catch (error) {
+          this.#runtime.memory.release(buffer);
+          throw error;
+        }
+      };
       const session = await this.#runtime.session(graph, {
         key: `unembedding ${this.#number} from ${start}`,
         load,
