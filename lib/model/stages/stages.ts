@@ -35,6 +35,10 @@ export class Stages {
   readonly #number = ++count;
   readonly #onStage: () => void;
   #finalWeights: Promise<Weights> | undefined;
+  /** Resident blocks whose weights have begun to be read, until a session asks for them. */
+  readonly #coming = new Map<number, ReturnType<typeof readLayer>>();
+  /** Resident stages whose weights have been asked for. */
+  readonly #asked = new Set<number>();
 
   /**
    * @param store has the model's tensors under the names that the architecture gives them
@@ -65,17 +69,37 @@ export class Stages {
 
   /** Whether no block's weights have been read, or begun to be. */
   get isFresh(): boolean {
-    return this.#layers.isEmpty;
+    return this.#layers.isEmpty && this.#coming.size + this.#asked.size === 0;
   }
 
   /** Begins to read the first two blocks' weights. */
   readAhead(): void {
-    if (!this.#resident) this.#layers.readAhead(0, this.architecture.config.nLayers > 1 ? 1 : undefined);
+    if (!this.#resident) return this.#layers.readAhead(0, this.architecture.config.nLayers > 1 ? 1 : undefined);
+    this.#begin(1);
+    this.#begin(2);
+  }
+
+  /** Begins to read a block's weights that will stay, the first time. */
+  #begin(stage: number): void {
+    if (stage >= this.last || this.#asked.has(stage) || this.#coming.has(stage)) return;
+    const reading = this.#read(stage);
+    reading.loading.catch(() => {}); // reported when the block is asked for
+    this.#coming.set(stage, reading);
+  }
+
+  #read(stage: number): ReturnType<typeof readLayer> {
+    const { architecture } = this;
+    const refs = stage === this.last ? architecture.finalWeights() : architecture.blockWeights(stage - 1);
+    return readLayer(this.#store, refs, this.#memory);
   }
 
   /** Gives memory back that weights were read into. */
-  close(): Promise<void> {
-    return this.#layers.close();
+  async close(): Promise<void> {
+    const coming = [...this.#coming.values()];
+    this.#coming.clear();
+    await Promise.allSettled(coming.map(({ loading }) => loading));
+    for (const { buffer } of coming) this.#memory.release(buffer);
+    await this.#layers.close();
   }
 
   /** Which graph of a stage a pass runs. */
@@ -94,10 +118,10 @@ export class Stages {
   /** A stage's weights, where they stay in the runtime's memory. */
   #weights(stage: number): Constants | undefined {
     if (!this.#resident || stage === 0) return undefined;
-    const { architecture } = this;
     const load = async (): Promise<Weights> => {
-      const refs = stage === this.last ? architecture.finalWeights() : architecture.blockWeights(stage - 1);
-      const { buffer, loading } = readLayer(this.#store, refs, this.#memory);
+      const { buffer, loading } = this.#coming.get(stage) ?? this.#read(stage);
+      this.#coming.delete(stage);
+      this.#asked.add(stage);
       loading.catch(() => this.#memory.release(buffer));
       return await loading;
     };
@@ -125,6 +149,7 @@ export class Stages {
   async feeds(pass: Pass, stage: number, resid?: Stream, nextStage?: number): Promise<Feeds> {
     this.#onStage();
     if (stage === 0) return await embeddingFeeds(this.architecture, this.#store, pass);
+    if (this.#resident && nextStage !== undefined) this.#begin(nextStage);
     if (this.#resident) return { resid: resid!, ...(stage === this.last ? {} : this.#positional(pass, stage)) };
     if (stage === this.last) {
       this.#finalWeights ??= readLayer(this.#store, this.architecture.finalWeights()).loading;

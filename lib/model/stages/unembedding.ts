@@ -183,7 +183,8 @@ export class Unembedding {
         this.#runtime.memory,
       );
     }
-    for (let start = 0; start < dVocab; start += step) {
+    const sessionOf = (start: number): Promise<Session> | undefined => {
+      if (start >= dVocab) return undefined;
       const end = Math.min(dVocab, start + step);
       const load = async (): Promise<Record<string, FloatTensor>> => {
         const buffer = this.#runtime.memory.allocate((end - start) * dModel);
@@ -194,11 +195,15 @@ export class Unembedding {
           throw error;
         }
       };
-      const session = await this.#runtime.session(graph, {
-        key: `unembedding ${this.#number} from ${start}`,
-        load,
-      });
-      await visit(session, {}, start, end);
+      const session = this.#runtime.session(graph, { key: `unembedding ${this.#number} from ${start}`, load });
+      session.catch(() => {}); // reported when the slice is used
+      return session;
+    };
+    let coming = sessionOf(0);
+    for (let start = 0; start < dVocab; start += step) {
+      const session = await coming!;
+      coming = sessionOf(start + step);
+      await visit(session, {}, start, Math.min(dVocab, start + step));
     }
   }
 }
