@@ -99,6 +99,27 @@ Deno.test("a cache that is too small, and what cannot be done with one, is refus
   assert.throws(() => cache.setLength(5), RangeError);
 });
 
+Deno.test("a cache takes two arrays a layer, of its capacity in steps of 64 positions, and gives them back", async () => {
+  for (const name of ["llama", "gemma3"]) {
+    await using model = await open(name, { max_position_embeddings: 150 }, openOptions());
+    const { architecture: { config }, chain } = model;
+    const out: Float32Array[] = [];
+    const memory = {
+      allocate: (length: number): Float32Array => (out.push(new Float32Array(length)), out.at(-1)!),
+      release: (array: Float32Array): unknown => out.splice(out.indexOf(array), 1),
+    };
+    for (const [capacity, positions] of [[1, 64], [63, 64], [64, 64], [65, 128]]) {
+      const cache = new KeyValueCache(config, memory, capacity);
+      assert.equal(out.length, 0, "nothing before the first token");
+      await chain.forward({ prompts: [[1]], rows: [[0]], processing: NO_PROCESSING, cache });
+      const { nLayers, nKeyValueHeads, dHead } = config;
+      assert.deepEqual(out.map(({ length }) => length), [2 * nLayers * positions * nKeyValueHeads * dHead]);
+      cache.release();
+      assert.equal(out.length, 0);
+    }
+  }
+});
+
 Deno.test("a cache whose end was forgotten goes on from what is left", async () => {
   await using model = await loadModel(new URL("models/llama/", DATA), openOptions());
   const { architecture: { config }, chain } = model;
