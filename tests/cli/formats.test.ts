@@ -48,6 +48,33 @@ Deno.test("attribute writes Parquet with the cells of CSV, by name and by ending
   });
 });
 
+Deno.test("ids, features and counts are integers in every command's Parquet, effects float32, also where all are empty", async () => {
+  await inDirectory(async (directory) => {
+    const file = `${directory}/table.parquet`;
+    const changed = ["--set", "189@-1=0"];
+    const cases: [string[], Record<string, string>][] = [
+      [["generate", "--max-tokens", "2"], { position: "INT32", id: "INT32", log_probability: "FLOAT" }],
+      [["predict", "--top", "2"], { id: "INT32", rank: "INT32" }],
+      [["steer", ...changed], { id: "INT32", rank_before: "INT32", rank_after: "INT32" }],
+      [["ablate", "--top", "2"], { position: "INT32", feature: "INT32", attribution: "FLOAT", effect: "FLOAT" }],
+      [["evaluate", "--counts", "1"], { k: "INT32", nodes: "INT32", faithfulness: "FLOAT" }],
+      [["interactions", "--top", "2", "--by", "feature-position"], {
+        ...{ position_a: "INT32", feature_a: "INT32", position_b: "INT32", feature_b: "INT32" },
+        ...{ effect_a: "FLOAT", effect_b: "FLOAT", joint: "FLOAT", interaction: "FLOAT" },
+      }],
+      [["interactions", "--top", "1", "--shapley"], { feature_a: "INT32", feature_b: "INT32", shapley: "FLOAT" }],
+      [["attribute", "--generate", "1"], { target_position: "INT32", position: "INT32", feature: "INT32" }],
+    ];
+    for (const [[command, ...args], want] of cases) {
+      const { code, stderr } = await runCli([command, PROMPT, ...args, "--output", file, "--threads", "1"]);
+      assert.equal(code, 0, stderr);
+      const { schema } = await parquetMetadataAsync(openBytes(await Deno.readFile(file)));
+      const types = Object.fromEntries(schema.map(({ name, type }) => [name, type]));
+      assert.deepEqual(Object.fromEntries(Object.keys(want).map((name) => [name, types[name]])), want, command);
+    }
+  });
+});
+
 Deno.test("Parquet goes into a pipe, and not onto a terminal", () => {
   assert.throws(
     () => readDestination({ format: "parquet", output: undefined }, true),

@@ -8,6 +8,9 @@ import type { ModelTokenizer } from "../tokenizer.ts";
 /** So many tokens before the new ones say how a decoder writes those, such as a space in front. */
 const CONTEXT_TOKENS = 6;
 
+/** The beginning of a character, of up to three bytes: more of them are none, and are what they are decoded to. */
+const PART = /(?<!\ufffd)\ufffd{1,3}$/;
+
 /** Text as it comes, up to a stop text. */
 export class TextStream {
   readonly #tokenizer: Pick<ModelTokenizer, "decode" | "specialIds">;
@@ -44,19 +47,24 @@ export class TextStream {
   push(id: number): string {
     if (this.#tokenizer.specialIds.has(id)) return "";
     this.#tokens.push(id);
-    const text = this.#tokenizer.decode(this.#tokens);
+    const text = this.#pending;
     if (text.endsWith("\ufffd")) return ""; // a part of a character
-    const before = this.#tokenizer.decode(this.#tokens.slice(0, this.#known));
     this.#tokens.splice(0, this.#tokens.length - CONTEXT_TOKENS);
     this.#known = this.#tokens.length;
-    return this.#pass(text.slice(before.length));
+    return this.#pass(text);
   }
 
   /** What was held back, when no token comes any more; a part of a character is left out. */
   end(): string {
-    const text = this.#held;
+    const text = this.#pass(this.#pending.replace(PART, "")) + this.#held;
     this.#held = "";
     return text;
+  }
+
+  /** The text of the tokens whose text is not known; a character that the prompt has begun is in it, whole. */
+  get #pending(): string {
+    const before = this.#tokenizer.decode(this.#tokens.slice(0, this.#known)).replace(PART, "");
+    return this.#tokenizer.decode(this.#tokens).slice(before.length);
   }
 
   #pass(text: string): string {

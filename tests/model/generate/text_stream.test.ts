@@ -36,6 +36,23 @@ Deno.test("a part of a character that nothing completes is left out at the end",
   assert.deepEqual([...ids.slice(0, -1).map((id) => stream.push(id)), stream.end()].join(""), " ");
 });
 
+Deno.test("more bytes than a character's that never become one are text at the end, as they are decoded", () => {
+  const bytes = gpt2.encode("日").slice(1, 2);
+  const ids = [...gpt2.encode(" x"), ...Array(7).fill(bytes[0])];
+  const stream = new TextStream(gpt2, [], ["no such text"]);
+  assert.equal(ids.map((id) => stream.push(id)).join("") + stream.end(), gpt2.decode(ids));
+  assert.match(gpt2.decode(ids), /^ x\ufffd{7}$/);
+});
+
+Deno.test("a character that the prompt has begun comes whole with the token that completes it", () => {
+  for (const character of ["é", "日", "😀"]) {
+    const ids = gpt2.encode(character);
+    assert.ok(ids.length > 1, character);
+    const stream = new TextStream(gpt2, [...gpt2.encode("A prompt "), ...ids.slice(0, -1)]);
+    assert.equal([ids.at(-1)!, ...gpt2.encode(" x")].map((id) => stream.push(id)).join(""), `${character} x`);
+  }
+});
+
 Deno.test("a byte that is no text shows once what comes next is known", () => {
   const [first] = gpt2.encode("日").slice(0, 1);
   const stream = new TextStream(gpt2, []);
