@@ -8,7 +8,6 @@
 import { type ByteStorage, type StoredBytes, sumOf } from "./storage.ts";
 
 interface SyncHandle {
-  getSize(): number | Promise<number>;
   read(into: Uint8Array, options: { readonly at: number }): number;
   write(bytes: Uint8Array, options: { readonly at: number }): number;
   truncate(size: number): void | Promise<void>;
@@ -49,6 +48,8 @@ class OriginFiles implements ByteStorage {
   readonly passing = undefined;
   readonly #folder: Directory;
   readonly #directories = new Map<string, Promise<Directory>>();
+  /** Files that have been read: a question reads hundreds, the next one the same. */
+  readonly #files = new Map<string, FileHandle>();
 
   constructor(folder: Directory) {
     this.#folder = folder;
@@ -66,9 +67,11 @@ class OriginFiles implements ByteStorage {
 
   async read(key: string, offset: number, into: Uint8Array): Promise<boolean> {
     try {
-      const file = await this.#handle(key, false);
+      const file = this.#files.get(key) ?? await this.#handle(key, false);
+      this.#files.set(key, file);
       return await readSync(file, offset, into) ?? await readBlob(await file.getFile(), offset, into);
     } catch (error) {
+      this.#files.delete(key);
       if (isAbsence(error)) return false;
       throw error;
     }
@@ -114,6 +117,7 @@ class OriginFiles implements ByteStorage {
 
   async clear(prefix: string = ""): Promise<void> {
     this.#directories.clear();
+    this.#files.clear();
     if (prefix === "") {
       for await (const [name] of this.#folder.entries()) await this.#folder.removeEntry(name, { recursive: true });
       return;
@@ -160,7 +164,6 @@ async function readSync(file: FileHandle, offset: number, into: Uint8Array): Pro
   });
   if (handle === undefined) return undefined;
   try {
-    if (offset + into.length > await handle.getSize()) return false;
     return handle.read(into, { at: offset }) === into.length;
   } finally {
     await handle.close();

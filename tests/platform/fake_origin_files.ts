@@ -32,7 +32,6 @@ class FakeFile {
     if (this.isLocked) return Promise.reject(fault("NoModificationAllowedError"));
     this.isLocked = true;
     return Promise.resolve({
-      getSize: (): number => this.bytes.length,
       read: (into: Uint8Array, { at }: { at: number }): number => {
         into.set(this.bytes.subarray(at, at + into.length));
         return Math.min(into.length, this.bytes.length - at);

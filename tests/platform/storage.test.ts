@@ -82,6 +82,25 @@ Deno.test("a storage in memory, and in a browser's files", async () => {
   });
 });
 
+Deno.test("a browser's file is looked for once, however often it is read, and again once it was removed", async () => {
+  const root = new FakeDirectory({ room: 100, breakAfter: Infinity });
+  await withBrowser(() => Promise.resolve(root), async () => {
+    const storage = await openStorage();
+    await storage.put("x", [bytes(1, 2, 3)]);
+    const folder = await root.getDirectoryHandle("sae-attribution");
+    const find = folder.getFileHandle.bind(folder);
+    let looked = 0;
+    folder.getFileHandle = (...args) => {
+      looked++;
+      return find(...args);
+    };
+    for (const at of [0, 1, 2]) assert.deepEqual(await readFrom(storage, "x", at, 1), bytes(at + 1));
+    assert.equal(looked, 1);
+    await storage.clear();
+    assert.equal(await readFrom(storage, "x", 0, 1), undefined);
+  });
+});
+
 Deno.test("a browser without files: memory, and it is said why", async () => {
   const refuse = (): Promise<unknown> => Promise.reject(new DOMException("no", "SecurityError"));
   await withBrowser(undefined, async () => {

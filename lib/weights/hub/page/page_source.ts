@@ -22,8 +22,11 @@ export type PageSourceOptions = Omit<HubOptions, "storage"> & HubSettings & {
   readonly storage: Promise<ByteStorage>;
 };
 
-/** Rows that are wanted lie apart: what lies between them is fetched where that is little. */
-const ROWS: Cuts = { maxGap: 32 * 2 ** 10, grain: 4 * 2 ** 10, longest: 2 ** 20 };
+/**
+ * Rows that are wanted lie apart: what lies between them is fetched where that is little. Every part is a file, and
+ * opening hundreds of small ones takes a browser longer than reading them.
+ */
+const ROWS: Cuts = { maxGap: 32 * 2 ** 10, grain: 4 * 2 ** 10, longest: 4 * 2 ** 20 };
 const WHOLE_BELOW = 2 ** 20;
 const BLOCK = 4 * 2 ** 20;
 
