@@ -61,6 +61,27 @@ browserTest("a feature removed, doubled and set on its card is what the command 
     assert.equal(await after(/^Removed/), shown);
   });
   await t.step("can be used by everybody", () => checkPage(opened));
+  await t.step("where it is not active too, where one says so", async () => {
+    await card.getByLabel("Where").selectOption("all");
+    const input = card.getByLabel("The activation to set it to");
+    await input.fill("5.5");
+    await input.press("Enter");
+    const shown = await after(/^Set to 5\.5/);
+    const asked = (how: unknown) => ({
+      data: {
+        prompt: PROMPT,
+        metric: { positive: [" golf"], negative: [" tennis"] },
+        interventions: [{ feature: Number(feature), position: how, how: "set", value: 5.5 }],
+      },
+    });
+    const { metric } = await (await page.request.post(`http://${opened.host}/api/steer`, asked("all"))).json();
+    assert.equal(shown, showSigned(metric.after - metric.before));
+    await card.getByLabel("Where").selectOption("above");
+    await input.press("Enter");
+    await card.locator(".effect", { hasNotText: shown }).waitFor();
+    await card.getByRole("button", { name: "Remove it" }).click();
+    await after(/^Removed/);
+  });
   await t.step("closed and opened again it still shows what came of it", async () => {
     await card.getByRole("button", { name: "Close" }).click();
     await first.click();

@@ -123,6 +123,27 @@ browserTest("the site in Chromium, isolated by its service worker", async (brows
     await answered(page, QUESTION);
   });
   await t.step("gives the command line's rows", () => checkRows(page, [" golf", " tennis"], PROMPT));
+  await t.step("removes a feature as the command line does, and finds its set", async () => {
+    await page.locator("#view button.feature").first().click();
+    const card = page.getByRole("dialog");
+    const feature = /Feature (\d+)/.exec(await card.locator(".eyebrow").innerText())![1];
+    await card.getByRole("button", { name: "Remove it" }).click();
+    const shown = Number(await card.locator(".effect").getAttribute("title", { timeout: PATIENCE_MS }));
+    const question = [PROMPT, "--pos-token", " golf", "--neg-token", " tennis", "--threads", "1", "--quiet"];
+    const removed = ["--table", "features", "--features", feature, "--format", "json"];
+    const [{ effect }] = JSON.parse((await runCli(["ablate", ...question, ...removed])).stdout);
+    assert.ok(Math.abs(shown + effect) < 1e-4 * Math.abs(effect) + 1e-5, `${shown} is not -${effect}`);
+    await card.getByRole("button", { name: "Close" }).click();
+    await page.getByRole("button", { name: "Find the smallest set" }).click();
+    const figures = await page.locator(".set .figures").innerText({ timeout: PATIENCE_MS });
+    const summary = await Deno.makeTempFile();
+    await runCli(["select", ...question, "--summary", summary]);
+    const [{ features, kept, left }] = JSON.parse(await Deno.readTextFile(summary));
+    await Deno.remove(summary);
+    const [, size, keeps, leaves] = /^(\d+) features? keeps? ([\d.]+) % .* ([\d.]+) % is left\.$/.exec(figures)!;
+    assert.equal(Number(size), features.length);
+    assert.ok(Math.abs(Number(keeps) - 100 * kept) < 0.1 && Math.abs(Number(leaves) - 100 * left) < 0.1, figures);
+  });
   await t.step("has threads", () => assert.ok(opened.asked.some(isThread)));
   await t.step("answers what is typed, by the keyboard alone", async () => {
     await page.getByLabel("Prompt", { exact: true }).focus();

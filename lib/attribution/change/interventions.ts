@@ -32,8 +32,9 @@ export interface Intervention {
   /** The feature's index in the SAE; it need not be active. */
   readonly feature: number;
   /**
-   * From the end when negative; `all`: every position at which the SAE is not left out. Where text is generated, that has
-   * the generated tokens too; `prompt` are those of the prompt, `new` those that are generated.
+   * From the prompt's end when negative; `all`: every position at which the SAE is not left out. Where text is generated,
+   * or the metric is about a continuation, that has its tokens too; `prompt` are those of the prompt, `new` those that are
+   * generated.
    */
   readonly position: number | "all" | "prompt" | "new";
   /** The new activation is the value, the old one plus the value, or the old one times the value. */
@@ -93,14 +94,14 @@ export function checkIntervention(intervention: Intervention, saes: ReadonlyMap<
 export function plan(
   { saeRuns }: RunWithSaes,
   interventions: readonly Intervention[],
-  promptLength: number,
+  lengths: Lengths,
 ): Map<string, Planned[]> {
   const planned = new Map<string, Planned[]>();
   const saes = new Map([...saeRuns].map(([hook, { sae }]) => [hook, sae]));
   for (const intervention of interventions) {
     const hook = checkIntervention(intervention, saes);
     const run = saeRuns.get(hook)!;
-    const positions = positionsOf(intervention, run.excluded, promptLength);
+    const positions = positionsOf(intervention, run.excluded, lengths);
     const each = positions.map((position) => ({ ...intervention, position }));
     for (const one of each) checkFeature(run, one);
     planned.set(hook, [...planned.get(hook) ?? [], ...each]);
@@ -108,23 +109,30 @@ export function plan(
   return planned;
 }
 
+/** How many tokens a prompt has, and how many the run: a metric may add its continuation. */
+export interface Lengths {
+  readonly prompt: number;
+  readonly run: number;
+}
+
 /**
- * The positions of a prompt that a change means.
+ * The positions of a run that a change means.
  *
  * @throws {RangeError} if there is no such position, or the SAEs are left out there
  */
 export function positionsOf(
   { position }: Pick<Intervention, "position">,
   excluded: ReadonlySet<number>,
-  promptLength: number,
+  { prompt, run }: Lengths,
 ): number[] {
   if (position === "new") {
     throw new RangeError('There are positions "new" only where text is generated (`steerText`): give a position');
   }
   if (position === "all" || position === "prompt") {
-    return Array.from({ length: promptLength }, (_, p) => p).filter((p) => !excluded.has(p));
+    const length = position === "all" ? run : prompt;
+    return Array.from({ length }, (_, p) => p).filter((p) => !excluded.has(p));
   }
-  const at = resolvePosition(position, promptLength);
+  const at = position >= prompt && position < run ? position : resolvePosition(position, prompt);
   checkIncluded(at, excluded);
   return [at];
 }

@@ -122,9 +122,10 @@ export async function steer(
     gradientsFrom: vectors.map(({ hook }) => hook),
     rows,
   };
-  const placed = vectors.map((one) => ({ ...one, rows: positionsOf(one, prepared.excluded, ids.length) }));
+  const lengths = { prompt: ids.length, run: tokens.length };
+  const placed = vectors.map((one) => ({ ...one, rows: positionsOf(one, prepared.excluded, lengths) }));
   const run = await runWithSaes(model, request);
-  const planned = plan(run, features, ids.length);
+  const planned = plan(run, features, lengths);
   const byHook = Map.groupBy(placed, ({ hook }) => hook);
   const added = new Map([...byHook].map(([hook, list]) => [hook, (whole: FloatTensor) => addVectors(whole, list)]));
   const { state, changes } = await withChanges({ model, run, includeErrorTerm, downstreamError }, planned, added);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import {
   ablateFeatures,
   ablateJointly,
+  calculateFeatureAttribution,
   type Intervention,
   loadModel,
   loadSae,
@@ -10,6 +11,7 @@ import {
   steer,
   steeredPredictions,
   type SteerOptions,
+  targetText,
 } from "../../../mod.ts";
 import { replaceHead, type SaeRun, selectHead } from "../../../lib/attribution/run/sae_hooks.ts";
 import { calculateAttributionGrads } from "../../../lib/attribution/run/attribution_grads.ts";
@@ -200,4 +202,28 @@ Deno.test("what cannot be changed is said", async () => {
   for (const [interventions, message] of cases) {
     await assert.rejects(steer(tiny, " golf", interventions, { saes: [sae] }), { name: "RangeError", message });
   }
+});
+
+Deno.test("of a continuation, all positions are its tokens' too, as in ablation", async () => {
+  await using tiny = await loadModel("tiny-facts", { threads: 1 });
+  await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+  const prompt = " Tiger Woods plays the sport of";
+  const metric = targetText(" golf. He");
+  const result = await calculateFeatureAttribution(tiny, prompt, metric, { saes: [sae], diagnose: false });
+  const length = (await tiny.toTokens(prompt)).length;
+  const later = result.rows(sae.hookOut).find(({ position }) => position > length)!;
+  const rows = result.rows(sae.hookOut).filter(({ feature }) => feature === later.feature);
+  const [joint, alone] = await ablateJointly(result, sae.hookOut, [rows, [later]]);
+  assert.ok(Math.abs(alone) > 1e-4);
+  for (const [position, effect] of [["all", joint], [later.position, alone]] as const) {
+    const off: Intervention = { feature: later.feature, position, how: "set", value: 0 };
+    const { metric: { before, after } = {}, tokens } = await steer(tiny, prompt, [off], { saes: [sae], metric });
+    assertClose([before! - after!], [effect], String(position));
+    assert.equal(tokens.length, length);
+  }
+  const off: Intervention = { feature: later.feature, position: "prompt", how: "set", value: 0 };
+  const { changes } = await steer(tiny, prompt, [off], { saes: [sae], metric });
+  assert.equal(Math.max(...changes.map(({ position }) => position)), length - 1);
+  const beyond: Intervention = { ...off, position: result.tokens.length };
+  await assert.rejects(steer(tiny, prompt, [beyond], { saes: [sae], metric }), /^RangeError: Position \d+ is not in/);
 });

@@ -144,7 +144,9 @@ function changedLines(
 ): string[] {
   const words = ({ hook, position, feature, before, after }: SteeredActivation): string => {
     const label = explanations.get(hook)?.get(feature);
-    return `feature ${feature} at ${tokenName(tokens[position])} (${position})` +
+    const { [position]: token } = tokens; // of a continuation that the metric adds there is none
+    const at = token === undefined ? `position ${position}, in the continuation` : `${tokenName(token)} (${position})`;
+    return `feature ${feature} at ${at}` +
       `${areSeveral ? ` of ${printable(hook)}` : ""}: ${plain(before)} → ${plain(after)}` +
       (label === undefined ? "" : `  ${printable(label)}`);
   };

@@ -43,13 +43,10 @@ export function featureChanges(
   const job = new LastJob(status, signal);
   const where = placeChoice(data, places.map(({ position }) => position));
   const make = async ({ words, how, value }: Change): Promise<void> => {
-    const at = where.value === "all" ? "all" : Number(where.value);
-    // A value is for where it is active; where it is not, there is nothing to remove or double.
-    const positions = at !== "all"
-      ? [at]
-      : how === "set" && value !== 0
-      ? places.map(({ position }) => position)
-      : ["all"];
+    const positions = where.value === "above"
+      // Where it is not active there is nothing to remove or double.
+      ? how === "set" && value !== 0 ? places.map(({ position }) => position) : ["all"]
+      : [where.value === "all" ? "all" : Number(where.value)];
     const interventions = positions.map((position) => ({ hook, feature, position, how, value }));
     const body = { ...question, interventions, position: data.predictionsPosition, top: TOKENS };
     const answer = await job.run((options) => engine.steer(body, options));
@@ -67,7 +64,7 @@ export function featureChanges(
       button("Remove it", () => make({ words: "Removed", how: "set", value: 0 })),
       button("Double it", () => make({ words: "Doubled", how: "scale", value: 2 })),
       valueForm(largest, (value) => make({ words: `Set to ${exactNumber(value)}`, how: "set", value })),
-      places.length > 1 ? where : null,
+      where,
     ),
     status,
     result,
@@ -84,7 +81,7 @@ function activePlaces(
   feature: number,
 ): { readonly position: number; readonly activation: number }[] {
   const places = rows.feature.flatMap((one, i) =>
-    one === feature ? [{ position: rows.position[i], activation: rows.activation[i] }] : []
+    one === feature && rows.activation[i] !== 0 ? [{ position: rows.position[i], activation: rows.activation[i] }] : []
   );
   return places.sort((a, b) => a.position - b.position);
 }
@@ -97,8 +94,9 @@ function placeChoice({ tokens }: ReportData, positions: readonly number[]): HTML
   return h(
     "select",
     { "aria-label": "Where" },
-    h("option", { value: "all" }, "wherever it is active"),
-    options,
+    options.length === 0 ? null : h("option", { value: "above" }, "at the positions above"),
+    h("option", { value: "all" }, "at all positions"),
+    options.length > 1 ? options : null,
   );
 }
 
