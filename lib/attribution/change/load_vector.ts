@@ -39,6 +39,7 @@ const MOST_JSON_BYTES = 32 * MOST_NUMBERS;
  */
 export async function loadSteeringVector(file: string, tensor?: string): Promise<Float32Array> {
   const [, directory, name] = /^(.*?)([^/\\]*)$/s.exec(file)!;
+  if (name === "") throw new RangeError(`The vector's file is ${quote(file)}: give a file's name`);
   await using source = openSource(directory === "" ? "." : directory);
   if (await source.size(name) === undefined) throw new NotFound(`Cannot read the vector ${file}: no such file`);
   const isJson = /\.json$/i.test(name);
@@ -61,6 +62,7 @@ async function tensorsOf(files: SaeFiles, name: string): Promise<StoredTensors> 
 }
 
 async function readTensor(tensors: StoredTensors, file: string, tensor?: string): Promise<Float32Array> {
+  if (tensors.size === 0) throw new RangeError(`${file} has no tensor`);
   const names = excerpt([...tensors.keys()].join(", "));
   if (tensor === undefined && tensors.size !== 1) {
     throw new RangeError(`${file} has ${tensors.size} tensors: name one after a colon (${names})`);

@@ -55,8 +55,9 @@ export interface TorchFile {
 }
 
 /**
- * Opens a `torch.save` file that holds a dict of tensors. The pickle in it is read, not run: see
- * {@linkcode readPickle}. Of entries of the dict that are no tensors only the keys are kept.
+ * Opens a `torch.save` file that holds a dict of tensors by names or numbers, or one alone, here called `tensor`. The
+ * pickle in it is read, not run: see {@linkcode readPickle}. Of entries of the dict that are no tensors only the keys are
+ * kept.
  *
  * @throws {SyntaxError} if it is no such file, malformed, or cut
  * @throws {RangeError} if its pickle names anything but tensors and plain containers, or it is of a layout that is not supported
@@ -75,13 +76,17 @@ export async function openTorchFile(source: FileSource, file: string): Promise<T
   const { size } = zip.entries.get(pickles[0])!;
   if (size > MAX_PICKLE_BYTES) throw new RangeError(`Cannot read ${file}: its pickle has ${size} bytes`);
   const value = readPickle(await zip.read(pickles[0], 0, size), file, RULES);
-  if (!(value instanceof Map)) throw new RangeError(`Cannot read ${file}: it holds no dict of tensors`);
-  const tensors = [...value].flatMap(([name, item]) => {
+  const items: unknown = value instanceof PickleObject && isTensor(value.value) ? new Map([[LONE, value]]) : value;
+  if (!(items instanceof Map)) throw new RangeError(`Cannot read ${file}: it holds no tensor and no dict of tensors`);
+  const named = [...items].flatMap(([key, item]): [string, unknown][] =>
+    typeof key === "string" || typeof key === "number" ? [[String(key), item]] : []
+  );
+  const tensors = named.flatMap(([name, item]) => {
     const tensor = item instanceof PickleObject ? item.value : undefined;
-    return typeof name === "string" && isTensor(tensor) ? [locate(name, tensor, root, zip, file)] : [];
+    return isTensor(tensor) ? [locate(name, tensor, root, zip, file)] : [];
   });
   const names = new Set(tensors.map(({ name }) => name));
-  const others = [...value.keys()].filter((key): key is string => typeof key === "string" && !names.has(key));
+  const others = named.flatMap(([name]) => names.has(name) ? [] : [name]);
   return { zip, tensors, others };
 }
 
@@ -95,6 +100,9 @@ async function refuseLegacy(source: FileSource, file: string): Promise<void> {
     );
   }
 }
+
+/** The name of a tensor that is in no dict. */
+const LONE = "tensor";
 
 /** What the pickle of a file of tensors may name. */
 const RULES: PickleRules = {

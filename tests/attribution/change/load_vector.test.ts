@@ -44,6 +44,19 @@ Deno.test("a vector of safetensors, npy and JSON", async () => {
   assert.deepEqual([...await loadSteeringVector(two, "a")], [-1, 3]);
 });
 
+Deno.test("a vector of torch.save, alone or by the number of its layer", async () => {
+  const saved = (name: string): string => fromFileUrl(new URL(`generate/${name}`, DATA));
+  const expected = await loadSteeringVector(saved("vector.safetensors"), "blocks.2.hook_resid_pre");
+  assert.deepEqual(await loadSteeringVector(saved("vector.pt")), expected);
+  assert.deepEqual(await loadSteeringVector(saved("vector.pt"), "tensor"), expected);
+  for (const tensor of [undefined, "2"]) {
+    const half = await loadSteeringVector(saved("layers.pt"), tensor);
+    assert.ok(half.every((x, i) => Math.abs(x - expected[i]) <= Math.abs(expected[i]) / 256), "bfloat16");
+    assert.equal(half.length, expected.length);
+  }
+  await assert.rejects(loadSteeringVector(saved("layers.pt"), "3"), /no tensor "3"; it has 2/);
+});
+
 Deno.test("files without a vector are refused in one line", async () => {
   const two = await safetensors("refused.safetensors", {
     matrix: { dims: [3, 2], data: new Float32Array(6) },
@@ -79,6 +92,8 @@ Deno.test("files without a vector are refused in one line", async () => {
     [long, undefined, /no list of 1 to/],
     [`${directory}/missing.json`, undefined, /missing\.json: no such file/],
     [directory, undefined, /no such file/],
+    [`${directory}/`, undefined, /give a file's name/],
+    [await safetensors("nothing.safetensors", {}), undefined, /has no tensor/],
   ];
   for (const [file, tensor, message] of cases) {
     await assert.rejects(loadSteeringVector(file, tensor), (error: Error) => {

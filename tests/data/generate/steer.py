@@ -36,6 +36,9 @@ model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32, attn_im
 random = torch.Generator().manual_seed(0)
 vectors = {hook: torch.randn(model.config.n_embd, generator=random) for _, hook in dict.fromkeys(c[:2] for c in VECTOR_CASES)}
 save_file(vectors, HERE / "vector.safetensors")
+first, *_ = vectors.values()
+torch.save(first[None], HERE / "vector.pt")
+torch.save({2: first.bfloat16()}, HERE / "layers.pt")
 w_dec = load_file(SAE / "sae_weights.safetensors")["W_dec"]
 
 
