@@ -157,6 +157,24 @@ browserTest("select's set on the page, kept, dropped from and added to, on a pho
   });
 });
 
+browserTest("of an answer, a card is about the token that is looked at", async (browser) => {
+  const address = "#prompt=+Tiger+Woods+plays+the+sport+of&metric=answer&answer-text=+golf.";
+  await using opened = await openPage(browser, {}, {}, address);
+  const { page } = opened;
+  await opened.answered();
+  await page.locator("#view").getByText("Choose a token of the answer first").waitFor();
+  await page.locator(".answer-token").nth(1).click();
+  await page.locator("#view button.feature").first().click();
+  const card = page.getByRole("dialog");
+  await card.getByRole("button", { name: "Remove it" }).click();
+  const [token, before] = (await card.locator(".next-tokens tbody tr").first().innerText()).split("\t");
+  const response = await page.request.post(`http://${opened.host}/api/predict`, { data: { prompt: `${PROMPT} golf` } });
+  const { predictions: [first] } = await response.json();
+  assert.deepEqual([token, before], [first.token, showPercent(first.probability)]);
+  assert.match(await card.locator(".changed").innerText(), /^Removed: log-probability of \. goes from −/);
+  await checkPage(opened);
+});
+
 /** Runs a command line as the page shows it. */
 async function run(command: string): Promise<Row[]> {
   const { code, stdout, stderr } = await new Deno.Command("sh", {

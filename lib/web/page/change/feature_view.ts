@@ -9,6 +9,7 @@ import type { ReportData } from "../../../report/report_data.ts";
 import type { SteerAnswer } from "../../jobs.ts";
 import type { Engine, EngineBody } from "../engine.ts";
 import { LastJob } from "./last_job.ts";
+import { targetOf } from "./question.ts";
 
 /** Next tokens that are shown. */
 const TOKENS = 6;
@@ -48,7 +49,7 @@ export function featureChanges(
       ? how === "set" && value !== 0 ? places.map(({ position }) => position) : ["all"]
       : [where.value === "all" ? "all" : Number(where.value)];
     const interventions = positions.map((position) => ({ hook, feature, position, how, value }));
-    const body = { ...question, interventions, position: data.predictionsPosition, top: TOKENS };
+    const body = { ...question, interventions, position: positionOf(data), top: TOKENS };
     const answer = await job.run((options) => engine.steer(body, options));
     if (answer !== undefined) result.replaceChildren(...changedView(data, words, answer.steered));
   };
@@ -69,6 +70,12 @@ export function featureChanges(
     status,
     result,
   );
+}
+
+/** Whose next token is looked at: that before the token of an answer. */
+function positionOf(data: ReportData): number {
+  const target = targetOf(data);
+  return target === undefined ? data.predictionsPosition : target.position - 1;
 }
 
 function button(name: string, onclick: () => unknown): HTMLElement {
