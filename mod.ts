@@ -240,6 +240,7 @@ export { displayed, type MediaBundle, toHtml } from "./lib/report/to_html.ts";
 export type {
   NamedToken,
   ReportAnswer,
+  ReportChangeCommands,
   ReportData,
   ReportDataOptions,
   ReportMethod,
