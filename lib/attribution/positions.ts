@@ -101,7 +101,13 @@ function sliceText({ start, end }: Slice): string {
   return `${start ?? ""}:${end ?? ""}`;
 }
 
+/** @throws {TypeError} if they are no object, such as a text or a number */
 function partsOf(positions: Positions): readonly PositionPart[] {
+  if (typeof positions !== "object" || positions === null) {
+    throw new TypeError(
+      `The positions are ${quote(positions)}: give a list such as [2, -1], or a slice { start, end }`,
+    );
+  }
   return "length" in positions ? positions : [positions];
 }
 

@@ -143,6 +143,20 @@ const VALUES: readonly (readonly [call: () => unknown, message: RegExp])[] = [
   ],
   [() => steer({ how: "zero" }), /^how of an intervention is "zero": choose set, add or scale$/],
   [() => steer({ value: undefined }), /^The value of the intervention at feature 189 is missing: give a number$/],
+  [() => steer({ value: 1e39 }), /^The value of the intervention at feature 189 is 1e\+39: give one that float32 has$/],
+  [() => steer({ value: -Infinity }), /^The value of the intervention at feature 189 is -Infinity: give one that/],
+  [
+    () => api.calculateAnswerAttribution(model, PROMPT, 5 as never, { saes: [sae] }),
+    /^The answer is 5: give a text or a list of token ids$/,
+  ],
+  [
+    () => api.interactions(result, sae.hookOut, { positions: "0" as never }),
+    /^The positions are "0": give a list such as \[2, -1\], or a slice/,
+  ],
+  [
+    () => api.calculateAnswerAttribution(model, PROMPT, " golf", { saes: [sae], answerPositions: 0 as never }),
+    /^The positions are 0: give a list/,
+  ],
   [() => steer({ hooks: sae.hookOut }), /^an intervention has no option "hooks": the nearest is "hook"$/],
   [() => api.longRows(result, { positions: { from: 3 } as never }), /^a slice of positions has no option "from": /],
   [

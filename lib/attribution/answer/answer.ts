@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../../quote.ts";
 import { checkOptions } from "../../options.ts";
 import type { ChatTurn } from "../../model/chat/chat_types.ts";
 import type { Model, Token } from "../../model/model.ts";
@@ -152,6 +153,9 @@ async function tokenizeAnswer(
   options: AnswerOptions,
 ): Promise<TokenizedAnswer> {
   const { saes = [], metric = "logprob", answerPositions = {} } = options;
+  if (typeof answer !== "string" && !Array.isArray(answer)) {
+    throw new TypeError(`The answer is ${quote(answer)}: give a text or a list of token ids`);
+  }
   const append = async ({ encode }: { encode(text: string): Promise<number[]> }): Promise<number[]> =>
     typeof answer === "string" ? await encode(answer) : [...answer];
   const prepared = await preparePrompt(model, prompt, saes, options, { append });

@@ -79,6 +79,10 @@ export function checkIntervention(intervention: Intervention, saes: ReadonlyMap<
   if (typeof intervention.value !== "number") {
     throw new TypeError(`The value of the intervention at feature ${intervention.feature} is missing: give a number`);
   }
+  if (!Number.isFinite(Math.fround(intervention.value))) {
+    const { feature, value } = intervention;
+    throw new RangeError(`The value of the intervention at feature ${feature} is ${value}: give one that float32 has`);
+  }
   const hook = intervention.hook ?? (saes.size === 1 ? [...saes.keys()][0] : undefined);
   const sae = hook === undefined ? undefined : saes.get(hook);
   if (hook === undefined || sae === undefined) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { quote } from "../../quote.ts";
 import { gradientsAt } from "../change/gradients.ts";
 import { effectsOf, runAt, type VariantOptions } from "../change/rerun.ts";
 import type { Attribution } from "../result/result.ts";
@@ -73,8 +74,10 @@ export class MaskedRun {
     const all = await contributionSum(run, entries);
     const [effect] = await effectsOf(result.parts, hook, [all.map((x) => -x)], options);
     if (!(Math.abs(effect) > LEAST * Math.abs(result.metric))) {
+      const prompt = quote(result.tokens.map(({ text }) => text).join(""));
       throw new RangeError(
-        `All features at ${hook} together change the metric by ${effect}, of ${result.metric}: there is nothing to keep`,
+        `All features at ${hook} together change the metric of ${prompt} by ${effect}, of ${result.metric}: ` +
+          "there is nothing to keep",
       );
     }
     return new MaskedRun(source, {

@@ -112,6 +112,11 @@ Deno.test("one set for the prompts of a file, and what it does for others", asyn
       [["--prompts", `${directory}/none.csv`], 1, /none\.csv/],
       [["--prompts", prompts, "--by", "feature-position"], 2, /^error: --by feature-position is of one prompt/],
     ];
+    const silent = `${directory}/silent.jsonl`;
+    await Deno.writeTextFile(silent, [PROMPT, ""].map((prompt) => JSON.stringify({ prompt, pos_id: 1656 })).join("\n"));
+    const { code: failed, stderr: why } = await runCli(["select", "--prompts", silent, "--held-out", "0"]);
+    assert.equal(failed, 1);
+    assert.match(why, /together change the metric of "<\|endoftext\|>" by 0, of .*: there is nothing to keep\n$/);
     for (const [args, exit, message] of wrong) {
       const { code, stdout, stderr } = await runCli(["select", ...args, ...ON_MODEL]);
       assert.deepEqual([code, stdout, stderr.trim().split("\n").length], [exit, "", 1], stderr);
