@@ -167,7 +167,9 @@ function changedLines(
 
 function addedLines({ vectors }: SteerRequest, page: Page): string[] {
   return vectors.map(({ file, tensor, hook, position, strength, relative }, i) => {
-    const where = typeof position === "string" ? "all positions" : `position ${partText(position)}`;
+    const where = typeof position !== "string"
+      ? `position ${partText(position)}`
+      : `all positions${position === "prompt" ? " of the prompt" : ""}`;
     const words = `${plain(strength)} × ${printable(tensor === undefined ? file : `${file}:${tensor}`)} at ` +
       `${printable(hook)}, ${where}${relative ? ", times the value's norm" : ""}`;
     return i === 0 ? entry("Added", words.split(" "), page) : detail(words, page);
