@@ -6,8 +6,10 @@ import { dataOfTarget } from "../../lib/report/client/answer_view.ts";
 import { reportData } from "../../lib/report/data.ts";
 import { Engine } from "../../lib/web/engine.ts";
 import { readSelect, readSteer } from "../../lib/web/change/requests.ts";
+import { LastJob } from "../../lib/web/page/change/last_job.ts";
 import { questionBody } from "../../lib/web/page/change/question.ts";
 import { membersOf } from "../../lib/web/page/change/set_view.ts";
+import type { JobOptions } from "../../lib/web/page/engine.ts";
 import { attributeBody, NOTHING, settingEntries, type State } from "../../lib/web/page/state.ts";
 import { PROMPT, SAE } from "./ask.ts";
 
@@ -102,4 +104,42 @@ Deno.test("what is typed names features that are active here, or is told what is
   for (const text of ["", "golf", "-3", "3@", "@3", "3@-1", "1e3", "3 4", "9".repeat(30), "<b>3</b>"]) {
     assert.match(membersOf(text, data, 0) as string, /^“.*” is no feature: give its number/);
   }
+});
+
+Deno.test("of several jobs the last one counts, and none outlives the question", async () => {
+  const status = { textContent: "" };
+  let outside = new AbortController();
+  const job = new LastJob(status, () => outside.signal);
+  /** A job that ends when it is told to, as the engines' do when they are given up. */
+  const ask = (gate: Promise<string>) => ({ signal, onEvent }: JobOptions): Promise<string> => {
+    onEvent({ type: "searching", runs: 1200 });
+    return new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+      gate.then(resolve, reject);
+    });
+  };
+  const [first, second] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+  const one = job.run(ask(first.promise));
+  assert.equal(status.textContent, "Looking for the set: 1,200 runs …");
+  const two = job.run(ask(second.promise));
+  assert.equal(await one, undefined);
+  assert.equal(status.textContent, "Looking for the set: 1,200 runs …", "the second one's");
+  second.resolve("found");
+  assert.equal(await two, "found");
+  assert.equal(status.textContent, "");
+  const failing = Promise.withResolvers<string>();
+  const three = job.run(ask(failing.promise));
+  failing.reject(new RangeError("`includeErrorTerm: false` is wrong"));
+  assert.equal(await three, undefined);
+  assert.match(status.textContent, /^“SAE error: left out.*” is wrong$/);
+  const four = job.run(ask(Promise.withResolvers<string>().promise));
+  outside.abort();
+  assert.equal(await four, undefined);
+  assert.equal(status.textContent, "");
+  outside = new AbortController();
+  assert.equal(await job.run(ask(Promise.resolve("again"))), "again");
+  const five = job.run(ask(Promise.withResolvers<string>().promise));
+  job.stop();
+  assert.equal(await five, undefined);
+  assert.equal(status.textContent, "");
 });

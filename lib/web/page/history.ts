@@ -2,6 +2,9 @@
 /**
  * The runs of this browser, newest first, in its own storage.
  */
+import { h } from "../../report/client/mod.ts";
+import { find } from "./find.ts";
+
 const KEY = "sae-attribution history";
 const MOST = 30;
 
@@ -14,7 +17,7 @@ export interface HistoryEntry {
 }
 
 /** The runs. Where the browser keeps nothing, there are none. */
-export function readHistory(): HistoryEntry[] {
+function readHistory(): HistoryEntry[] {
   try {
     const entries: unknown = JSON.parse(localStorage.getItem(KEY) ?? "[]");
     return Array.isArray(entries) ? entries.filter(isEntry).slice(0, MOST) : [];
@@ -43,4 +46,15 @@ function write(entries: readonly HistoryEntry[]): void {
   try {
     localStorage.setItem(KEY, JSON.stringify(entries));
   } catch { /* private windows and full storages keep nothing */ }
+}
+
+/** Lists the questions that were asked. */
+export function showHistory(): void {
+  const entries = readHistory();
+  find("history").hidden = entries.length === 0;
+  find("history-list").replaceChildren(
+    ...entries.map(({ hash, title, note }) =>
+      h("li", {}, h("a", { href: hash }, h("bdi", {}, title)), " ", h("bdi", { class: "note" }, note))
+    ),
+  );
 }

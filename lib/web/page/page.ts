@@ -4,7 +4,6 @@
 import {
   type ChangeParts,
   dataOfTarget,
-  h,
   questionOf,
   renderFeatureCard,
   renderResult,
@@ -23,7 +22,7 @@ import type { Engine, EngineEvent, EngineStatus, JobOptions } from "./engine.ts"
 import { find } from "./find.ts";
 import { Prices } from "./price.ts";
 import { labelWords } from "./settings.ts";
-import { forgetAll, readHistory, remember } from "./history.ts";
+import { forgetAll, remember, showHistory } from "./history.ts";
 import {
   attributeBody,
   missingText,
@@ -164,7 +163,7 @@ function change(part: Partial<State>): void {
   showPrediction(prediction, state, known, change);
   find("result").dataset.stale = "yes"; // what is shown answers another question
   clearTimeout(timer);
-  running.abort();
+  giveUp();
   if (isLive()) timer = setTimeout(run, TYPED.some((key) => key in part) ? TYPING_MS : 0);
   else say("Press Explain to run this.");
 }
@@ -193,9 +192,16 @@ async function submit(event: Event): Promise<void> {
   if (top > 0.6 * innerHeight && shown !== undefined) find("result").scrollIntoView({ behavior: "smooth" });
 }
 
+/** Gives up the run, and what is asked about the result before it. */
+function giveUp(): void {
+  running.abort();
+  changes.abort();
+  changes = new AbortController();
+}
+
 /** Predicts and attributes; a run before it is given up. */
 async function run(): Promise<void> {
-  running.abort();
+  giveUp();
   const mine = running = new AbortController();
   complain("");
   writeAddress();
@@ -288,9 +294,7 @@ function showReport(told: ReportData, asked: State, answers: ChosenAnswers, hasT
   else if (!answers.isImplied && !WITHOUT_ANSWERS.includes(asked.metric)) {
     keepAnswers(report.metric, report.predictions);
   }
-  changes.abort();
-  changes = new AbortController();
-  again = changeParts({ engine, body: attributeBody(asked, answers), hasTable, signal: changes.signal });
+  again = changeParts({ engine, body: attributeBody(asked, answers), hasTable, signal: () => changes.signal });
   const { sae, position, feature } = state.view;
   const at = report.saes[sae] === undefined ? 0 : sae;
   renderResult(find("view"), report, {
@@ -374,14 +378,4 @@ async function lookUp(text: string): Promise<{ readonly id: TokenChoice } | unde
   } catch (error) {
     complain(wordsOf(error));
   }
-}
-
-function showHistory(): void {
-  const entries = readHistory();
-  find("history").hidden = entries.length === 0;
-  find("history-list").replaceChildren(
-    ...entries.map(({ hash, title, note }) =>
-      h("li", {}, h("a", { href: hash }, h("bdi", {}, title)), " ", h("bdi", { class: "note" }, note))
-    ),
-  );
 }

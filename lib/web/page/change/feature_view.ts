@@ -19,8 +19,8 @@ export interface Changing {
   readonly engine: Pick<Engine, "steer" | "select">;
   /** The question, as the API takes it. */
   readonly question: EngineBody;
-  /** Aborted when another result is shown. */
-  readonly signal: AbortSignal;
+  /** Of the moment: aborted when another question runs. */
+  readonly signal: () => AbortSignal;
 }
 
 /** What is done to a feature. */

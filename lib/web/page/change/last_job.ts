@@ -9,37 +9,42 @@ import { eventWords, wordsOf } from "../status.ts";
 
 /** Runs a job after another; one that is still running is given up. */
 export class LastJob {
-  readonly #status: HTMLElement;
-  readonly #signal: AbortSignal;
+  readonly #status: Pick<HTMLElement, "textContent">;
+  readonly #outside: () => AbortSignal;
   #running = new AbortController();
 
   /**
    * @param status says how far it is, and what went wrong
-   * @param signal aborted when the part is gone
+   * @param outside of the moment: aborted when another question runs, which should not wait
    */
-  constructor(status: HTMLElement, signal: AbortSignal) {
+  constructor(status: Pick<HTMLElement, "textContent">, outside: () => AbortSignal) {
     this.#status = status;
-    this.#signal = signal;
+    this.#outside = outside;
   }
 
   /** Its answer; undefined: it was given up, or failed, which was said. */
   async run<T>(ask: (options: JobOptions) => Promise<T>): Promise<T | undefined> {
     this.stop();
     const mine = this.#running = new AbortController();
+    const signal = AbortSignal.any([mine.signal, this.#outside()]);
     const onEvent = (event: EngineEvent): void => {
       const words = eventWords(event);
-      if (words !== undefined && !mine.signal.aborted) this.say(words);
+      if (words !== undefined && !signal.aborted) this.say(words);
     };
     this.say("Running …");
     try {
-      const answer = await ask({ signal: AbortSignal.any([mine.signal, this.#signal]), onEvent });
-      if (mine.signal.aborted) return undefined;
+      const answer = await ask({ signal, onEvent });
+      if (signal.aborted) return this.#end(mine, "");
       this.say("");
       return answer;
     } catch (error) {
-      if (!mine.signal.aborted) this.say(labelWords(wordsOf(error)));
-      return undefined;
+      return this.#end(mine, signal.aborted ? "" : labelWords(wordsOf(error)));
     }
+  }
+
+  /** Says how it ended, if no other has begun. */
+  #end(mine: AbortController, words: string): undefined {
+    if (!mine.signal.aborted) this.say(words);
   }
 
   /** Gives up what is running. */

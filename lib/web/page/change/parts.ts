@@ -17,8 +17,8 @@ export interface ChangedResult {
   readonly body: EngineBody;
   /** Whether next tokens were computed: without them they would be a download that nobody asked for. */
   readonly hasTable: boolean;
-  /** Aborted when another result is shown. */
-  readonly signal: AbortSignal;
+  /** Of the moment: aborted when another question runs. */
+  readonly signal: () => AbortSignal;
 }
 
 /** Each part is made once, so that what it shows stays when all is drawn anew. */
