@@ -216,6 +216,32 @@ browserTest("a site in the place of the one that a browser has kept", async (bro
   }
 });
 
+browserTest("the site's element in a page of another host", async (browser) => {
+  const { server, origin, url } = await host();
+  const html = `<!doctype html><script src="${url}element.js"></script>
+    <sae-attribution prompt=" The capital of France is" pos=" Paris" neg=" Brussels"></sae-attribution>`;
+  const headers = { "content-type": "text/html" };
+  const other = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    () => new Response(html, { headers }),
+  );
+  const around = `127.0.0.1:${other.addr.port}`;
+  try {
+    const { page, errors } = await browser.open({ allowed: [new URL(origin).host, around] });
+    await page.goto(`http://${around}/`);
+    await until(page, `document.querySelector("sae-attribution iframe") !== null`);
+    const frame = page.frames()[1];
+    await answered(frame, "Why ·Paris and not ·Brussels?");
+    assert.equal(await frame.locator("#ask .panel:visible").count(), 0);
+    const height = await frame.evaluate("Math.ceil(document.body.getBoundingClientRect().height)");
+    await until(page, `document.querySelector("iframe").style.height === "${height}px"`);
+    assert.deepEqual(errors.filter((text) => !/404/.test(text)), []);
+  } finally {
+    await other.shutdown();
+    await server.close();
+  }
+});
+
 browserTest("the site in Chromium without a service worker: one thread on memory of its own", async (browser) => {
   await using opened = await openSite(browser, false);
   await answered(opened.page, QUESTION);

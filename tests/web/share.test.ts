@@ -78,11 +78,11 @@ browserTest(
 
 browserTest("the element asks in a frame, and is as high as its result", async (browser) => {
   const { page, context, errors } = await browser.open();
-  const script = await bundle(new URL("../../lib/web/page/share/element.ts", import.meta.url));
+  const script = await bundle(new URL("../../lib/web/page/share/element.ts", import.meta.url), "iife");
   const files: Record<string, readonly [type: string, text: string]> = {
     "/paper.html": [
       "text/html",
-      `<!DOCTYPE html><script type="module" src="/site/element.js"></script>
+      `<!DOCTYPE html><script src="/site/element.js"></script>
        <sae-attribution id="a" prompt=" The capital of France is" pos=" Paris" method="relp"></sae-attribution>
        <sae-attribution link="http://site.test/site/#prompt=+a&amp;pos=+b&amp;pos-id=3"></sae-attribution>`,
     ],

@@ -56,7 +56,7 @@ export async function buildSite(directory: string): Promise<readonly string[]> {
       await indexHtml({ script: `modules/${page.files.get(PAGE)}`, style }),
     );
     await Deno.copyFile(place("lib/web/page/icon.svg"), `${directory}/icon.svg`);
-    await Deno.writeTextFile(`${directory}/element.js`, await minified(new URL(ELEMENT, ROOT)));
+    await Deno.writeTextFile(`${directory}/element.js`, await minified(new URL(ELEMENT, ROOT), "iife"));
     const bundled = Object.values(index).flatMap((model) => [model, ...Object.values(model.saes)]);
     const data = bundled.flatMap((one) => filesBelow(`models/bundled/${one.directory}`));
     for (const path of data) await write(directory, ...await pack(path, await readData(path)));

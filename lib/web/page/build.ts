@@ -46,7 +46,7 @@ function listed(text: string): string {
 }
 
 /** One file and what it imports as one minified text. */
-export async function bundle(entry: URL): Promise<string> {
+export async function bundle(entry: URL, format: "esm" | "iife" = "esm"): Promise<string> {
   const { build } = await esbuild();
   const { outputFiles } = await build({
     entryPoints: [fromFileUrl(entry)],
@@ -54,7 +54,7 @@ export async function bundle(entry: URL): Promise<string> {
     minify: true,
     write: false,
     charset: "utf8",
-    format: "esm",
+    format,
     target: "es2022",
     lineLimit: 500, // so that a search or a comparison shows less than everything
     logLevel: "error",

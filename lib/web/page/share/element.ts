@@ -13,8 +13,18 @@ const HEIGHT = 640;
 /** Attributes that are the element's own. */
 const OWN = ["class", "dir", "hidden", "id", "lang", "link", "slot", "style", "title"];
 
-/** The place of this script is that of the page. */
-const SITE = new URL("./", import.meta.url);
+/**
+ * The place of this script is that of the page. It is a plain script: a module would need a header from the site's host
+ * that not every one sends.
+ */
+const SITE = new URL("./", ownAddress());
+
+function ownAddress(): string {
+  const { currentScript } = document; // null where it was written as a module nevertheless
+  const own = currentScript ?? document.querySelector('script[src$="/element.js"]');
+  if (own instanceof HTMLScriptElement) return own.src;
+  throw new Error('sae-attribution: write <script src="https://SITE/element.js"></script>');
+}
 
 class SaeAttribution extends HTMLElement {
   #frame: HTMLIFrameElement | undefined;
