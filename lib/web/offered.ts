@@ -80,12 +80,15 @@ export function checkOffered(job: ModelJob, offered: Offered): void {
   }
 }
 
-function checkPublic(name: string, { hub }: Offered, option: string): void {
+function checkPublic(name: string, { hub, chosen }: Offered, option: string): void {
   const shown = quote(shownName(name));
   if (!hub) {
     throw new ApiError(403, `${shown} is not offered: start the server with ${option}, or without --no-hub`);
   }
   if (looksLikePlace(name)) {
-    throw new ApiError(403, `${shown} is a path or URL: name it with ${option} when you start the server`);
+    const instead = chosen === undefined
+      ? `name it with ${option} when you start the server`
+      : "choose its files on this page, anew each time that it is opened";
+    throw new ApiError(403, `${shown} is a path or URL: ${instead}`);
   }
 }

@@ -192,7 +192,7 @@ browserTest("the user's own files in a page: the command line's rows without a n
     const elsewhere = watched.requests.slice(asked).filter((address) => !address.startsWith(site.url));
     assert.deepEqual(elsewhere, []);
     const other = await ask("attribute", { ...question, model: "chosen://other" });
-    assert.match(other.error!, /is a path or URL/);
+    assert.match(other.error!, /is a path or URL: choose its files on this page/);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -70,6 +70,7 @@ browserTest(
     await page.getByRole("button", { name: "Close" }).click();
     await page.getByRole("button", { name: "Empty" }).click();
     await page.locator("#storage").waitFor({ state: "hidden" });
+    await page.locator("#price", { hasText: "Downloads 416 MB." }).waitFor();
     await checkPage(opened);
   },
 );

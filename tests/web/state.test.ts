@@ -91,6 +91,18 @@ Deno.test("every setting is in the address and in the request, and the API under
   }
 });
 
+Deno.test("what an address has that means nothing is said, not left out in silence", () => {
+  for (const [key, , state] of allSettings()) assert.equal(page.addressProblem(page.writeState(state)), undefined, key);
+  for (
+    const usual of ["#method=gradient", "#prompt=%E0%A4%A&utm_source=x", "?embed=true", "#position=3&pos-id=7", ""]
+  ) {
+    assert.equal(page.addressProblem(usual), undefined, usual);
+  }
+  for (const name of ["method=nosuch", "position=-1", "position=99999999", "pos-id=x", "neg-id=1e3"]) {
+    assert.equal(page.addressProblem(`#prompt=hi&pos-id=1&${name}`), `“${name}” in the address means nothing here`);
+  }
+});
+
 Deno.test("a question in the query of an address is that of its hash", () => {
   for (const [, , state] of allSettings()) {
     const hash = page.writeState(state);

@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 /** What the parts of a view have in common. */
 import type { ReportData } from "../report_data.ts";
 

@@ -9,14 +9,19 @@ import { complain, megabytes, wordsOf } from "./status.ts";
 /** Hears what the user chooses. */
 type Choose = (part: Partial<State>) => void;
 
-/** Shows what there is to begin with. */
-export function connectBegin(engine: Engine, { featured = [] }: EngineStatus, choose: Choose): void {
+/** Shows what there is to begin with. `onEmptied` hears that what was kept is gone. */
+export function connectBegin(
+  engine: Engine,
+  { featured = [] }: EngineStatus,
+  choose: Choose,
+  onEmptied: () => void,
+): void {
   const { localFiles, storage } = engine.capabilities;
   const list = find("featured-list");
   list.hidden = featured.length < 2;
   list.replaceChildren(...featured.map((one) => featuredItem(one, choose)));
   if (localFiles !== undefined) connectFiles(localFiles, choose);
-  if (storage !== undefined) connectStorage(storage);
+  if (storage !== undefined) connectStorage(storage, onEmptied);
 }
 
 /** Marks the model that is chosen. */
@@ -117,17 +122,22 @@ function fileOf(entry: FileSystemFileEntry): Promise<File> {
 }
 
 /** What is kept of downloads, and a button that empties it. */
-function connectStorage(storage: Storage): void {
+function connectStorage(storage: Storage, onEmptied: () => void): void {
   const show = async (): Promise<void> => {
     const size = await storage.size();
     find("storage").hidden = size === 0;
     find("storage-size").textContent = `Stored on this machine: ${megabytes(size)}.`;
   };
   const update = (): void => void show().catch(() => find("storage").hidden = true);
-  find("storage-empty").addEventListener(
-    "click",
-    () => storage.empty().then(update, (error) => complain(wordsOf(error))),
-  );
+  find("storage-empty").addEventListener("click", async () => {
+    try {
+      await storage.empty();
+      onEmptied();
+    } catch (error) {
+      complain(wordsOf(error));
+    }
+    update();
+  });
   find("result").addEventListener("answered", update);
   update();
 }

@@ -24,6 +24,7 @@ import { Prices } from "./price.ts";
 import { labelWords } from "./settings.ts";
 import { forgetAll, remember, showHistory } from "./history.ts";
 import {
+  addressProblem,
   attributeBody,
   missingText,
   NOTHING,
@@ -81,7 +82,7 @@ async function start(): Promise<void> {
   status = await engine.status();
   for (const name of status.local) atHand.add(name);
   prices = new Prices(engine, status);
-  connectBegin(engine, status, change);
+  connectBegin(engine, status, change, showQuestion);
   find("table").addEventListener("click", () => {
     prices.wantTable(state.model);
     run();
@@ -120,8 +121,10 @@ function restore(hash: string): void {
   if (state.saes.length === 0 && state.model === status.model) state = { ...state, saes: status.saes };
   prediction = undefined;
   showQuestion();
-  // A link must not make this machine download a model.
-  if (isLive()) run();
+  const problem = addressProblem(hash);
+  complain(problem ?? "");
+  // A link must not make this machine download a model, and says what it means.
+  if (isLive() && problem === undefined) run();
   else say("Press Explain to run this.");
 }
 

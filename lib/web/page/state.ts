@@ -51,16 +51,19 @@ function settings(value: (setting: Setting) => string): Record<SettingKey, strin
   return Object.fromEntries(entries) as Record<SettingKey, string>;
 }
 
+/** Whole numbers as addresses have them. */
+const [POSITION, ID] = [/^\d{1,7}$/, /^\d{1,9}$/];
+
 /** The state in an address's hash or query; what is not understood is left out. */
 export function readState(hash: string): State {
   const query = new URLSearchParams(hash.replace(/^[#?]/, ""));
   const whole = (name: string): number | null => {
     const text = query.get(name);
-    return text !== null && /^\d{1,7}$/.test(text) ? Number(text) : null;
+    return text !== null && POSITION.test(text) ? Number(text) : null;
   };
   const tokens = (side: string): TokenChoice[] => [
     ...query.getAll(side).filter((text) => text !== ""),
-    ...query.getAll(`${side}-id`).filter((text) => /^\d{1,9}$/.test(text)).map(Number),
+    ...query.getAll(`${side}-id`).filter((text) => ID.test(text)).map(Number),
   ];
   return {
     prompt: query.get("prompt") ?? "",
@@ -81,6 +84,24 @@ export function readState(hash: string): State {
       target: whole("view-target"),
     },
   };
+}
+
+/** What {@linkcode readState} leaves out though it has a name that is known, for the user; undefined: nothing. */
+export function addressProblem(hash: string): string | undefined {
+  const query = new URLSearchParams(hash.replace(/^[#?]/, ""));
+  const rules: [name: string, isKnown: (value: string) => boolean][] = [
+    ["position", (value) => POSITION.test(value)],
+    ["pos-id", (value) => ID.test(value)],
+    ["neg-id", (value) => ID.test(value)],
+    ...settingEntries().map(([, { id, values, field }]): (typeof rules)[number] => [
+      id,
+      (value) => values === undefined || values.includes(value) || value === field.default,
+    ]),
+  ];
+  for (const [name, isKnown] of rules) {
+    const lost = query.getAll(name).find((value) => value !== "" && !isKnown(value));
+    if (lost !== undefined) return `“${name}=${lost}” in the address means nothing here`;
+  }
 }
 
 /** The hash of a state, without what is as usual. */
