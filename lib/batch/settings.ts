@@ -7,6 +7,7 @@ import { addedColumns, type LongColumn } from "../attribution/result/long_table.
 import { METRIC_FIELDS, type RequestValues } from "../request/fields.ts";
 import { readMetric, sidesReadBy } from "../request/metric.ts";
 import { checkKl, readPlainRequest, type RunRequest } from "../request/request.ts";
+import { checkAnswer, checkSum, readAnswer } from "../request/read_answer.ts";
 import { RequestError } from "../request/request_error.ts";
 import { REFUSED } from "../request/refused.ts";
 import type { RowsRequest } from "../request/rows.ts";
@@ -21,7 +22,7 @@ export type MetricValues = Pick<RequestValues, keyof typeof METRIC_FIELDS>;
 export type RowSettings = Omit<RowsRequest, "table">;
 
 /** A run request without what comes with each prompt. */
-export interface DataSetRequest extends Omit<RunRequest, "metric" | "answer" | "rows"> {
+export interface DataSetRequest extends Omit<RunRequest, "metric" | "rows"> {
   /** What is explained, as far as the prompts' own tokens do not decide it. */
   readonly metric: MetricValues;
   readonly rows: RowSettings;
@@ -54,9 +55,12 @@ export function readDataSetRequest(values: RequestValues, saes: readonly SaeRequ
       "`baseline` is a mean over a file, which would run again for every prompt: give zero, mean, prompt:TEXT or ids:1,2,3",
     );
   }
+  const answer = readAnswer(values);
+  if (answer !== undefined) checkAnswer(request);
+  checkSum({ answer, baseline: request.baseline });
   const metric = readMetricValues(values);
   if (metric.metric === "kl") checkKl(request);
-  return { ...request, rows, metric };
+  return { ...request, rows, metric, answer };
 }
 
 /** Tokens may come with the prompts, so that what is missing is not wrong yet; what is too much is. */

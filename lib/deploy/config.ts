@@ -10,7 +10,7 @@ import { DEFAULT_MODEL } from "../bundled.ts";
 import { quote } from "../quote.ts";
 import { REQUEST_FIELDS } from "../request/fields.ts";
 import { type FieldName, readJsonValues } from "../request/json.ts";
-import { refuseFields } from "../request/refused.ts";
+import { REFUSED, refuseFields } from "../request/refused.ts";
 import { inWords, RequestError, sayProperty } from "../request/request_error.ts";
 import { defaultSaes, noSae, readSaes } from "../request/saes.ts";
 import { Fields } from "../weights/json/fields.ts";
@@ -101,6 +101,9 @@ function readPrompts(fields: Fields): InputRecord[] {
   return prompts.map((prompt, i): InputRecord => {
     const record = toRecord(prompt, i + 1, i + 1);
     if ("error" in record) throw wrong(`prompt ${i + 1}: ${record.error}`);
+    if (record.answerText !== undefined) {
+      throw wrong(`prompt ${i + 1}: answer_text is not taken here: ${REFUSED.schedule.answerText}`);
+    }
     if (ids.has(record.id)) throw wrong(`two prompts have the id ${quote(record.id)}`);
     ids.add(record.id);
     return record;

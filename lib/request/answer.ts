@@ -22,7 +22,9 @@ import type { RunRequest } from "./request.ts";
 import type { RowsRequest } from "./rows.ts";
 
 /** A request for an answer. */
-export type AnswerRunRequest = Omit<RunRequest, "saes" | "answer"> & { readonly answer: AnswerRequest };
+export type AnswerRunRequest = Omit<RunRequest, "saes" | "answer" | "metric" | "rows"> & {
+  readonly answer: AnswerRequest;
+};
 
 /**
  * Attributes each token of an answer as a request says.

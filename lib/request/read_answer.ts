@@ -110,7 +110,7 @@ export function checkSum(
 ): void {
   if (answer === undefined || baseline === "zero") return;
   throw new RequestError(
-    "`baseline` would be another mean for each token of an answer, and a report adds them up: leave it out",
+    "`baseline` would be another mean for each token of an answer, and they are added up: leave it out",
   );
 }
 

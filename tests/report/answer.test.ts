@@ -99,7 +99,7 @@ Deno.test("report: an answer from the command line; a mean cannot be added up", 
   assert.equal(mean.code, 2);
   assert.match(
     mean.stderr,
-    /^error: --baseline would be another mean for each token of an answer, and a report adds/,
+    /^error: --baseline would be another mean for each token of an answer, and they are added up/,
   );
 });
 

@@ -41,6 +41,7 @@ export const FIELDS = [
   "pos_id",
   "neg_id",
   "target_text",
+  "answer_text",
 ] as const;
 
 type Field = typeof FIELDS[number];
@@ -85,7 +86,8 @@ export function toRecord(fields: Fields, line: number, number: number): InputRec
     id = readId(fields) ?? id;
     const positive = readTokens(fields, "pos_token", "pos_id");
     const negative = readTokens(fields, "neg_token", "neg_id");
-    const targetText = readTarget(fields);
+    const targetText = readContinuation(fields, "target_text");
+    const answerText = readContinuation(fields, "answer_text");
     return {
       line,
       id,
@@ -93,6 +95,7 @@ export function toRecord(fields: Fields, line: number, number: number): InputRec
       ...(positive === undefined ? {} : { positive }),
       ...(negative === undefined ? {} : { negative }),
       ...(targetText === undefined ? {} : { targetText }),
+      ...(answerText === undefined ? {} : { answerText }),
     };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
@@ -128,10 +131,11 @@ function readPrompt({ prompt, ids }: Fields): string | readonly number[] {
   return prompt;
 }
 
-function readTarget({ target_text: text }: Fields): string | undefined {
+function readContinuation(fields: Fields, name: "target_text" | "answer_text"): string | undefined {
+  const text = fields[name];
   if (isAbsent(text)) return undefined;
   if (typeof text === "string" && text.length <= MOST_CHARACTERS) return text;
-  throw new RangeError(`target_text is ${quote(text)}: give a text of at most ${MOST_CHARACTERS} characters`);
+  throw new RangeError(`${name} is ${quote(text)}: give a text of at most ${MOST_CHARACTERS} characters`);
 }
 
 function readIds(ids: unknown): readonly number[] {

@@ -9,6 +9,7 @@ import {
   predictionOf,
   predictionRow,
 } from "../../attribution/run/predict.ts";
+import type { AnswerAttribution } from "../../attribution/answer/answer.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
 import type { Cell } from "../../table/table.ts";
 import type { PromptRecord } from "../input/record.ts";
@@ -32,8 +33,16 @@ export interface Explained {
   readonly negative: readonly Answer[];
 }
 
-/** Of a result, while its model is open. */
-export async function explainedBy({ prompt }: PromptRecord, { parts }: Attribution): Promise<Explained> {
+/**
+ * Of a result, while its model is open.
+ *
+ * @param answer that the result adds up
+ */
+export async function explainedBy(
+  { prompt }: PromptRecord,
+  { parts }: Attribution,
+  answer?: AnswerAttribution,
+): Promise<Explained> {
   const { model, metricName, grads } = parts;
   const { tokens, appended, modelOutput, resolvedMetric: { formula, positive = [], negative = [] } } = grads;
   const answers = async (ids: readonly number[]): Promise<Answer[]> => {
@@ -46,7 +55,11 @@ export async function explainedBy({ prompt }: PromptRecord, { parts }: Attributi
     token_ids: tokens.slice(0, tokens.length - appended),
     metric_name: metricName,
     formula,
-    positive: appended > 0 ? (await continuationPredictions(model, grads)).map(answerOf) : await answers(positive),
+    positive: answer !== undefined
+      ? answer.targets.map(({ prediction }) => answerOf(prediction))
+      : appended > 0
+      ? (await continuationPredictions(model, grads)).map(answerOf)
+      : await answers(positive),
     negative: await answers(negative),
   };
 }

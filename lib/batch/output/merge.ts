@@ -12,7 +12,7 @@ import { joinFiles } from "../../table/text_format.ts";
 import { EXPLAINED_COLUMNS, explainedCells, questionOf } from "./explained.ts";
 import { TextSet } from "../input/ids.ts";
 import { doneName, doneShard, ERRORS, FOLDERS, rowsName, type Share, SUMMARY } from "../shards/layout.ts";
-import type { Manifest } from "../shards/manifest.ts";
+import { allColumns, type Manifest } from "../shards/manifest.ts";
 import { type DoneShard, readDone } from "../shards/shard.ts";
 import { type Store, textOf } from "../shards/store.ts";
 
@@ -81,7 +81,7 @@ export async function readSummary(store: Store): Promise<BatchSummary | undefine
  * @throws {Deno.errors.NotFound} if a shard is not done, or not as it was written
  */
 export async function mergeShards(store: Store, manifest: Manifest, options: MergeOptions = {}): Promise<BatchSummary> {
-  const { settings: { format, rows: { columns } }, input: { shards } } = manifest;
+  const { settings: { format }, input: { shards } } = manifest;
   const { file, labels, signal } = options;
   await store.remove(SUMMARY); // it says that the rest is whole
   const totals = new Totals();
@@ -92,7 +92,7 @@ export async function mergeShards(store: Store, manifest: Manifest, options: Mer
   const encoder = await rowEncoder(format, table.columns);
   await store.write(`features.${format}`, [...encoder.rows(features), ...encoder.end()]);
   if (file !== undefined) {
-    const rows = allRows(store, format, ["prompt_id", ...columns], shards, signal);
+    const rows = allRows(store, format, allColumns(manifest), shards, signal);
     // One name: what a process that was killed has left is written over.
     await writeFileAtomic(file, rows, { isDurable: true, temporary: `.${basename(file)}.tmp` });
   }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { AnswerAttribution } from "../../attribution/answer/answer.ts";
+import { answerTotal } from "../../attribution/answer/answer_total.ts";
 import { calculateFeatureAttributions } from "../../attribution/attribution.ts";
 import { placesOf, positionsIn } from "../../attribution/positions.ts";
 import type { AttributionOptions } from "../../attribution/run/attribution_options.ts";
@@ -14,15 +16,23 @@ import type { Model } from "../../model/model.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { baselineInChat } from "../../request/attribute.ts";
 import { written } from "../../request/chat.ts";
-import { METRIC_FIELDS, REQUEST_FIELDS } from "../../request/fields.ts";
+import { REQUEST_FIELDS } from "../../request/fields.ts";
+import type { AnswerRequest } from "../../request/read_answer.ts";
+import { attributeAnswer } from "../../request/answer.ts";
 import { inWords, sayColumn, sayFlag } from "../../request/request_error.ts";
-import { metricOf } from "../metric.ts";
+import { answerOf, COLUMN_FIELDS, metricOf } from "../metric.ts";
 import type { InputRecord, PromptRecord } from "../input/record.ts";
 import type { BatchSettings } from "../settings.ts";
 
 /** A prompt, and what came of it. */
 export type Outcome =
-  | { readonly record: PromptRecord; readonly result: Attribution }
+  | {
+    readonly record: PromptRecord;
+    /** Of an answer, the sum over its tokens. */
+    readonly result: Attribution;
+    /** Each token by itself. */
+    readonly answer?: AnswerAttribution;
+  }
   | { readonly record: InputRecord; readonly error: string };
 
 /** The most tokens of prompts whose results are in memory at once … */
@@ -47,6 +57,12 @@ export async function* attributeShard(
   let tokens = 0;
   for (const record of records) {
     const asked = await ask(model, record, settings, options);
+    if ("answer" in asked) {
+      yield* attributeBatch(model, batch, options, settings.rows);
+      [batch, tokens] = [[], 0];
+      yield await attributeOne(model, saes, asked, settings);
+      continue;
+    }
     const more = "error" in asked ? 0 : asked.question.prompt.length;
     if (batch.length === PROMPTS || (batch.length > 0 && tokens + more > TOKENS)) {
       yield* attributeBatch(model, batch, options, settings.rows);
@@ -63,14 +79,39 @@ type Asked =
   | { readonly record: PromptRecord; readonly question: Question & { readonly prompt: readonly number[] } }
   | { readonly record: InputRecord; readonly error: string };
 
+/** A prompt with its answer, which has a pass of its own. */
+interface AskedAnswer {
+  readonly record: PromptRecord;
+  readonly answer: AnswerRequest;
+}
+
+/** Each token of an answer. */
+async function attributeOne(
+  model: Model,
+  saes: readonly Sae[],
+  { record, answer: asked }: AskedAnswer,
+  settings: BatchSettings,
+): Promise<Outcome> {
+  const { prompt } = record;
+  try {
+    const answer = await attributeAnswer({ model, saes, prompt }, { ...settings, answer: asked }, { diagnose: false });
+    positionsIn(settings.rows.positions ?? {}, placesOf(answer));
+    return { record, result: await answerTotal(answer), answer };
+  } catch (error) {
+    return { record, error: messageOf(error) };
+  }
+}
+
 async function ask(
   model: Model,
   record: InputRecord,
   settings: BatchSettings,
   options: AttributionOptions,
-): Promise<Asked> {
+): Promise<Asked | AskedAnswer> {
   if ("error" in record) return { record, error: record.error };
   try {
+    const answer = answerOf(settings, record);
+    if (answer !== undefined) return { record, answer };
     const { prompt: text, turns } = await written(model, record.prompt, settings.chat);
     const { tokens: prompt } = await preparePrompt(model, text, options.saes ?? [], options);
     return { record, question: { prompt, metric: metricOf(settings.metric, record), turns } };
@@ -110,7 +151,7 @@ async function* attributeBatch(
 function messageOf(error: unknown): string {
   const isPrompts = error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError;
   if (!isPrompts) throw error;
-  return inWords(inWords(error.message, METRIC_FIELDS, sayColumn), REQUEST_FIELDS, sayFlag);
+  return inWords(inWords(error.message, COLUMN_FIELDS, sayColumn), REQUEST_FIELDS, sayFlag);
 }
 
 /** The options of every prompt of a run. */

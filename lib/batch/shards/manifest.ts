@@ -55,6 +55,19 @@ export interface Manifest extends Identity {
   readonly input: InputPlan;
 }
 
+/** Where there are answers, the columns that say of which token; of a prompt that has none they are empty. */
+const TARGET_COLUMNS = ["target_position", "target_token"] as const;
+
+/** Those of a run: whether any of its prompts has an answer is known before the first shard. */
+export function targetColumns({ settings, input }: Pick<Manifest, "settings" | "input">): readonly string[] {
+  return settings.answer === undefined && input.answers === undefined ? [] : TARGET_COLUMNS;
+}
+
+/** The columns of a run's rows. */
+export function allColumns(manifest: Pick<Manifest, "settings" | "input">): readonly string[] {
+  return ["prompt_id", ...targetColumns(manifest), ...manifest.settings.rows.columns];
+}
+
 /**
  * Describes an opened model and SAEs; reads all their files once, for the hashes.
  *

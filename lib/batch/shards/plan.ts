@@ -16,6 +16,8 @@ export interface InputPlan {
   readonly prompts: number;
   /** How many shards there are. */
   readonly shards: number;
+  /** How many prompts have an answer of their own; left out where none has. */
+  readonly answers?: number;
   /** Of each shard's prompts with their ids, tokens and lines; other columns of the input do not count. */
   readonly sha256: readonly string[];
 }
@@ -38,7 +40,7 @@ export async function planInput(
   const sha256: string[] = [];
   const ids = new UniqueIds();
   let lines: Uint8Array[] = [];
-  let prompts = 0;
+  let [prompts, answers] = [0, 0];
   const flush = async (): Promise<void> => {
     if (lines.length === 0) return;
     const hash = createHash("sha256");
@@ -52,11 +54,12 @@ export async function planInput(
     ids.add(record);
     lines.push(encoder.encode(`${JSON.stringify(record)}\n`));
     prompts++;
+    if ("answerText" in record) answers++;
     if (lines.length === shardSize) await flush();
   }
   ids.check();
   await flush();
-  return { prompts, shards: sha256.length, sha256 };
+  return { prompts, shards: sha256.length, ...(answers === 0 ? {} : { answers }), sha256 };
 }
 
 /** Is it what {@linkcode planInput} returns, as JSON has it? */

@@ -12,9 +12,10 @@ import { Aggregate, type PartialTotals } from "../output/aggregate.ts";
 import { attributeShard } from "./attribute_shard.ts";
 import { rowEncoder } from "../../table/formats.ts";
 import { type Explained, explainedBy } from "../output/explained.ts";
+import { answerTable } from "../../request/answer.ts";
 import { doneName, rowsName } from "./layout.ts";
 import { readShard } from "./plan.ts";
-import type { Manifest } from "./manifest.ts";
+import { allColumns, type Manifest, targetColumns } from "./manifest.ts";
 import type { RowSettings } from "../settings.ts";
 import { hashOf, type Store, textOf } from "./store.ts";
 
@@ -124,8 +125,8 @@ async function* shardRows(
   shard: number,
   kept: { prompts: DonePrompt[]; errors: FailedPrompt[]; aggregate: Aggregate },
 ): AsyncGenerator<Uint8Array> {
-  const { columns } = settings.rows;
-  const encoder = await rowEncoder(settings.format, ["prompt_id", ...columns]);
+  const encoder = await rowEncoder(settings.format, allColumns({ settings, input }));
+  const noTarget = targetColumns({ settings, input }).map(() => null);
   for await (const outcome of attributeShard(model, saes, await readShard(store, shard, input), settings)) {
     signal?.throwIfAborted();
     const { line, id } = outcome.record;
@@ -133,12 +134,15 @@ async function* shardRows(
       kept.errors.push({ line, prompt_id: id, error: outcome.error });
       continue;
     }
-    const { result } = outcome;
-    const { rows } = await longTable(result, settings.rows);
+    const { result, answer } = outcome;
+    const rows = answer === undefined
+      ? Array.from((await longTable(result, settings.rows)).rows, (row) => [...noTarget, ...row])
+      : (await answerTable(answer, { table: "rows", ...settings.rows })).rows;
     const marked = Array.from(rows, (row) => [id, ...row]);
+    const { tokens } = answer ?? result;
     const metric = Number.isFinite(result.metric) ? result.metric : null;
-    const asked = await explainedBy(outcome.record, result);
-    kept.prompts.push({ line, prompt_id: id, ...asked, tokens: result.tokens.length, metric, rows: marked.length });
+    const asked = await explainedBy(outcome.record, result, answer);
+    kept.prompts.push({ line, prompt_id: id, ...asked, tokens: tokens.length, metric, rows: marked.length });
     addFeatures(kept.aggregate, id, result, settings.rows);
     yield* encoder.rows(marked);
   }

@@ -38,7 +38,7 @@ const OTHER_FILES = ["html", "htm", "tsv", "xlsx", "gz", "zip"];
 
 /** What is refused is not offered. */
 const { tokenIds: _, table: __, answerText: ___, answerPositions: ____, budget: _____, ...SOME } = REQUEST_FIELDS;
-const { generate: ______, messages: _______, ...FIELDS } = SOME;
+const { messages: ______, ...FIELDS } = SOME;
 
 const spec = {
   name: "batch",
@@ -49,7 +49,7 @@ const spec = {
   positionals: [{
     name: "INPUT",
     help:
-      "a file with columns prompt (text) or ids (token ids), and perhaps id, pos_token, neg_token, pos_id, neg_id, target_text, " +
+      "a file with columns prompt (text) or ids (token ids), and perhaps id, pos_token, neg_token, pos_id, neg_id, target_text, answer_text, " +
       'or a text file with a prompt on each line; "-" reads standard input',
     required: true,
   }],
