@@ -11,6 +11,7 @@ import { firefoxTest } from "./firefox.ts";
 
 /** A path below a host, as many static hosts give. */
 const BASE = "/someone/sae-attribution/";
+const DATA = new URL("../data/", import.meta.url);
 const QUESTION = "Why ·golf and not ·tennis?";
 const PATIENCE_MS = 90_000;
 
@@ -55,6 +56,9 @@ function answered(page: Evaluates, title: string): Promise<void> {
 /** Whether a path is that of a further thread's module. */
 const isThread = (path: string): boolean => /\/thread-\w+\.js$/.test(path);
 
+/** Whether a path is that of a script that the bundled model does not need. */
+const isOfLlama = (path: string): boolean => /\/llama-\w+\.js$/.test(path);
+
 const isIsolated = (page: Evaluates): Promise<unknown> => page.evaluate("crossOriginIsolated");
 
 /** The file that a button offers. */
@@ -85,10 +89,16 @@ function rowsOf(csv: string): Row[] {
 }
 
 /** Compares the page's rows with the command line's. */
-async function checkRows(page: Evaluates, [pos, neg]: readonly [string, string], prompt: string): Promise<void> {
+async function checkRows(
+  page: Evaluates,
+  answers: readonly [positive: string, negative: string] | undefined,
+  prompt: string,
+  more: readonly string[] = [],
+): Promise<void> {
   const kernels = encodeKernels({ initial: 0, maximum: 1, shared: false }, true);
   const isSame = await page.evaluate(`WebAssembly.validate(Uint8Array.of(${kernels}))`) as boolean;
-  const args = ["attribute", prompt, "--pos-token", pos, "--neg-token", neg, "--device", "wasm", "--threads", "1"];
+  const asked = answers === undefined ? [] : ["--pos-token", answers[0], "--neg-token", answers[1]];
+  const args = ["attribute", prompt, ...asked, ...more, "--device", "wasm", "--threads", "1"];
   const { stdout } = await runCli([...args, "--quiet", "--format", "csv"]);
   const [found, expected] = [rowsOf(await offered(page, "Download CSV")), rowsOf(stdout)];
   assert.ok(expected.length > 50);
@@ -144,7 +154,10 @@ browserTest("the site in Chromium, isolated by its service worker", async (brows
     assert.equal(Number(size), features.length);
     assert.ok(Math.abs(Number(keeps) - 100 * kept) < 0.1 && Math.abs(Number(leaves) - 100 * left) < 0.1, figures);
   });
-  await t.step("has threads", () => assert.ok(opened.asked.some(isThread)));
+  await t.step("has threads", () => {
+    const [thread, unused] = [isThread, isOfLlama].map((is) => opened.asked.findIndex(is));
+    assert.ok(thread >= 0 && (unused < 0 || thread < unused), "before scripts that are fetched to be kept");
+  });
   await t.step("answers what is typed, by the keyboard alone", async () => {
     await page.getByLabel("Prompt", { exact: true }).focus();
     await page.keyboard.press("ControlOrMeta+a");
@@ -193,6 +206,40 @@ async function laterSite(): Promise<string> {
   await Deno.writeTextFile(`${directory}/index.html`, page.replace(script, "modules/main-later.js"));
   return directory;
 }
+
+browserTest("a directory that is dropped on the site, without a network: the command line's rows", async (browser) => {
+  await using opened = await openSite(browser, true);
+  const { page, context } = opened;
+  await until(page, "crossOriginIsolated");
+  await answered(page, QUESTION);
+  const kept = `caches.keys().then(async ([name]) => (await (await caches.open(name)).keys()).map(({ url }) => url))`;
+  const scripts = [...Deno.readDirSync(`${SITE}/modules`)].filter(({ name }) => name.endsWith(".js")).length;
+  await until(page, `${kept}.then((urls) => urls.filter((url) => /modules.*js$/.test(url)).length === ${scripts})`);
+  await opened.server.close();
+  await context.setOffline(true);
+  const directory = await Deno.makeTempDir();
+  try {
+    for (const [from, to] of [["models/llama", "llama"], ["saes/llama-std-pre1", "saes/pre1"]]) {
+      await Deno.mkdir(`${directory}/mine/${to}`, { recursive: true });
+      for await (const { name, isFile } of Deno.readDir(new URL(from, DATA))) {
+        if (isFile) await Deno.copyFile(new URL(`${from}/${name}`, DATA), `${directory}/mine/${to}/${name}`);
+      }
+    }
+    const protocol = await context.newCDPSession(page);
+    const data = { items: [], files: [`${directory}/mine`], dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+      await protocol.send("Input.dispatchDragEvent", { type, x: 200, y: 400, data });
+    }
+    const said = "Opened chosen://mine/llama, chosen://mine/saes/pre1.";
+    await until(page, `document.getElementById("files-note").textContent === ${JSON.stringify(said)}`);
+    await page.locator("#run").click();
+    await until(page, `/^Done/.test(document.getElementById("status").textContent)`);
+    const [model, sae] = [`${directory}/mine/llama`, `${directory}/mine/saes/pre1`];
+    await checkRows(page, undefined, PROMPT, ["--model", model, "--sae", sae]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
 
 browserTest("a site in the place of the one that a browser has kept", async (browser) => {
   await using opened = await openSite(browser, true);

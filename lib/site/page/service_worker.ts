@@ -31,6 +31,17 @@ scope.addEventListener("fetch", (event) => {
   if (method === "GET" && url.startsWith(SCOPE)) event.respondWith(answer(event.request));
 });
 
+scope.addEventListener("message", (event) => event.waitUntil(keepScripts()));
+
+/** Fetches the scripts that are not kept yet, one after another. */
+async function keepScripts(): Promise<void> {
+  const cache = await caches.open(CACHE);
+  for (const file of FILES) {
+    const isWanted = file.startsWith(`${SCOPE}modules/`) && await cache.match(file) === undefined;
+    if (isWanted) await fetchOnce(file, cache).catch(() => {}); // without a network there is what there is
+  }
+}
+
 /** Forgets the sites before, and takes over pages that are open. */
 async function begin(): Promise<void> {
   const old = (await caches.keys()).filter((name) => name.startsWith(CACHES) && name !== CACHE);
