@@ -5,7 +5,7 @@
  * @module
  */
 import type { FileSource } from "../../weights/files/file_source.ts";
-import type { ChatMessage, ChatOptions, ChatPrompt, ChatTemplate } from "./chat_types.ts";
+import type { ChatMessage, ChatOptions, ChatPrompt, ChatTemplate, ChatTurn } from "./chat_types.ts";
 import type { ModelTokenizer } from "../tokenizer.ts";
 import { type BoundedTemplate, readTemplate, renderTemplate } from "./bounded_template.ts";
 import { chatTurns } from "./turns.ts";
@@ -72,7 +72,14 @@ export function writeChat(
   const render = (messages: readonly ChatMessage[]): string => renderChat(template, messages, options);
   const text = render(messages);
   const tokens = tokenizer.encode(text);
-  return { text, tokens, turns: chatTurns(render, messages, options, { text, tokens }, tokenizer) };
+  let turns: readonly ChatTurn[] | undefined;
+  return {
+    text,
+    tokens,
+    get turns(): readonly ChatTurn[] { // most do not ask: it takes another rendering, and every token's text
+      return turns ??= chatTurns(render, messages, options, { text, tokens }, tokenizer);
+    },
+  };
 }
 
 /**

@@ -53,7 +53,7 @@ export interface ChatPrompt {
   readonly text: string;
   /** Its ids, with a BOS token only if the template writes one. */
   readonly tokens: number[];
-  /** Its messages in order, and what the assistant begins to say. */
+  /** Its messages in order, and what the assistant begins to say; looked for when it is first asked for. */
   readonly turns: readonly ChatTurn[];
 }
 

@@ -132,11 +132,19 @@ export function tokenSpans(
   tokenizer: Pick<ModelTokenizer, "decode">,
 ): Span[] | undefined {
   const spans: Span[] = [];
+  const alone = new Map<number, string>();
+  const decode = (from: number, to: number): string => {
+    if (to > from + 1) return tokenizer.decode(tokens.slice(from, to));
+    const id = tokens[from];
+    const said = alone.get(id) ?? tokenizer.decode([id]);
+    alone.set(id, said);
+    return said;
+  };
   let at = 0;
   for (let from = 0; from < tokens.length;) {
     let found: Span | undefined;
     for (let to = from + 1; to <= Math.min(tokens.length, from + PARTS_OF_CHARACTER) && found === undefined; to++) {
-      const said = tokenizer.decode(tokens.slice(from, to));
+      const said = decode(from, to);
       let start = at;
       while (!text.startsWith(said, start) && /\s/.test(text[start] ?? "")) start++;
       if (!text.startsWith(said, start)) continue;
