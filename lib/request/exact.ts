@@ -20,7 +20,7 @@ export function readExact(
 ): ExactOptions | undefined {
   const isExact = EXACT_METHODS.includes(method);
   if (isExact && refine !== undefined) {
-    throw new RequestError("`refine` makes some rows exact, and `method` makes all: leave out one of them");
+    throw new RequestError(`\`refine\` makes some rows exact, \`method: "${method}"\` all: leave out one of them`);
   }
   const limit = rows !== undefined ? "rows" : budget !== undefined ? "budget" : undefined;
   if (!isExact && limit !== undefined) {

@@ -200,6 +200,15 @@ Deno.test("what is not understood is said in one line", () => {
       /^--downstream-error is "x": choose recomputed or frozen$/,
     ],
     [() => parseAblate([PROMPT, "--steps", "4"]), /^--steps belongs to --method integrated-gradients/],
+    [
+      () => parseEvaluate([PROMPT, "--order", "learnt", "--method", "gim"]),
+      /^--method has no part in --order learnt: leave out one of them$/,
+    ],
+    [() => parseEvaluate([PROMPT, "--order", "learnt", "--steps", "4"]), /^--steps has no part in --order learnt/],
+    [
+      () => parseAttribute([PROMPT, "--method", "ablation", "--refine", "4"]),
+      /^--refine makes some rows exact, --method ablation all: leave out one of them$/,
+    ],
     [() => parseEvaluate([PROMPT, "--counts", "0"]), /^--counts is "0": give whole numbers .*at least 1$/],
     [() => parseEvaluate([PROMPT, "--model", "x"]), /^no SAE for x/],
     [() => parseAttribute([PROMPT, "--verify-seed", "1"]), /^--verify-seed means nothing without --verify K: add it$/],

@@ -17,6 +17,7 @@ import {
   readDownstreamError,
 } from "../../args/options.ts";
 import { DEVICE_OPTIONS, PROMPT, type PromptRequest, readPromptRequest } from "../../args/run_request.ts";
+import { RequestError } from "../../../request/request_error.ts";
 
 export interface EvaluateRequest extends PromptRequest {
   /** Undefined: 1, 2, 5, 10 … */
@@ -79,7 +80,11 @@ export const { run, parseRequest }: Command<EvaluateRequest> = defineCommand({
 });
 
 function readRequest(parsed: ParsedCommand<typeof spec>, { isTerminal }: Given): EvaluateRequest {
-  const { values } = parsed;
+  const { values, order } = parsed;
+  const useless = order.find(([name]) => Object.hasOwn(METHOD_FIELDS, name))?.[0];
+  if (values.order === "learnt" && useless !== undefined) {
+    throw new RequestError(`\`${useless}\` has no part in \`order: "learnt"\`: leave out one of them`);
+  }
   return {
     ...readPromptRequest(parsed),
     counts: values.counts,
