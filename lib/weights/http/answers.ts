@@ -9,6 +9,8 @@ const MAX_RETRY_AFTER = 10_000;
 export class TransientError extends Error {
   /** Milliseconds that the server asks to wait. */
   readonly retryAfter: number;
+  /** It was tried as often as it may: whoever tries what it was a part of does not begin again. */
+  isGivenUp = false;
 
   /** The message names the URL. */
   constructor(message: string, retryAfter: number = 0) {

@@ -42,8 +42,9 @@ export async function withRetries<T>(
     } catch (error) {
       if (closing.aborted) throw closed(url);
       failure = transient(url, error, watch);
+      if (failure.isGivenUp) throw failure;
       if (left >= retryDelays.length) {
-        throw Object.assign(failure, { message: `${failure.message} (tried ${left + 1} times)` });
+        throw Object.assign(failure, { message: `${failure.message} (tried ${left + 1} times)`, isGivenUp: true });
       }
     } finally {
       watch.stop();

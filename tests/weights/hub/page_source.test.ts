@@ -59,6 +59,20 @@ Deno.test("a page's requests: one list, one look for the address, then plain ran
   });
 });
 
+Deno.test("a hub that does not say where a file is: as many tries as there are delays, and one count of them", async () => {
+  await withPage(async (hub, open) => {
+    await using source = open();
+    assert.equal(await source.size(NAME), SIZE);
+    hub.fault = (_, { path }) => path.includes("/resolve/") ? new Response(null, { status: 503 }) : undefined;
+    hub.seen.length = 0;
+    await assert.rejects(source.read(NAME, 5_000_000, 100), ({ message }: Error) => {
+      const [, tries] = /^[^(]*\(tried (\d+) times\)$/.exec(message) ?? [];
+      assert.equal(hub.seen.length, Number(tries), message);
+      return true;
+    });
+  });
+});
+
 Deno.test("the second visit fetches nothing, without a network too; a new commit's unchanged file neither", async () => {
   await withPage(async (hub, open, storage) => {
     const rows = [{ offset: 10, length: 5 }, { offset: 9_000_000, length: 3000 }, { offset: 9_200_000, length: 3000 }];
