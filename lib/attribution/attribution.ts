@@ -115,6 +115,9 @@ export async function calculateFeatureAttributions(
 ): Promise<PromiseSettledResult<Attribution>[]> {
   const { method = "gradient", exact, trackHookPoints = [], saes = [], processing, processingFlags } = options;
   checkAttributionOptions("calculateFeatureAttributions", options);
+  if (options.turns !== undefined) {
+    throw new RangeError("`turns` are of one prompt, and there are several: give each question its own");
+  }
   checkTracked(options);
   resolveProcessing(model.architecture, saes, processing, processingFlags); // wrong for one question, wrong for all
   const tokenized = await Promise.allSettled(questions.map((one) => tokenizeQuestion(model, one, options)));

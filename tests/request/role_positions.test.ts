@@ -8,6 +8,14 @@ import {
   turnsOf,
 } from "../../lib/attribution/positions.ts";
 import { readPositions } from "../../lib/request/rows.ts";
+import {
+  calculateFeatureAttribution,
+  calculateFeatureAttributions,
+  loadModel,
+  loadSae,
+  longTable,
+  targetText,
+} from "../../mod.ts";
 import { inDirectory, runCli } from "../cli/run_cli.ts";
 
 const CHAT = { chat: true };
@@ -140,6 +148,30 @@ Deno.test("commands: rows at named positions are those at their numbers, and the
       .split("\n").slice(1);
     const edges = ["edges", ...two, "--format", "csv"];
     await same(edges, ["--target", `${feature}@user:5`], ["--target", `${feature}@${last}`]);
+  });
+});
+
+Deno.test("calculateFeatureAttribution: a chat's turns name its positions, in the tokens that the metric appends too", async () => {
+  await withChat(async (_, directory) => {
+    await using model = await loadModel(directory, { threads: 1 });
+    await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
+    const { tokens, turns } = await model.applyChatTemplate(MESSAGES);
+    const [metric, options] = [targetText(" golf. Roger"), { saes: [sae] }];
+    const result = await calculateFeatureAttribution(model, tokens, metric, { ...options, turns });
+    const at = { role: "assistant", at: { start: 1 } } as const;
+    const { rows } = await longTable(result, { positions: at, columns: ["position", "role"] });
+    const places = new Map([...rows].map(([position, role]) => [role, position]));
+    assert.deepEqual(
+      [...places].toSorted(),
+      [["assistant:1", tokens.length + 1]],
+      "the last one explains, and has no row",
+    );
+    const [one] = await calculateFeatureAttributions(model, [{ prompt: tokens, metric, turns }], options);
+    assert.equal(one.status, "fulfilled");
+    assert.deepEqual(one.status === "fulfilled" && one.value.turns, result.turns);
+    const several = calculateFeatureAttributions(model, [{ prompt: tokens, metric }], { ...options, turns });
+    await assert.rejects(several, { name: "RangeError", message: /^`turns` are of one prompt/ });
+    assert.throws(() => checkPositions(at, { length: tokens.length }), { message: /the prompt is no chat/ });
   });
 });
 
