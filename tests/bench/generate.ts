@@ -40,7 +40,17 @@ const child = new Deno.Command(python, {
 }).spawn();
 const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
 const writer = child.stdin.getWriter();
-const answer = async (): Promise<string> => (await lines.read()).value!.trim();
+let read = "";
+
+/** The child's next line, in however many pieces it comes. */
+async function answer(): Promise<string> {
+  while (!read.includes("\n")) read += (await lines.read()).value!;
+  const end = read.indexOf("\n");
+  const line = read.slice(0, end).trim();
+  read = read.slice(end + 1);
+  return line;
+}
+
 console.log(`transformers is ${await answer()}`);
 contestants.set("transformers", async () => {
   await writer.write(new TextEncoder().encode(`${promptTokens} ${newTokens}\n`));
