@@ -40,18 +40,14 @@ export interface AblatedFeature extends FeatureAt {
  *
  * @example
  * ```ts
- * import { loadModel } from "../../model/model.ts";
- * import { loadSae } from "../../sae/load.ts";
- * import { calculateFeatureAttribution } from "../attribution.ts";
- * import { logitDiff } from "../metric/metrics.ts";
+ * import type { Attribution } from "../result/result.ts";
  * import { ablateFeatures } from "./ablation.ts";
  *
- * await using model = await loadModel("tiny-facts", { threads: 1 });
- * await using sae = await loadSae("tiny-facts/blocks.3.hook_resid_pre");
- * const metric = logitDiff(" golf", " tennis");
- * const result = await calculateFeatureAttribution(model, " Tiger Woods plays the sport of", metric, { saes: [sae] });
- * const [{ attribution, effect }] = await ablateFeatures(result, sae.hookOut, result.rows(sae.hookOut).slice(0, 10));
- * console.assert(attribution > 0 && effect > 0);
+ * // Of the ten strongest: how far attributions are from exact effects.
+ * async function differences(result: Attribution, hook: string): Promise<number[]> {
+ *   const rows = await ablateFeatures(result, hook, result.rows(hook).slice(0, 10));
+ *   return rows.map(({ attribution, effect }) => attribution - effect);
+ * }
  * ```
  */
 export async function ablateFeatures(

@@ -13,17 +13,15 @@ const STEP = 64;
 /**
  * The keys and values of one text.
  *
- * @example A token alone after a prompt
- * ```ts
- * import { KeyValueCache, loadModel } from "../../../mod.ts";
+ * A pass with it (`ForwardRequest.cache`) puts its tokens after those that are there.
  *
- * await using model = await loadModel("tiny-facts", { threads: 1 });
- * const { architecture: { config, defaultProcessing: processing }, runtime } = model;
- * const cache = new KeyValueCache(config, runtime.memory, 8);
- * await model.chain.forward({ prompts: [[0, 1, 2]], rows: [[2]], processing, cache });
- * const { final } = await model.chain.forward({ prompts: [[3]], rows: [[0]], processing, cache });
- * console.assert(cache.length === 4 && final.dims[1] === 1);
- * cache.release();
+ * @example How many tokens it still takes
+ * ```ts
+ * import type { KeyValueCache } from "./key_value_cache.ts";
+ *
+ * function room(cache: KeyValueCache): number {
+ *   return cache.capacity - cache.length;
+ * }
  * ```
  */
 export class KeyValueCache {
