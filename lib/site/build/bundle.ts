@@ -41,9 +41,13 @@ const IN_A_PAGE: Readonly<Record<string, string>> = { "csv-stringify/sync": "csv
 /** Packages that stay out, for their size or because they are a system's own. */
 const LEFT_OUT = /^npm:onnxruntime-(?:web|node)@/;
 
-/** Not every target has these symbols; who disposes and who is disposed of only have to agree. */
-const SYMBOLS = `for(const name of ["dispose","asyncDispose"])` +
-  `Symbol[name]??Object.defineProperty(Symbol,name,{value:Symbol.for("Symbol."+name)});`;
+/** What the oldest targets lack. Who disposes and who is disposed of only have to agree on the symbols. */
+const MISSING = `for(const name of ["dispose","asyncDispose"])` +
+  `Symbol[name]??Object.defineProperty(Symbol,name,{value:Symbol.for("Symbol."+name)});` +
+  "Map.groupBy??=(items,keyOf)=>{const groups=new Map();let i=0;for(const item of items){const key=keyOf(item,i++);" +
+  "groups.has(key)?groups.get(key).push(item):groups.set(key,[item])}return groups};" +
+  "Promise.withResolvers??=function(){let resolve,reject;const promise=new this((a,b)=>{resolve=a;reject=b});" +
+  "return{promise,resolve,reject}};";
 
 /**
  * Bundles modules with all that they may import. A Worker's module that is not among them is a file on its own, which
@@ -78,7 +82,7 @@ export async function bundle({ entries, ...options }: BundleOptions): Promise<Bu
         nodePaths: [packages],
         external: ["node:*"], // which a page does not come to
         define: { Deno: "undefined", ...defined(options.values ?? {}) },
-        banner: { js: SYMBOLS },
+        banner: { js: MISSING },
         legalComments: "none",
         logLevel: "error",
         plugins: [
