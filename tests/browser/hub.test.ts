@@ -5,10 +5,7 @@ import { withTensor } from "../weights/add_tensor.ts";
 import { makeRandom } from "../weights/fixtures.ts";
 import { etagOf, type FakeFile, FakeHub } from "../weights/hub/fake_hub.ts";
 import { keepPageRules } from "../weights/hub/page_rules.ts";
-import { encodeKernels } from "../../lib/runtime/kernels/module.ts";
-import { compareRows } from "../site/rows.ts";
 import { browserTest, type Watched } from "./browser.ts";
-import { firefoxTest } from "./firefox.ts";
 import { serveHubPage } from "./hub_site.ts";
 
 const DATA = new URL("../data/", import.meta.url);
@@ -199,45 +196,4 @@ browserTest("the user's own files in a page: the command line's rows without a n
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
-});
-
-firefoxTest("a model of the hub in Firefox: once, offline, and emptied", async (browser) => {
-  const numbers = (rows: readonly string[]) =>
-    rows.map((row) => row.split(" ").map(Number)).map(([position, feature, attribution]) => ({
-      position,
-      feature,
-      attribution,
-    }));
-  const expected = numbers(await expectedRows());
-  await using site = await serveHubPage();
-  const { hub, broken } = await startHub();
-  const page = await browser.newPage();
-  const ask = async (what: string, body?: unknown): Promise<Told> =>
-    JSON.parse(
-      await page.evaluate(`ask(${JSON.stringify(what)}, ${JSON.stringify(body)}).then(JSON.stringify)`) as string,
-    );
-  const visit = async (): Promise<void> => {
-    await page.goto(site.url);
-    await page.waitForFunction("globalThis.begin !== undefined");
-    await page.evaluate(`begin(${JSON.stringify({ HF_ENDPOINT: hub.endpoint })})`);
-  };
-  await visit();
-  const kernels = encodeKernels({ initial: 0, maximum: 1, shared: false }, true);
-  const isSame = await page.evaluate(`WebAssembly.validate(Uint8Array.of(${kernels}))`) as boolean;
-  const check = async (): Promise<void> => {
-    const { error, answer } = await ask("attribute", QUESTION);
-    assert.equal(error, undefined);
-    compareRows(numbers(rowsOf(answer!.text!)), expected, isSame);
-  };
-  await check();
-  hub.seen.length = 0;
-  await visit();
-  await check();
-  assert.deepEqual(hub.seen, []);
-  await hub[Symbol.asyncDispose]();
-  await visit();
-  await check();
-  await ask("empty");
-  assert.equal((await ask("size")).answer, 0);
-  assert.deepEqual(broken, []);
 });
