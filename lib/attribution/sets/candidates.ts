@@ -34,6 +34,11 @@ export interface Candidates {
   readonly entries: readonly (readonly AblatedEntry[])[];
 }
 
+/** Those of some candidates, in their order: strongest first. */
+export function candidatesIn(set: Iterable<number>, { features }: Candidates): SetFeature[] {
+  return [...set].sort((a, b) => a - b).map((i) => features[i]);
+}
+
 /** Which they are. */
 export interface CandidateOptions {
   readonly by: SetUnit;

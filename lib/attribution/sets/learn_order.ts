@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { randomFrom } from "../random.ts";
+import { mulberry32 } from "../../random.ts";
 import type { ScoredSets } from "./scored_sets.ts";
 
 /** How an order is learnt. */
@@ -34,7 +34,7 @@ const MOST_ERROR = 2;
  * all.)
  */
 export async function learnOrder(sets: ScoredSets, { steps, sizes, seed, start }: LearnOptions): Promise<Float64Array> {
-  const random = randomFrom(seed);
+  const random = mulberry32(seed);
   const strongest = start.reduce((most, x) => Math.max(most, Math.abs(x)), 0) || 1;
   const scores = Float64Array.from(start, (x) => x / strongest);
   const adam = new Adam(scores.length);

@@ -7,7 +7,7 @@ import { checkOptions, type OptionKinds } from "../../options.ts";
 import { VARIANT_OPTIONS, type VariantOptions } from "../change/rerun.ts";
 import type { Attribution } from "../result/result.ts";
 import { type Ablation, ABLATIONS } from "../change/ablated.ts";
-import { type Candidates, findCandidates, type SetFeature } from "./candidates.ts";
+import { type Candidates, candidatesIn, findCandidates, type SetFeature } from "./candidates.ts";
 import { SET_DIRECTIONS, SET_UNITS, type SetDirection, type SetUnit } from "./names.ts";
 import { learnOrder } from "./learn_order.ts";
 import { type CandidateSet, MaskedRun } from "./masked_run.ts";
@@ -130,7 +130,7 @@ export async function selectFeatures(
   return {
     hook,
     ...settings,
-    features: [...set].sort((a, b) => a - b).map((i) => candidates.features[i]), // candidates are in this order
+    features: candidatesIn(set, candidates),
     candidates: candidates.features.length,
     reached,
     ...await figuresOf(run, set),

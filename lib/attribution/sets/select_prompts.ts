@@ -5,7 +5,7 @@
  */
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Attribution } from "../result/result.ts";
-import { findCandidates, placeCandidates } from "./candidates.ts";
+import { candidatesIn, findCandidates, placeCandidates } from "./candidates.ts";
 import { type CandidateSet, MaskedRun } from "./masked_run.ts";
 import {
   checkSelectOptions,
@@ -93,7 +93,7 @@ export async function selectForPrompts(
   return {
     hook,
     ...settings,
-    features: [...set].sort((a, b) => a - b).map((i) => candidates.features[i]), // candidates are in this order
+    features: candidatesIn(set, candidates),
     candidates: candidates.features.length,
     reached,
     ...await figuresOfAll(runs, set),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { randomFrom } from "../random.ts";
+import { mulberry32 } from "../../random.ts";
 
 /** A value; where it was sampled, with its standard error. */
 export interface Estimate {
@@ -148,7 +148,7 @@ export async function sampleValues(game: Game, n: number, samples: number, seed:
 
 /** Coalitions, each followed by its complement; a size t has a probability ∝ 1 / (t · (n − t)). */
 function drawCoalitions(n: number, pairs: number, seed: number): Uint8Array[] {
-  const random = randomFrom(seed);
+  const random = mulberry32(seed);
   const weights = Array.from({ length: n - 1 }, (_, i) => 1 / ((i + 1) * (n - 1 - i)));
   const total = weights.reduce((a, b) => a + b, 0);
   return Array.from({ length: pairs }, () => {

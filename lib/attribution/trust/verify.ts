@@ -8,7 +8,7 @@ import { ablateFeatures, ablateJointly, type AblationRow } from "../change/ablat
 import { differ, isDistrusted } from "../result/distrust.ts";
 import type { Attribution } from "../result/result.ts";
 import type { AttributionRow } from "../result/sae_attribution.ts";
-import { randomFrom } from "../random.ts";
+import { mulberry32 } from "../../random.ts";
 import { pearson, slope, spearman } from "./statistics.ts";
 import type { DownstreamError } from "../change/downstream_error.ts";
 import { VARIANT_OPTIONS, type VariantOptions } from "../change/rerun.ts";
@@ -187,7 +187,7 @@ const orNull = (x: number): number | null => Number.isFinite(x) ? x : null;
 
 /** Some of the items in random order, the same for the same seed. */
 function sample<T>(items: readonly T[], count: number, seed: number): T[] {
-  const random = randomFrom(seed);
+  const random = mulberry32(seed);
   const rest = [...items];
   const chosen: T[] = [];
   while (chosen.length < count && rest.length > 0) {

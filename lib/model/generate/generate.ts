@@ -9,7 +9,8 @@ import { checkTokens } from "../stages/feeds.ts";
 import { KeyValueCache } from "../stages/key_value_cache.ts";
 import { isSameRotary } from "../stages/rotary.ts";
 import type { GeneratedToken, GenerationEnd, GenerationRun, Generator } from "./generate_types.ts";
-import { drawToken, logSumExp, mostProbable, mulberry32 } from "./sampling.ts";
+import { mulberry32 } from "../../random.ts";
+import { drawToken, logSumExp, mostProbable } from "./sampling.ts";
 import { TextStream } from "./text_stream.ts";
 
 /**

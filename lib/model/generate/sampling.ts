@@ -9,17 +9,6 @@
  * @module
  */
 
-/** Numbers from [0, 1): Mulberry32 (Ettinger 2017). */
-export function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let x = Math.imul(state ^ (state >>> 15), state | 1);
-    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** The most probable token, of equal ones the first. */
 export function mostProbable(logits: Float32Array): number {
   let best = 0;

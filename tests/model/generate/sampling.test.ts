@@ -1,6 +1,7 @@
 /** Drawing tokens: against a second computation of the documented algorithm, and the distribution that it must have. */
 import assert from "node:assert/strict";
-import { drawToken, logSumExp, mostProbable, mulberry32 } from "../../../lib/model/generate/sampling.ts";
+import { drawToken, logSumExp, mostProbable } from "../../../lib/model/generate/sampling.ts";
+import { mulberry32 } from "../../../lib/random.ts";
 
 const logits = Float32Array.from({ length: 50 }, (_, i) => Math.fround(3 * Math.sin(7 * i) + (i % 5)));
 

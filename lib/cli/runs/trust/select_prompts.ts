@@ -4,7 +4,7 @@
  * @module
  */
 import { calculateFeatureAttribution } from "../../../attribution/attribution.ts";
-import { randomFrom } from "../../../attribution/random.ts";
+import { mulberry32 } from "../../../random.ts";
 import type { Attribution } from "../../../attribution/result/result.ts";
 import { runOptionsOf } from "../../../attribution/run/run_options.ts";
 import { type PromptsSet, selectForPrompts } from "../../../attribution/sets/select_prompts.ts";
@@ -82,7 +82,7 @@ function split(
   part: number,
   seed: number,
 ): { chosenFrom: PromptRecord[]; others: PromptRecord[] } {
-  const random = randomFrom(seed);
+  const random = mulberry32(seed);
   const shuffled = records.map((record) => ({ record, at: random() })).sort((a, b) => a.at - b.at);
   const wanted = part === 0 ? 0 : Math.max(1, Math.round(part * records.length));
   const others = new Set(shuffled.slice(0, Math.min(wanted, records.length - 1)).map(({ record }) => record));
