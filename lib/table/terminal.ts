@@ -19,12 +19,14 @@ function escapeCharacter(character: string): string {
   return NAMED_ESCAPES[character] ?? (code < 256 ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`);
 }
 
-/**
- * A text as one line that a terminal only shows: characters that it would obey or hide are escaped (`\n`, `\x1b`,
- * `\u{202e}`), and spaces at the ends are drawn as `·`, because " golf" and "golf" are different tokens.
- */
+/** A text as one line in which nothing is obeyed or hidden: such characters are escaped (`\n`, `\x1b`, `\u{202e}`). */
+export function escaped(text: string): string {
+  return text.replace(UNPRINTABLE, escapeCharacter);
+}
+
+/** The same, and spaces at the ends are drawn as `·`, because " golf" and "golf" are different tokens. */
 export function printable(text: string): string {
-  return text.replace(/^ +| +$/g, (spaces) => "·".repeat(spaces.length)).replace(UNPRINTABLE, escapeCharacter);
+  return escaped(text.replace(/^ +| +$/g, (spaces) => "·".repeat(spaces.length)));
 }
 
 /** What is text among the characters that {@linkcode printable} escapes: ends of lines, tabs, joiners, and other spaces. */

@@ -1,5 +1,5 @@
 /** An answer token by token: its tokens to choose from, the matrix of answer and text before it, features that recur. */
-import { bar, shareOf, sideOf } from "./pieces.ts";
+import { featureButton, shareOf, sideOf } from "./pieces.ts";
 import { h } from "./dom.ts";
 import { largestOf } from "./figures.ts";
 import { showCount, showNumber, showPercent, showSigned, showText, showToken } from "./format.ts";
@@ -186,36 +186,13 @@ export function renderRecurring(container: Element, data: AnswerData, { sae = 0,
   if (shown.length === 0) return container.replaceChildren(h("p", { class: "muted" }, "No feature."));
   const largest = largestOf(shown.map(({ attribution }) => attribution));
   const names = new Map(targets.map((one) => [one.position, nameOf(one)]));
-  const items = shown.map(({ feature, attribution, targets: positions }) => {
-    const label = data.saes[sae].labels[feature];
+  const items = shown.map(({ feature, attribution: value, targets: positions }) => {
+    const places = positions.map((at): [string, number] => [names.get(at)!, at]);
+    const item = { feature, value, largest, label: data.saes[sae].labels[feature], places };
     return h(
       "li",
       {},
-      h(
-        "button",
-        {
-          type: "button",
-          class: "feature",
-          "data-key": `recurring ${feature}`,
-          onclick: () => onFeature?.(feature, sae),
-        },
-        h("span", { class: `number ${sideOf(attribution)}-text` }, showSigned(attribution, largest)),
-        bar(attribution, largest),
-        h(
-          "span",
-          { class: "what" },
-          h("span", { class: "name" }, label === undefined ? `Feature ${feature}` : showText(label)),
-          h(
-            "span",
-            { class: "where" },
-            label === undefined ? null : h("span", { class: "id" }, `#${feature}`),
-            positions.slice(0, 6).map((at) =>
-              h("span", { class: "place" }, h("bdi", {}, names.get(at)!), h("sub", {}, String(at)))
-            ),
-            positions.length > 6 ? h("span", { class: "muted" }, `+${positions.length - 6}`) : null,
-          ),
-        ),
-      ),
+      featureButton(item, { list: "recurring", most: 6, onclick: () => onFeature?.(feature, sae) }),
     );
   });
   container.replaceChildren(h("ol", { class: "feature-list" }, items));

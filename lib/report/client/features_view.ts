@@ -1,8 +1,8 @@
 /** The strongest features. */
 import { h } from "./dom.ts";
 import { type FeatureTotal, featureTotals, largestOf } from "./figures.ts";
-import { showSigned, showText, showToken } from "./format.ts";
-import { bar, sideBadge, sideOf } from "./pieces.ts";
+import { showToken } from "./format.ts";
+import { featureButton, type ListedFeature, sideBadge } from "./pieces.ts";
 import type { ReportData } from "../report_data.ts";
 import type { ViewOptions } from "./view.ts";
 
@@ -33,7 +33,17 @@ export function renderTopFeatures(
       items.length === 0 ? h("p", { class: "muted" }, position === null ? "No feature." : "No feature here.") : h(
         "ol",
         { class: "feature-list" },
-        items.map((item) => h("li", {}, featureButton(data, item, largest, { sae, position, onFeature }))),
+        items.map((item) =>
+          h(
+            "li",
+            {},
+            featureButton(listed(data, item, largest, { sae, position }), {
+              list: "feature",
+              most: 4,
+              onclick: () => onFeature?.(item.feature, sae),
+            }),
+          )
+        ),
       ),
     );
   const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
@@ -45,35 +55,17 @@ export function renderTopFeatures(
   ));
 }
 
-function featureButton(
+/** A feature with the tokens at which it is, unless one is chosen. */
+function listed(
   data: ReportData,
   { feature, sum, places }: FeatureTotal,
   largest: number,
-  { sae = 0, position, onFeature }: ViewOptions,
-): HTMLElement {
-  const label = data.saes[sae].labels[feature];
-  const where = places.slice(0, 4).map((place) => {
-    const { id, text } = data.tokens[place.position];
-    return h("span", { class: "place" }, h("bdi", {}, showToken(text, id)), h("sub", {}, String(place.position)));
+  { sae = 0, position }: ViewOptions,
+): ListedFeature {
+  const named = places.map(({ position: at }): [string, number] => {
+    const { id, text } = data.tokens[at];
+    return [showToken(text, id), at];
   });
-  return h(
-    "button",
-    { type: "button", class: "feature", "data-key": `feature ${feature}`, onclick: () => onFeature?.(feature, sae) },
-    h("span", { class: `number ${sideOf(sum)}-text` }, showSigned(sum, largest)),
-    bar(sum, largest),
-    h(
-      "span",
-      { class: "what" },
-      h("span", { class: "name" }, label === undefined ? `Feature ${feature}` : showText(label)),
-      h(
-        "span",
-        { class: "where" },
-        label === undefined ? null : h("span", { class: "id" }, `#${feature}`),
-        position === null ? where : null,
-        position === null && places.length > where.length
-          ? h("span", { class: "muted" }, `+${places.length - where.length}`)
-          : null,
-      ),
-    ),
-  );
+  const label = data.saes[sae].labels[feature];
+  return { feature, value: sum, largest, label, places: position === null ? named : [] };
 }

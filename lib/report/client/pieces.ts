@@ -1,6 +1,6 @@
 /** Small pieces that several parts are made of. */
 import { h } from "./dom.ts";
-import { showToken } from "./format.ts";
+import { showSigned, showText, showToken } from "./format.ts";
 import type { ReportData } from "../report_data.ts";
 
 /** The class of a signed number. */
@@ -36,4 +36,43 @@ export function tokenHead({ tokens }: Pick<ReportData, "tokens">, position: numb
 /** Which way a number speaks, as a sign in a circle. */
 export function sideBadge(side: "positive" | "negative"): HTMLElement {
   return h("span", { class: `badge ${side}`, "aria-hidden": "true" }, side === "positive" ? "+" : "−");
+}
+
+/** A feature in a list: its number, its name, and where it is. */
+export interface ListedFeature {
+  readonly feature: number;
+  readonly value: number;
+  /** Of the list: bars are shares of it. */
+  readonly largest: number;
+  /** What it stands for, where that is known. */
+  readonly label: string | undefined;
+  /** Tokens with their positions; the first few are shown. */
+  readonly places: readonly (readonly [token: string, position: number])[];
+}
+
+/** It as a button; `list` and the feature are what it is found by when the list is drawn again. */
+export function featureButton(
+  { feature, value, largest, label, places }: ListedFeature,
+  { list, most, onclick }: { list: string; most: number; onclick: () => void },
+): HTMLElement {
+  return h(
+    "button",
+    { type: "button", class: "feature", "data-key": `${list} ${feature}`, onclick },
+    h("span", { class: `number ${sideOf(value)}-text` }, showSigned(value, largest)),
+    bar(value, largest),
+    h(
+      "span",
+      { class: "what" },
+      h("span", { class: "name" }, label === undefined ? `Feature ${feature}` : showText(label)),
+      h(
+        "span",
+        { class: "where" },
+        label === undefined ? null : h("span", { class: "id" }, `#${feature}`),
+        places.slice(0, most).map(([token, position]) =>
+          h("span", { class: "place" }, h("bdi", {}, token), h("sub", {}, String(position)))
+        ),
+        places.length > most ? h("span", { class: "muted" }, `+${places.length - most}`) : null,
+      ),
+    ),
+  );
 }
