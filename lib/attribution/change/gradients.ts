@@ -26,19 +26,34 @@ export async function* gradientsAt(
   hook: string,
   changes: readonly (() => Float32Array)[],
 ): AsyncGenerator<ChangedGradient> {
-  const { model, grads: { tokens, resolvedMetric } } = parts;
-  const { sae } = runAt(parts, hook);
-  const most = Math.max(1, copiesAtOnce(model, tokens.length) >> 1); // going back takes memory too
+  const most = gradientsAtOnce(parts);
   for (let start = 0; start < changes.length; start += most) {
-    const some = changes.slice(start, start + most).map((make) => make());
-    const state = await rerunFrom(parts, hook, some, "constant", true);
-    const found = await metricGradients(model, resolvedMetric, state.final, some.length);
-    const gradients = await model.chain.backward(state, found.gradient, sae.hooksOut);
-    state.release();
-    const all = joinHooks(sae.hooksOut.map((name) => selectHead(sae, gradients.get(name)!)), sae.config.dOut);
-    const size = all.length / some.length;
-    for (const [i, metric] of found.values.entries()) {
-      yield { metric, gradient: all.subarray(i * size, (i + 1) * size) };
-    }
+    yield* await gradientsTogether(parts, hook, changes.slice(start, start + most).map((make) => make()));
   }
+}
+
+/** How many changes run forward and back at once, memory being bounded. */
+export function gradientsAtOnce({ model, grads: { tokens } }: RunParts): number {
+  return Math.max(1, copiesAtOnce(model, tokens.length) >> 1); // going back takes memory too
+}
+
+/**
+ * The same of so few changes that they run at once, {@linkcode gradientsAtOnce} at most.
+ *
+ * @param changes what is added to what the SAE's features write, as in `rerunFrom`
+ */
+export async function gradientsTogether(
+  parts: RunParts,
+  hook: string,
+  changes: readonly Float32Array[],
+): Promise<ChangedGradient[]> {
+  const { model, grads: { resolvedMetric } } = parts;
+  const { sae } = runAt(parts, hook);
+  const state = await rerunFrom(parts, hook, changes, "constant", true);
+  const found = await metricGradients(model, resolvedMetric, state.final, changes.length);
+  const gradients = await model.chain.backward(state, found.gradient, sae.hooksOut);
+  state.release();
+  const all = joinHooks(sae.hooksOut.map((name) => selectHead(sae, gradients.get(name)!)), sae.config.dOut);
+  const size = all.length / changes.length;
+  return found.values.map((metric, i) => ({ metric, gradient: all.subarray(i * size, (i + 1) * size) }));
 }

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { copiesAtOnce, rerunFrom, type RunParts } from "../change/rerun.ts";
-import { metricGradients } from "../metric/value_of_copies.ts";
+import { gradientsAtOnce, gradientsTogether } from "../change/gradients.ts";
+import type { RunParts } from "../change/rerun.ts";
 import type { AttributionRow } from "../result/sae_attribution.ts";
 import { contributionGroups } from "../run/contributions.ts";
-import { joinHooks, type SaeRun, selectHead } from "../run/sae_hooks.ts";
+import type { SaeRun } from "../run/sae_hooks.ts";
 
 /** What the gradient does on the way to a feature's removal. */
 export interface Curvature {
@@ -41,11 +41,12 @@ export async function curvatures(
     group.map((i) => ({ ...rows[i], by: (rows[i].baseline ?? 0) - rows[i].activation }))
   );
   const found = new Array<Curvature>(rows.length);
-  const most = Math.max(1, (copiesAtOnce(parts.model, parts.grads.tokens.length) >> 1) - 1); // going back takes memory
+  const most = Math.max(1, gradientsAtOnce(parts) - 1); // and one without a change
   let batch: Float32Array[] = [];
   let first = 0;
   const measure = async (): Promise<void> => {
-    const gradients = await gradientsAt(parts, run, [...batch, new Float32Array(batch[0].length)]);
+    const changed = [...batch, new Float32Array(batch[0].length)];
+    const gradients = (await gradientsTogether(parts, run.sae.hookOut, changed)).map(({ gradient }) => gradient);
     const here = gradients[batch.length];
     const width = here.length / run.encoded.activations.rows;
     batch.forEach((change, at) => {
@@ -79,17 +80,4 @@ function onePerPosition(rows: readonly AttributionRow[]): number[][] {
   const atPositions = [...Map.groupBy(strongestFirst, (i) => rows[i].position).values()];
   const count = Math.max(0, ...atPositions.map(({ length }) => length));
   return Array.from({ length: count }, (_, k) => atPositions.flatMap((at) => at.slice(k, k + 1)));
-}
-
-/** The metric's gradients at what the SAE writes, `[row, hook · d_out]`, with each of the changes. */
-async function gradientsAt(parts: RunParts, run: SaeRun, changes: readonly Float32Array[]): Promise<Float32Array[]> {
-  const { model, grads: { resolvedMetric } } = parts;
-  const { sae } = run;
-  const state = await rerunFrom(parts, sae.hookOut, changes, "constant", true);
-  const { gradient } = await metricGradients(model, resolvedMetric, state.final, changes.length);
-  const gradients = await model.chain.backward(state, gradient, sae.hooksOut);
-  state.release();
-  const all = joinHooks(sae.hooksOut.map((hook) => selectHead(sae, gradients.get(hook)!)), sae.config.dOut);
-  const size = all.length / changes.length;
-  return changes.map((_, i) => all.subarray(i * size, (i + 1) * size));
 }
