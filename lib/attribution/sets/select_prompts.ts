@@ -6,7 +6,7 @@
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Attribution } from "../result/result.ts";
 import { candidatesIn, findCandidates, placeCandidates } from "./candidates.ts";
-import { type CandidateSet, MaskedRun } from "./masked_run.ts";
+import type { CandidateSet, MaskedRun } from "./masked_run.ts";
 import {
   checkSelectOptions,
   figuresOf,
@@ -82,14 +82,8 @@ export async function selectForPrompts(
   const runs = await openRuns(results, hook, candidates, options);
   const steps = options.steps ?? Math.max(100, STEPS * results.length);
   const { set, reached } = await findSet(runs, candidates, { ...choice, ...settings, steps });
-  const others: MaskedRun[] = [];
-  for (const result of heldOut) {
-    const entries = await placeCandidates(result, hook, candidates, settings);
-    const { downstreamError } = options;
-    others.push(
-      await MaskedRun.open({ result, hook, entries, count: candidates.features.length, options: { downstreamError } }),
-    );
-  }
+  const entries = await Promise.all(heldOut.map((result) => placeCandidates(result, hook, candidates, settings)));
+  const others = await openRuns(heldOut, hook, { ...candidates, entries }, options);
   return {
     hook,
     ...settings,
