@@ -5,6 +5,7 @@
  */
 import type { Sae } from "../../sae/sae.ts";
 import type { SparseActivations } from "../../sae/sparse.ts";
+import type { SaeAttribution } from "../result/sae_attribution.ts";
 import type { SaeRun } from "./sae_hooks.ts";
 
 /** A feature at a position. */
@@ -33,6 +34,21 @@ export function changesOf({ rows, offsets, features, values }: SparseActivations
     }
   }
   return changes;
+}
+
+/** An activation that changes, and what the gradient says of that. */
+export interface AttributedChange extends FeatureChange {
+  /** `by` · gradient, by the attribution's own method. */
+  readonly attribution: number;
+}
+
+/** The entries of a sparse matrix one by one, with what the gradient says of each. */
+export async function attributedChanges(
+  { run, writtenGradient }: SaeAttribution,
+  activations: SparseActivations,
+): Promise<AttributedChange[]> {
+  const gradients = await run.sae.activeGradients({ ...run.encoded, activations }, writtenGradient);
+  return changesOf(activations).map((change, i) => ({ ...change, attribution: Math.fround(change.by * gradients[i]) }));
 }
 
 /**

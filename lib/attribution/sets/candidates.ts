@@ -6,7 +6,7 @@
 import { type Ablation, whatAblationTakes } from "../change/ablated.ts";
 import type { Attribution } from "../result/result.ts";
 import { runAt } from "../change/rerun.ts";
-import { changesOf, type FeatureChange } from "../run/contributions.ts";
+import { type AttributedChange, attributedChanges, type FeatureChange } from "../run/contributions.ts";
 import type { SetUnit } from "./names.ts";
 
 /** A feature at a position, or at all. */
@@ -20,9 +20,7 @@ export interface SetFeature {
 }
 
 /** What ablating one feature at one position takes away. */
-export interface AblatedEntry extends FeatureChange {
-  /** `by` · gradient. */
-  readonly attribution: number;
+export interface AblatedEntry extends AttributedChange {
   /** The candidate that it belongs to; −1: none. */
   readonly candidate: number;
 }
@@ -90,7 +88,7 @@ export async function placeCandidates(
 }
 
 function withCandidates(
-  entries: readonly Omit<AblatedEntry, "candidate">[],
+  entries: readonly AttributedChange[],
   features: readonly SetFeature[],
   by: SetUnit,
 ): AblatedEntry[] {
@@ -102,16 +100,7 @@ function keyOf({ position, feature }: Pick<SetFeature, "position" | "feature">, 
   return by === "feature" ? `${feature}` : `${position} ${feature}`;
 }
 
-async function entriesOf(
-  { parts }: Attribution,
-  hook: string,
-  ablation: Ablation,
-): Promise<Omit<AblatedEntry, "candidate">[]> {
+function entriesOf({ parts }: Attribution, hook: string, ablation: Ablation): Promise<AttributedChange[]> {
   const run = runAt(parts, hook);
-  const activations = whatAblationTakes(run, ablation);
-  const gradients = await run.sae.activeGradients(
-    { ...run.encoded, activations },
-    parts.saes.get(hook)!.writtenGradient,
-  );
-  return changesOf(activations).map((change, i) => ({ ...change, attribution: Math.fround(change.by * gradients[i]) }));
+  return attributedChanges(parts.saes.get(hook)!, whatAblationTakes(run, ablation));
 }

@@ -5,7 +5,7 @@
  */
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { SaeRun } from "../run/sae_hooks.ts";
-import { changesOf, contributionSum, type FeatureChange } from "../run/contributions.ts";
+import { attributedChanges, changesOf, contributionSum, type FeatureChange } from "../run/contributions.ts";
 import type { Attribution } from "../result/result.ts";
 import type { SaeAttribution } from "../result/sae_attribution.ts";
 import { effectsOfChanges } from "../change/ablation.ts";
@@ -157,15 +157,14 @@ async function* changes(run: SaeRun, nodes: readonly Node[], ks: readonly number
 async function strongestFirst(
   { parts }: Attribution,
   hook: string,
-  { run, writtenGradient }: SaeAttribution,
+  sae: SaeAttribution,
   ablation: Ablation,
 ): Promise<Node[]> {
-  const activations = whatAblationTakes(run, ablation);
+  const activations = whatAblationTakes(sae.run, ablation);
   const changes = changesOf(activations);
   const strengths = findMethod(parts.method).exact
     ? await effectsOfChanges(parts, hook, changes.map((change) => [{ ...change, by: -change.by }]))
-    : (await run.sae.activeGradients({ ...run.encoded, activations }, writtenGradient))
-      .map((gradient, i) => Math.fround(changes[i].by * gradient));
+    : (await attributedChanges(sae, activations)).map(({ attribution }) => attribution);
   const nodes = changes.map((change, i): Node => ({ ...change, strength: Math.abs(strengths[i]) }));
   return nodes.sort((a, b) => b.strength - a.strength || a.position - b.position || a.feature - b.feature);
 }
