@@ -70,3 +70,12 @@ export function firstNonFinite(data: Float32Array): number {
   }
   return -1;
 }
+
+/** The logarithm of the sum of e^(x / temperature). */
+export function logSumExp(values: Float32Array, temperature: number = 1): number {
+  let max = -Infinity;
+  for (let i = 0; i < values.length; i++) if (values[i] > max) max = values[i];
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += Math.exp((values[i] - max) / temperature);
+  return max / temperature + Math.log(sum);
+}

@@ -10,10 +10,9 @@
  */
 import { generate } from "../../model/generate/generate.ts";
 import { GENERATE_OPTIONS, type GeneratedToken, type GenerateOptions } from "../../model/generate/generate_types.ts";
-import { logSumExp } from "../../model/generate/sampling.ts";
 import type { Model, Token } from "../../model/model.ts";
 import type { Replacement } from "../../model/stages/chain.ts";
-import type { FloatTensor } from "../../runtime/tensor.ts";
+import { type FloatTensor, logSumExp } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import { resolvePosition } from "../positions.ts";

@@ -5,7 +5,7 @@
  */
 import { gatherRows } from "../../model/stages/feeds.ts";
 import type { Unembedding } from "../../model/stages/unembedding.ts";
-import { type FloatTensor, joined } from "../../runtime/tensor.ts";
+import { type FloatTensor, joined, logSumExp } from "../../runtime/tensor.ts";
 
 /** The most bytes of logits in memory at once, of the three runs together. */
 const LOGITS_BYTES = 128 * 2 ** 20;
@@ -71,7 +71,7 @@ export class DownstreamSums {
   }
 
   #addToken(clean: Float32Array, sae: Float32Array, ablated: Float32Array, next: number | undefined): void {
-    const [zClean, zSae, zAblated] = [clean, sae, ablated].map(logSumExp);
+    const [zClean, zSae, zAblated] = [clean, sae, ablated].map((row) => logSumExp(row));
     this.#tokens++;
     for (let i = 0; i < clean.length; i++) {
       const logP = clean[i] - zClean;
@@ -108,12 +108,4 @@ export class DownstreamSums {
 function stack(parts: readonly FloatTensor[]): FloatTensor {
   const [{ dims: [, rows, d] }] = parts;
   return { dims: [1, parts.length * rows, d], data: joined(parts.map(({ data }) => data)) };
-}
-
-function logSumExp(row: Float32Array): number {
-  let max = -Infinity;
-  for (let i = 0; i < row.length; i++) if (row[i] > max) max = row[i];
-  let sum = 0;
-  for (let i = 0; i < row.length; i++) sum += Math.exp(row[i] - max);
-  return max + Math.log(sum);
 }

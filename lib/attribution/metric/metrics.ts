@@ -4,6 +4,7 @@
  * @module
  */
 import { input, logSoftmax, mul, reduceSum, softmax, sub, type Value } from "../../graph/mod.ts";
+import { logSumExp } from "../../runtime/tensor.ts";
 import type { Metric, MetricGraph, MetricOptions, MetricWords, Position, TokenRef, TokenSet } from "./metric.ts";
 import {
   atPositions,
@@ -264,8 +265,7 @@ export function klToClean(options: MetricOptions = {}): Metric {
       const [p, logP] = [new Float32Array(data.length), new Float32Array(data.length)];
       for (let r = 0; r < rows; r++) {
         const row = data.subarray(r * dVocab, (r + 1) * dVocab);
-        const max = row.reduce((a, b) => Math.max(a, b));
-        const logSum = max + Math.log(row.reduce((sum, x) => sum + Math.exp(x - max), 0));
+        const logSum = logSumExp(row);
         row.forEach((x, i) => {
           logP[r * dVocab + i] = x - logSum;
           p[r * dVocab + i] = Math.exp(x - logSum);

@@ -5,7 +5,7 @@
  */
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Model } from "../../model/model.ts";
-import type { FloatTensor } from "../../runtime/tensor.ts";
+import { type FloatTensor, logSumExp } from "../../runtime/tensor.ts";
 import type { ProcessingChoice } from "./processing.ts";
 import { preparePrompt } from "./prompt.ts";
 import type { TokenRef } from "../metric/metric.ts";
@@ -186,12 +186,4 @@ export async function continuationPredictions(
     if (row >= 0) predictions.push(await predictionOf(model, await modelOutput(), row, tokens[position]));
   }
   return predictions;
-}
-
-function logSumExp(logits: Float32Array): number {
-  let max = -Infinity;
-  for (const x of logits) if (x > max) max = x;
-  let sum = 0;
-  for (const x of logits) sum += Math.exp(x - max);
-  return max + Math.log(sum);
 }

@@ -5,12 +5,13 @@
  */
 import { NO_PROCESSING } from "../../../models/family.ts";
 import { quote } from "../../quote.ts";
+import { logSumExp } from "../../runtime/tensor.ts";
 import { checkTokens } from "../stages/feeds.ts";
 import { KeyValueCache } from "../stages/key_value_cache.ts";
 import { isSameRotary } from "../stages/rotary.ts";
 import type { GeneratedToken, GenerationEnd, GenerationRun, Generator } from "./generate_types.ts";
 import { mulberry32 } from "../../random.ts";
-import { drawToken, logSumExp, mostProbable } from "./sampling.ts";
+import { drawToken, mostProbable } from "./sampling.ts";
 import { TextStream } from "./text_stream.ts";
 
 /**

@@ -8,20 +8,13 @@
  *
  * @module
  */
+import { logSumExp } from "../../runtime/tensor.ts";
 
 /** The most probable token, of equal ones the first. */
 export function mostProbable(logits: Float32Array): number {
   let best = 0;
   for (let id = 1; id < logits.length; id++) if (logits[id] > logits[best]) best = id;
   return best;
-}
-
-/** The logarithm of the sum of e^(ℓ / temperature). */
-export function logSumExp(logits: Float32Array, temperature = 1): number {
-  const max = logits[mostProbable(logits)];
-  let sum = 0;
-  for (let id = 0; id < logits.length; id++) sum += Math.exp((logits[id] - max) / temperature);
-  return max / temperature + Math.log(sum);
 }
 
 /** Draws a token. */

@@ -10,7 +10,7 @@ import {
   steerText,
   type SteerTextOptions,
 } from "../../../mod.ts";
-import { logSumExp } from "../../../lib/model/generate/sampling.ts";
+import { logSumExp } from "../../../lib/runtime/tensor.ts";
 import { openOptions } from "../../runtime/open_options.ts";
 import { DATA } from "../golden.ts";
 

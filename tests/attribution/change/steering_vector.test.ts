@@ -11,8 +11,8 @@ import {
 } from "../../../mod.ts";
 import { hookWidth } from "../../../lib/attribution/run/sae_hooks.ts";
 import { hookNames } from "../../../lib/model/hooks.ts";
-import { logSumExp } from "../../../lib/model/generate/sampling.ts";
 import { fromFileUrl } from "../../../lib/weights/files/places.ts";
+import { logSumExp } from "../../../lib/runtime/tensor.ts";
 import { openOptions } from "../../runtime/open_options.ts";
 import { DATA } from "../golden.ts";
 

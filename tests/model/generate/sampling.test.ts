@@ -1,7 +1,8 @@
 /** Drawing tokens: against a second computation of the documented algorithm, and the distribution that it must have. */
 import assert from "node:assert/strict";
-import { drawToken, logSumExp, mostProbable } from "../../../lib/model/generate/sampling.ts";
+import { drawToken, mostProbable } from "../../../lib/model/generate/sampling.ts";
 import { mulberry32 } from "../../../lib/random.ts";
+import { logSumExp } from "../../../lib/runtime/tensor.ts";
 
 const logits = Float32Array.from({ length: 50 }, (_, i) => Math.fround(3 * Math.sin(7 * i) + (i % 5)));
 
