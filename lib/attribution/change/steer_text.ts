@@ -17,8 +17,7 @@ import type { Sae } from "../../sae/sae.ts";
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import { resolvePosition } from "../positions.ts";
 import { activationsOf } from "../run/contributions.ts";
-import { resolveExcludeSpecialTokens } from "../run/processing.ts";
-import { type PreparedPrompt, preparePrompt } from "../run/prompt.ts";
+import { excludedIds, type PreparedPrompt, preparePrompt } from "../run/prompt.ts";
 import { PROMPT_RUN_OPTIONS, type SaeRunOptions } from "../run/run_options.ts";
 import { runWithSaes } from "../run/run_prompts.ts";
 import { checkSaes, replaceHead, selectHead } from "../run/sae_hooks.ts";
@@ -102,7 +101,8 @@ export async function steerText(
   }
   checkSaes(model, saes);
   const prepared = await preparePrompt(model, prompt, saes, { ...options, processing: steeredForm(options) });
-  const steering = new Steering(model, saes, interventions, prepared, await leftOut(model, options));
+  const leftOut = await excludedIds(model, saes, options.excludeSpecialTokens);
+  const steering = new Steering(model, saes, interventions, prepared, leftOut);
   const texts: SteeredText[] = [];
   for (const strength of strengths) {
     const tokens: GeneratedToken[] = [];
@@ -120,13 +120,6 @@ export async function steerText(
     if (signal?.aborted) break;
   }
   return { tokens: await model.describeTokens(prepared.tokens), texts };
-}
-
-/** The tokens at which the SAEs are left out. */
-async function leftOut(model: Model, options: SteerTextOptions): Promise<ReadonlySet<number>> {
-  const said = resolveExcludeSpecialTokens(options.saes, options.excludeSpecialTokens);
-  if (said === false) return new Set();
-  return said === true ? (await model.tokenizer())?.specialIds ?? new Set() : new Set(said);
 }
 
 /** Interventions, pass by pass. */

@@ -41,24 +41,23 @@ export async function preparePrompt(
   const processing = resolveProcessing(model.architecture, saes, options.processing, options.processingFlags);
   const prependBos = resolvePrependBos(saes, options.prependBos);
   model.chain.readAhead();
-  const ids = await model.toTokens(prompt, { prependBos, truncate });
+  const given = await model.toTokens(prompt, { prependBos, truncate });
   const encode = async (text: string): Promise<number[]> => (await model.requireTokenizer()).encode(text);
   const appended = await metric?.append?.({ encode }) ?? [];
-  const tokens = [...ids, ...appended];
-  const excluded = await specialPositions(model, tokens, saes, excludeSpecialTokens);
+  const tokens = [...given, ...appended];
+  const ids = await excludedIds(model, saes, excludeSpecialTokens);
+  const excluded = new Set([...tokens.keys()].filter((position) => ids.has(tokens[position])));
   return { tokens, appended: appended.length, processing, excluded };
 }
 
-/** The positions that the SAEs leave alone. What their metadata say needs a tokenizer; without one, none. */
-async function specialPositions(
+/** The tokens that the SAEs leave alone. What their metadata say needs a tokenizer; without one, none. */
+export async function excludedIds(
   model: Model,
-  tokens: readonly number[],
   saes: readonly Sae[],
   choice: boolean | readonly number[] | undefined,
 ): Promise<ReadonlySet<number>> {
   const said = resolveExcludeSpecialTokens(saes, choice);
   if (said === false) return new Set();
   if (choice === undefined && said === true && await model.tokenizer() === undefined) return new Set();
-  const ids = said === true ? (await model.requireTokenizer()).specialIds : new Set(said);
-  return new Set([...tokens.keys()].filter((position) => ids.has(tokens[position])));
+  return said === true ? (await model.requireTokenizer()).specialIds : new Set(said);
 }
