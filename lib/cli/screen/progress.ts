@@ -37,42 +37,37 @@ export async function withProgress<T>(
 }
 
 /** Does `work`, which tells how far it is; on a terminal, a line shows that and is gone afterwards. */
-export async function withDownloadProgress<T>(
+export function withDownloadProgress<T>(
   screen: Screen,
   work: (onProgress: (progress: DownloadProgress) => void) => Promise<T>,
 ): Promise<T> {
-  if (!screen.isTerminal) return await work(() => {});
-  const start = performance.now();
-  let printing: Promise<void> | undefined;
-  let isPrinting = false;
-  const show = (progress: DownloadProgress): void => {
-    if (isPrinting || performance.now() - start < PATIENCE_MS) return;
-    isPrinting = true;
-    const line = cutToWidth(describeProgress(progress), screen.width - 1);
-    printing = printNote(`${CLEAR_LINE}${line}`).finally(() => isPrinting = false);
-  };
-  try {
-    return await work(show);
-  } finally {
-    await printing;
-    if (printing !== undefined) await printNote(CLEAR_LINE);
-  }
+  return withLine(screen, describeProgress, work);
 }
 
 /** Does `work`, which tells how many of something there were; on a terminal, a line shows that and is gone afterwards. */
-export async function withCount<T>(
+export function withCount<T>(
   screen: Screen,
   what: string,
   work: (onProgress: (count: number) => void) => Promise<T>,
 ): Promise<T> {
+  return withLine(screen, (count) => `${count} ${what} …`, work);
+}
+
+/** The line in `words`; what is told while it is being printed is left out. */
+async function withLine<T, Progress>(
+  screen: Screen,
+  words: (progress: Progress) => string,
+  work: (onProgress: (progress: Progress) => void) => Promise<T>,
+): Promise<T> {
   if (!screen.isTerminal) return await work(() => {});
   const start = performance.now();
   let printing: Promise<void> | undefined;
   let isPrinting = false;
-  const show = (count: number): void => {
+  const show = (progress: Progress): void => {
     if (isPrinting || performance.now() - start < PATIENCE_MS) return;
     isPrinting = true;
-    printing = printNote(`${CLEAR_LINE}${count} ${what} …`).finally(() => isPrinting = false);
+    const line = cutToWidth(words(progress), screen.width - 1);
+    printing = printNote(`${CLEAR_LINE}${line}`).finally(() => isPrinting = false);
   };
   try {
     return await work(show);

@@ -26,6 +26,7 @@ import { explainedWords } from "../../screen/summary.ts";
 import { bars, entry, heading, labelledBars, type Page, warningEntries } from "../../screen/summary_layout.ts";
 import { writeTable } from "../../screen/write_table.ts";
 import { runAttribution } from "../explain/attribution.ts";
+import { RUNS } from "./sets.ts";
 
 /** Removes pairs, or plays coalitions, and writes what was asked for. */
 export async function interactions(request: InteractionsRequest): Promise<void> {
@@ -38,9 +39,8 @@ export async function interactions(request: InteractionsRequest): Promise<void> 
   const given = Object.fromEntries(Object.entries({ top, features, positions }).filter(([, x]) => x !== undefined));
   const options = { ...given, by, downstreamError };
   const sampling = Object.fromEntries(Object.entries({ samples, seed }).filter(([, x]) => x !== undefined));
-  const found = await withCount(screen, "runs from the SAE upwards", async (show) => {
+  const found = await withCount(screen, RUNS, async (onProgress) => {
     const found: (Interactions | FaithShapley)[] = [];
-    const onProgress = (done: number): void => show(done);
     for (const hook of result.hooks) {
       found.push(
         request.shapley
