@@ -135,10 +135,11 @@ async function* shardRows(
       continue;
     }
     const { result, answer } = outcome;
-    const rows = answer === undefined
-      ? Array.from((await longTable(result, settings.rows)).rows, (row) => [...noTarget, ...row])
-      : (await answerTable(answer, { table: "rows", ...settings.rows })).rows;
-    const marked = Array.from(rows, (row) => [id, ...row]);
+    const { rows } = answer === undefined
+      ? await longTable(result, settings.rows)
+      : await answerTable(answer, { table: "rows", ...settings.rows });
+    const start = answer === undefined ? [id, ...noTarget] : [id];
+    const marked = Array.from(rows, (row) => [...start, ...row]);
     const { tokens } = answer ?? result;
     const metric = Number.isFinite(result.metric) ? result.metric : null;
     const asked = await explainedBy(outcome.record, result, answer);
