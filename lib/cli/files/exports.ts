@@ -8,6 +8,7 @@ import type { VerifySummary } from "../../attribution/trust/verify.ts";
 import type { AttributeRequest } from "../commands/explain/attribute.ts";
 import type { Attribution } from "../../attribution/result/result.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
+import { writeChunks } from "../screen/write_table.ts";
 
 /** What a run was compared with. */
 export interface Checks {
@@ -25,24 +26,17 @@ export async function writeExports(
     const { emitPython } = await import(
       new URL("../../attribution/result/emit_python.ts", import.meta.url).href
     ) as typeof import("../../attribution/result/emit_python.ts");
-    await writeFile(script, [emitPython(result)]);
+    await writeChunks([emitPython(result)], script);
   }
   if (saveTensors !== undefined) {
     const { attributionTensors } = await import(
       new URL("../../attribution/result/save_tensors.ts", import.meta.url).href
     ) as typeof import("../../attribution/result/save_tensors.ts");
-    await writeFile(saveTensors, attributionTensors(result));
+    await writeChunks(attributionTensors(result), saveTensors);
   }
   if (summary !== undefined) {
-    await writeFile(summary, [JSON.stringify(summaryJson(result, checks), null, 2) + "\n"]);
+    await writeChunks([JSON.stringify(summaryJson(result, checks), null, 2) + "\n"], summary);
   }
-}
-
-async function writeFile(file: string, chunks: Iterable<string | Uint8Array>): Promise<void> {
-  const { writeFileAtomic } = await import(
-    new URL("../../table/write_file.ts", import.meta.url).href
-  ) as typeof import("../../table/write_file.ts");
-  await writeFileAtomic(file, chunks);
 }
 
 /** The summary and what only the command line adds to it. */
