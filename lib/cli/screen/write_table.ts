@@ -14,6 +14,11 @@ export async function writeTable(table: Table, to: Destination, bar?: string): P
   await writeChunks(encode(table, to.file === undefined ? stdoutScreen() : undefined, bar), to.file);
 }
 
+/** Whether a table goes to a terminal as one that nobody asked for: some of its rows are enough there. */
+export function isForReading({ file, isChosen }: Destination): boolean {
+  return stdoutScreen().isTerminal && file === undefined && !isChosen;
+}
+
 /** Writes to a file, whole or not at all; undefined: to standard output. */
 export async function writeChunks(chunks: Iterable<string | Uint8Array>, file: string | undefined): Promise<void> {
   if (file === undefined) return await printData(chunks);

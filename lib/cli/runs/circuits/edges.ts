@@ -11,14 +11,14 @@ import { findExplanations } from "../../files/explanations.ts";
 import type { EdgesRequest } from "../../commands/circuits/edges.ts";
 import type { Opened } from "../../../request/open.ts";
 import { openShown } from "../../open.ts";
-import { printNote, stderrScreen, stdoutScreen } from "../../screen/output.ts";
+import { printNote, stderrScreen } from "../../screen/output.ts";
 import { withProgress } from "../../screen/progress.ts";
 import { placeIn, written, type WrittenPrompt } from "../../../request/chat.ts";
 import { readPrompt } from "../../args/prompt.ts";
 import { count, plain } from "../../../report/figures.ts";
 import { entry, type Page, titled, warningEntries } from "../../screen/summary_layout.ts";
 import { promptWords, tokenName } from "../../../report/words.ts";
-import { writeTable } from "../../screen/write_table.ts";
+import { isForReading, writeTable } from "../../screen/write_table.ts";
 
 /** Rows on a terminal, unless the user says otherwise. */
 const ROWS_ON_TERMINAL = 20;
@@ -43,8 +43,7 @@ export async function edges(request: EdgesRequest): Promise<void> {
     const odd = await promptWarnings(model, prompt, found.tokens.map(({ id }) => id));
     await printNote(report(model.description, found, [...odd, ...warnings], screen));
   }
-  const isShort = stdoutScreen().isTerminal && destination.file === undefined && !destination.isChosen;
-  const top = request.top ?? (isShort ? ROWS_ON_TERMINAL : undefined);
+  const top = request.top ?? (isForReading(destination) ? ROWS_ON_TERMINAL : undefined);
   const table = edgeTable(found, { top, featuresOnly, ...(labels ? { explanations } : {}) });
   await writeTable(table, destination, "weight");
 }

@@ -13,10 +13,10 @@ import { type Checks, writeExports } from "../../files/exports.ts";
 import { findExplanations, type FoundExplanations } from "../../files/explanations.ts";
 import type { Opened } from "../../../request/open.ts";
 import { openShown } from "../../open.ts";
-import { printNote, stderrScreen, stdoutScreen } from "../../screen/output.ts";
+import { printNote, stderrScreen } from "../../screen/output.ts";
 import { withProgress } from "../../screen/progress.ts";
 import { readPrompt } from "../../args/prompt.ts";
-import { importWriter, writeTable } from "../../screen/write_table.ts";
+import { importWriter, isForReading, writeTable } from "../../screen/write_table.ts";
 import type { Explanations } from "../../../attribution/result/long_table.ts";
 import type { Attribution } from "../../../attribution/result/result.ts";
 import type { Table } from "../../../table/table.ts";
@@ -96,8 +96,7 @@ async function writeAll(
   { explanations }: FoundExplanations,
   report: string | undefined,
 ): Promise<void> {
-  const isShort = stdoutScreen().isTerminal && destination.file === undefined && !destination.isChosen &&
-    rows.top === undefined;
+  const isShort = isForReading(destination) && rows.top === undefined;
   const table = await makeTable(result, rows, explanations, isShort ? ROWS_ON_TERMINAL : undefined);
   if (report !== undefined && !isShort) await printNote(report);
   await writeTable(table, destination, table.bar);

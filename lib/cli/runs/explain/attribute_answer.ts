@@ -9,10 +9,10 @@ import type { AnswerRequest } from "../../../request/read_answer.ts";
 import type { AttributeRequest } from "../../commands/explain/attribute.ts";
 import { findExplanations, type FoundExplanations } from "../../files/explanations.ts";
 import { openShown } from "../../open.ts";
-import { printNote, stderrScreen, stdoutScreen } from "../../screen/output.ts";
+import { printNote, stderrScreen } from "../../screen/output.ts";
 import { withProgress } from "../../screen/progress.ts";
 import { readPrompt } from "../../args/prompt.ts";
-import { importWriter, writeChunks, writeTable } from "../../screen/write_table.ts";
+import { importWriter, isForReading, writeChunks, writeTable } from "../../screen/write_table.ts";
 
 /** Rows of each token on a terminal, unless the user says otherwise. */
 const ROWS_ON_TERMINAL = 3;
@@ -52,8 +52,7 @@ async function writeAll(
   { explanations }: FoundExplanations,
   report: string | undefined,
 ): Promise<void> {
-  const isShort = stdoutScreen().isTerminal && destination.file === undefined && !destination.isChosen &&
-    rows.top === undefined && rows.table !== "positions";
+  const isShort = isForReading(destination) && rows.top === undefined && rows.table !== "positions";
   const shown = isShort ? { ...rows, top: ROWS_ON_TERMINAL } : rows;
   if (report !== undefined && !isShort) await printNote(report);
   const table = await answerTable(answer, shown, explanations);
