@@ -9,7 +9,7 @@ import { findAsset } from "./assets.ts";
 import { readBody } from "./body.ts";
 import { listModels, type ListQuery, listSaes, offeredAtStart } from "./catalog.ts";
 import { checkRequest, hostTest, SECURITY_HEADERS } from "./guard.ts";
-import { type Body, readAttribute, readPredict } from "./job_requests.ts";
+import { readAttribute, type ReadJob, readPredict } from "./job_requests.ts";
 import type { Job, JobEvent, MessageWords, ModelJob } from "./jobs.ts";
 import type { ClientInfo, Handler } from "./node_http.ts";
 import { checkOffered, defaultsOf, type Offered } from "./offered.ts";
@@ -76,7 +76,7 @@ async function answer(
     const job = list(parts.offered, readQuery(searchParams));
     return Response.json(await parts.lists.submit({ job, client: clientOf(request, client), signal: client.signal }));
   }
-  const job = read!(await readBody(request), parts.offered, wordsFor(request));
+  const job = read!(await readBody(request), defaultsOf(parts.offered), wordsFor(request));
   checkOffered(job, parts.offered);
   return await doJob(parts, job, request, client);
 }
@@ -104,11 +104,11 @@ function readQuery(query: URLSearchParams): ListQuery {
   };
 }
 
-const JOBS: Readonly<Record<string, (body: Body, offered: Offered, words: MessageWords) => ModelJob>> = {
-  "/api/predict": (body, offered, words) => readPredict(body, defaultsOf(offered), words),
-  "/api/attribute": (body, offered, words) => readAttribute(body, defaultsOf(offered), words),
-  "/api/steer": (body, offered, words) => readSteer(body, defaultsOf(offered), words),
-  "/api/select": (body, offered, words) => readSelect(body, defaultsOf(offered), words),
+const JOBS: Readonly<Record<string, ReadJob<ModelJob>>> = {
+  "/api/predict": readPredict,
+  "/api/attribute": readAttribute,
+  "/api/steer": readSteer,
+  "/api/select": readSelect,
 };
 
 /** The paths of all requests that are not files. */

@@ -44,6 +44,9 @@ export interface RunDefaults {
   saes(model: string): readonly SaeRequest[];
 }
 
+/** What makes a job of a body. */
+export type ReadJob<Job> = (body: Body, defaults: RunDefaults, words: MessageWords) => Job;
+
 /**
  * What the model predicts.
  *

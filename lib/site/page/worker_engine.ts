@@ -5,7 +5,7 @@
  */
 import { listModels, type ListQuery, listSaes, offeredAtStart } from "../../web/catalog.ts";
 import { readSelect, readSteer } from "../../web/change/requests.ts";
-import { readAttribute, readPredict } from "../../web/job_requests.ts";
+import { readAttribute, type ReadJob, readPredict } from "../../web/job_requests.ts";
 import type { Job, JobEvent, ModelJob } from "../../web/jobs.ts";
 import { checkOffered, DEFAULT_OFFER, defaultsOf, type Offered } from "../../web/offered.ts";
 import type {
@@ -76,30 +76,30 @@ export class WorkerEngine implements Engine {
   }
 
   async predict(body: EngineBody, options: JobOptions): Promise<Answer<"prediction">> {
-    return await this.#perform(readPredict(body, defaultsOf(this.#offer), "backquotes"), options) as Answer<
-      "prediction"
-    >;
+    return await this.#perform(this.#read(readPredict, body), options) as Answer<"prediction">;
   }
 
   async attribute(body: EngineBody, options: JobOptions): Promise<AttributeAnswer> {
-    const job = readAttribute(body, defaultsOf(this.#offer), "backquotes");
-    return await this.#perform(job, options) as AttributeAnswer;
+    return await this.#perform(this.#read(readAttribute, body), options) as AttributeAnswer;
   }
 
   async steer(body: EngineBody, options: JobOptions): Promise<Answer<"steered">> {
-    const job = readSteer(body, defaultsOf(this.#offer), "backquotes");
-    return await this.#perform(job, options) as Answer<"steered">;
+    return await this.#perform(this.#read(readSteer, body), options) as Answer<"steered">;
   }
 
   async select(body: EngineBody, options: JobOptions): Promise<Answer<"set">> {
-    const job = readSelect(body, defaultsOf(this.#offer), "backquotes");
-    return await this.#perform(job, options) as Answer<"set">;
+    return await this.#perform(this.#read(readSelect, body), options) as Answer<"set">;
+  }
+
+  /** A job that opens nothing but what is offered. */
+  #read(read: ReadJob<ModelJob>, body: EngineBody): ModelJob {
+    const job = read(body, defaultsOf(this.#offer), "backquotes");
+    checkOffered(job, this.#offer);
+    return job;
   }
 
   async #price(kind: "predict" | "attribute", body: EngineBody): Promise<Price> {
-    const read = kind === "predict" ? readPredict : readAttribute;
-    const of = read(body, defaultsOf(this.#offer), "backquotes");
-    checkOffered(of, this.#offer);
+    const of = this.#read(kind === "predict" ? readPredict : readAttribute, body);
     const { download, stored } = await this.#quietly({ kind: "price", words: "backquotes", of }) as Answer<"price">;
     return { download, stored };
   }
@@ -121,7 +121,6 @@ export class WorkerEngine implements Engine {
 
   /** As over HTTP, the answer is an event too. */
   async #perform(job: ModelJob, { signal, onEvent }: JobOptions): Promise<JobEvent> {
-    checkOffered(job, this.#offer);
     const onAhead = (ahead: number): void => onEvent({ type: "waiting", ahead });
     const answer = await this.#queue.submit({ job, client: "page", signal, onAhead, onEvent });
     onEvent(answer);
