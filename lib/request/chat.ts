@@ -4,7 +4,7 @@
  * @module
  */
 import { checkPositions, positionsIn, type RolePositions, turnsOf } from "../attribution/positions.ts";
-import type { ChatMessage, ChatPrompt, ChatTurn } from "../model/chat/chat_types.ts";
+import type { ChatMessage, ChatTurn } from "../model/chat/chat_types.ts";
 import type { Model } from "../model/model.ts";
 import { readTextFile } from "../platform/read_text.ts";
 import { quote } from "../quote.ts";
@@ -88,7 +88,7 @@ export async function inChat(
   prompt: string | readonly number[],
   chat: ChatRequest | undefined,
 ): Promise<string | readonly number[]> {
-  return (await applied(model, prompt, chat))?.tokens ?? prompt;
+  return (await written(model, prompt, chat)).prompt;
 }
 
 /** The same, with its messages. */
@@ -97,17 +97,7 @@ export async function written(
   prompt: string | readonly number[],
   chat: ChatRequest | undefined,
 ): Promise<WrittenPrompt> {
-  const found = await applied(model, prompt, chat);
-  return found === undefined ? { prompt } : { prompt: found.tokens, turns: found.turns };
-}
-
-/** The chat that a prompt is made, if it is. */
-async function applied(
-  model: Model,
-  prompt: string | readonly number[],
-  chat: ChatRequest | undefined,
-): Promise<ChatPrompt | undefined> {
-  if (chat === undefined || typeof prompt !== "string") return undefined;
+  if (chat === undefined || typeof prompt !== "string") return { prompt };
   const { system, assistantPrefix, variables, thinking, messages: file } = chat;
   const { messages, tools } = file === undefined
     ? {
@@ -119,7 +109,8 @@ async function applied(
     : await readMessages(file);
   const continueFinalMessage = messages[messages.length - 1].role === "assistant";
   const options = { assistantPrefix, variables, thinking, tools, continueFinalMessage };
-  return await model.applyChatTemplate(messages, options);
+  const { tokens, turns } = await model.applyChatTemplate(messages, options);
+  return { prompt: tokens, turns };
 }
 
 /**
