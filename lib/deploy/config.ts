@@ -12,7 +12,7 @@ import { REQUEST_FIELDS } from "../request/fields.ts";
 import { type FieldName, readJsonValues } from "../request/json.ts";
 import { REFUSED, refuseFields } from "../request/refused.ts";
 import { inWords, RequestError, sayProperty } from "../request/request_error.ts";
-import { defaultSaes, noSae, readSaes } from "../request/saes.ts";
+import { neededSaes } from "../request/saes.ts";
 import { Fields } from "../weights/json/fields.ts";
 import { isRecord } from "../weights/json/json.ts";
 
@@ -119,8 +119,7 @@ function readSettings(fields: Fields): BatchSettings {
   const { weights = memoryLimit === undefined ? "streamed" : "auto" } = values;
   try {
     refuseFields(read, "schedule");
-    const saes = readSaes(order, defaultSaes(model));
-    if (saes.length === 0) throw noSae(model);
+    const saes = neededSaes(order, model);
     const request = readDataSetRequest({ ...values, model, top, threads, weights }, saes);
     return { ...request, rows: { ...request.rows, columns: columnsOf(request) }, format: "csv", shardSize: 1 };
   } catch (error) {

@@ -18,7 +18,7 @@ import { type FieldName, type JsonValues, readJsonValues } from "./json.ts";
 import { refuseFields } from "./refused.ts";
 import { readRunRequest, type RunRequest } from "./request.ts";
 import { inWords, RequestError, sayProperty } from "./request_error.ts";
-import { defaultSaes, noSae, readSaes } from "./saes.ts";
+import { neededSaes } from "./saes.ts";
 
 /** Figures, and the run that they are of. */
 export interface FiguresFile {
@@ -53,8 +53,7 @@ export function parseFigures(value: unknown, file: string): FiguresFile {
 
 function readRun(read: JsonValues, model: string, metric: RequestValues["metric"]): RunRequest {
   refuseFields(read, "verify");
-  const saes = readSaes(read.order, defaultSaes(model));
-  if (saes.length === 0) throw noSae(model);
+  const saes = neededSaes(read.order, model);
   const { excludeTokenIds, excludeSpecialTokens = excludeTokenIds === undefined ? false : undefined } = read.values;
   // As in the notebook, which knows no such option.
   return readRunRequest({ ...read.values, excludeSpecialTokens, metric }, saes);

@@ -72,6 +72,20 @@ export function readSaes(
   return saes;
 }
 
+/**
+ * The same for what needs one: where none is named, the SAE that goes with the model.
+ *
+ * @throws {RequestError} if there is none
+ */
+export function neededSaes(
+  order: readonly (readonly [name: string, value: FieldValue])[],
+  model: string,
+): SaeRequest[] {
+  const saes = readSaes(order, defaultSaes(model));
+  if (saes.length === 0) throw noSae(model);
+  return saes;
+}
+
 function readDetail(name: Detail, value: FieldValue, sae: SaeRequest): Partial<SaeRequest> {
   if (name === "explanations") {
     if (value === "") throw new RequestError("`explanations` is empty: give the name of a file");

@@ -10,7 +10,7 @@ import { DATA_FORMATS, type DataFormat, endingOf, formatByEnding } from "../../.
 import { type CommandSpec, type ParsedCommand, UsageError } from "../../args/args.ts";
 import { quote } from "../../../quote.ts";
 import { REQUEST_FIELDS } from "../../../request/fields.ts";
-import { defaultSaes, noSae, readSaes } from "../../../request/saes.ts";
+import { neededSaes } from "../../../request/saes.ts";
 import { type Command, defineCommand } from "../../args/command.ts";
 import { QUEUE_OPTION, readQueue } from "../../args/options.ts";
 import { DEVICE_OPTIONS } from "../../args/run_request.ts";
@@ -134,8 +134,7 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 function readRequest({ positionals: [input], values, order }: ParsedCommand<typeof spec>): BatchRequest {
-  const saes = readSaes(order, defaultSaes(values.model));
-  if (saes.length === 0) throw noSae(values.model);
+  const saes = neededSaes(order, values.model);
   if (values.queue !== undefined && (values.shard ?? values.workers) !== undefined) {
     throw new UsageError("--queue leaves the work to others: leave out --shard and --workers");
   }

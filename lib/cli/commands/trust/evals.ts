@@ -17,7 +17,7 @@ import {
   SAE_FIELDS,
 } from "../../../request/fields.ts";
 import { type ModelRequest, readModel } from "../../../request/request.ts";
-import { defaultSaes, noSae, readSaes, type SaeRequest } from "../../../request/saes.ts";
+import { neededSaes, type SaeRequest } from "../../../request/saes.ts";
 import { DEVICE_OPTIONS } from "../../args/run_request.ts";
 import { STDIN } from "../../args/prompt.ts";
 
@@ -97,8 +97,7 @@ function readRequest(
   { isTerminal }: Given,
 ): EvalsRequest {
   if (file === "") throw new UsageError('FILE is empty: give the name of a file, or "-" for standard input');
-  const saes = readSaes(order, defaultSaes(values.model));
-  if (saes.length === 0) throw noSae(values.model);
+  const saes = neededSaes(order, values.model);
   return {
     ...readModel(values),
     quiet: values.quiet,

@@ -6,7 +6,7 @@
 import { INPUT_FORMATS, type InputFormat, inputFormat as formatByEnding } from "../../../batch/input/formats.ts";
 import { type DataSetRequest, readDataSetRequest } from "../../../batch/settings.ts";
 import { quote } from "../../../quote.ts";
-import { defaultSaes, noSae, readSaes } from "../../../request/saes.ts";
+import { neededSaes } from "../../../request/saes.ts";
 import { SET_DIRECTIONS, SET_UNITS, type SetDirection, type SetUnit } from "../../../attribution/sets/names.ts";
 import type { DownstreamError } from "../../../attribution/change/downstream_error.ts";
 import { type Ablation, ABLATIONS } from "../../../attribution/change/ablated.ts";
@@ -183,8 +183,7 @@ function readRequest(
       `how is ${quote(promptFile)} written? Give a file ending with .${INPUT_FORMATS.join(", .")}`,
     );
   }
-  const saes = readSaes(order, defaultSaes(values.model));
-  if (saes.length === 0) throw noSae(values.model);
+  const saes = neededSaes(order, values.model);
   return {
     ...readDataSetRequest(withoutSteps.values, saes),
     ...asked,
