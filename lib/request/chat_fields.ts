@@ -3,10 +3,9 @@
  *
  * @module
  */
-import type { Field } from "./field.ts";
+import { type Field, NO_FILES_OVER_HTTP } from "./field.ts";
 
 const NOT_THE_PROMPT = "every prompt is given there, and a file of messages is one: leave it out";
-const NO_FILE = "a request cannot name files of the server's machine: leave it out";
 
 /** A chat around the prompt. */
 export const CHAT_FIELDS = {
@@ -25,10 +24,7 @@ export const CHAT_FIELDS = {
       batch: NOT_THE_PROMPT,
       schedule: NOT_THE_PROMPT,
       verify: NOT_THE_PROMPT,
-      "/api/attribute": NO_FILE,
-      "/api/predict": NO_FILE,
-      "/api/steer": NO_FILE,
-      "/api/select": NO_FILE,
+      ...NO_FILES_OVER_HTTP,
     },
   },
   thinking: {

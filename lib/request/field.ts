@@ -13,6 +13,17 @@ export const FRONT_ENDS = [
 /** One of them. */
 export type FrontEnd = typeof FRONT_ENDS[number];
 
+/** Why a file that a request names is not opened. */
+export const NO_FILES = "a request cannot name files of the server's machine: leave it out";
+
+/** Of a field that names one. */
+export const NO_FILES_OVER_HTTP = {
+  "/api/attribute": NO_FILES,
+  "/api/predict": NO_FILES,
+  "/api/steer": NO_FILES,
+  "/api/select": NO_FILES,
+} as const satisfies Partial<Record<FrontEnd, string>>;
+
 /** What a field's value is. On the command line, `integers` is a list such as `1,2,3`, and `boolean` takes no value. */
 export type FieldKind = "string" | "boolean" | "integer" | "number" | "integers";
 

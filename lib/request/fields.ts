@@ -14,19 +14,9 @@ import { DEVICES } from "../runtime/runtime.ts";
 import { ANSWER_FIELDS } from "./answer_fields.ts";
 import { CHAT_FIELDS } from "./chat_fields.ts";
 import { EXACT_FIELDS } from "./exact_fields.ts";
-import type { Field, ValuesOf } from "./field.ts";
+import { type Field, NO_FILES_OVER_HTTP, type ValuesOf } from "./field.ts";
 
 export { CHAT_FIELDS } from "./chat_fields.ts";
-
-/** Why a file that a request names is not opened. */
-export const NO_FILES = "a request cannot name files of the server's machine: leave it out";
-
-const NO_FILES_OVER_HTTP = {
-  "/api/attribute": NO_FILES,
-  "/api/predict": NO_FILES,
-  "/api/steer": NO_FILES,
-  "/api/select": NO_FILES,
-} as const;
 
 const WHOLE_EFFECT = "the exact effect is the whole one, on every way to the metric: leave it out";
 

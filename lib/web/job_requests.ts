@@ -4,7 +4,8 @@
  * @module
  */
 import { quote } from "../quote.ts";
-import { MODEL_FIELDS, NO_FILES, REQUEST_FIELDS, type RequestValues, ROW_FIELDS } from "../request/fields.ts";
+import { NO_FILES } from "../request/field.ts";
+import { MODEL_FIELDS, REQUEST_FIELDS, type RequestValues, ROW_FIELDS } from "../request/fields.ts";
 import { type FieldName, type JsonLimits, readJsonValues } from "../request/json.ts";
 import { refuseFields } from "../request/refused.ts";
 import { inWords, RequestError, sayProperty } from "../request/request_error.ts";

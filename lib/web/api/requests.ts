@@ -8,8 +8,8 @@ import { DOWNSTREAM_ERRORS } from "../../attribution/change/downstream_error.ts"
 import { INTERVENTION_KINDS } from "../../attribution/change/intervention_kinds.ts";
 import { LONG_COLUMNS } from "../../attribution/result/long_table.ts";
 import { SET_DIRECTIONS, SET_UNITS } from "../../attribution/sets/names.ts";
-import { type Field, jsonNameOf } from "../../request/field.ts";
-import { NO_FILES, REQUEST_FIELDS } from "../../request/fields.ts";
+import { type Field, jsonNameOf, NO_FILES } from "../../request/field.ts";
+import { REQUEST_FIELDS } from "../../request/fields.ts";
 import { type FieldName, METRIC_OBJECT_NAMES, OF_AN_SAE } from "../../request/json.ts";
 import { REFUSED } from "../../request/refused.ts";
 import { MOST_IN_SET, MOST_INTERVENTIONS } from "../change/requests.ts";
