@@ -12,6 +12,7 @@ import { fromFileUrl } from "../../weights/files/places.ts";
 import { bundle as minified } from "../../web/page/build.ts";
 import { STYLE } from "../../web/page/built.ts";
 import { bundle, digest } from "./bundle.ts";
+import { filesBelow } from "./files_below.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
 const place = (path: string): string => fromFileUrl(new URL(path, ROOT));
@@ -58,12 +59,12 @@ export async function buildSite(directory: string): Promise<readonly string[]> {
     await Deno.copyFile(place("lib/web/page/icon.svg"), `${directory}/icon.svg`);
     await Deno.writeTextFile(`${directory}/element.js`, await minified(new URL(ELEMENT, ROOT), "iife"));
     const bundled = Object.values(index).flatMap((model) => [model, ...Object.values(model.saes)]);
-    const data = bundled.flatMap((one) => filesBelow(`models/bundled/${one.directory}`));
+    const data = bundled.flatMap((one) => filesBelow(place(""), `models/bundled/${one.directory}/`));
     for (const path of data) await write(directory, ...await pack(path, await readData(path)));
-    for (const path of filesBelow("models/registry").filter((path) => /\.json(?:\.gz)?$/.test(path))) {
+    for (const path of filesBelow(place(""), "models/registry/").filter((path) => /\.json(?:\.gz)?$/.test(path))) {
       await write(directory, path, await readData(path));
     }
-    const files = filesBelow(".", new URL(`file://${directory}/`)).map((path) => path.slice("./".length)).sort();
+    const files = filesBelow(directory).sort();
     const values = { SITE_FILES: files, SITE_VERSION: await versionOf(directory, files) };
     const guard = await bundle({ entries: [GUARD], directory: modules, platform: "browser", values });
     // Its name is what browsers know it by, and its place is what it may see.
@@ -96,12 +97,6 @@ async function write(directory: string, path: string, bytes: Uint8Array): Promis
   const file = `${directory}/${path}`;
   await Deno.mkdir(dirname(file), { recursive: true });
   await Deno.writeFile(file, bytes);
-}
-
-function filesBelow(directory: string, root: URL = ROOT): string[] {
-  return [...Deno.readDirSync(new URL(directory, root))].flatMap(({ name, isDirectory }) =>
-    isDirectory ? filesBelow(`${directory}/${name}`, root) : [`${directory}/${name}`]
-  );
 }
 
 /** Of files, by names and contents. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Handler, type HttpServer, serveHttp } from "../../web/node_http.ts";
+import { filesBelow } from "./files_below.ts";
 
 /** Where and how it is served. */
 export interface StaticOptions {
@@ -31,6 +32,7 @@ const TYPES: Readonly<Record<string, string>> = {
  */
 export async function serveStatic(directory: string, options: StaticOptions = {}): Promise<HttpServer> {
   const { hostname = "127.0.0.1", port = 0, base = "/", onRequest = () => {} } = options;
+  // All that can be asked for.
   const files = new Map(filesBelow(directory).map((path) => [base + path, `${directory}/${path}`]));
   files.set(base, `${directory}/index.html`);
   const handler: Handler = async (request) => {
@@ -42,13 +44,6 @@ export async function serveStatic(directory: string, options: StaticOptions = {}
     return respond(await Deno.readFile(file), typeOf(file), request.headers.get("range"));
   };
   return await serveHttp(handler, { hostname, port });
-}
-
-/** The paths of all files, which are all that can be asked for. */
-function filesBelow(directory: string, within = ""): string[] {
-  return [...Deno.readDirSync(`${directory}/${within}`)].flatMap(({ name, isDirectory }) =>
-    isDirectory ? filesBelow(directory, `${within}${name}/`) : [within + name]
-  );
 }
 
 function typeOf(file: string): string {
