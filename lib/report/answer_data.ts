@@ -6,6 +6,7 @@
 import type { AnswerAttribution, AnswerTarget } from "../attribution/answer/answer.ts";
 import { answerTotal } from "../attribution/answer/answer_total.ts";
 import { recurringFeatures } from "../attribution/answer/answer_totals.ts";
+import type { Attribution } from "../attribution/result/result.ts";
 import { metricData, metricTokens, reportData, saeData, short } from "./data.ts";
 import type { ReportData, ReportDataOptions, ReportSae, ReportTarget } from "./report_data.ts";
 
@@ -15,14 +16,16 @@ const [ROWS, FEWEST] = [20_000, 200];
 /**
  * A run along an answer as the report and the local page show it. The model and the SAEs must still be open.
  *
+ * @param total its tokens added up, where that is done already
  * @throws {RangeError} where activations are compared with a mean, which differs from token to token
  */
 export async function answerReportData(
   answer: AnswerAttribution,
   options: ReportDataOptions = {},
+  total?: Attribution,
 ): Promise<ReportData> {
   const { targets, hooks, promptLength } = answer;
-  const whole = await reportData(await answerTotal(answer), options);
+  const whole = await reportData(total ?? await answerTotal(answer), options);
   const rows = Math.max(FEWEST, Math.floor((options.rows ?? ROWS) / targets.length));
   const labels = whole.saes.map((sae) => ({ ...sae.labels }));
   const shown: ReportTarget[] = [];

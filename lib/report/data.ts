@@ -195,6 +195,13 @@ export async function saeData(result: Attribution, hook: string, options: Report
   };
 }
 
+/** A report that was made of a result without cards, with those of its `most` strongest features per SAE. */
+export async function withCards(data: ReportData, result: Attribution, most: number): Promise<ReportData> {
+  const saes: ReportSae[] = [];
+  for (const sae of data.saes) saes.push({ ...sae, ...await featureCards(result, sae.hook, most) });
+  return { ...data, saes };
+}
+
 /** The rows with the largest |attribution|, in their order. */
 function largestRows({ rows }: SaeAttribution, most: number): readonly AttributionRow[] {
   if (rows.length <= most) return rows;

@@ -9,7 +9,8 @@ import { preparePrompt } from "../attribution/run/prompt.ts";
 import { type PromptTest, testPrompt } from "../attribution/run/predict.ts";
 import type { Attribution } from "../attribution/result/result.ts";
 import { loadModel, type Model } from "../model/model.ts";
-import { reportData } from "../report/data.ts";
+import { reportData, withCards } from "../report/data.ts";
+import type { ReportData } from "../report/report_data.ts";
 import { attributeRequest, requestedTable } from "../request/attribute.ts";
 import { inChat } from "../request/chat.ts";
 import { type OpenedSaes, openSaes } from "../request/open.ts";
@@ -131,11 +132,8 @@ export class Engine implements AsyncDisposable {
       return await writtenRows(await requestedTable(result, rows), format);
     }
     const command = attributeCommand(job, await speller(opened.model, result));
-    const words = fieldWords(job.words);
-    const bare = await reportData(result, { command, predictions, cards: 0, words });
-    if (cards === 0) return { type: "report", report: bare };
-    tell({ type: "report", report: bare }); // it need not wait for the cards
-    return { type: "report", report: await reportData(result, { command, predictions, cards, words }) };
+    const bare = await reportData(result, { command, predictions, cards: 0, words: fieldWords(job.words) });
+    return await reported(bare, result, cards, tell);
   }
 
   /** Each token of an answer. */
@@ -158,12 +156,13 @@ export class Engine implements AsyncDisposable {
     const { answerReportData } = await import(
       new URL("../report/answer_data.ts", import.meta.url).href
     ) as typeof import("../report/answer_data.ts");
+    const { answerTotal } = await import(
+      new URL("../attribution/answer/answer_total.ts", import.meta.url).href
+    ) as typeof import("../attribution/answer/answer_total.ts");
     const command = attributeCommand(job);
-    const words = fieldWords(job.words);
-    const bare = await answerReportData(answer, { command, predictions, cards: 0, words });
-    if (cards === 0) return { type: "report", report: bare };
-    tell({ type: "report", report: bare });
-    return { type: "report", report: await answerReportData(answer, { command, predictions, cards, words }) };
+    const options = { command, predictions, cards: 0, words: fieldWords(job.words) };
+    const total = await answerTotal(answer);
+    return await reported(await answerReportData(answer, options, total), total, cards, tell);
   }
 
   /** Features with other activations, or a set of them. */
@@ -246,6 +245,18 @@ export class Engine implements AsyncDisposable {
     await this.#models[Symbol.asyncDispose]();
     await this.#saes[Symbol.asyncDispose]();
   }
+}
+
+/** A report; one with cards is told without them first, for which nobody need wait. */
+async function reported(
+  bare: ReportData,
+  result: Attribution,
+  cards: number,
+  tell: Tell,
+): Promise<JobEvent> {
+  if (cards === 0) return { type: "report", report: bare };
+  tell({ type: "report", report: bare });
+  return { type: "report", report: await withCards(bare, result, cards) };
 }
 
 /** A table as the format has it. */
