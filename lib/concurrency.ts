@@ -27,3 +27,13 @@ export async function settleAll<T extends readonly unknown[]>(
     return result.value;
   }) as { -readonly [I in keyof T]: Awaited<T[I]> };
 }
+
+/** What is under a key, made when it is first asked for; what fails is forgotten, so that the next one tries again. */
+export function cached<T>(made: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+  const known = made.get(key);
+  if (known) return known;
+  const making = make();
+  made.set(key, making);
+  making.catch(() => made.delete(key));
+  return making;
+}

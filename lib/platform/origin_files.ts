@@ -5,6 +5,7 @@
  * @see https://fs.spec.whatwg.org/
  * @module
  */
+import { cached } from "../concurrency.ts";
 import { type ByteStorage, type StoredBytes, sumOf } from "./storage.ts";
 
 interface SyncHandle {
@@ -142,14 +143,10 @@ class OriginFiles implements ByteStorage {
   /** By its path, which ends with `/` unless it is empty. */
   #directory(path: string, create: boolean): Promise<Directory> {
     if (path === "") return Promise.resolve(this.#folder);
-    let opening = this.#directories.get(path);
-    if (!opening) {
+    return cached(this.#directories, path, async () => {
       const { directory, name } = split(path.slice(0, -1));
-      opening = this.#directory(directory, create).then((parent) => parent.getDirectoryHandle(name, { create }));
-      this.#directories.set(path, opening);
-      opening.catch(() => this.#directories.delete(path));
-    }
-    return opening;
+      return await (await this.#directory(directory, create)).getDirectoryHandle(name, { create });
+    });
   }
 }
 

@@ -7,6 +7,7 @@ import { NoDirectionError } from "../attribution/circuits/feature_directions.ts"
 import { type FeatureLogits, featureLogits } from "../attribution/circuits/feature_logits.ts";
 import type { Attribution } from "../attribution/result/result.ts";
 import type { AttributionRow } from "../attribution/result/sae_attribution.ts";
+import { cached } from "../concurrency.ts";
 import { type BundledSae, findBundledModel, findBundledSae } from "../bundled.ts";
 import type { Model } from "../model/model.ts";
 import type { Sae } from "../sae/sae.ts";
@@ -159,11 +160,7 @@ const loaded = new Map<string, Promise<Activities>>();
 export function bundledActivities(model: Model, sae: Sae): Promise<Activities> {
   const bundled = findBundledModel(model.name) && findBundledSae(sae.source);
   if (!bundled) return Promise.resolve({});
-  const { directory } = bundled;
-  const reading = loaded.get(directory) ?? readActivities(bundled);
-  loaded.set(directory, reading);
-  reading.catch(() => loaded.delete(directory));
-  return reading;
+  return cached(loaded, bundled.directory, () => readActivities(bundled));
 }
 
 async function readActivities(bundled: BundledSae): Promise<Activities> {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { cached } from "../concurrency.ts";
 import { graphInputs, graphKey } from "../graph/graph.ts";
 import type { Graph, Value } from "../graph/value.ts";
 import type { FloatMemory } from "../weights/tensors/floats.ts";
@@ -109,12 +110,7 @@ export async function createWasmRuntime({ threads = defaultThreads() }: RuntimeO
         sessions.set(key, session);
       }
       if (!constants) return session;
-      let tensors = placed.get(constants.key);
-      if (!tensors) {
-        placed.set(constants.key, tensors = place(constants));
-        tensors.catch(() => placed.delete(constants.key)); // the next one tries again
-      }
-      return session.with(await tensors);
+      return session.with(await cached(placed, constants.key, () => place(constants)));
     },
     forget,
     dispose,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { cached } from "../concurrency.ts";
 import * as report from "../report/client/built.ts";
 import * as page from "./page/built.ts";
 
@@ -35,13 +36,8 @@ const read = new Map<string, Promise<Asset>>();
 export function findAsset(path: string): Promise<Asset> | undefined {
   const entry = ASSETS.get(path);
   if (!entry) return undefined;
-  if (!read.has(path)) {
-    const [type, content] = entry;
-    const reading = readBytes(content).then((bytes) => ({ type, bytes }));
-    read.set(path, reading);
-    reading.catch(() => read.delete(path)); // the next request tries again
-  }
-  return read.get(path);
+  const [type, content] = entry;
+  return cached(read, path, async () => ({ type, bytes: await readBytes(content) }));
 }
 
 /** The paths of all files. */

@@ -7,7 +7,7 @@ import type { InferenceSession, Tensor as OrtTensor } from "../../deps/onnxrunti
 import { outputName, toOnnx } from "./encode.ts";
 import { graphInputs, graphKey } from "../../graph/graph.ts";
 import type { FloatType, Graph } from "../../graph/value.ts";
-import { makeGate } from "../../concurrency.ts";
+import { cached, makeGate } from "../../concurrency.ts";
 import { OWN_MEMORY } from "../../weights/tensors/floats.ts";
 import { type Constants, type Inputs, type Runtime, type Session, SLICE_BYTES } from "../runtime.ts";
 import type { DeviceTensor, FloatTensor, Tensor, TensorData } from "../tensor.ts";
@@ -124,15 +124,6 @@ export function createOrtRuntime(provider: Provider, dtype: FloatType = "float32
       ort.InferenceSession.create(bytes, externalData.length > 0 ? { ...options, externalData } : options)
     );
     return new CompiledSession(ort, session, provider.remote);
-  };
-
-  const cached = <T>(map: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> => {
-    const known = map.get(key);
-    if (known) return known;
-    const making = make();
-    map.set(key, making);
-    making.catch(() => map.delete(key)); // the next one tries again
-    return making;
   };
 
   const place = async (constants: Constants): Promise<Placed> => {

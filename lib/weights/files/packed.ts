@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { cached } from "../../concurrency.ts";
 import { NotFound } from "../../platform/errors.ts";
 import type { FileSource } from "./file_source.ts";
 import { checkRange, destinationFor } from "./ranges.ts";
@@ -27,12 +28,8 @@ const MOST_BYTES = 64 * 2 ** 20;
  */
 export function openPacked(packed: FileSource): FileSource {
   const files = new Map<string, Promise<Uint8Array<ArrayBuffer> | undefined>>();
-  const unpacked = (path: string): Promise<Uint8Array<ArrayBuffer> | undefined> => {
-    const reading = files.get(path) ?? unpack(packed, path);
-    files.set(path, reading);
-    reading.catch(() => files.delete(path)); // the next one tries again
-    return reading;
-  };
+  const unpacked = (path: string): Promise<Uint8Array<ArrayBuffer> | undefined> =>
+    cached(files, path, () => unpack(packed, path));
   const find = async (path: string): Promise<Uint8Array<ArrayBuffer>> => {
     const bytes = await unpacked(path);
     if (bytes === undefined) throw new NotFound(`Cannot read ${packed.location}/${path}: no such file`);

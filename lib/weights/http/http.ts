@@ -1,5 +1,5 @@
 import { NotFound } from "../../platform/errors.ts";
-import { makeGate, settleAll } from "../../concurrency.ts";
+import { cached, makeGate, settleAll } from "../../concurrency.ts";
 import { noRanges } from "./answers.ts";
 import { type HttpOptions, HttpRequests } from "./requests.ts";
 import { checkPath, shownName } from "../files/places.ts";
@@ -124,13 +124,7 @@ class HttpSource implements FileSource {
 
   /** Asked once a file, unless it fails. */
   #look(path: string): Promise<RemoteFile | undefined> {
-    let looking = this.#files.get(path);
-    if (!looking) {
-      looking = this.#lookNow(path);
-      this.#files.set(path, looking);
-      looking.catch(() => this.#files.delete(path));
-    }
-    return looking;
+    return cached(this.#files, path, () => this.#lookNow(path));
   }
 
   async #lookNow(path: string): Promise<RemoteFile | undefined> {

@@ -1,6 +1,6 @@
 import { BadResource, NotFound } from "../../platform/errors.ts";
 import { fileSystem } from "../../platform/files.ts";
-import { makeGate, settleAll } from "../../concurrency.ts";
+import { cached, makeGate, settleAll } from "../../concurrency.ts";
 import { sha256 } from "../files/hash.ts";
 import { openLocalSource } from "../files/local.ts";
 import { type ByteRange, checkParts, checkRange, destinationFor } from "../files/ranges.ts";
@@ -190,13 +190,7 @@ export class HubFileSource implements HubSource {
   }
 
   #reader(full: string, file: RememberedFile, isRemembered: boolean): Promise<RangeReader> {
-    let opening = this.#readers.get(full);
-    if (!opening) {
-      opening = this.#openReader(file, isRemembered);
-      this.#readers.set(full, opening);
-      opening.catch(() => this.#readers.delete(full));
-    }
-    return opening;
+    return cached(this.#readers, full, () => this.#openReader(file, isRemembered));
   }
 
   async #openReader(file: RememberedFile, isRemembered: boolean): Promise<RangeReader> {
@@ -217,13 +211,7 @@ export class HubFileSource implements HubSource {
   }
 
   #download(full: string, maxBytes?: number): Promise<DownloadedFile> {
-    let downloading = this.#downloads.get(full);
-    if (!downloading) {
-      downloading = this.#gate(() => this.#downloadNow(full, maxBytes));
-      this.#downloads.set(full, downloading);
-      downloading.catch(() => this.#downloads.delete(full));
-    }
-    return downloading;
+    return cached(this.#downloads, full, () => this.#gate(() => this.#downloadNow(full, maxBytes)));
   }
 
   async #downloadNow(full: string, maxBytes: number | undefined): Promise<DownloadedFile> {

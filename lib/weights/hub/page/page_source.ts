@@ -1,3 +1,4 @@
+import { cached } from "../../../concurrency.ts";
 import { BadResource } from "../../../platform/errors.ts";
 import { makeHash } from "../../../platform/hash.ts";
 import type { ByteStorage } from "../../../platform/storage.ts";
@@ -138,13 +139,7 @@ export class PageHubSource implements HubSource {
 
   #open(path: string): Promise<PageFile> {
     const full = this.#full(path);
-    let opening = this.#files.get(full);
-    if (!opening) {
-      opening = this.#openNow(full);
-      this.#files.set(full, opening);
-      opening.catch(() => this.#files.delete(full));
-    }
-    return opening;
+    return cached(this.#files, full, () => this.#openNow(full));
   }
 
   async #openNow(full: string): Promise<PageFile> {

@@ -1,4 +1,4 @@
-import { makeGate } from "../../../concurrency.ts";
+import { cached, makeGate } from "../../../concurrency.ts";
 import { TransientError } from "../../http/answers.ts";
 import { HubError, type RemoteFile } from "./answers.ts";
 import { isCommit } from "../names.ts";
@@ -53,13 +53,7 @@ export class Places {
 
   /** Where a file is; undefined: the commit has none. */
   find(path: string): Promise<Place | undefined> {
-    let finding = this.#found.get(path);
-    if (!finding) {
-      finding = this.#findNow(path);
-      this.#found.set(path, finding);
-      finding.catch(() => this.#found.delete(path));
-    }
-    return finding;
+    return cached(this.#found, path, () => this.#findNow(path));
   }
 
   /** Looks anew the next time: the file has been downloaded. */
