@@ -24,7 +24,7 @@ import {
   splitHeads,
   weight,
 } from "./parts.ts";
-import { readRotariesByType, rotaryName } from "./rotary.ts";
+import { readRotariesByType, rotariesOf, rotaryName } from "./rotary.ts";
 
 interface Gemma3Config extends ModelConfig {
   readonly rotary: Readonly<Record<LayerType, RotarySpec>>;
@@ -119,7 +119,7 @@ export const gemma3: ModelFamily = {
       normWeight: (w) => add(1, w),
       logitSoftCap: optionalPositive(json, "final_logit_softcapping"),
       masks: masksOf(types, optionalSize(json, "sliding_window", 4096)),
-      rotary: Object.fromEntries([...new Set(types)].map((type) => [rotaryName(type), config.rotary[type]])),
+      rotary: rotariesOf(types, config.rotary),
       blockKind: (layer) => types[layer],
       block: (layer, options) => block(config, types[layer], options),
     });

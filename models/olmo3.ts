@@ -9,7 +9,7 @@ import { decoder, readDecoderConfig } from "./decoder.ts";
 import type { Architecture, ModelFamily, RotarySpec } from "./family.ts";
 import { type LayerType, maskName, masksOf, readLayerTypes } from "./layer_types.ts";
 import { olmo2Block, OLMO_DEFAULTS } from "./olmo2.ts";
-import { readRotariesByType, rotaryName } from "./rotary.ts";
+import { readRotariesByType, rotariesOf, rotaryName } from "./rotary.ts";
 
 /** OLMo 3. */
 export const olmo3: ModelFamily = {
@@ -28,7 +28,7 @@ export const olmo3: ModelFamily = {
       config,
       foldsLn: false,
       masks: masksOf(types, optionalSize(json, "sliding_window", 4096)),
-      rotary: Object.fromEntries([...new Set(types)].map((type) => [rotaryName(type), rotary[type]])),
+      rotary: rotariesOf(types, rotary),
       blockKind: (layer) => types[layer],
       block: (layer, options) => olmo2Block(config, positions(types[layer], rotary), options),
     });

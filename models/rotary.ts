@@ -62,6 +62,14 @@ export function readRotary(json: Json, defaults: RotaryDefaults): RotarySpec {
 /** The name of a layer's rotary positions, in families where they go by the type of layer. */
 export const rotaryName = (type: LayerType): string => `rotary:${type}`;
 
+/** The tables that layers of these types need. */
+export function rotariesOf(
+  types: readonly LayerType[],
+  byType: Readonly<Record<LayerType, RotarySpec>>,
+): Record<string, RotarySpec> {
+  return Object.fromEntries(types.map((type) => [rotaryName(type), byType[type]]));
+}
+
 /**
  * Rotary settings by type of layer: `rope_parameters` has a section each, or before transformers 5 `rope_scaling` is for
  * layers without a window only.
