@@ -6,18 +6,15 @@
 import type { AnswerAttribution } from "./answer.ts";
 
 /**
- * Σ attribution by target and position, `[target][position]`: each row as long as the text before its token.
+ * Σ attribution by position over all tokens of the answer, `[position]`.
  *
  * @param hook of the SAE
  */
-export function answerMatrix({ targets }: AnswerAttribution, hook: string): readonly (readonly number[])[] {
-  return targets.map(({ attribution }) => attribution.decomposition[hook].features);
-}
-
-/** Σ attribution by position over all tokens of the answer, `[position]`. */
 export function answerPositionSums(answer: AnswerAttribution, hook: string): number[] {
   const sums = new Array<number>(answer.tokens.length).fill(0);
-  for (const row of answerMatrix(answer, hook)) row.forEach((value, position) => sums[position] += value);
+  for (const { attribution } of answer.targets) {
+    attribution.decomposition[hook].features.forEach((value, position) => sums[position] += value);
+  }
   return sums;
 }
 

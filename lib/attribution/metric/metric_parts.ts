@@ -69,7 +69,7 @@ export function weightedSum(weights: readonly number[]): Pick<MetricGraph, "feed
 }
 
 /** One element of each row after a function of the whole row, added up. */
-export function pickedAfter(
+function pickedAfter(
   token: number,
   rows: number,
   f: (x: Value) => Value,

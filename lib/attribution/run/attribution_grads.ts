@@ -226,7 +226,7 @@ function perPrompt(
 }
 
 /** Milliseconds by name, each from the last mark on. */
-export function stopwatch(): { timings: Record<string, number>; mark(name: string): void } {
+function stopwatch(): { timings: Record<string, number>; mark(name: string): void } {
   const timings: Record<string, number> = {};
   let last = performance.now();
   return {

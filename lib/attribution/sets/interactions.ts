@@ -46,7 +46,7 @@ export interface FaithShapleyOptions extends InteractionOptions {
   readonly seed?: number;
 }
 
-export const INTERACTION_OPTIONS: OptionKinds<InteractionOptions> = {
+const INTERACTION_OPTIONS: OptionKinds<InteractionOptions> = {
   ...VARIANT_OPTIONS,
   top: "count",
   features: "list",

@@ -7,7 +7,7 @@ import type { CandidateSet, MaskedRun, MaskGradient, Share } from "./masked_run.
 import type { SetDirection } from "./names.ts";
 
 /** What each direction looks at. */
-export const SHARES: Readonly<Record<SetDirection, readonly Share[]>> = {
+const SHARES: Readonly<Record<SetDirection, readonly Share[]>> = {
   sufficient: ["kept"],
   necessary: ["taken"],
   both: ["kept", "taken"],

@@ -88,7 +88,7 @@ export function additiveMask(n: number, { window }: MaskSpec, rows?: readonly nu
 }
 
 /** The matrix `[1, row, position]` whose product with the stream is the stream at some rows. */
-export function selectionMatrix(rows: readonly number[], n: number): FloatTensor {
+function selectionMatrix(rows: readonly number[], n: number): FloatTensor {
   const data = new Float32Array(rows.length * n);
   rows.forEach((row, i) => data[i * n + row] = 1);
   return { dims: [1, rows.length, n], data };
