@@ -5,6 +5,7 @@
  */
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Model, Token } from "../../model/model.ts";
+import { gatherRows } from "../../model/stages/feeds.ts";
 import type { FloatTensor } from "../../runtime/tensor.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { type RunRequest, runWithSaes } from "../run/run_prompts.ts";
@@ -131,7 +132,7 @@ export async function steer(
   const { state, changes } = await withChanges({ model, run, includeErrorTerm, downstreamError }, planned, added);
   const finals = { before: run.state.final, after: state.final };
   state.release();
-  const at = (final: FloatTensor): FloatTensor => pick(final, [rows.indexOf(position)]);
+  const at = (final: FloatTensor): FloatTensor => gatherRows(final, [[rows.indexOf(position)]]);
   return {
     tokens: await model.describeTokens(ids),
     position,
@@ -149,8 +150,8 @@ async function measure(
   { tokens, rows, processing, includeErrorTerm }: RunRequest,
   finals: { readonly before: FloatTensor; readonly after: FloatTensor },
 ): Promise<NonNullable<Steered["metric"]>> {
-  const wanted = metricRows.map((row) => rows.indexOf(row));
-  const [before, after] = [pick(finals.before, wanted), pick(finals.after, wanted)];
+  const wanted = [metricRows.map((row) => rows.indexOf(row))];
+  const [before, after] = [gatherRows(finals.before, wanted), gatherRows(finals.after, wanted)];
   const logits = (): Promise<FloatTensor> => model.unembedding.logits(before);
   const withoutSaes = async (): Promise<FloatTensor> => {
     if (includeErrorTerm) return await logits();
@@ -180,11 +181,4 @@ export async function steeredPredictions(
     return { id, token: old.token, rank: pair("rank"), logit: pair("logit"), probability: pair("probability") };
   }));
   return both.sort((a, b) => a.rank.after - b.rank.after);
-}
-
-/** Some rows of `[1, row, d]`. */
-function pick({ dims: [, , d], data }: FloatTensor, rows: readonly number[]): FloatTensor {
-  const out = new Float32Array(rows.length * d);
-  rows.forEach((row, i) => out.set(data.subarray(row * d, (row + 1) * d), i * d));
-  return { dims: [1, rows.length, d], data: out };
 }
