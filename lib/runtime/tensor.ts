@@ -71,6 +71,11 @@ export function firstNonFinite(data: Float32Array): number {
   return -1;
 }
 
+/** ‖x‖ */
+export function norm(values: Float32Array): number {
+  return Math.sqrt(values.reduce((sum, x) => sum + x * x, 0));
+}
+
 /** The logarithm of the sum of e^(x / temperature). */
 export function logSumExp(values: Float32Array, temperature: number = 1): number {
   let max = -Infinity;

@@ -5,7 +5,7 @@
  */
 import { checkOptions, type OptionKinds } from "../../options.ts";
 import type { Model } from "../../model/model.ts";
-import { firstNonFinite, type FloatTensor } from "../../runtime/tensor.ts";
+import { firstNonFinite, type FloatTensor, norm } from "../../runtime/tensor.ts";
 import { hookWidth } from "../run/sae_hooks.ts";
 import type { ProcessingChoice } from "../run/processing.ts";
 import type { SaeRunOptions } from "../run/run_options.ts";
@@ -93,8 +93,4 @@ export function addVectors({ dims, data }: FloatTensor, vectors: readonly Placed
     }
   }
   return { dims, data: sum };
-}
-
-function norm(vector: Float32Array): number {
-  return Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { joined } from "../../runtime/tensor.ts";
+import { joined, norm } from "../../runtime/tensor.ts";
 import { type Differences, stackRows, subtract } from "../../sae/sparse.ts";
 import type { SaeRun } from "../run/sae_hooks.ts";
 import type { SaeBaseline } from "../run/baseline.ts";
@@ -158,7 +158,7 @@ function analysed(
     decomposition: decompose(run, directGradient, entries, directGradients, baseline),
   };
   const decomposition = decompose(run, gradient, entries, featureGradients, baseline);
-  const norm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
+  const size = norm(gradient);
   return {
     run,
     baseline,
@@ -176,7 +176,7 @@ function analysed(
       const all = Math.abs(features[p]) + Math.abs(bias[p]) + Math.abs(error);
       return all === 0 ? 0 : Math.abs(error) / all;
     }),
-    errorsAttributionProportion: includeErrorTerm ? norm / (norm + norm + EPS) : 0,
+    errorsAttributionProportion: includeErrorTerm ? size / (size + size + EPS) : 0,
   };
 }
 

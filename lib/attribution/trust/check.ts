@@ -4,6 +4,7 @@
  * @module
  */
 import type { Model } from "../../model/model.ts";
+import { norm } from "../../runtime/tensor.ts";
 import { effectsOfChanges, singleAblations } from "../change/ablation.ts";
 import { cleanValue, effectsOf } from "../change/rerun.ts";
 import { findMethod } from "../methods/mod.ts";
@@ -221,8 +222,4 @@ export async function patchFeatures(
 
 function sum(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0);
-}
-
-function norm(x: Float32Array): number {
-  return Math.sqrt(x.reduce((sum, v) => sum + v * v, 0));
 }
