@@ -11,7 +11,15 @@ export { renderRows } from "./rows_view.ts";
 export { renderFeatureCard } from "./card_view.ts";
 export { dataOfTarget } from "./answer_view.ts";
 export { renderAccount } from "./account_view.ts";
-export { downloadFile, downloadText, focusedKey, questionOf, renderDownloads, renderResult } from "./result_view.ts";
+export {
+  downloadFile,
+  downloadText,
+  focusedKey,
+  keepingFocus,
+  questionOf,
+  renderDownloads,
+  renderResult,
+} from "./result_view.ts";
 export { DOWNLOAD_COLUMNS, downloadColumns, featureTotals, toCsvText } from "./figures.ts";
 export { showNumber, showPercent, showSigned, showToken } from "./format.ts";
 export type { ChangeParts, ViewState } from "./view.ts";

@@ -237,7 +237,7 @@ export function focusedKey(): string | undefined {
 }
 
 /** Draws, and gives focus to what takes the place of the focused button. */
-function keepingFocus(container: Element, draw: () => void): void {
+export function keepingFocus(container: Element, draw: () => void): void {
   const key = focusedKey();
   draw();
   if (key === undefined) return;

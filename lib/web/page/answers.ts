@@ -1,5 +1,5 @@
 /** The tokens and the next-token table, from which position and answers are chosen. */
-import { focusedKey, h, renderPredictions, renderTokens, showToken, type Side } from "../../report/client/mod.ts";
+import { h, keepingFocus, renderPredictions, renderTokens, showToken, type Side } from "../../report/client/mod.ts";
 import type { ReportData, ReportPrediction } from "../../report/report_data.ts";
 import type { PredictedToken, PredictionAnswer } from "../jobs.ts";
 import { find } from "./find.ts";
@@ -61,24 +61,21 @@ export function showPrediction(
   if (prediction === undefined) return;
   const answers = answersOf(state, prediction);
   const data = viewOf(prediction, answers, known);
-  const key = focusedKey();
-  const form = find("ask");
-  const last = prediction.tokens.length - 1;
-  renderTokens(find("tokens"), data, {
-    position: prediction.position,
-    onPosition: (position) => choose({ position: position === null || position === last ? null : position }),
+  keepingFocus(find("ask"), () => {
+    const last = prediction.tokens.length - 1;
+    renderTokens(find("tokens"), data, {
+      position: prediction.position,
+      onPosition: (position) => choose({ position: position === null || position === last ? null : position }),
+    });
+    const at = prediction.tokens[prediction.position];
+    find("answers-title").replaceChildren(
+      "Next token after ",
+      h("bdi", { class: "token-text" }, showToken(at.text, at.id)),
+    );
+    find("predictions").hidden = prediction.predictions.length === 0;
+    renderPredictions(find("predictions"), data, { onAnswer: (id, side) => choose(withAnswer(answers, id, side)) });
+    showPicked(data, state, answers, choose);
   });
-  const at = prediction.tokens[prediction.position];
-  find("answers-title").replaceChildren(
-    "Next token after ",
-    h("bdi", { class: "token-text" }, showToken(at.text, at.id)),
-  );
-  find("predictions").hidden = prediction.predictions.length === 0;
-  renderPredictions(find("predictions"), data, { onAnswer: (id, side) => choose(withAnswer(answers, id, side)) });
-  showPicked(data, state, answers, choose);
-  if (key !== undefined) {
-    form.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
-  }
 }
 
 /** What the prompt or an answer has that may not have been meant. */
