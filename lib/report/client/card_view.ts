@@ -1,7 +1,7 @@
 /** One feature: where it is active here, the tokens that it raises and lowers, contexts, Neuronpedia. */
 import { removingCommand } from "./command_view.ts";
 import { h, s } from "./dom.ts";
-import { largestOf, neuronpediaAddress } from "./figures.ts";
+import { largestOf, neuronpediaAddress, rowsOf } from "./figures.ts";
 import { showCount, showNumber, showPercent, showSigned, showText, showToken } from "./format.ts";
 import { bar, sideOf, tokenHead } from "./pieces.ts";
 import type { FeatureCard, NamedLogit } from "../cards.ts";
@@ -49,9 +49,7 @@ export function renderFeatureCard(
 }
 
 function inThisPrompt(data: ReportData, { rows }: ReportSae, feature: number): HTMLElement {
-  const found: number[] = [];
-  for (let i = 0; i < rows.feature.length; i++) if (rows.feature[i] === feature) found.push(i);
-  found.sort((i, k) => rows.position[i] - rows.position[k]);
+  const found = rowsOf(rows, feature);
   const total = found.reduce((sum, i) => sum + rows.attribution[i], 0);
   const side = total > 0 ? data.metric.positive : data.metric.negative;
   return h(

@@ -33,6 +33,12 @@ export function featureTotals({ rows }: Pick<ReportSae, "rows">, position: numbe
   return [...totals.values()].sort((a, b) => b.sum - a.sum || a.feature - b.feature);
 }
 
+/** Which rows are a feature's: their indices, in the order of positions. */
+export function rowsOf({ feature: features, position }: ReportRows, feature: number): number[] {
+  const found = [...features.keys()].filter((i) => features[i] === feature);
+  return found.sort((i, k) => position[i] - position[k]);
+}
+
 /** The largest magnitude of some numbers, 0 for none. */
 export function largestOf(values: readonly number[]): number {
   return values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);

@@ -5,6 +5,7 @@
  */
 import { h, showNumber, showPercent, showSigned, showToken } from "../../../report/client/mod.ts";
 import { exactNumber, showText } from "../../../report/client/format.ts";
+import { rowsOf } from "../../../report/client/figures.ts";
 import type { ReportData } from "../../../report/report_data.ts";
 import type { SteerAnswer } from "../../jobs.ts";
 import type { Engine, EngineBody } from "../engine.ts";
@@ -38,22 +39,23 @@ export function featureChanges(
   { sae, feature }: { readonly sae: number; readonly feature: number },
 ): HTMLElement {
   const { rows, hook } = data.saes[sae];
-  const places = activePlaces(rows, feature);
+  const active = rowsOf(rows, feature).filter((i) => rows.activation[i] !== 0);
+  const places = active.map((i) => rows.position[i]);
   const status = h("p", { class: "muted", role: "status" });
   const result = h("div");
   const job = new LastJob(status, signal);
-  const where = placeChoice(data, places.map(({ position }) => position));
+  const where = placeChoice(data, places);
   const make = async ({ words, how, value }: Change): Promise<void> => {
     const positions = where.value === "above"
       // Where it is not active there is nothing to remove or double.
-      ? how === "set" && value !== 0 ? places.map(({ position }) => position) : ["all"]
+      ? how === "set" && value !== 0 ? places : ["all"]
       : [where.value === "all" ? "all" : Number(where.value)];
     const interventions = positions.map((position) => ({ hook, feature, position, how, value }));
     const body = { ...question, interventions, position: positionOf(data), top: TOKENS };
     const answer = await job.run((options) => engine.steer(body, options));
     if (answer !== undefined) result.replaceChildren(...changedView(data, words, answer.steered));
   };
-  const largest = places.reduce((most, { activation }) => Math.max(most, activation), 0);
+  const largest = active.reduce((most, i) => Math.max(most, rows.activation[i]), 0);
   return h(
     "section",
     { class: "change" },
@@ -80,17 +82,6 @@ function positionOf(data: ReportData): number {
 
 function button(name: string, onclick: () => unknown): HTMLElement {
   return h("button", { type: "button", onclick }, name);
-}
-
-/** Where the feature is active, as the report has it. */
-function activePlaces(
-  rows: ReportData["saes"][number]["rows"],
-  feature: number,
-): { readonly position: number; readonly activation: number }[] {
-  const places = rows.feature.flatMap((one, i) =>
-    one === feature && rows.activation[i] !== 0 ? [{ position: rows.position[i], activation: rows.activation[i] }] : []
-  );
-  return places.sort((a, b) => a.position - b.position);
 }
 
 function placeChoice({ tokens }: ReportData, positions: readonly number[]): HTMLSelectElement {

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { h, showNumber, showPercent, showSigned, showToken } from "../../../report/client/mod.ts";
+import { focusedKey, h, showNumber, showPercent, showSigned, showToken } from "../../../report/client/mod.ts";
 import { exactNumber, showCount, showText } from "../../../report/client/format.ts";
+import { rowsOf } from "../../../report/client/figures.ts";
 import { sideOf } from "../../../report/client/pieces.ts";
 import type { ReportData } from "../../../report/report_data.ts";
 import type { SetAnswer } from "../../jobs.ts";
@@ -86,9 +87,7 @@ class SetView {
 
   #show(set: SetAnswer): void {
     const members = set.features.map(({ position = 0, feature }) => ({ position, feature }));
-    const focused = document.activeElement instanceof HTMLElement && this.#result.contains(document.activeElement)
-      ? document.activeElement.dataset.key
-      : undefined;
+    const focused = this.#result.contains(document.activeElement) ? focusedKey() : undefined;
     this.#result.replaceChildren(
       figureLine(set),
       set.reached === false ? h("p", { class: "muted" }, "No set of them comes up to what was asked for.") : "",
@@ -191,7 +190,7 @@ export function membersOf(text: string, { saes, tokens }: ReportData, sae: numbe
   const { rows, rowsLeftOut, dSae } = saes[sae];
   const feature = Number(number);
   if (feature >= dSae) return `There is no feature ${feature}: the SAE has ${dSae.toLocaleString("en-US")}, from 0.`;
-  const active = rows.feature.flatMap((one, i) => one === feature ? [rows.position[i]] : []).sort((a, b) => a - b);
+  const active = rowsOf(rows, feature).map((i) => rows.position[i]);
   if (place === undefined) {
     return active.length > 0
       ? active.map((position) => ({ position, feature }))
