@@ -32,7 +32,7 @@ export interface Visitors {
 }
 
 /** Where everybody may ask, as on Deno Deploy. */
-export const EVERYBODY: Visitors = { isOurHost: () => true, allowedHosts: [] };
+const EVERYBODY: Visitors = { isOurHost: () => true, allowedHosts: [] };
 
 /**
  * Answers a request: `/` the run without its rows, `/latest.json` all of it, `/latest.csv` its rows, `/drift.json` how

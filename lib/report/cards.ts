@@ -157,7 +157,7 @@ const FILE = "contexts.json.gz";
 const loaded = new Map<string, Promise<Activities>>();
 
 /** What is known of an SAE's features: nothing, unless it and the model are bundled. */
-export function bundledActivities(model: Model, sae: Sae): Promise<Activities> {
+function bundledActivities(model: Model, sae: Sae): Promise<Activities> {
   const bundled = findBundledModel(model.name) && findBundledSae(sae.source);
   if (!bundled) return Promise.resolve({});
   return cached(loaded, bundled.directory, () => readActivities(bundled));

@@ -130,7 +130,7 @@ const CARDS = 150;
 const ROWS = 20_000;
 
 /** The next-token tables of a report: after one position, and each token of a continuation in its place. */
-export async function predictionData(
+async function predictionData(
   result: Attribution,
   count: number,
 ): Promise<Pick<ReportData, "predictions" | "predictionsPosition" | "continuation">> {

@@ -133,7 +133,7 @@ const MOST_MESSAGES = 10_000;
  *
  * @throws {SyntaxError} if there are none, or one has no role
  */
-export async function readMessages(file: string): Promise<Conversation> {
+async function readMessages(file: string): Promise<Conversation> {
   const wrong = (what: string): SyntaxError => new SyntaxError(`Cannot read messages from ${file}: ${what}`);
   const json = parseJson(await readTextFile(file, "messages from"), `messages from ${file}`);
   const found: Record<string, unknown> = Array.isArray(json) ? { messages: json } : isRecord(json) ? json : {};

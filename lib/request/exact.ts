@@ -38,7 +38,7 @@ const SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3
  *
  * @throws {RequestError} if it is none
  */
-export function readBudget(text: string): number {
+function readBudget(text: string): number {
   const [, number, unit] = /^(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)$/.exec(text.trim()) ?? [];
   const seconds = Number(number) * SECONDS[unit];
   if (seconds > 0) return seconds;

@@ -117,7 +117,7 @@ function readWeight(name: "tokenWeight" | "idWeight", text: string): { token: To
  *
  * @throws {RequestError} if the tokens do not fit the metric
  */
-export function chooseMetric({ name, positive, negative, positions }: MetricAsked): MetricRequest {
+function chooseMetric({ name, positive, negative, positions }: MetricAsked): MetricRequest {
   const sides = { positive: positive.tokens, negative: negative.tokens, positions: positions ?? [-1] };
   if (name !== undefined && !sidesReadBy(name).positive) {
     const [extra] = [positive, negative].flatMap(({ tokens, given }) => tokens.length > 0 ? given : []);

@@ -157,7 +157,7 @@ export function readModel(values: RequestValues): ModelRequest {
  *
  * @throws {RequestError} if a memory limit has nothing to decide
  */
-export function readDevice(values: RequestValues): DeviceRequest {
+function readDevice(values: RequestValues): DeviceRequest {
   const { memoryLimit: gigabytes, ...where } = valuesOf(DEVICE_FIELDS, values);
   if (gigabytes !== undefined && where.weights !== "auto") {
     throw new RequestError(
@@ -188,7 +188,7 @@ function readExcluded(
  *
  * @throws {RequestError} if the method has no use for a field
  */
-export function readMethod(values: RequestValues): MethodRequest {
+function readMethod(values: RequestValues): MethodRequest {
   const { method, ...integration } = valuesOf(METHOD_FIELDS, values);
   const exact = readExact(method, values);
   if (method === "integrated-gradients") return { method, integration, exact };

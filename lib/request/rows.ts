@@ -8,11 +8,8 @@ import type { PositionPart, Positions, RolePositions, Slice } from "../attributi
 import { nearestNames } from "../nearest_names.ts";
 import { quote } from "../quote.ts";
 import { type Field, type ValuesOf, valuesOf } from "./field.ts";
-import { type REQUEST_FIELDS, type RequestValues, ROW_FIELDS, type TABLE_NAMES } from "./fields.ts";
+import { type REQUEST_FIELDS, type RequestValues, ROW_FIELDS } from "./fields.ts";
 import { RequestError } from "./request_error.ts";
-
-/** The long table, one row per position, or one row per feature. */
-export type TableName = typeof TABLE_NAMES[number];
 
 type RowValues = ValuesOf<typeof ROW_FIELDS>;
 

@@ -7,7 +7,7 @@ import type { RowEncoder, Table } from "./table.ts";
 import { textChunks, textEncoder, type TextFormat } from "./text_format.ts";
 
 /** Formats of text that programs read. */
-export const TEXT_FORMATS = ["csv", "json", "jsonl"] as const;
+const TEXT_FORMATS = ["csv", "json", "jsonl"] as const;
 /** Formats that programs read. */
 export const DATA_FORMATS = [...TEXT_FORMATS, "parquet"] as const;
 /** All; `table` is for people. */

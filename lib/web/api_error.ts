@@ -36,7 +36,7 @@ export function errorBody(error: unknown): ErrorBody {
 }
 
 /** A text with the last parts alone of the absolute paths in it. */
-export function withoutDirectories(text: string): string {
+function withoutDirectories(text: string): string {
   const [before, name] = [String.raw`(^|[\s"'\x60(=,:])`, String.raw`([^\s"'\x60:;,()]*)`];
   const path = String.raw`(?:file:\/\/)?(?:\/|[A-Za-z]:[\\/]|\\\\)(?:[^"'\x60:;,()\\/]+[\\/])+`;
   return text.replace(new RegExp(before + path + name, "g"), "$1…/$2");

@@ -60,7 +60,7 @@ export function bracketed(hostname: string): string {
  * Whether a page of this origin is ours: it came from the host that is asked, or from a name that the user allows, such
  * as that of a proxy, which may speak https outside and give another host inside.
  */
-export function isOurOrigin(origin: string, host: string, more: readonly string[]): boolean {
+function isOurOrigin(origin: string, host: string, more: readonly string[]): boolean {
   if (origin === `http://${host}`) return true;
   if (!/^https?:\/\//.test(origin) || !URL.canParse(origin)) return false;
   const { host: from, hostname } = new URL(origin);

@@ -111,7 +111,7 @@ export interface StartRequest {
  * Begins to make the WebAssembly kernels and starts their threads, and returns the number of threads to run with: what
  * the user says, else one for a short prompt, else undefined (what the runtime takes by default).
  */
-export function startEarly({ device, threads, prompt }: StartRequest): number | undefined {
+function startEarly({ device, threads, prompt }: StartRequest): number | undefined {
   if (device !== "wasm" && (device !== "auto" || installedNative().directory)) return threads;
   const chosen = threads ?? (isShort(prompt) ? 1 : undefined);
   // By a computed address: what is imported here is not waited for.

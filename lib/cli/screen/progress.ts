@@ -97,7 +97,7 @@ export function formatBytes(bytes: number): string {
 }
 
 /** Seconds in words. */
-export function formatTime(seconds: number): string {
+function formatTime(seconds: number): string {
   const whole = Math.ceil(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;

@@ -49,7 +49,7 @@ const WORDS = parameter(
 );
 
 /** The description as OpenAPI 3.1. */
-export function openApi(): Schema {
+function openApi(): Schema {
   return {
     openapi: "3.1.0",
     info: {

@@ -245,7 +245,7 @@ export function settingProblem(key: SettingKey, text: string): string | undefine
 }
 
 /** As the page calls a field, by its label, and its values by theirs. */
-export const sayLabel: SayField = (name: string, field: Field, value: string | undefined): string => {
+const sayLabel: SayField = (name: string, field: Field, value: string | undefined): string => {
   const own: string | undefined = OWN_PLACES[name as keyof typeof OWN_PLACES];
   const words: Setting | undefined = SETTINGS[name as SettingKey];
   const label = own ?? words?.label.split(":", 1)[0] ?? sentence(name);

@@ -152,7 +152,7 @@ function properties(state: State, isWanted: (setting: Setting) => boolean): Engi
 }
 
 /** The part of a request that says on what it runs. */
-export function runFields(state: State): EngineBody {
+function runFields(state: State): EngineBody {
   const { prompt, model, saes } = state;
   return {
     ...(state.tokenIds === "" ? { prompt } : {}),
