@@ -96,10 +96,10 @@ export interface ModelTokenizer {
  */
 export function createTokenizer(files: TokenizerFiles, options: TokenizerOptions = {}): ModelTokenizer {
   const { specialTokensMapJson, addedTokensJson } = files;
-  const config = parseTokenizerConfig(files.tokenizerConfigJson ?? "{}").document;
-  const others = { config, specialTokensMapJson, addedTokensJson };
-  const pipeline = new Pipeline(files.tokenizerJson, others);
-  const named = readSpecialTokens(mergedConfig(others));
+  const { document } = parseTokenizerConfig(files.tokenizerConfigJson ?? "{}");
+  const config = mergedConfig(document, specialTokensMapJson);
+  const pipeline = new Pipeline(files.tokenizerJson, { config, addedTokensJson });
+  const named = readSpecialTokens(config);
   const { bosId, specialIds } = resolveSpecialTokens((token) => pipeline.id(token), named, options);
   const { vocabSize } = pipeline;
 

@@ -11,7 +11,7 @@ import { createBpe, type WordModel } from "./models/bpe.ts";
 import { createDecoder, type Decoder } from "./decoders.ts";
 import { malformed, readDocument, type TokenizerDocument } from "./document.ts";
 import { createNormalizer } from "./normalizers.ts";
-import { mergedConfig, type OtherFiles, otherTokens } from "./tokenizer_files.ts";
+import { type OtherFiles, otherTokens } from "./tokenizer_files.ts";
 import { Part, refused } from "./part.ts";
 import { type Piece, wholePiece } from "./piece.ts";
 import { createPreTokenizer, type PreTokenizer } from "./pre_tokenizers.ts";
@@ -63,7 +63,7 @@ export class Pipeline {
       : (tokens) => tokens.map((token, i) => i > 0 ? ` ${token}` : token);
     this.decoderPart = decoder;
     const own = readAdded(parts.added_tokens ?? []);
-    const config = mergedConfig(others);
+    const { config } = others;
     checkPrefixSpace(config, parts);
     this.#added = new AddedTokens(
       [own, otherTokens(own, others)],

@@ -70,16 +70,20 @@ function readTemplates(value: unknown): ChatTemplates {
 const NAMES = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 const CONFIG = "tokenizer_config.json";
 
-/** The other files: one as a document, two that older models have as text. */
+/** The other files. */
 export interface OtherFiles {
+  /** As {@linkcode mergedConfig} gives it. */
   readonly config: Readonly<Record<string, unknown>>;
-  readonly specialTokensMapJson?: string;
+  /** The text of `added_tokens.json`, which older models have. */
   readonly addedTokensJson?: string;
 }
 
 /** `tokenizer_config.json` with what `special_tokens_map.json` says, which counts only where the former lists no tokens. */
-export function mergedConfig({ config, specialTokensMapJson }: OtherFiles): Record<string, unknown> {
-  if (config.added_tokens_decoder !== undefined || specialTokensMapJson === undefined) return { ...config };
+export function mergedConfig(
+  config: Readonly<Record<string, unknown>>,
+  specialTokensMapJson: string | undefined,
+): Readonly<Record<string, unknown>> {
+  if (config.added_tokens_decoder !== undefined || specialTokensMapJson === undefined) return config;
   const more = parseObject(specialTokensMapJson, "special_tokens_map.json");
   const special = Object.entries(more).map((
     [key, value],
@@ -89,7 +93,7 @@ export function mergedConfig({ config, specialTokensMapJson }: OtherFiles): Reco
 
 /** The tokens to add after those that `tokenizer.json` has. */
 export function otherTokens(own: readonly AddedToken[], files: OtherFiles): AddedToken[] {
-  const config = mergedConfig(files);
+  const { config } = files;
   const [named, extra] = namedTokens(config);
   const listed = config.added_tokens_decoder === undefined
     ? [...legacyTokens(files, [...named, ...extra]), ...own]
