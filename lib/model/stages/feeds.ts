@@ -111,22 +111,24 @@ export function scatterRows(
 ): FloatTensor {
   const d = dims[dims.length - 1];
   const out = new Float32Array(rows.length * n * d);
-  let at = 0;
-  rows.forEach((ofPrompt, b) => {
-    for (const row of ofPrompt) out.set(data.subarray(at * d, ++at * d), (b * n + row) * d);
-  });
+  putRows(out, n, { dims, data }, rows);
   return { dims: [rows.length, n, d], data: out };
 }
 
 /** A stream `[1, position, d]` for every prompt, with other values `[batch, row, d]` at some rows. */
 export function withRows({ dims: [, n, d], data }: FloatTensor, values: FloatTensor, rows: PromptRows): FloatTensor {
-  const out = tile({ dims: [1, n, d], data }, rows.length);
-  const copy = rows.length === 1 ? { dims: out.dims, data: data.slice() } : out;
+  const out = joined(rows.map(() => data));
+  putRows(out, n, values, rows);
+  return { dims: [rows.length, n, d], data: out };
+}
+
+/** Puts values, one row after another, at their rows of `[batch, position, d]`. */
+function putRows(out: Float32Array, n: number, { dims, data }: FloatTensor, rows: PromptRows): void {
+  const d = dims[dims.length - 1];
   let at = 0;
   rows.forEach((ofPrompt, b) => {
-    for (const row of ofPrompt) copy.data.set(values.data.subarray(at * d, ++at * d), (b * n + row) * d);
+    for (const row of ofPrompt) out.set(data.subarray(at * d, ++at * d), (b * n + row) * d);
   });
-  return copy;
 }
 
 /** Tensors `[1, …]` one after another: `[batch, …]`. */
