@@ -8,7 +8,7 @@ import { effectsOfChanges } from "../change/ablation.ts";
 import { runAt, VARIANT_OPTIONS, type VariantOptions } from "../change/rerun.ts";
 import { placesOf, type Positions, positionsIn } from "../positions.ts";
 import type { Attribution } from "../result/result.ts";
-import { checkFeature, type FeatureChange } from "../run/contributions.ts";
+import { checkFeatureIndex, type FeatureChange } from "../run/contributions.ts";
 import { findCandidates, type SetFeature } from "./candidates.ts";
 import { SET_UNITS, type SetUnit } from "./names.ts";
 import {
@@ -223,7 +223,7 @@ async function chosen(
   top: number,
 ): Promise<{ features: SetFeature[]; removals: FeatureChange[][] }> {
   const run = runAt(result.parts, hook);
-  for (const feature of only ?? []) checkFeature(run, { position: 0, feature });
+  for (const feature of only ?? []) checkFeatureIndex(run.sae, feature);
   const at = positions === undefined ? undefined : new Set(positionsIn(positions, placesOf(result)));
   const isMeant = ({ feature, position }: FeatureChange): boolean =>
     (only?.includes(feature) ?? true) && (at?.has(position) ?? true);
