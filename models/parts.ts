@@ -249,8 +249,14 @@ export function gatedMlp(x: Value, dMlp: number, actFn: ActivationName): GatedMl
   const d = x.shape.at(-1) as number;
   const pre = linear(x, weight("mlp.gate_proj.weight", [dMlp, d]));
   const preLinear = linear(x, weight("mlp.up_proj.weight", [dMlp, d]));
+  return gated(pre, preLinear, d, actFn);
+}
+
+/** A gated MLP from what comes out of its first two matrices, `[batch, position, d_mlp]`. */
+export function gated(pre: Value, preLinear: Value, dModel: number, actFn: ActivationName): GatedMlp {
   const post = withRole(mul(activation(pre, actFn), preLinear), "gate");
-  return { pre, preLinear, post, output: linear(post, weight("mlp.down_proj.weight", [d, dMlp])) };
+  const wDown = weight("mlp.down_proj.weight", [dModel, pre.shape.at(-1) as number]);
+  return { pre, preLinear, post, output: linear(post, wDown) };
 }
 
 /**

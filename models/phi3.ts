@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { activation, add, mul, slice, type Value, withRole } from "../lib/graph/mod.ts";
+import { add, slice, type Value } from "../lib/graph/mod.ts";
 import { optionalSize } from "./config.ts";
 import { decoder, decoderBlock, readDecoderConfig } from "./decoder.ts";
 import type { Architecture, BlockOptions, ModelConfig, ModelFamily, RotarySpec, StageGraph } from "./family.ts";
@@ -12,6 +12,7 @@ import {
   attention,
   blockInput,
   branch,
+  gated,
   type GatedMlp,
   joinHeads,
   linear,
@@ -33,8 +34,7 @@ function parts(x: Value, widths: readonly number[]): Value[] {
 /** A gated MLP whose first two matrices are one. */
 function fusedMlp(x: Value, { dModel: d, dMlp, actFn }: ModelConfig): GatedMlp {
   const [pre, preLinear] = parts(linear(x, weight("mlp.gate_up_proj.weight", [2 * dMlp, d])), [dMlp, dMlp]);
-  const post = withRole(mul(activation(pre, actFn), preLinear), "gate");
-  return { pre, preLinear, post, output: linear(post, weight("mlp.down_proj.weight", [d, dMlp])) };
+  return gated(pre, preLinear, d, actFn);
 }
 
 /** x + attn(ln1(x)), then + mlp(ln2(·)). */
