@@ -19,6 +19,11 @@ export function tokenName({ id, text }: Pick<Token, "id" | "text">): string {
   return text === "" ? `#${id}` : printable(text);
 }
 
+/** A token in its place: `·golf (6)`. */
+export function tokenAt(tokens: readonly Pick<Token, "id" | "text">[], position: number): string {
+  return `${tokenName(tokens[position])} (${position})`;
+}
+
 /** The most tokens of a prompt that are shown. */
 const MOST_TOKENS = 60;
 /** The most positions without SAEs that are shown. */
@@ -142,7 +147,7 @@ export function processingWords(
 
 /** The positions at which the SAEs were left out. */
 export function excludedWords({ tokens }: Attribution, positions: readonly number[]): string[] {
-  const shown = positions.slice(0, MOST_EXCLUDED).map((p) => `${tokenName(tokens[p])} (${p})`);
+  const shown = positions.slice(0, MOST_EXCLUDED).map((p) => tokenAt(tokens, p));
   const left = positions.length - shown.length;
   const rest = left === 0 ? [] : [`and ${count(left, "more position")}`];
   return [...shown, ...rest, ..."special or excluded tokens, whose value passes without the SAEs".split(" ")];

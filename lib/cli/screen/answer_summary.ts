@@ -8,7 +8,7 @@ import { answerMetricSum, answerPositionSums, recurringFeatures } from "../../at
 import type { AttributionRow } from "../../attribution/result/sae_attribution.ts";
 import type { Token } from "../../model/model.ts";
 import { count, percent, signed } from "../../report/figures.ts";
-import { methodTitle, methodWords, processingWords, promptWords, tokenName } from "../../report/words.ts";
+import { methodTitle, methodWords, processingWords, promptWords, tokenAt, tokenName } from "../../report/words.ts";
 import { cutToWidth, displayWidth, printable } from "../../table/terminal.ts";
 import { inFlags } from "../args/command.ts";
 import type { AttributeRequest } from "../commands/explain/attribute.ts";
@@ -88,7 +88,7 @@ function targetLine(
   const rows = strongest(attribution.rows(hook));
   const largest = Math.max(...rows.map((row) => Math.abs(row.attribution)), 0);
   const words = rows.map((row) =>
-    `${signed(row.attribution, largest)} feature ${row.feature} at ${tokenName(tokens[row.position])} (${row.position})`
+    `${signed(row.attribution, largest)} feature ${row.feature} at ${tokenAt(tokens, row.position)}`
   );
   const gap = " ".repeat(Math.max(2, 18 - displayWidth(name)));
   return cutToWidth(name + gap + (words.length === 0 ? "no feature is active" : words.join("   ")), page.width);
@@ -104,7 +104,7 @@ function positionBlock(answer: AnswerAttribution, hook: string, place: string, p
   const largest = all.toSorted((a, b) => Math.abs(sums[b]) - Math.abs(sums[a]) || a - b).slice(0, POSITIONS);
   const items = largest.sort((a, b) => a - b).map((position) => {
     const part = position < answer.promptLength ? "" : "  of the answer";
-    return { value: sums[position], text: `${tokenName(answer.tokens[position])} (${position})${part}` };
+    return { value: sums[position], text: `${tokenAt(answer.tokens, position)}${part}` };
   });
   const which = all.length > POSITIONS ? ` (the ${POSITIONS} largest of ${all.length})` : "";
   return `${heading(`All features and tokens of the answer together, by position${place}${which}`, page)}\n${

@@ -9,7 +9,7 @@ import { printable } from "../../table/terminal.ts";
 import type { CheckSummary, HookCheck } from "../../attribution/trust/check.ts";
 import { count, percent, plain, signed } from "../../report/figures.ts";
 import { entry, type Page } from "./summary_layout.ts";
-import { tokenName } from "../../report/words.ts";
+import { tokenAt } from "../../report/words.ts";
 
 /** One entry per SAE. */
 export function verifyLines(summary: VerifySummary | undefined, tokens: readonly Token[], page: Page): string[] {
@@ -25,7 +25,7 @@ function verifyWords(found: HookVerification, tokens: readonly Token[]): string 
   const strongest = rows.filter(({ chosen }) => chosen === "strongest").length;
   if (worst === null) return "no feature has an attribution that could be compared";
   const random = among === null ? "" : ` (${share(among)} among the random ones)`;
-  const place = `feature ${worst.feature} at ${tokenName(tokens[worst.position])} (${worst.position})`;
+  const place = `feature ${worst.feature} at ${tokenAt(tokens, worst.position)}`;
   return `the ${strongest} strongest and ${
     rows.length - strongest
   } random features removed one at a time: effects and ` +

@@ -10,7 +10,7 @@ import type { Integration } from "../../attribution/methods/integrated_gradients
 import { findMethod, type MethodName } from "../../attribution/methods/mod.ts";
 import type { Sae } from "../../sae/sae.ts";
 import { signed } from "../../report/figures.ts";
-import { addsUpWords, errorWords, fitWords, methodTitle, tokenName } from "../../report/words.ts";
+import { addsUpWords, errorWords, fitWords, methodTitle, tokenAt } from "../../report/words.ts";
 import { bars, detail, entry, heading, labelledBars, type Page } from "./summary_layout.ts";
 
 /** The strongest features that are shown. */
@@ -31,7 +31,7 @@ export function strongest(
   if (shown.length === 0) return heading(`${title}: no feature is active`, page);
   const items = shown.map(({ attribution, feature, position }) => ({
     value: attribution,
-    text: `feature ${feature} at ${placeName(result, position)}`,
+    text: `feature ${feature} at ${tokenAt(result.tokens, position)}`,
     label: labels?.get(feature),
   }));
   const what = methodTitle(result.parts.method, result.parts.baseline !== undefined);
@@ -51,10 +51,6 @@ export function quickList(sae: Sae, { rows }: SaeAttribution, name: string): str
   return url === null ? [] : [`Neuronpedia ${url}`];
 }
 
-function placeName({ tokens }: Attribution, position: number): string {
-  return `${tokenName(tokens[position])} (${position})`;
-}
-
 /** Sums over features by position, the largest of them where there are many. */
 export function perPosition(
   result: Attribution,
@@ -66,7 +62,7 @@ export function perPosition(
   const isLong = all.length > MOST_POSITIONS;
   const largest = all.toSorted((a, b) => Math.abs(features[b]) - Math.abs(features[a]) || a - b);
   const shown = isLong ? largest.slice(0, SHOWN_POSITIONS).sort((a, b) => a - b) : all;
-  const items = shown.map((position) => ({ value: features[position], text: placeName(result, position) }));
+  const items = shown.map((position) => ({ value: features[position], text: tokenAt(result.tokens, position) }));
   const by = findMethod(result.parts.method).exact ? `, by ${methodTitle("gradient")}` : "";
   const which = isLong ? ` (the ${SHOWN_POSITIONS} largest of ${all.length})` : "";
   return `${heading(title + by + which, page)}\n${bars(items, page)}`;

@@ -20,7 +20,7 @@ import { withProgress } from "../../screen/progress.ts";
 import { readPrompt } from "../../args/prompt.ts";
 import { count, signed } from "../../../report/figures.ts";
 import { entry, heading, labelledBars, type Page, warningEntries } from "../../screen/summary_layout.ts";
-import { tokenName } from "../../../report/words.ts";
+import { tokenAt } from "../../../report/words.ts";
 import { writeTable } from "../../screen/write_table.ts";
 
 /** What was removed at once, and what that did. */
@@ -154,7 +154,7 @@ function strongestEffects(
   if (shown.length === 0) return heading("No feature that was asked for is active", page);
   const items = shown.map(({ hook, feature, position, effect }) => ({
     value: effect,
-    text: `feature ${feature}${position === undefined ? "" : ` at ${tokenName(tokens[position])} (${position})`}`,
+    text: `feature ${feature}${position === undefined ? "" : ` at ${tokenAt(tokens, position)}`}`,
     label: explanations.get(hook)?.get(feature),
   }));
   return `${heading("What removing one feature takes from the metric, exactly", page)}\n${labelledBars(items, page)}`;

@@ -17,7 +17,7 @@ import { placeIn, written, type WrittenPrompt } from "../../../request/chat.ts";
 import { readPrompt } from "../../args/prompt.ts";
 import { count, plain } from "../../../report/figures.ts";
 import { entry, type Page, titled, warningEntries } from "../../screen/summary_layout.ts";
-import { promptWords, tokenName } from "../../../report/words.ts";
+import { promptWords, tokenAt } from "../../../report/words.ts";
 import { isForReading, writeTable } from "../../screen/write_table.ts";
 
 /** Rows on a terminal, unless the user says otherwise. */
@@ -77,7 +77,7 @@ function report(
         `embeddings ${plain(by("token") + by("position"))}`,
         `rest ${plain(rest)}`,
       ];
-      const name = `feature ${feature} at ${tokenName(tokens[position])} (${position}), ${printable(hook)}:`;
+      const name = `feature ${feature} at ${tokenAt(tokens, position)}, ${printable(hook)}:`;
       const value = `${plain(preActivation)}${activation === 0 ? " (not active)" : ""} =`;
       return entry("Target", [...name.split(" "), ...value.split(" "), ...parts.join(" + ").split(" ")], page);
     },

@@ -13,7 +13,7 @@ import type { SetFeature } from "../../../attribution/sets/candidates.ts";
 import type { Explanations } from "../../../attribution/result/long_table.ts";
 import type { Attribution } from "../../../attribution/result/result.ts";
 import { count, signed } from "../../../report/figures.ts";
-import { tokenName } from "../../../report/words.ts";
+import { tokenAt } from "../../../report/words.ts";
 import type { Cell, Table } from "../../../table/table.ts";
 import { printable } from "../../../table/terminal.ts";
 import type { InteractionsRequest } from "../../commands/trust/interactions.ts";
@@ -134,7 +134,7 @@ function shapleyTable({ by, features, shapley, singles, pairs, samples }: FaithS
 const SHOWN_PAIRS = 8;
 
 function nameOf({ position, feature }: SetFeature, { result: { tokens } }: Shown): string {
-  return position === undefined ? `${feature}` : `${feature} at ${tokenName(tokens[position])} (${position})`;
+  return position === undefined ? `${feature}` : `${feature} at ${tokenAt(tokens, position)}`;
 }
 
 function pairWords({ hook, features, pairs }: Interactions, shown: Shown): string {

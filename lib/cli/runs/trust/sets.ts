@@ -6,7 +6,7 @@
 import type { Explanations } from "../../../attribution/result/long_table.ts";
 import type { Attribution } from "../../../attribution/result/result.ts";
 import type { SelectedSet, SelectOptions, SetFigures } from "../../../attribution/sets/select.ts";
-import { tokenName } from "../../../report/words.ts";
+import { tokenAt } from "../../../report/words.ts";
 import type { Cell, Table } from "../../../table/table.ts";
 import { printable } from "../../../table/terminal.ts";
 import type { SetRequest } from "../../commands/trust/select.ts";
@@ -77,7 +77,7 @@ export function featureBars(
 ): string {
   const items = features.slice(0, SHOWN).map(({ position, feature, attribution }) => ({
     value: attribution,
-    text: `feature ${feature}${position === undefined ? "" : ` at ${tokenName(tokens[position])} (${position})`}`,
+    text: `feature ${feature}${position === undefined ? "" : ` at ${tokenAt(tokens, position)}`}`,
     label: explanations.get(hook)?.get(feature),
   }));
   const more = features.length > SHOWN ? `\n  … and ${features.length - SHOWN} more` : "";
