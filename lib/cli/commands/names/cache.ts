@@ -61,7 +61,7 @@ function readRequest(
 }
 
 /** Shows or removes what was asked for. */
-export async function runCache({ action, name, destination }: CacheRequest): Promise<void> {
+async function runCache({ action, name, destination }: CacheRequest): Promise<void> {
   const settings = readHubSettings();
   const isForPeople = destination.format === "table";
   if (action === "size") {
