@@ -53,6 +53,14 @@ export function checkOptions<Options extends object>(
   }
 }
 
+/** What of options is given: a name that is there without a value is as if it were not. */
+export function withoutUndefined<Options extends object>(
+  options: Options,
+): { [Name in keyof Options]?: Exclude<Options[Name], undefined> } {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as ReturnType<typeof withoutUndefined<Options>>;
+}
+
 function checkValue(of: string, name: string, value: unknown, kind: OptionKind): void {
   const wrong = (what: string): RangeError => new RangeError(`${name} of ${of} is ${quote(value)}: ${what}`);
   if (isChoices(kind)) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { fileSystem } from "../platform/files.ts";
-import { checkOptions, type OptionKinds } from "../options.ts";
+import { checkOptions, type OptionKinds, withoutUndefined } from "../options.ts";
 import { findBundledSae } from "../bundled.ts";
 import { openBundled } from "../weights/files/bundled.ts";
 import { isRecord, parseUniqueObject } from "../weights/json/json.ts";
@@ -65,8 +65,7 @@ export async function loadSaes(source: string | URL, options: LoadSaeSettings = 
   const name = shownName(source);
   const { files, file, overrides, resolved } = await locate(source, { revision, onProgress, isPublic });
   try {
-    const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
-    const found = await openSaes(new SaeFiles(files, file), { ...overrides, ...given });
+    const found = await openSaes(new SaeFiles(files, file), { ...overrides, ...withoutUndefined(settings) });
     const labels = found.length > 1 ? undefined : () => readLabels(files);
     const isResident = weights === "resident";
     const close = closeWithLast(files, found.length);

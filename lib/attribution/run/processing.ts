@@ -4,6 +4,7 @@
  * @module
  */
 import { type Architecture, NO_PROCESSING, type Processing } from "../../model/architecture.ts";
+import { withoutUndefined } from "../../options.ts";
 import type { FORM_FLAGS } from "../../sae/config.ts";
 import type { Sae } from "../../sae/sae.ts";
 
@@ -46,10 +47,6 @@ export function resolveProcessing(
     }
   }
   return { ...chosenProcessing(architecture, saes, choice), ...withoutUndefined(flags) };
-}
-
-function withoutUndefined(flags: Partial<Processing>): Partial<Processing> {
-  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
 }
 
 function chosenProcessing(architecture: Architecture, saes: readonly Sae[], choice: ProcessingChoice): Processing {

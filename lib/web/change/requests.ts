@@ -10,6 +10,7 @@ import type { Intervention } from "../../attribution/change/interventions.ts";
 import type { SetFeature } from "../../attribution/sets/candidates.ts";
 import { SET_DIRECTIONS, SET_UNITS, type SetUnit } from "../../attribution/sets/names.ts";
 import type { SelectOptions } from "../../attribution/sets/select.ts";
+import { withoutUndefined } from "../../options.ts";
 import { readRunRequest } from "../../request/request.ts";
 import type { Fields } from "../../weights/json/fields.ts";
 import { isRecord } from "../../weights/json/json.ts";
@@ -110,15 +111,14 @@ function readMember(fields: Fields, by: SetUnit): Omit<SetFeature, "attribution"
 function readOptions(fields: Fields): Omit<SelectOptions, "by" | "onProgress"> {
   const keep = fields.number("keep");
   if (keep !== undefined && !(keep > 0 && keep <= 1)) throw fields.wrong("keep", keep, "a number above 0, to 1");
-  const given = {
+  return withoutUndefined({
     keep,
     size: fields.integer("size", { min: 1, max: MOST_IN_SET }),
     direction: fields.choice("direction", SET_DIRECTIONS),
     ablation: fields.choice("ablation", ABLATIONS),
     seed: fields.integer("seed", { min: 0 }),
     downstreamError: fields.choice("downstream_error", DOWNSTREAM_ERRORS),
-  };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  });
 }
 
 /** What decides a search. */

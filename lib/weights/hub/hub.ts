@@ -1,3 +1,4 @@
+import { withoutUndefined } from "../../options.ts";
 import { OS } from "../../platform/environment.ts";
 import { openStorage } from "../../platform/open_storage.ts";
 import type { ByteStorage } from "../../platform/storage.ts";
@@ -28,8 +29,7 @@ export function openHub(options: HubOptions): HubSource {
   checkRepo(repo);
   checkRevision(revision);
   if (path !== undefined) checkHubPath(path);
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const settings = { ...readHubSettings(), ...given, repo, revision };
+  const settings = { ...readHubSettings(), ...withoutUndefined(options), repo, revision };
   const storage = options.storage ?? (OS === "browser" ? browserStorage() : undefined);
   const source = storage === undefined
     ? new HubFileSource(settings)

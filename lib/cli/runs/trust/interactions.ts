@@ -12,6 +12,7 @@ import {
 import type { SetFeature } from "../../../attribution/sets/candidates.ts";
 import type { Explanations } from "../../../attribution/result/long_table.ts";
 import type { Attribution } from "../../../attribution/result/result.ts";
+import { withoutUndefined } from "../../../options.ts";
 import { count, signed } from "../../../report/figures.ts";
 import { tokenAt } from "../../../report/words.ts";
 import type { Cell, Table } from "../../../table/table.ts";
@@ -36,9 +37,8 @@ export async function interactions(request: InteractionsRequest): Promise<void> 
   await using opened = await openShown({ ...request, manyPrompts: true }, screen);
   const { explanations, warnings } = await findExplanations(opened.saes, opened.requests);
   const result = await runAttribution(opened, { prompt }, request, { positions, diagnose: !quiet });
-  const given = Object.fromEntries(Object.entries({ top, features, positions }).filter(([, x]) => x !== undefined));
-  const options = { ...given, by, downstreamError };
-  const sampling = Object.fromEntries(Object.entries({ samples, seed }).filter(([, x]) => x !== undefined));
+  const options = { ...withoutUndefined({ top, features, positions }), by, downstreamError };
+  const sampling = withoutUndefined({ samples, seed });
   const found = await withCount(screen, RUNS, async (onProgress) => {
     const found: (Interactions | FaithShapley)[] = [];
     for (const hook of result.hooks) {

@@ -6,6 +6,7 @@
 import type { Explanations } from "../../../attribution/result/long_table.ts";
 import type { Attribution } from "../../../attribution/result/result.ts";
 import type { SelectedSet, SelectOptions, SetFigures } from "../../../attribution/sets/select.ts";
+import { withoutUndefined } from "../../../options.ts";
 import { tokenAt } from "../../../report/words.ts";
 import type { Cell, Table } from "../../../table/table.ts";
 import { printable } from "../../../table/terminal.ts";
@@ -20,8 +21,7 @@ export const RUNS = "runs from the SAE upwards";
 export function optionsOf(
   { keep, size, direction, ablation, seed, steps, downstreamError }: SetRequest,
 ): Omit<SelectOptions, "by"> {
-  const given = Object.fromEntries(Object.entries({ keep, size, steps }).filter(([, value]) => value !== undefined));
-  return { ...given, direction, ablation, seed, downstreamError };
+  return { ...withoutUndefined({ keep, size, steps }), direction, ablation, seed, downstreamError };
 }
 
 /** What of a set is written, of one prompt or of many. */
