@@ -35,7 +35,14 @@ export function answerOf(settings: BatchSettings, own: OwnTokens): AnswerRequest
   if (answerText === undefined && generate === undefined) return undefined;
   try {
     const { metric } = settings.metric;
-    const answer = readAnswer({ metric, ...tokensOf(positive, negative), targetText, answerText, generate });
+    const answer = readAnswer({
+      metric,
+      ...positiveOf(positive),
+      ...negativeOf(negative),
+      targetText,
+      answerText,
+      generate,
+    });
     checkAnswer(settings);
     checkSum({ answer, baseline: settings.baseline });
     return answer;
@@ -59,15 +66,12 @@ export function metricOf(run: MetricValues, own: OwnTokens = {}): Metric {
     throw new RangeError("answer_text is explained token by token, and one metric is asked for here: leave it out");
   }
   const values: MetricValues = targetText !== undefined
-    ? { metric: run.metric, ...tokensOf(positive, negative), targetText }
+    ? { metric: run.metric, ...positiveOf(positive), ...negativeOf(negative), targetText }
     : {
       ...run,
-      ...(reads.positive
-        ? own.positive && { posToken: textsOf(own.positive), posId: idsOf(own.positive) }
-        : NO_POSITIVE),
-      ...(reads.negative
-        ? own.negative && { negToken: textsOf(own.negative), negId: idsOf(own.negative) }
-        : NO_NEGATIVE),
+      // What the metric does not read is left alone.
+      ...(reads.positive ? own.positive && positiveOf(own.positive) : positiveOf([])),
+      ...(reads.negative ? own.negative && negativeOf(own.negative) : negativeOf([])),
     };
   try {
     return chosenMetric(readMetric(values));
@@ -76,17 +80,13 @@ export function metricOf(run: MetricValues, own: OwnTokens = {}): Metric {
   }
 }
 
-function tokensOf(positive: readonly TokenRef[], negative: readonly TokenRef[]): MetricValues {
-  return {
-    posToken: textsOf(positive),
-    posId: idsOf(positive),
-    negToken: textsOf(negative),
-    negId: idsOf(negative),
-  };
+function positiveOf(tokens: readonly TokenRef[]): MetricValues {
+  return { posToken: textsOf(tokens), posId: idsOf(tokens) };
 }
 
-/** What the metric does not read is left alone. */
-const [NO_POSITIVE, NO_NEGATIVE] = [{ posToken: [], posId: [] }, { negToken: [], negId: [] }];
+function negativeOf(tokens: readonly TokenRef[]): MetricValues {
+  return { negToken: textsOf(tokens), negId: idsOf(tokens) };
+}
 
 function textsOf(tokens: readonly TokenRef[]): string[] {
   return tokens.filter((token) => typeof token === "string");
