@@ -12,13 +12,13 @@ import { commandLine } from "../../../request/command.ts";
 import { shownName } from "../../../weights/files/places.ts";
 import type { AnswerRunRequest } from "../../../request/answer.ts";
 import type { ToAttribute } from "../../../request/attribute.ts";
-import { writeFileAtomic } from "../../../table/write_file.ts";
 import { readMeanPrompts, runAttribution } from "./attribution.ts";
 import { findExplanations } from "../../files/explanations.ts";
 import { openShown } from "../../open.ts";
-import { printData, printNote, stderrScreen } from "../../screen/output.ts";
+import { printNote, stderrScreen } from "../../screen/output.ts";
 import { warningEntries } from "../../screen/summary_layout.ts";
 import { withProgress } from "../../screen/progress.ts";
+import { writeChunks } from "../../screen/write_table.ts";
 import { readPrompt } from "../../args/prompt.ts";
 import type { ReportRequest } from "../../commands/explain/report.ts";
 
@@ -53,9 +53,8 @@ export async function report(request: ReportRequest): Promise<void> {
   const html = await dataHtml(data);
   const { warnings } = data;
   if (!request.quiet && warnings.length > 0) await printNote(warningEntries(warnings, screen).join("\n") + "\n");
-  if (request.output === undefined) return await printData([html]);
-  await writeFileAtomic(request.output, [html]);
-  if (!request.quiet) {
+  await writeChunks([html], request.output);
+  if (request.output !== undefined && !request.quiet) {
     await printNote(
       `${request.output}: ${Math.ceil(new TextEncoder().encode(html).length / 1000)} KB, to be opened in a browser\n`,
     );
